@@ -1,0 +1,1 @@
+//! Load with an external ledger, faults and verdicts.

@@ -1,0 +1,97 @@
+//! The router: directs each request to its service by the prefix of its path, after CORS and rate limits.
+//! `/internal` is never forwarded.
+
+mod cors;
+mod limits;
+mod upstream;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{Method, header},
+    response::Response,
+};
+use holdfast_types::Clock;
+use holdfast_web::{auth::Verifier, with_fallbacks};
+use tower::ServiceExt;
+
+use limits::Limiter;
+pub use limits::RateLimits;
+pub use upstream::Upstream;
+
+/// Where the services are.
+#[derive(Clone, Debug)]
+pub struct Upstreams {
+    /// `/api/users` and `/.well-known`.
+    pub users: Upstream,
+    /// `/api/products`.
+    pub products: Upstream,
+    /// `/api/orders`.
+    pub orders: Upstream,
+}
+
+/// What the gateway can be told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Reads and writes that one caller may make.
+    pub limits: RateLimits,
+    /// Origins that browsers may call from; empty for loopback origins.
+    pub cors_origins: Vec<String>,
+}
+
+struct Gateway {
+    upstreams: Upstreams,
+    /// Paths outside the services.
+    system: Router,
+    limiter: Limiter,
+}
+
+/// The routes of a whole shop: services behind one router, and `system` for everything that is none of theirs.
+pub fn routes(
+    upstreams: Upstreams,
+    system: Router,
+    settings: &Settings,
+    verifier: Arc<Verifier>,
+    clock: Clock,
+) -> Router {
+    let limiter = Limiter::new(settings.limits, verifier, clock);
+    let gateway = Arc::new(Gateway { upstreams, system: with_fallbacks(system), limiter });
+    let plain = Router::new().fallback(forward).with_state(gateway);
+    let shared = plain.clone().layer(cors::layer(&settings.cors_origins));
+    // The CORS layer would answer every OPTIONS; only preflights are its business (Fetch standard, §3.2.2).
+    Router::new().fallback(move |request: Request| {
+        let preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let routes =
+            if request.method() != Method::OPTIONS || preflight { &shared } else { &plain };
+        routes.clone().oneshot(request)
+    })
+}
+
+async fn forward(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let Some(upstream) = gateway.upstreams.of(request.uri().path()) else {
+        return upstream::call_local(gateway.system.clone(), request).await;
+    };
+    let standing = match gateway.limiter.admit(&request) {
+        Ok(standing) => standing,
+        Err(refusal) => return refusal,
+    };
+    let mut response = upstream.call(request).await;
+    if let Some(standing) = standing {
+        standing.tell(response.headers_mut());
+    }
+    response
+}
+
+impl Upstreams {
+    fn of(&self, path: &str) -> Option<&Upstream> {
+        let (first, rest) = path.strip_prefix('/')?.split_once('/')?;
+        match (first, rest.split('/').next()?) {
+            ("api", "users") | (".well-known", _) => Some(&self.users),
+            ("api", "products") => Some(&self.products),
+            ("api", "orders") => Some(&self.orders),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Rate limits: writes per principal; reads per principal, or per address when anonymous.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue},
+    response::{IntoResponse, Response},
+};
+use holdfast_types::{Clock, Code, Error};
+use holdfast_web::{
+    Context, Problem,
+    auth::{Caller, Verifier},
+    rate::{Quota, RateLimit, Standing},
+};
+
+static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+static LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// What one caller may do; `None` for no limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RateLimits {
+    /// Requests that change nothing.
+    pub reads: Option<Quota>,
+    /// Requests that change something.
+    pub writes: Option<Quota>,
+}
+
+pub(crate) struct Limiter {
+    reads: Option<RateLimit>,
+    writes: Option<RateLimit>,
+    verifier: Arc<Verifier>,
+    clock: Clock,
+}
+
+/// What the caller is told about the limit, in the words of draft-ietf-httpapi-ratelimit-headers.
+pub(crate) struct Told {
+    name: &'static str,
+    quota: Quota,
+    standing: Standing,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: RateLimits, verifier: Arc<Verifier>, clock: Clock) -> Self {
+        Self {
+            reads: limits.reads.map(RateLimit::new),
+            writes: limits.writes.map(RateLimit::new),
+            verifier,
+            clock,
+        }
+    }
+
+    /// Counts a request; refuses with `rate-limited`.
+    pub(crate) fn admit(&self, request: &Request) -> Result<Option<Told>, Response> {
+        let safe = request.method().is_safe();
+        let (name, limit) = if safe { ("reads", &self.reads) } else { ("writes", &self.writes) };
+        let Some(limit) = limit else { return Ok(None) };
+        let standing = limit.take(&self.key(request), self.clock.now());
+        let told = Told { name, quota: limit.quota(), standing };
+        if standing.allowed {
+            return Ok(Some(told));
+        }
+        let seconds = seconds(standing);
+        let error = Error::new(Code::RateLimited, format!("too many {name}: wait {seconds} s"))
+            .with("retryAfter", seconds);
+        let mut refusal = Problem::from(error).into_response();
+        told.tell(refusal.headers_mut());
+        Err(refusal)
+    }
+
+    /// The principal; a token that is not good counts against its address.
+    fn key(&self, request: &Request) -> String {
+        match Caller::from_headers(request.headers(), &self.verifier) {
+            Ok(Some(caller)) => caller.principal(),
+            _ => request
+                .extensions()
+                .get::<Context>()
+                .map_or_else(String::new, |context| context.client.to_string()),
+        }
+    }
+}
+
+impl Told {
+    pub(crate) fn tell(&self, headers: &mut HeaderMap) {
+        let Self { name, quota, standing } = self;
+        let policy = format!("\"{name}\";q={};w={}", quota.requests, quota.period.as_secs());
+        let limit = format!("\"{name}\";r={};t={}", standing.remaining, seconds(*standing));
+        for (header, value) in [(&POLICY, policy), (&LIMIT, limit)] {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(header.clone(), value);
+            }
+        }
+    }
+}
+
+fn seconds(standing: Standing) -> u64 {
+    u64::try_from(standing.wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)
+}

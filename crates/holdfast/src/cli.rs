@@ -1,0 +1,134 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use holdfast_types::Role;
+
+use crate::config::Flags;
+
+/// A commerce backend that holds fast when everybody shows up at once.
+///
+/// Without a command it serves a whole shop: users, products and orders on an embedded database.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, propagate_version = true, arg_required_else_help = false)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags,
+    #[command(flatten)]
+    pub(crate) serve: ServeFlags,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Settings that every command knows. All others: `holdfast config --defaults`.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SettingFlags {
+    /// Where data lives [default: holdfast-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// A configuration file [default: holdfast.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ServeFlags {
+    /// Where to listen, such as 127.0.0.1:3000 [default: 127.0.0.1 and PORT]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the shop until SIGTERM or Ctrl-C
+    Serve(ServeFlags),
+    /// Manage users
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Bring products from a CSV file into a running shop
+    ///
+    /// Columns: sku, name, description, category, price (minor units), currency, quantity. Gzip is recognized.
+    /// Importing the same file again changes nothing: each chunk has a key made of the file's content and its place.
+    Import {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        shop: ShopFlags,
+        /// Update products whose sku exists already
+        #[arg(long)]
+        overwrite: bool,
+    },
+    /// Write the products of a running shop to a CSV file that `import` reads
+    Export {
+        /// The file [default: standard output]
+        file: Option<PathBuf>,
+        /// The shop
+        #[arg(long, default_value = "http://127.0.0.1:3000")]
+        url: String,
+    },
+    /// Audit the database: nothing oversold, no order lost or doubled. Exits with 1 when a promise is broken
+    Check,
+    /// Write a consistent copy of the database while the shop goes on
+    Backup {
+        /// The copy; must not exist yet
+        file: PathBuf,
+    },
+    /// Show the effective settings and where each comes from
+    Config {
+        /// Show the commented defaults instead
+        #[arg(long)]
+        defaults: bool,
+    },
+    /// Write the OpenAPI document
+    Openapi,
+    /// Write completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Add a user; the password comes from a prompt, or from standard input
+    Add {
+        /// The name to sign in with
+        name: String,
+        /// customer, seller or admin
+        #[arg(long, default_value = "customer")]
+        role: Role,
+    },
+}
+
+/// A running shop, and who we are to it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ShopFlags {
+    /// The shop
+    #[arg(long, default_value = "http://127.0.0.1:3000")]
+    pub(crate) url: String,
+    /// A seller or an administrator
+    #[arg(long, default_value = "admin")]
+    pub(crate) user: String,
+    /// Their password [default: a prompt, or standard input]
+    #[arg(long)]
+    pub(crate) password: Option<String>,
+}
+
+impl Cli {
+    /// What the command line says about settings.
+    pub(crate) fn flags(&self) -> Flags {
+        let serve = match &self.command {
+            Some(Command::Serve(serve)) => serve,
+            _ => &self.serve,
+        };
+        let listen = serve.listen.as_ref().or(self.serve.listen.as_ref());
+        let data_dir =
+            self.settings.data_dir.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let settings = [("listen", listen.cloned()), ("data_dir", data_dir)];
+        Flags {
+            settings: settings.into_iter().filter_map(|(key, value)| Some((key, value?))).collect(),
+            config_file: self.settings.config.clone(),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Rows of a CSV file of products, plain or gzipped.
+
+use std::{
+    io::{BufRead, Read},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use flate2::read::MultiGzDecoder;
+use holdfast_types::{Code, Error, Result};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// The columns that must be there; `description` and `category` may be left out, in any order.
+const REQUIRED: [&str; 5] = ["sku", "name", "price", "currency", "quantity"];
+const KNOWN: [&str; 7] =
+    ["sku", "name", "description", "category", "price", "currency", "quantity"];
+
+/// A product, ready to be sent.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) line: u64,
+    pub(super) product: Value,
+    /// About how many bytes of a request it takes.
+    pub(super) bytes: usize,
+}
+
+#[derive(Debug, Deserialize)]
+struct Columns {
+    sku: String,
+    name: String,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    category: Option<String>,
+    price: i64,
+    currency: String,
+    quantity: i64,
+}
+
+/// Reads row after row.
+pub(super) struct Rows {
+    reader: csv::Reader<Box<dyn Read>>,
+    headers: csv::StringRecord,
+    record: csv::StringRecord,
+    /// Bytes of the file that were read, for the progress bar.
+    read: Arc<AtomicU64>,
+}
+
+impl Rows {
+    pub(super) fn open(file: &Path) -> Result<Self> {
+        let refuse =
+            |why: String| Error::new(Code::InvalidParameter, format!("{}: {why}", file.display()));
+        let mut source = super::open(file)?;
+        let gzipped = source.fill_buf().map_err(Error::internal)?.starts_with(&[0x1f, 0x8b]);
+        let read = Arc::new(AtomicU64::new(0));
+        let counted = Counted { source, read: Arc::clone(&read) };
+        let content: Box<dyn Read> =
+            if gzipped { Box::new(MultiGzDecoder::new(counted)) } else { Box::new(counted) };
+        let mut reader = csv::ReaderBuilder::new().from_reader(content);
+        let headers = reader.headers().map_err(|error| refuse(error.to_string()))?.clone();
+        if let Some(missing) =
+            REQUIRED.iter().find(|name| !headers.iter().any(|header| header == **name))
+        {
+            return Err(refuse(format!(
+                "line 1: there is no column `{missing}`; expected {}",
+                KNOWN.join(", ")
+            )));
+        }
+        if let Some(unknown) = headers.iter().find(|header| !KNOWN.contains(header)) {
+            return Err(refuse(format!(
+                "line 1: the column `{unknown}` is not known; expected {}",
+                KNOWN.join(", ")
+            )));
+        }
+        Ok(Self { reader, headers, record: csv::StringRecord::new(), read })
+    }
+
+    /// The next row, or its line and what is wrong with it; `None` at the end.
+    /// Fails when the file cannot be read on: a damaged gzip, a broken disk.
+    pub(super) fn next_row(&mut self) -> Result<Option<Result<Row, (u64, String)>>> {
+        let more = self.reader.read_record(&mut self.record);
+        let line = self.record.position().map_or(0, csv::Position::line);
+        match more {
+            Ok(false) => Ok(None),
+            Ok(true) => Ok(Some(
+                self.record
+                    .deserialize(Some(&self.headers))
+                    .map_err(|error| explain(line, &error))
+                    .map(|columns| row(line, columns)),
+            )),
+            Err(error) if error.is_io_error() => Err(Error::new(
+                Code::InvalidParameter,
+                format!("after line {line}: the file cannot be read on"),
+            )
+            .with_source(error)),
+            Err(error) => Ok(Some(Err(explain(line, &error)))),
+        }
+    }
+
+    pub(super) fn position(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+}
+
+fn explain(line: u64, error: &csv::Error) -> (u64, String) {
+    let line = error.position().map_or(line, csv::Position::line);
+    match error.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => {
+            let column = err.field().and_then(|index| usize::try_from(index).ok());
+            (
+                line,
+                format!(
+                    "column {}: {}",
+                    column.map_or_else(String::new, |index| (index + 1).to_string()),
+                    err.kind()
+                ),
+            )
+        }
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            (line, format!("{len} columns, expected {expected_len}"))
+        }
+        _ => (line, error.to_string()),
+    }
+}
+
+fn row(line: u64, columns: Columns) -> Row {
+    let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let product = json!({
+        "sku": columns.sku,
+        "name": columns.name,
+        "description": filled(columns.description),
+        "category": filled(columns.category),
+        "price": {"amount": columns.price, "currency": columns.currency},
+        "quantity": columns.quantity,
+    });
+    let bytes = product.to_string().len() + 1;
+    Row { line, product, bytes }
+}
+
+struct Counted<R> {
+    source: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}

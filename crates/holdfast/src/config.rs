@@ -1,0 +1,122 @@
+//! Settings: command line, environment, `.env`, configuration file, defaults, in this order of precedence.
+//! The defaults are a commented file, embedded: the file is the documentation.
+
+mod layers;
+mod values;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use holdfast_types::{Code, Error, Result};
+use holdfast_web::rate::Quota;
+
+pub(crate) use layers::{DEFAULTS, Flags, Layers};
+use values::{parse_addresses, parse_duration, parse_list, parse_quota};
+
+/// All settings, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) databases: Databases,
+    pub(crate) admin_password: Option<String>,
+    pub(crate) issuer: String,
+    pub(crate) payment_window: Option<std::time::Duration>,
+    pub(crate) limits: Limits,
+    pub(crate) cors_origins: Vec<String>,
+    pub(crate) trusted_proxies: Vec<std::net::IpAddr>,
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    pub(crate) log: String,
+    pub(crate) log_json: bool,
+}
+
+/// Connection strings; `None` for a file in the data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Databases {
+    pub(crate) users: Option<String>,
+    pub(crate) products: Option<String>,
+    pub(crate) orders: Option<String>,
+}
+
+/// Rate limits; `None` for no limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Limits {
+    pub(crate) reads: Option<Quota>,
+    pub(crate) writes: Option<Quota>,
+    pub(crate) registrations: Option<Quota>,
+    pub(crate) login_failures_user: Option<Quota>,
+    pub(crate) login_failures_address: Option<Quota>,
+}
+
+impl Config {
+    /// Reads every layer. Refuses unknown settings and invalid values with the place that they stand in.
+    pub(crate) fn load(layers: &Layers) -> Result<Self> {
+        let port: u16 = layers.parse("port", |text| {
+            text.parse().map_err(|_| "expected a port, 0 to 65535".to_owned())
+        })?;
+        let listen = layers.parse("listen", |text| match text {
+            "" => Ok(SocketAddr::from(([127, 0, 0, 1], port))),
+            text => text
+                .parse()
+                .map_err(|_| "expected an address and a port, such as 127.0.0.1:3000".to_owned()),
+        })?;
+        let own = |key| {
+            Ok::<_, Error>(layers.optional(key)?.or(layers.optional("db_connection_string")?))
+        };
+        Ok(Self {
+            listen,
+            data_dir: layers.parse("data_dir", |text| Ok(PathBuf::from(text)))?,
+            databases: Databases {
+                users: own("users_db")?,
+                products: own("products_db")?,
+                orders: own("orders_db")?,
+            },
+            admin_password: layers.optional("admin_password")?,
+            issuer: layers.parse("issuer", |text| match text.trim() {
+                "" => Err("expected a name".to_owned()),
+                text => Ok(text.to_owned()),
+            })?,
+            payment_window: layers.parse("payment_window", |text| match text {
+                "" => Ok(None),
+                text => parse_duration(text).map(Some),
+            })?,
+            limits: Limits::load(layers)?,
+            cors_origins: layers.parse("cors_origins", |text| Ok(parse_list(text)))?,
+            trusted_proxies: layers.parse("trusted_proxies", parse_addresses)?,
+            metrics_listen: layers.parse("metrics_listen", |text| match text {
+                "" => Ok(None),
+                text => text.parse().map(Some).map_err(|_| {
+                    "expected an address and a port, such as 127.0.0.1:9090".to_owned()
+                }),
+            })?,
+            log: layers.parse("log", |text| Ok(text.to_owned()))?,
+            log_json: layers.parse("log_format", |text| match text {
+                "text" => Ok(false),
+                "json" => Ok(true),
+                _ => Err("expected text or json".to_owned()),
+            })?,
+        })
+    }
+}
+
+impl Limits {
+    fn load(layers: &Layers) -> Result<Self> {
+        let on = layers.parse("rate_limits", |text| match text {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            _ => Err("expected on or off".to_owned()),
+        })?;
+        let quota = |key| Ok::<_, Error>(Some(layers.parse(key, parse_quota)?).filter(|_| on));
+        Ok(Self {
+            reads: quota("reads_limit")?,
+            writes: quota("writes_limit")?,
+            registrations: quota("registrations_limit")?,
+            login_failures_user: quota("login_failures_user_limit")?,
+            login_failures_address: quota("login_failures_address_limit")?,
+        })
+    }
+}
+
+/// A setting that cannot be used; the message names its place.
+fn refuse(message: String) -> Error {
+    Error::new(Code::InvalidParameter, message)
+}

@@ -1,0 +1,199 @@
+//! Where a setting's value comes from.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use holdfast_types::{Error, Result};
+
+use super::refuse;
+
+/// The defaults, and the documentation of every setting.
+pub(crate) const DEFAULTS: &str = include_str!("default.toml");
+
+/// Settings that the environment knows by a name of its own.
+const OWN_NAMES: [(&str, &str); 2] =
+    [("DB_CONNECTION_STRING", "db_connection_string"), ("PORT", "port")];
+/// Settings whose values are not shown.
+const SECRETS: [&str; 1] = ["admin_password"];
+/// Settings that may hold a password inside.
+const CONNECTION_STRINGS: [&str; 4] =
+    ["db_connection_string", "users_db", "products_db", "orders_db"];
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Flags {
+    /// Settings by key.
+    pub(crate) settings: Vec<(&'static str, String)>,
+    /// A configuration file that must be there.
+    pub(crate) config_file: Option<PathBuf>,
+}
+
+/// Every setting's value, and the place that it stands in.
+#[derive(Clone, Debug)]
+pub(crate) struct Layers(BTreeMap<String, (String, String)>);
+
+impl Layers {
+    /// Lays the layers over each other. `environment` and `dotenv` are pairs of names and values.
+    pub(crate) fn new(
+        flags: &Flags,
+        environment: impl IntoIterator<Item = (String, String)>,
+        dotenv: Vec<(String, String)>,
+    ) -> Result<Self> {
+        let mut layers = Self(BTreeMap::new());
+        let defaults = read_toml(DEFAULTS, "the defaults")?;
+        layers
+            .0
+            .extend(defaults.into_iter().map(|(key, value)| (key, (value, "default".to_owned()))));
+        layers.overlay_file(flags.config_file.as_deref())?;
+        layers.overlay_environment(dotenv, ".env")?;
+        layers.overlay_environment(environment, "environment")?;
+        for (key, value) in &flags.settings {
+            layers.0.insert((*key).to_owned(), (value.clone(), "command line".to_owned()));
+        }
+        Ok(layers)
+    }
+
+    fn overlay_file(&mut self, given: Option<&Path>) -> Result<()> {
+        let path = given.unwrap_or_else(|| Path::new("holdfast.toml"));
+        if given.is_none() && !path.exists() {
+            return Ok(());
+        }
+        let place = path.display().to_string();
+        let text =
+            std::fs::read_to_string(path).map_err(|error| refuse(format!("{place}: {error}")))?;
+        for (key, value) in read_toml(&text, &place)? {
+            if !self.0.contains_key(&key) {
+                return Err(refuse(format!(
+                    "{place}: there is no setting `{key}`; `holdfast config --defaults` lists them all"
+                )));
+            }
+            self.0.insert(key, (value, place.clone()));
+        }
+        Ok(())
+    }
+
+    fn overlay_environment(
+        &mut self,
+        pairs: impl IntoIterator<Item = (String, String)>,
+        place: &str,
+    ) -> Result<()> {
+        for (name, value) in pairs {
+            let own =
+                OWN_NAMES.iter().find(|(own, _)| *own == name).map(|(_, key)| (*key).to_owned());
+            let key = match (own, name.strip_prefix("HOLDFAST_")) {
+                (Some(key), _) => key,
+                (None, Some("CONFIG")) | (None, None) => continue,
+                (None, Some(rest)) => rest.to_ascii_lowercase(),
+            };
+            let owned_elsewhere =
+                OWN_NAMES.iter().any(|(own, own_key)| *own_key == key && *own != name);
+            if !self.0.contains_key(&key) || owned_elsewhere {
+                return Err(refuse(format!(
+                    "{place}: there is no setting {name}; `holdfast config --defaults` lists them all"
+                )));
+            }
+            self.0.insert(key, (value, format!("{place} ({name})")));
+        }
+        Ok(())
+    }
+
+    /// The value of a setting as a `T`; a refusal names the place.
+    pub(super) fn parse<T>(
+        &self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<T> {
+        let (value, place) =
+            self.0.get(key).ok_or_else(|| Error::internal(format!("no default for {key}")))?;
+        parse(value).map_err(|why| refuse(format!("{place}: {key} = {}: {why}", shown(key, value))))
+    }
+
+    /// The value of a setting that may be empty.
+    pub(super) fn optional(&self, key: &str) -> Result<Option<String>> {
+        self.parse(key, |text| Ok(Some(text.to_owned()).filter(|text| !text.is_empty())))
+    }
+
+    /// All settings with their places, secrets hidden.
+    pub(crate) fn shown(&self) -> Vec<(String, String, String)> {
+        self.0
+            .iter()
+            .map(|(key, (value, place))| (key.clone(), shown(key, value), place.clone()))
+            .collect()
+    }
+}
+
+fn read_toml(text: &str, place: &str) -> Result<Vec<(String, String)>> {
+    let table: toml::Table = text.parse().map_err(|error| refuse(format!("{place}: {error}")))?;
+    let plain = |(key, value): (String, toml::Value)| match value {
+        toml::Value::String(text) => Ok((key, text)),
+        toml::Value::Integer(number) => Ok((key, number.to_string())),
+        other => Err(refuse(format!(
+            "{place}: {key}: expected text or a number, found {}",
+            other.type_str()
+        ))),
+    };
+    table.into_iter().map(plain).collect()
+}
+
+/// The value for people: secrets and passwords in connection strings are hidden.
+fn shown(key: &str, value: &str) -> String {
+    if value.is_empty() {
+        return "\"\"".to_owned();
+    }
+    if SECRETS.contains(&key) {
+        return "(hidden)".to_owned();
+    }
+    if CONNECTION_STRINGS.contains(&key)
+        && let Some((scheme, rest)) = value.split_once("://")
+        && let Some((_, host)) = rest.rsplit_once('@')
+    {
+        return format!("\"{scheme}://(hidden)@{host}\"");
+    }
+    format!("{value:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Config, *};
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn nearer_layers_win_and_others_are_left_alone() {
+        let dotenv = pairs(&[("PORT", "4000"), ("HOLDFAST_ISSUER", "teashop"), ("EDITOR", "vi")]);
+        let environment = pairs(&[("PORT", "5000"), ("HOME", "/")]);
+        let flags =
+            Flags { settings: vec![("data_dir", "elsewhere".to_owned())], config_file: None };
+        let config = Config::load(&Layers::new(&flags, environment, dotenv).unwrap()).unwrap();
+        assert_eq!((config.listen.port(), config.issuer.as_str()), (5000, "teashop"));
+        assert_eq!(config.data_dir, Path::new("elsewhere"));
+    }
+
+    #[test]
+    fn what_is_unknown_or_invalid_is_refused_with_its_place() {
+        for (name, value, part) in [
+            ("HOLDFAST_PROT", "1", "environment: there is no setting HOLDFAST_PROT"),
+            ("HOLDFAST_PORT", "1", "there is no setting HOLDFAST_PORT"),
+            ("PORT", "http", "environment (PORT): port = \"http\": expected a port"),
+            ("HOLDFAST_RATE_LIMITS", "maybe", "expected on or off"),
+        ] {
+            let layers = Layers::new(&Flags::default(), pairs(&[(name, value)]), Vec::new());
+            let error = layers.and_then(|layers| Config::load(&layers)).unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_hidden() {
+        let environment = pairs(&[
+            ("HOLDFAST_ADMIN_PASSWORD", "sesame"),
+            ("DB_CONNECTION_STRING", "postgres://u:sesame@h/db"),
+        ]);
+        let layers = Layers::new(&Flags::default(), environment, Vec::new()).unwrap();
+        assert!(!format!("{:?}", layers.shown()).contains("sesame"));
+    }
+}

@@ -1,0 +1,50 @@
+//! Values of settings, from text.
+
+use std::{net::IpAddr, time::Duration};
+
+use holdfast_web::rate::Quota;
+
+/// "30m", "90s", "1h 30m".
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a duration such as 30m, 90s or 1h".to_owned();
+    let duration: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
+    Duration::try_from(duration).ok().filter(|duration| !duration.is_zero()).ok_or_else(expected)
+}
+
+/// "600/1m".
+pub(super) fn parse_quota(text: &str) -> Result<Quota, String> {
+    let expected = || "expected requests per period, such as 600/1m".to_owned();
+    let (requests, period) = text.split_once('/').ok_or_else(expected)?;
+    let requests =
+        requests.trim().parse().ok().filter(|requests| *requests > 0).ok_or_else(expected)?;
+    Ok(Quota { requests, period: parse_duration(period.trim()).map_err(|_| expected())? })
+}
+
+/// Parts between commas.
+pub(super) fn parse_list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+/// IP addresses between commas.
+pub(super) fn parse_addresses(text: &str) -> Result<Vec<IpAddr>, String> {
+    let parse =
+        |part: String| part.parse().map_err(|_| format!("expected IP addresses, found `{part}`"));
+    parse_list(text).into_iter().map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_quotas() {
+        assert_eq!(parse_duration("30m"), Ok(Duration::from_secs(1800)));
+        assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert!(["", "0s", "soon", "-1m"].iter().all(|text| parse_duration(text).is_err()));
+        assert_eq!(
+            parse_quota("600/1m"),
+            Ok(Quota { requests: 600, period: Duration::from_secs(60) })
+        );
+        assert!(["600", "0/1m", "x/1m", "600/0s"].iter().all(|text| parse_quota(text).is_err()));
+    }
+}

@@ -1,0 +1,102 @@
+//! Holdfast: a commerce backend that holds fast when everybody shows up at once.
+
+mod cli;
+mod commands;
+mod config;
+mod serve;
+mod system;
+mod wiring;
+
+use std::{
+    io::{ErrorKind, Write},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use holdfast_types::{Error, Result};
+
+use cli::{Cli, Command, UserCommand};
+use config::{Config, Layers};
+
+/// Orders allocate and free small things at a high rate from several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "holdfast: {error}");
+            for field in error.fields() {
+                let _ = writeln!(std::io::stderr(), "  {}: {}", field.pointer, field.detail);
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    let layers = read_layers(&cli)?;
+    let config = Config::load(&layers)?;
+    start_log(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::internal)?;
+    runtime.block_on(dispatch(cli, &config, &layers))
+}
+
+async fn dispatch(cli: Cli, config: &Config, layers: &Layers) -> Result<ExitCode> {
+    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(_) => serve::serve(config).await,
+        Command::User(UserCommand::Add { name, role }) => {
+            commands::user::add(config, &name, role).await
+        }
+        Command::Import { file, shop, overwrite } => {
+            commands::import::import(&file, &shop, overwrite).await
+        }
+        Command::Export { file, url } => commands::export::export(file.as_deref(), &url).await,
+        Command::Check => commands::check::check(config).await,
+        Command::Backup { file } => commands::backup::backup(config, &file).await,
+        Command::Config { defaults } => commands::config::show(layers, defaults),
+        Command::Openapi => commands::openapi::write(),
+        Command::Completions { shell } => commands::completions::write(shell),
+    }
+}
+
+/// The one place that reads the environment.
+#[expect(clippy::disallowed_methods, reason = "only main reads the environment")]
+fn read_layers(cli: &Cli) -> Result<Layers> {
+    let mut flags = cli.flags();
+    flags.config_file =
+        flags.config_file.or_else(|| std::env::var("HOLDFAST_CONFIG").ok().map(Into::into));
+    let dotenv = match dotenvy::from_filename_iter(".env") {
+        Ok(entries) => {
+            entries.collect::<Result<Vec<_>, _>>().map_err(|error| refuse_dotenv(&error))?
+        }
+        Err(dotenvy::Error::Io(error)) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(refuse_dotenv(&error)),
+    };
+    Layers::new(&flags, std::env::vars(), dotenv)
+}
+
+fn refuse_dotenv(error: &dotenvy::Error) -> Error {
+    Error::new(holdfast_types::Code::InvalidParameter, format!(".env: {error}"))
+}
+
+/// The log goes to standard error, so that what a command prints stays clean.
+fn start_log(config: &Config) -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log).map_err(|error| {
+        Error::new(
+            holdfast_types::Code::InvalidParameter,
+            format!("log = {:?}: {error}", config.log),
+        )
+    })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_json {
+        true => log.json().init(),
+        false => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! The API's description: OpenAPI for programs, pages for people. All of it works without internet.
+
+use axum::{
+    Router,
+    extract::Path,
+    http::{HeaderValue, header},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use holdfast_types::{Code, Error};
+use holdfast_web::{
+    Reply,
+    catalog_of_problems::{Description, named},
+};
+use utoipa::openapi::{
+    OpenApi, RefOr,
+    path::Operation,
+    security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+use utoipa::{OpenApi as _, ToSchema};
+
+const DOCS_PAGE: &str = include_str!("../../assets/docs.html");
+const PROBLEM_PAGE: &str = include_str!("../../assets/problem.html");
+
+/// A refusal or a failure, as `application/problem+json` (RFC 9457).
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes what `holdfast_web::Problem` writes to readers of the API")]
+struct Problem {
+    /// Resolves on this server to a page that explains the problem.
+    #[schema(example = "/problems/version-conflict")]
+    r#type: String,
+    title: String,
+    #[schema(example = 409)]
+    status: u16,
+    detail: String,
+    /// The last segment of `type`.
+    #[schema(example = "version-conflict")]
+    code: String,
+    request_id: String,
+    /// What is wrong, member by member.
+    errors: Option<Vec<holdfast_types::FieldError>>,
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Holdfast",
+        description = "A commerce backend that holds fast when everybody shows up at once.\n\n\
+            Every mutating request may carry an `Idempotency-Key` and may then be repeated safely. \
+            Updates state the version they are based on, as `version` or as `If-Match`."
+    ),
+    components(schemas(Problem))
+)]
+struct Base;
+
+/// One document for the services and the system's own routes.
+pub(crate) fn describe(services: [OpenApi; 3]) -> OpenApi {
+    let mut document = Base::openapi();
+    for part in services.into_iter().chain([super::table().into_openapi()]) {
+        document.merge(part);
+    }
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    document
+        .components
+        .get_or_insert_default()
+        .add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    let operations = document.paths.paths.values_mut().flat_map(|item| {
+        [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch]
+            .into_iter()
+            .flatten()
+    });
+    operations.for_each(add_problem);
+    document
+}
+
+/// Any operation may answer with a problem.
+fn add_problem(operation: &mut Operation) {
+    let problem = serde_json::json!({
+        "description": "A problem: see /problems/{code}",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    });
+    let response = serde_json::from_value(problem).expect("the literal is a response");
+    operation.responses.responses.insert("default".to_owned(), RefOr::T(response));
+}
+
+/// `/`, `/openapi.json`, `/docs` and `/problems/{code}`.
+pub(super) fn routes(document: &OpenApi) -> Router {
+    let json = document.to_json().expect("the document is plain data");
+    Router::new()
+        .route("/", get(|| async { axum::response::Redirect::temporary("/docs") }))
+        .route("/openapi.json", get(move || async move { with_type("application/json", json) }))
+        .route("/docs", get(|| async { page(DOCS_PAGE.to_owned()) }))
+        .route("/problems/{code}", get(explain_problem))
+}
+
+async fn explain_problem(Path(name): Path<String>) -> Reply {
+    let problem =
+        named(&name).ok_or_else(|| Error::new(Code::NotFound, "there is no such problem"))?;
+    Ok(page(problem_page(problem)))
+}
+
+fn problem_page(problem: &Description) -> String {
+    PROBLEM_PAGE
+        .replace("{{code}}", problem.name)
+        .replace("{{status}}", &problem.status.to_string())
+        .replace("{{title}}", problem.title)
+        .replace("{{explanation}}", problem.explanation)
+}
+
+/// A page that loads nothing from anywhere else.
+fn page(html: String) -> Response {
+    let mut response = Html(html).into_response();
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response
+}
+
+fn with_type(media: &'static str, body: String) -> Response {
+    let mut response = body.into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    response
+}

@@ -1,0 +1,58 @@
+//! Metrics for Prometheus.
+
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use holdfast_types::{Error, Result};
+use holdfast_web::{auth::Admin, with_fallbacks};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use super::Health;
+
+/// Between two rounds of moving samples into buckets: what is not moved costs memory.
+const UPKEEP: std::time::Duration = std::time::Duration::from_secs(5);
+/// Seconds.
+const BUCKETS: [f64; 12] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+/// What the program has counted so far. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// Begins to count. Once per process.
+    pub(crate) fn begin() -> Result<Self> {
+        let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).map_err(Error::internal)?;
+        let handle = builder.install_recorder().map_err(Error::internal)?;
+        let upkeep = handle.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(UPKEEP).await;
+                upkeep.run_upkeep();
+            }
+        });
+        Ok(Self(handle))
+    }
+
+    fn text(&self) -> Response {
+        let mut response = self.0.render().into_response();
+        let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, text);
+        response
+    }
+}
+
+/// Metrics in the format of Prometheus; for administrators.
+#[utoipa::path(get, path = "/metrics", tag = "system", security(("bearer" = [])), responses((status = 200)))]
+pub(super) async fn show_metrics(State(health): State<Health>, _admin: Admin) -> Response {
+    health.metrics.text()
+}
+
+/// Metrics for whoever reaches the listener.
+pub(crate) fn open_routes(metrics: Metrics) -> Router {
+    with_fallbacks(Router::new().route("/metrics", get(|| async move { metrics.text() })))
+}

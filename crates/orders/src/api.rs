@@ -1,0 +1,43 @@
+//! The routes of the orders service.
+
+mod lifecycle;
+mod placing;
+mod reading;
+mod wire;
+
+use std::sync::Arc;
+
+use axum::{Router, extract::FromRef};
+use holdfast_web::auth::Verifier;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::Orders;
+
+impl FromRef<Orders> for Arc<Verifier> {
+    fn from_ref(orders: &Orders) -> Self {
+        orders.verifier()
+    }
+}
+
+/// All routes of the service.
+pub fn routes(orders: Orders) -> Router {
+    table().with_state(orders).into()
+}
+
+/// Describes the routes.
+#[must_use]
+pub fn document() -> OpenApi {
+    table().into_openapi()
+}
+
+fn table() -> OpenApiRouter<Orders> {
+    OpenApiRouter::new()
+        .routes(routes!(reading::list_orders, placing::place_order))
+        .routes(routes!(reading::get_order))
+        .routes(routes!(reading::list_order_events))
+        .routes(routes!(lifecycle::cancel_order))
+        .routes(routes!(lifecycle::pay_order))
+        .routes(routes!(lifecycle::ship_order))
+        .routes(routes!(lifecycle::deliver_order))
+}

@@ -1,0 +1,97 @@
+//! Steps of the lifecycle. Each may be repeated: a step that was passed already answers 200 with the order.
+
+use axum::extract::State;
+use holdfast_types::{Code, Error, Given, OrderId, OrderKind, Result};
+use holdfast_web::{IdPath, Input, Reply, auth::Caller, given, parse};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    reading::find,
+    wire::{EmptyBody, OrderView, PayBody, ShipBody, stepped},
+};
+use crate::{Orders, model::Action};
+
+/// Call off an order: from placed or paid; the stock returns exactly once.
+#[utoipa::path(post, path = "/api/orders/{id}/cancel", tag = "orders", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = OrderView<'static>)))]
+pub(super) async fn cancel_order(
+    State(orders): State<Orders>,
+    caller: Caller,
+    IdPath(id): IdPath<OrderKind>,
+    mut input: Input,
+) -> Reply {
+    take(&orders, &caller, id, &mut input, |_: EmptyBody| Ok(Action::Cancel)).await
+}
+
+/// Note that the money has come.
+#[utoipa::path(post, path = "/api/orders/{id}/pay", tag = "orders", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path)), request_body = PayBody, responses((status = 200, body = OrderView<'static>)))]
+pub(super) async fn pay_order(
+    State(orders): State<Orders>,
+    caller: Caller,
+    IdPath(id): IdPath<OrderKind>,
+    mut input: Input,
+) -> Reply {
+    administrators_only(&orders, &caller, id).await?;
+    let read = |body: PayBody| body.check().map(|()| Action::Pay { reference: body.reference });
+    take(&orders, &caller, id, &mut input, read).await
+}
+
+/// Note that the parcel has left: the units leave the stock.
+#[utoipa::path(post, path = "/api/orders/{id}/ship", tag = "orders", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path)), request_body = ShipBody, responses((status = 200, body = OrderView<'static>)))]
+pub(super) async fn ship_order(
+    State(orders): State<Orders>,
+    caller: Caller,
+    IdPath(id): IdPath<OrderKind>,
+    mut input: Input,
+) -> Reply {
+    administrators_only(&orders, &caller, id).await?;
+    let read = |body: ShipBody| {
+        body.check()
+            .map(|()| Action::Ship { carrier: body.carrier, tracking_number: body.tracking_number })
+    };
+    take(&orders, &caller, id, &mut input, read).await
+}
+
+/// Note that the parcel has arrived.
+#[utoipa::path(post, path = "/api/orders/{id}/deliver", tag = "orders", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = OrderView<'static>)))]
+pub(super) async fn deliver_order(
+    State(orders): State<Orders>,
+    caller: Caller,
+    IdPath(id): IdPath<OrderKind>,
+    mut input: Input,
+) -> Reply {
+    administrators_only(&orders, &caller, id).await?;
+    take(&orders, &caller, id, &mut input, |_: EmptyBody| Ok(Action::Deliver)).await
+}
+
+/// Owners learn that they may not; others, that there is no such order.
+async fn administrators_only(orders: &Orders, caller: &Caller, id: OrderId) -> Result<()> {
+    find(orders, caller, id).await?;
+    match caller.is_admin() {
+        true => Ok(()),
+        false => Err(Error::new(Code::Forbidden, "administrators only")),
+    }
+}
+
+/// The course of every step: 404, 400, replay, 422, 409.
+async fn take<Body: DeserializeOwned + Serialize + Default>(
+    orders: &Orders,
+    caller: &Caller,
+    id: OrderId,
+    input: &mut Input,
+    read: impl FnOnce(Body) -> Result<Action>,
+) -> Reply {
+    find(orders, caller, id).await?;
+    let bytes = input.body().await?;
+    let body = if bytes.is_empty() { Body::default() } else { parse(&bytes)? };
+    let content = serde_json::to_vec(&body).map_err(Error::internal)?;
+    let operation = input.operation(orders.secret(), &caller.principal(), &content)?;
+    if let Some(answer) = orders.store().replay(&operation).await? {
+        return Ok(given(Given { answer, replayed: true }));
+    }
+    let action = read(body)?;
+    Ok(given(orders.take(id, &action, caller.user, (&operation, stepped)).await?))
+}

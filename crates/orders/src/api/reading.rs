@@ -1,0 +1,110 @@
+//! Reading orders: one's own, or anybody's for administrators.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri},
+    response::IntoResponse,
+};
+use holdfast_types::{Code, Error, OrderId, OrderKind, Page, Result, UserId};
+use holdfast_web::{
+    IdPath, Query, Reply, auth::Caller, invalid_parameter, json_reply, list_reply, not_modified,
+    page_request,
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{
+    placing::with_etag,
+    wire::{EventView, OrderView},
+};
+use crate::{
+    Orders,
+    model::{Order, Status},
+    store::OrderFilter,
+};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    status: Option<Status>,
+    /// A user's id, or `me`.
+    user_id: Option<String>,
+    /// 1 to 100.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<usize>,
+    /// Where the page before ended: its `nextCursor`.
+    cursor: Option<String>,
+}
+
+/// One's own orders, newest first; administrators see all of them.
+#[utoipa::path(get, path = "/api/orders", tag = "orders", security(("bearer" = [])), params(ListQuery),
+    responses((status = 200, description = "A page of orders")))]
+pub(super) async fn list_orders(
+    State(orders): State<Orders>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+    uri: Uri,
+) -> Reply {
+    let user = whose(&caller, query.user_id.as_deref())?;
+    let request = page_request(query.limit, query.cursor)?;
+    let found = orders.store().list(&OrderFilter { user, status: query.status }, &request).await?;
+    let items = found.items.iter().map(OrderView::from).collect();
+    list_reply(&uri, &Page { items, next: found.next })
+}
+
+/// Whose orders a caller sees; `None` for everybody's.
+fn whose(caller: &Caller, asked: Option<&str>) -> Result<Option<UserId>> {
+    let asked = match asked {
+        Some("me") => Some(caller.user),
+        Some(id) => {
+            Some(id.parse().map_err(|_| invalid_parameter("userId", "expected a UUID or `me`"))?)
+        }
+        None if caller.is_admin() => None,
+        None => Some(caller.user),
+    };
+    match asked {
+        Some(user) if user != caller.user && !caller.is_admin() => {
+            Err(Error::new(Code::Forbidden, "only administrators see other people's orders"))
+        }
+        asked => Ok(asked),
+    }
+}
+
+/// One order.
+#[utoipa::path(get, path = "/api/orders/{id}", tag = "orders", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = OrderView<'static>), (status = 304)))]
+pub(super) async fn get_order(
+    State(orders): State<Orders>,
+    caller: Caller,
+    IdPath(id): IdPath<OrderKind>,
+    headers: HeaderMap,
+) -> Reply {
+    let order = find(&orders, &caller, id).await?;
+    match not_modified(&headers, &order.etag()) {
+        true => Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &order)),
+        false => Ok(with_etag(json_reply(200, &OrderView::from(&order))?, &order)),
+    }
+}
+
+/// The order, if the caller may see it; what they may not see does not exist.
+pub(super) async fn find(orders: &Orders, caller: &Caller, id: OrderId) -> Result<Order> {
+    let order = orders.store().get(id).await?;
+    order
+        .filter(|order| caller.is_admin() || order.user == caller.user)
+        .ok_or_else(|| Error::not_found("order"))
+}
+
+/// What happened to an order, when, and by whom.
+#[utoipa::path(get, path = "/api/orders/{id}/events", tag = "orders", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, description = "`{items: [{type, version, at, by}]}`")))]
+pub(super) async fn list_order_events(
+    State(orders): State<Orders>,
+    caller: Caller,
+    IdPath(id): IdPath<OrderKind>,
+    uri: Uri,
+) -> Reply {
+    let order = find(&orders, &caller, id).await?;
+    let events = orders.store().events(&order).await?;
+    list_reply(&uri, &Page { items: events.into_iter().map(EventView::from).collect(), next: None })
+}

@@ -1,0 +1,311 @@
+//! What orders look like on the wire.
+
+use std::collections::BTreeMap;
+
+use holdfast_types::{
+    Answer, Error, Money, OrderId, OrderLine, ProductId, Result, TOTAL_MAX, Timestamp, UserId,
+    Validation, check_email, check_line, check_metadata,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::model::{Address, Buyer, Event, Order, Status};
+
+/// Items of one order.
+const ITEMS: usize = 200;
+/// Units of one item.
+const UNITS: i64 = 1_000_000;
+
+/// An order to place.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PlaceBody {
+    /// 1 to 200; items of one product are summed.
+    #[schema(min_items = 1, max_items = 200)]
+    items: Vec<ItemBody>,
+    /// What the buyer expects to pay: another total is refused instead of charged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) expected_total: Option<Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 254)]
+    email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shipping_address: Option<Address>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<BTreeMap<String, String>>,
+}
+
+/// Units of a product.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ItemBody {
+    #[schema(value_type = uuid::Uuid)]
+    product_id: ProductId,
+    /// 1 to 1,000,000.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    quantity: i64,
+}
+
+impl PlaceBody {
+    /// Checks everything that can be checked without knowing the products.
+    pub(super) fn check(&self) -> Result<()> {
+        let mut validation = Validation::default();
+        if !(1..=ITEMS).contains(&self.items.len()) {
+            validation.refuse("#/items", format!("expected 1 to {ITEMS} items"));
+        }
+        for (index, item) in self.items.iter().enumerate() {
+            if !(1..=UNITS).contains(&item.quantity) {
+                validation.refuse(
+                    &format!("#/items/{index}/quantity"),
+                    format!("expected 1 to {UNITS} units"),
+                );
+            }
+        }
+        if self.expected_total.is_some_and(|total| !(0..=TOTAL_MAX).contains(&total.amount)) {
+            validation
+                .refuse("#/expectedTotal/amount", format!("expected 0 to {TOTAL_MAX} minor units"));
+        }
+        validation.take("#/email", self.email.as_deref().map_or(Ok(()), check_email));
+        validation.take("#/metadata", self.metadata.as_ref().map_or(Ok(()), check_metadata));
+        if let Some(address) = &self.shipping_address {
+            check_address(&mut validation, address);
+        }
+        self.check_sums(&mut validation);
+        validation.finish()
+    }
+
+    /// Items of one product are summed, so their sum has the limit of an item.
+    fn check_sums(&self, validation: &mut Validation) {
+        let sums = self.items();
+        for (product, _) in sums.iter().filter(|(_, quantity)| *quantity > UNITS) {
+            let index = self.items.iter().position(|item| item.product_id == *product).unwrap_or(0);
+            if self.items[index].quantity <= UNITS {
+                validation.refuse(
+                    &format!("#/items/{index}/quantity"),
+                    format!("the items of this product sum to more than {UNITS} units"),
+                );
+            }
+        }
+    }
+
+    /// Products and units, each product once, in the order in which they first appear.
+    pub(super) fn items(&self) -> Vec<(ProductId, i64)> {
+        let mut places = std::collections::HashMap::with_capacity(self.items.len());
+        let mut items: Vec<(ProductId, i64)> = Vec::with_capacity(self.items.len());
+        for item in &self.items {
+            match places.get(&item.product_id) {
+                Some(place) => {
+                    let (_, quantity): &mut (ProductId, i64) = &mut items[*place];
+                    *quantity = quantity.saturating_add(item.quantity);
+                }
+                None => {
+                    places.insert(item.product_id, items.len());
+                    items.push((item.product_id, item.quantity));
+                }
+            }
+        }
+        items
+    }
+
+    pub(super) fn into_buyer(self) -> Buyer {
+        Buyer {
+            email: self.email,
+            shipping_address: self.shipping_address,
+            metadata: self.metadata.unwrap_or_default(),
+        }
+    }
+}
+
+fn check_address(validation: &mut Validation, address: &Address) {
+    let mut check = |member: &str, text: Option<&str>, limit| {
+        validation.take(
+            &format!("#/shippingAddress/{member}"),
+            text.map_or(Ok(()), |text| check_line(text, limit)),
+        );
+    };
+    check("name", Some(&address.name), 200);
+    check("line1", Some(&address.line1), 200);
+    check("line2", address.line2.as_deref(), 200);
+    check("city", Some(&address.city), 100);
+    check("state", address.state.as_deref(), 100);
+    check("postalCode", Some(&address.postal_code), 20);
+    if address.country.len() != 2 || !address.country.bytes().all(|byte| byte.is_ascii_uppercase())
+    {
+        validation
+            .refuse("#/shippingAddress/country", "expected two capitals of ISO 3166-1, such as GB");
+    }
+}
+
+/// Money that came.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PayBody {
+    /// What the payment is called where it was made.
+    #[schema(max_length = 200)]
+    pub(super) reference: Option<String>,
+}
+
+impl PayBody {
+    pub(super) fn check(&self) -> Result<()> {
+        let mut validation = Validation::default();
+        validation.take(
+            "#/reference",
+            self.reference.as_deref().map_or(Ok(()), |text| check_line(text, 200)),
+        );
+        validation.finish()
+    }
+}
+
+/// A parcel that left.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ShipBody {
+    #[schema(max_length = 200)]
+    pub(super) carrier: Option<String>,
+    #[schema(max_length = 200)]
+    pub(super) tracking_number: Option<String>,
+}
+
+impl ShipBody {
+    pub(super) fn check(&self) -> Result<()> {
+        let mut validation = Validation::default();
+        let mut check = |pointer, text: Option<&str>| {
+            validation.take(pointer, text.map_or(Ok(()), |text| check_line(text, 200)));
+        };
+        check("#/carrier", self.carrier.as_deref());
+        check("#/trackingNumber", self.tracking_number.as_deref());
+        validation.finish()
+    }
+}
+
+/// An action that says nothing more.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EmptyBody {}
+
+/// An order.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OrderView<'a> {
+    #[schema(value_type = uuid::Uuid)]
+    id: OrderId,
+    /// Short, for people.
+    #[schema(example = "7KQ2-M9XD-04TR")]
+    number: String,
+    #[schema(value_type = uuid::Uuid)]
+    user_id: UserId,
+    status: Status,
+    /// Names and prices are those of the moment of ordering.
+    #[schema(value_type = Vec<LineView>)]
+    items: &'a [OrderLine],
+    total: Money,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shipping_address: Option<&'a Address>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: &'a BTreeMap<String, String>,
+    version: i64,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+    /// From here on it may expire when it is not paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    paid_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    shipped_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    delivered_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    cancelled_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expired_at: Option<Timestamp>,
+    /// What the payment is called where it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carrier: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracking_number: Option<&'a str>,
+}
+
+/// A line of an order, frozen at the moment of ordering.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes `OrderLine` to readers of the API")]
+struct LineView {
+    product_id: uuid::Uuid,
+    sku: Option<String>,
+    name: String,
+    unit_price: Money,
+    quantity: i64,
+    total: Money,
+    /// The line's place in the product's journal.
+    stock_sequence: i64,
+}
+
+impl<'a> From<&'a Order> for OrderView<'a> {
+    fn from(order: &'a Order) -> Self {
+        let (buyer, progress) = (&order.buyer, &order.progress);
+        Self {
+            id: order.id,
+            number: order.number(),
+            user_id: order.user,
+            status: order.status,
+            items: &order.lines,
+            total: order.total,
+            email: buyer.email.as_deref(),
+            shipping_address: buyer.shipping_address.as_ref(),
+            metadata: &buyer.metadata,
+            version: order.version.0,
+            created_at: order.created_at,
+            updated_at: order.updated_at,
+            expires_at: order.expires_at,
+            paid_at: progress.paid_at,
+            shipped_at: progress.shipped_at,
+            delivered_at: progress.delivered_at,
+            cancelled_at: progress.cancelled_at,
+            expired_at: progress.expired_at,
+            reference: progress.reference.as_deref(),
+            carrier: progress.carrier.as_deref(),
+            tracking_number: progress.tracking_number.as_deref(),
+        }
+    }
+}
+
+/// The answer to a step of the lifecycle.
+pub(crate) fn stepped(order: &Order) -> Result<Answer> {
+    let body = serde_json::to_vec(&OrderView::from(order)).map_err(Error::internal)?;
+    Ok(Answer { status: 200, etag: Some(order.etag()), body })
+}
+
+/// Something that happened to an order.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EventView {
+    /// What the order became.
+    #[serde(rename = "type")]
+    kind: Status,
+    version: i64,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// Who did it; absent when it was the shop itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    by: Option<UserId>,
+}
+
+impl From<Event> for EventView {
+    fn from(event: Event) -> Self {
+        Self { kind: event.status, version: event.version.0, at: event.at, by: event.by }
+    }
+}

@@ -1,0 +1,21 @@
+//! The port through which orders reaches stock: a function call in one process, HTTP between several.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_types::{OrderId, ReserveBatch, Reserved, Result, Settlement};
+
+/// What orders needs of products. Every call may be repeated.
+#[async_trait]
+pub trait Catalog: Send + Sync {
+    /// Takes stock for each command or refuses it, and notes the confirmations that ride along; all of it or nothing.
+    /// The results stand in the order of the commands. A command whose id has a reservation takes nothing more and
+    /// gets what that one holds.
+    async fn reserve(&self, batch: ReserveBatch) -> Result<Vec<Result<Reserved>>>;
+
+    /// Settles reservations. Only held ones move.
+    async fn settle(&self, settlements: &[(OrderId, Settlement)]) -> Result<()>;
+
+    /// Held reservations that nobody has confirmed for `age`, oldest first, a bounded number.
+    async fn unconfirmed(&self, age: Duration) -> Result<Vec<OrderId>>;
+}

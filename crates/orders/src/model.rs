@@ -1,0 +1,186 @@
+//! Rules about orders: pure, without clock or I/O.
+
+mod transition;
+
+use std::collections::BTreeMap;
+
+use holdfast_types::{
+    Fingerprint, Money, OrderId, OrderLine, Settlement, Timestamp, UserId, Version,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub(crate) use transition::{Action, Event};
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Status {
+    /// Stock is promised; money is awaited.
+    Placed,
+    /// Money has come.
+    Paid,
+    /// The units have left.
+    Shipped,
+    /// The units have arrived.
+    Delivered,
+    /// Called off; the stock is back.
+    Cancelled,
+    /// Not paid in time; the stock is back.
+    Expired,
+}
+
+impl Status {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Placed => "placed",
+            Self::Paid => "paid",
+            Self::Shipped => "shipped",
+            Self::Delivered => "delivered",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// What the reservation of an order that stands here must become.
+    pub(crate) const fn settlement(self) -> Settlement {
+        match self {
+            Self::Placed | Self::Paid => Settlement::Confirm,
+            Self::Shipped | Self::Delivered => Settlement::Ship,
+            Self::Cancelled | Self::Expired => Settlement::Release,
+        }
+    }
+}
+
+/// What buyers say about themselves and the order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Buyer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) shipping_address: Option<Address>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
+/// Where to send it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Address {
+    #[schema(max_length = 200, example = "Ada Lovelace")]
+    pub(crate) name: String,
+    #[schema(max_length = 200, example = "12 St James's Square")]
+    pub(crate) line1: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 200)]
+    pub(crate) line2: Option<String>,
+    #[schema(max_length = 100, example = "London")]
+    pub(crate) city: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 100)]
+    pub(crate) state: Option<String>,
+    #[schema(max_length = 20, example = "SW1Y 4JH")]
+    pub(crate) postal_code: String,
+    /// Two capitals of ISO 3166-1.
+    #[schema(min_length = 2, max_length = 2, example = "GB")]
+    pub(crate) country: String,
+}
+
+/// An order whose stock is reserved and that is about to be recorded.
+#[derive(Clone, Debug)]
+pub(crate) struct NewOrder {
+    pub(crate) id: OrderId,
+    pub(crate) user: UserId,
+    pub(crate) buyer: Buyer,
+    pub(crate) fingerprint: Fingerprint,
+    /// What products returned, never what the request said.
+    pub(crate) lines: Vec<OrderLine>,
+    pub(crate) total: Money,
+    pub(crate) created_at: Timestamp,
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+/// An order, as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) id: OrderId,
+    pub(crate) user: UserId,
+    pub(crate) status: Status,
+    pub(crate) version: Version,
+    pub(crate) lines: Vec<OrderLine>,
+    pub(crate) total: Money,
+    pub(crate) buyer: Buyer,
+    pub(crate) fingerprint: Fingerprint,
+    /// What products has not acknowledged yet.
+    pub(crate) owed: Option<Settlement>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) progress: Progress,
+}
+
+/// When an order passed which step, and what was said about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) paid_at: Option<Timestamp>,
+    pub(crate) shipped_at: Option<Timestamp>,
+    pub(crate) delivered_at: Option<Timestamp>,
+    pub(crate) cancelled_at: Option<Timestamp>,
+    pub(crate) expired_at: Option<Timestamp>,
+    pub(crate) reference: Option<String>,
+    pub(crate) carrier: Option<String>,
+    pub(crate) tracking_number: Option<String>,
+}
+
+impl Order {
+    /// The order that placing makes.
+    pub(crate) fn new(new: NewOrder) -> Self {
+        Self {
+            id: new.id,
+            user: new.user,
+            status: Status::Placed,
+            version: Version::FIRST,
+            lines: new.lines,
+            total: new.total,
+            buyer: new.buyer,
+            fingerprint: new.fingerprint,
+            owed: Some(Settlement::Confirm),
+            created_at: new.created_at,
+            updated_at: new.created_at,
+            expires_at: new.expires_at,
+            progress: Progress::default(),
+        }
+    }
+
+    /// The order as it was when it was placed: what a repeat of the request is answered with.
+    pub(crate) fn as_placed(self) -> Self {
+        Self {
+            status: Status::Placed,
+            version: Version::FIRST,
+            updated_at: self.created_at,
+            progress: Progress::default(),
+            ..self
+        }
+    }
+
+    /// The strong entity tag, quotes included: every change moves the version.
+    pub(crate) fn etag(&self) -> String {
+        format!("\"{}\"", self.version)
+    }
+
+    /// A short number for people to read out: sixty bits of the id in Crockford's base 32.
+    pub(crate) fn number(&self) -> String {
+        const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+        let bits = self.id.uuid().as_u128();
+        let mut number = String::with_capacity(14);
+        for place in (0..12).rev() {
+            let digit = usize::try_from((bits >> (place * 5)) & 31).expect("five bits fit");
+            number.push(char::from(ALPHABET[digit]));
+            if place % 4 == 0 && place > 0 {
+                number.push('-');
+            }
+        }
+        number
+    }
+}

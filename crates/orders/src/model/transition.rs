@@ -1,0 +1,184 @@
+//! The lifecycle: `placed → paid → shipped → delivered`; `cancelled` from placed or paid; `expired` from placed.
+
+use holdfast_types::{Code, Error, Result, Settlement, Timestamp, UserId};
+
+use super::{Order, Status};
+
+/// A step of the lifecycle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Cancel,
+    Pay { reference: Option<String> },
+    Ship { carrier: Option<String>, tracking_number: Option<String> },
+    Deliver,
+    Expire,
+}
+
+/// Something that happened to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) status: Status,
+    pub(crate) version: holdfast_types::Version,
+    pub(crate) at: Timestamp,
+    /// Nobody: the shop itself.
+    pub(crate) by: Option<UserId>,
+}
+
+impl Action {
+    /// Where it leads.
+    pub(crate) const fn target(&self) -> Status {
+        match self {
+            Self::Cancel => Status::Cancelled,
+            Self::Pay { .. } => Status::Paid,
+            Self::Ship { .. } => Status::Shipped,
+            Self::Deliver => Status::Delivered,
+            Self::Expire => Status::Expired,
+        }
+    }
+}
+
+impl Order {
+    /// Takes a step. A step that was passed already changes nothing and is no error.
+    /// Refuses with `invalid-transition` what the state forbids.
+    pub(crate) fn take(
+        &mut self,
+        action: &Action,
+        by: Option<UserId>,
+        now: Timestamp,
+    ) -> Result<Option<Event>> {
+        let target = action.target();
+        if self.has_passed(target) {
+            return Ok(None);
+        }
+        let early = target == Status::Expired && self.expires_at.is_none_or(|at| at > now);
+        if early || !self.leads_to(target) {
+            let why = format!(
+                "an order that is {} cannot become {}",
+                self.status.as_str(),
+                target.as_str()
+            );
+            return Err(
+                Error::new(Code::InvalidTransition, why).with("orderStatus", self.status.as_str())
+            );
+        }
+        self.status = target;
+        self.version = self.version.next();
+        self.updated_at = now;
+        self.note(action, now);
+        self.owed = match target {
+            Status::Cancelled | Status::Expired => Some(Settlement::Release),
+            Status::Shipped => Some(Settlement::Ship),
+            Status::Placed | Status::Paid | Status::Delivered => self.owed,
+        };
+        Ok(Some(Event { status: target, version: self.version, at: now, by }))
+    }
+
+    /// Whether the order stands at `target` or, on the way of orders that are fulfilled, beyond it.
+    const fn has_passed(&self, target: Status) -> bool {
+        match (self.status, target) {
+            (Status::Paid | Status::Shipped | Status::Delivered, Status::Paid)
+            | (Status::Shipped | Status::Delivered, Status::Shipped)
+            | (Status::Delivered, Status::Delivered)
+            | (Status::Cancelled, Status::Cancelled)
+            | (Status::Expired, Status::Expired) => true,
+            _ => false,
+        }
+    }
+
+    const fn leads_to(&self, target: Status) -> bool {
+        matches!(
+            (self.status, target),
+            (Status::Placed, Status::Paid | Status::Cancelled | Status::Expired)
+                | (Status::Paid, Status::Shipped | Status::Cancelled)
+                | (Status::Shipped, Status::Delivered)
+        )
+    }
+
+    fn note(&mut self, action: &Action, now: Timestamp) {
+        let progress = &mut self.progress;
+        match action {
+            Action::Cancel => progress.cancelled_at = Some(now),
+            Action::Expire => progress.expired_at = Some(now),
+            Action::Deliver => progress.delivered_at = Some(now),
+            Action::Pay { reference } => {
+                progress.paid_at = Some(now);
+                progress.reference.clone_from(reference);
+            }
+            Action::Ship { carrier, tracking_number } => {
+                progress.shipped_at = Some(now);
+                progress.carrier.clone_from(carrier);
+                progress.tracking_number.clone_from(tracking_number);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_types::{Fingerprint, Money, OrderId};
+
+    use super::{
+        super::{Buyer, NewOrder},
+        *,
+    };
+
+    fn placed() -> Order {
+        Order::new(NewOrder {
+            id: OrderId::from_bytes([1; 16]),
+            user: UserId::from_bytes([2; 16]),
+            buyer: Buyer::default(),
+            fingerprint: Fingerprint([0; 16]),
+            lines: Vec::new(),
+            total: Money { amount: 0, currency: "USD".parse().unwrap() },
+            created_at: Timestamp::from_millis(0),
+            expires_at: Some(Timestamp::from_millis(10)),
+        })
+    }
+
+    fn actions() -> [Action; 5] {
+        let ship = Action::Ship { carrier: None, tracking_number: None };
+        [Action::Pay { reference: None }, ship, Action::Deliver, Action::Cancel, Action::Expire]
+    }
+
+    /// For each state: what pay, ship, deliver, cancel and expire do there: move, stay, or are refused.
+    #[test]
+    fn the_table_of_transitions() {
+        let [pay, ship, deliver, cancel, expire] = actions();
+        let table: [(Vec<&Action>, &str); 6] = [
+            (vec![], "mrrmm"),
+            (vec![&pay], "smrmr"),
+            (vec![&pay, &ship], "ssmrr"),
+            (vec![&pay, &ship, &deliver], "sssrr"),
+            (vec![&cancel], "rrrsr"),
+            (vec![&expire], "rrrrs"),
+        ];
+        let now = Timestamp::from_millis(20);
+        for (path, expected) in table {
+            let mut order = placed();
+            path.iter()
+                .for_each(|action| assert!(order.take(action, None, now).unwrap().is_some()));
+            for (action, outcome) in actions().iter().zip(expected.chars()) {
+                let mut tried = order.clone();
+                let result = tried.take(action, None, now);
+                let found = match &result {
+                    Ok(Some(_)) => 'm',
+                    Ok(None) => 's',
+                    Err(_) => 'r',
+                };
+                assert_eq!(found, outcome, "{action:?} on {:?}", order.status);
+                assert_eq!(tried != order, outcome == 'm', "only a move changes the order");
+            }
+        }
+    }
+
+    #[test]
+    fn expiry_waits_for_its_time_and_debts_follow_the_state() {
+        let mut order = placed();
+        assert!(order.take(&Action::Expire, None, Timestamp::from_millis(9)).is_err());
+        order.take(&Action::Pay { reference: None }, None, Timestamp::from_millis(9)).unwrap();
+        assert_eq!(order.owed, Some(Settlement::Confirm), "paying owes nothing new");
+        order.take(&Action::Cancel, None, Timestamp::from_millis(9)).unwrap();
+        assert_eq!(order.owed, Some(Settlement::Release));
+        assert_eq!(order.clone().as_placed(), Order { owed: order.owed, ..placed() });
+    }
+}

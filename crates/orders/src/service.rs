@@ -1,0 +1,128 @@
+//! What the orders service does, apart from HTTP and storage.
+
+mod batch;
+mod checkout;
+mod sweep;
+
+use std::{sync::Arc, time::Duration};
+
+use holdfast_storage::Database;
+use holdfast_types::{Clock, Given, Operation, OrderId, Random, Result, Secret, Timestamp, UserId};
+use holdfast_web::auth::Verifier;
+
+use crate::{
+    Catalog,
+    model::Action,
+    store::{self, OrderAudit, OrderStore, Render},
+};
+
+pub(crate) use batch::{Placed, Placement};
+use checkout::Checkout;
+use sweep::Confirmations;
+
+/// What the orders service can be told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// How long an order may stay unpaid; `None` for as long as it likes.
+    pub payment_window: Option<Duration>,
+}
+
+/// The orders service. Clones share it.
+#[derive(Clone)]
+pub struct Orders(Arc<Inner>);
+
+struct Inner {
+    parts: Arc<Parts>,
+    checkout: Checkout,
+    secret: Secret,
+    verifier: Arc<Verifier>,
+}
+
+/// What the workers and the sweep share with the handlers.
+struct Parts {
+    store: Arc<dyn OrderStore>,
+    catalog: Arc<dyn Catalog>,
+    confirmations: Confirmations,
+    clock: Clock,
+    settings: Settings,
+}
+
+impl std::fmt::Debug for Orders {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Orders").finish_non_exhaustive()
+    }
+}
+
+impl Orders {
+    /// Opens the service on its database: tables and secret come about here, and the workers begin.
+    pub async fn open(
+        database: &Database,
+        catalog: Arc<dyn Catalog>,
+        settings: Settings,
+        verifier: Arc<Verifier>,
+        (clock, random): (Clock, Random),
+    ) -> Result<Self> {
+        let (store, secret) = store::open(database, &random).await?;
+        let parts = Arc::new(Parts {
+            store,
+            catalog,
+            confirmations: Confirmations::default(),
+            clock,
+            settings,
+        });
+        let checkout = Checkout::begin(&parts);
+        Ok(Self(Arc::new(Inner { parts, checkout, secret, verifier })))
+    }
+
+    /// Places an order: takes stock for all of it or none, then records it.
+    pub(crate) async fn place(&self, placement: Placement) -> Result<Placed> {
+        self.0.checkout.place(placement).await
+    }
+
+    /// Takes a step of the lifecycle, once per operation, and settles what it owes to products.
+    /// A debt that cannot be paid now is paid by the sweep.
+    pub(crate) async fn take(
+        &self,
+        id: OrderId,
+        action: &Action,
+        by: UserId,
+        operation: (&Operation, Render),
+    ) -> Result<Given> {
+        let given = self.store().transition(id, action, by, operation, self.now()).await?;
+        if let Err(error) = self.0.parts.pay_debt(id).await {
+            tracing::warn!(%error, order = %id, "stock will follow later");
+        }
+        Ok(given)
+    }
+
+    /// Pays debts, expires orders and looks for half-made ones, until the process ends.
+    pub async fn sweep(&self) {
+        self.0.parts.sweep().await;
+    }
+
+    /// One round of everything that [`Self::sweep`] does, half-made orders of at least `age` included.
+    pub async fn sweep_once(&self, age: Duration) -> Result<()> {
+        self.0.parts.sweep_once(age).await
+    }
+
+    /// All orders and tombstones, for an audit.
+    pub async fn audit(&self) -> Result<Vec<OrderAudit>> {
+        self.store().audit().await
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.parts.clock.now()
+    }
+
+    pub(crate) fn verifier(&self) -> Arc<Verifier> {
+        Arc::clone(&self.0.verifier)
+    }
+
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.0.secret
+    }
+
+    pub(crate) fn store(&self) -> &dyn OrderStore {
+        &*self.0.parts.store
+    }
+}

@@ -1,0 +1,210 @@
+//! A batch of orders: reserve, record, answer. One call to products and one transaction here, however many they are.
+
+use std::collections::HashMap;
+
+use holdfast_types::{
+    Code, Error, Fingerprint, Money, OrderId, ProductId, ReserveBatch, ReserveCommand, Reserved,
+    Result, UserId, reused,
+};
+use tokio::{sync::oneshot, time::Instant};
+
+use super::Parts;
+use crate::{
+    model::{Buyer, NewOrder, Order},
+    store::Recorded,
+};
+
+/// What a request asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Placement {
+    pub(crate) id: OrderId,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) user: UserId,
+    pub(crate) buyer: Buyer,
+    /// Products and units, each product once.
+    pub(crate) items: Vec<(ProductId, i64)>,
+    pub(crate) expected_total: Option<Money>,
+}
+
+/// An order that is recorded.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) order: Order,
+    /// True when an earlier request placed it.
+    pub(crate) replayed: bool,
+}
+
+/// A placement that waits for its batch.
+pub(super) struct Pending {
+    pub(super) placement: Placement,
+    /// Past it, nobody decides any more.
+    pub(super) deadline: Instant,
+    pub(super) reply: oneshot::Sender<Result<Placed>>,
+}
+
+impl Pending {
+    pub(super) fn lines(&self) -> usize {
+        self.placement.items.len()
+    }
+
+    /// A client that has gone hears nothing; its order stands all the same.
+    fn answer(self, result: Result<Placed>) {
+        let _ = self.reply.send(result);
+    }
+}
+
+/// Requests under one id: the first is carried through, the copies wait for it and are answered as repeats.
+struct Group {
+    lead: Pending,
+    copies: Vec<Pending>,
+}
+
+impl Group {
+    fn answer(self, result: Result<Placed>) {
+        for copy in self.copies {
+            let same = copy.placement.fingerprint == self.lead.placement.fingerprint;
+            let answer = match &result {
+                _ if !same => Err(reused()),
+                Ok(placed) => Ok(Placed { replayed: true, ..placed.clone() }),
+                Err(error) => Err(error.copy()),
+            };
+            copy.answer(answer);
+        }
+        self.lead.answer(result);
+    }
+}
+
+impl Parts {
+    /// Carries a batch to its end and answers everybody in it.
+    pub(super) async fn carry(&self, batch: Vec<Pending>) {
+        let groups = group(batch);
+        if groups.is_empty() {
+            return;
+        }
+        metrics::histogram!("checkout_batch_orders")
+            .record(u32::try_from(groups.len()).unwrap_or(u32::MAX));
+        let placements: Vec<Placement> =
+            groups.iter().map(|group| group.lead.placement.clone()).collect();
+        let results = match self.place_together(&placements).await {
+            Ok(results) => results,
+            Err(error) if placements.len() == 1 || error.is_transient() => {
+                placements.iter().map(|_| Err(error.copy())).collect()
+            }
+            Err(error) => {
+                tracing::warn!(%error, orders = placements.len(), "a batch failed: its orders go one by one");
+                self.place_apart(&placements).await
+            }
+        };
+        for (group, result) in groups.into_iter().zip(results) {
+            group.answer(result);
+        }
+    }
+
+    /// So that only the culprit is refused.
+    async fn place_apart(&self, placements: &[Placement]) -> Vec<Result<Placed>> {
+        let mut results = Vec::with_capacity(placements.len());
+        for placement in placements {
+            let alone = self.place_together(std::slice::from_ref(placement)).await;
+            results.push(alone.and_then(|mut results| {
+                results.pop().unwrap_or_else(|| Err(Error::internal("no result")))
+            }));
+        }
+        results
+    }
+
+    /// Reserves, then records what products returned. An error says that nothing was recorded by this call; what was
+    /// reserved is found again by a repeat, or undone by the sweep.
+    async fn place_together(&self, placements: &[Placement]) -> Result<Vec<Result<Placed>>> {
+        let confirmed = self.confirmations.take();
+        let commands = placements.iter().map(command).collect();
+        let reserved =
+            self.catalog.reserve(ReserveBatch { commands, confirmed: confirmed.clone() }).await;
+        let reserved = reserved.inspect_err(|_| self.confirmations.add(&confirmed))?;
+        if reserved.len() != placements.len() {
+            return Err(Error::internal("products answered another number of commands"));
+        }
+        let mut orders = Vec::with_capacity(reserved.len());
+        let mut refusals = Vec::with_capacity(reserved.len());
+        for (placement, result) in placements.iter().zip(reserved) {
+            match result {
+                Ok(reserved) => {
+                    orders.push(self.order(placement, reserved));
+                    refusals.push(None);
+                }
+                Err(error) => refusals.push(Some(error)),
+            }
+        }
+        let mut recorded = self.store.record(orders, confirmed).await?.into_iter();
+        let results = placements.iter().zip(refusals).map(|(placement, refusal)| match refusal {
+            Some(error) => Err(error),
+            None => self.judge(
+                placement,
+                recorded.next().ok_or_else(|| Error::internal("an order has no record"))?,
+            ),
+        });
+        Ok(results.collect())
+    }
+
+    fn order(&self, placement: &Placement, reserved: Reserved) -> NewOrder {
+        NewOrder {
+            id: placement.id,
+            user: placement.user,
+            buyer: placement.buyer.clone(),
+            fingerprint: placement.fingerprint,
+            lines: reserved.lines,
+            total: reserved.total,
+            created_at: reserved.at,
+            expires_at: self.settings.payment_window.map(|window| reserved.at.plus(window)),
+        }
+    }
+
+    fn judge(&self, placement: &Placement, recorded: Recorded) -> Result<Placed> {
+        match recorded {
+            Recorded::New(order) => {
+                self.confirmations.add(&[order.id]);
+                Ok(Placed { order, replayed: false })
+            }
+            Recorded::Before(order) if order.fingerprint == placement.fingerprint => {
+                Ok(Placed { order: order.as_placed(), replayed: true })
+            }
+            Recorded::Before(_) => Err(reused()),
+            Recorded::Undone => {
+                let why = "the attempt under this key was cut and undone: nothing was ordered; use a new key";
+                Err(Error::new(Code::IdempotencyKeySpent, why))
+            }
+        }
+    }
+}
+
+fn command(placement: &Placement) -> ReserveCommand {
+    ReserveCommand {
+        id: placement.id,
+        fingerprint: placement.fingerprint,
+        items: placement.items.clone(),
+        expected_total: placement.expected_total,
+    }
+}
+
+/// Answers what is too late, and puts requests under one id together, in the order of their first.
+fn group(batch: Vec<Pending>) -> Vec<Group> {
+    let now = Instant::now();
+    let mut groups: Vec<Group> = Vec::with_capacity(batch.len());
+    let mut places: HashMap<OrderId, usize> = HashMap::with_capacity(batch.len());
+    for pending in batch {
+        if pending.deadline < now {
+            pending.answer(Err(Error::new(
+                Code::Overloaded,
+                "the order waited too long and was not begun: repeat with the same key",
+            )));
+            continue;
+        }
+        match places.get(&pending.placement.id) {
+            Some(place) => groups[*place].copies.push(pending),
+            None => {
+                places.insert(pending.placement.id, groups.len());
+                groups.push(Group { lead: pending, copies: Vec::new() });
+            }
+        }
+    }
+    groups
+}

@@ -1,0 +1,139 @@
+//! Paying what orders owe to products, expiring, and finding half-made orders: stock follows the order row.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use holdfast_types::{OrderId, Result, Settlement};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Parts;
+
+/// Between two looks at expiry and at confirmations that found no batch to ride with.
+const TICK: Duration = Duration::from_millis(250);
+/// Ticks between two looks at old debts and half-made orders.
+const DEBT_TICKS: u64 = 20;
+/// Ticks between two rounds of forgetting.
+const FORGET_TICKS: u64 = 4 * 60 * 10;
+/// A debt that is this old was not paid by whoever made it.
+const DEBT_AGE: Duration = Duration::from_secs(5);
+/// A reservation that is this old and has no order was cut on its way.
+const HALF_MADE_AGE: Duration = Duration::from_secs(60);
+/// How long kept answers are kept.
+const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
+/// Confirmations that wait to ride along; more are left to the sweep, which finds them by their debt.
+const CONFIRMATIONS: usize = 65_536;
+
+/// Orders that are recorded, and of which products has not been told yet.
+#[derive(Debug, Default)]
+pub(super) struct Confirmations(Mutex<Vec<OrderId>>);
+
+impl Confirmations {
+    pub(super) fn take(&self) -> Vec<OrderId> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn add(&self, orders: &[OrderId]) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = CONFIRMATIONS.saturating_sub(waiting.len());
+        waiting.extend_from_slice(&orders[..orders.len().min(room)]);
+    }
+}
+
+impl Parts {
+    /// Sweeps until the process ends.
+    pub(super) async fn sweep(&self) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for tick in 0_u64.. {
+            ticks.tick().await;
+            log("confirm", self.confirm().await);
+            log("expire", self.expire().await);
+            if tick % DEBT_TICKS == 0 {
+                log("pay debts", self.pay_debts(DEBT_AGE).await);
+                log("judge half-made orders", self.judge_half_made(HALF_MADE_AGE).await);
+            }
+            if tick % FORGET_TICKS == 0 {
+                log("forget", self.store.forget(self.clock.now().minus(ANSWER_TIME)).await);
+            }
+        }
+    }
+
+    pub(super) async fn sweep_once(&self, age: Duration) -> Result<()> {
+        self.confirm().await?;
+        self.expire().await?;
+        self.pay_debts(Duration::ZERO).await?;
+        self.judge_half_made(age).await
+    }
+
+    /// Pays the debt of one order, if it has one.
+    pub(super) async fn pay_debt(&self, id: OrderId) -> Result<()> {
+        match self.store.debt(id).await? {
+            Some(settlement) => self.settle(&[(id, settlement)]).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn settle(&self, debts: &[(OrderId, Settlement)]) -> Result<()> {
+        if debts.is_empty() {
+            return Ok(());
+        }
+        self.catalog.settle(debts).await?;
+        self.store.settled(debts).await
+    }
+
+    /// Confirms what no batch has taken along.
+    async fn confirm(&self) -> Result<()> {
+        let waiting = self.confirmations.take();
+        let debts: Vec<_> = waiting.iter().map(|id| (*id, Settlement::Confirm)).collect();
+        self.settle(&debts).await.inspect_err(|_| self.confirmations.add(&waiting))
+    }
+
+    async fn expire(&self) -> Result<()> {
+        if self.settings.payment_window.is_none() {
+            return Ok(());
+        }
+        loop {
+            let expired = self.store.expire(self.clock.now()).await?;
+            let debts: Vec<_> = expired.iter().map(|id| (*id, Settlement::Release)).collect();
+            self.settle(&debts).await?;
+            if expired.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn pay_debts(&self, age: Duration) -> Result<()> {
+        loop {
+            let debts = self.store.debts(self.clock.now().minus(age)).await?;
+            self.settle(&debts).await?;
+            if debts.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reservations without an order are released, but only once a tombstone keeps the order from being recorded late.
+    async fn judge_half_made(&self, age: Duration) -> Result<()> {
+        loop {
+            let unconfirmed = self.catalog.unconfirmed(age).await?;
+            if unconfirmed.is_empty() {
+                return Ok(());
+            }
+            let settlements = self.store.judge(&unconfirmed, self.clock.now()).await?;
+            let released = settlements
+                .iter()
+                .filter(|(_, settlement)| *settlement == Settlement::Release)
+                .count();
+            tracing::info!(found = unconfirmed.len(), released, "settled half-made orders");
+            self.settle(&settlements).await?;
+        }
+    }
+}
+
+fn log(what: &str, result: Result<()>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "cannot {what} now: the next round tries again");
+    }
+}

@@ -1,0 +1,114 @@
+//! What the orders service needs of a database. Each method is one atomic operation; its doc comment is its guarantee.
+
+mod sqlite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use holdfast_storage::Database;
+use holdfast_types::{
+    Answer, Given, Operation, OrderId, OrderLine, Page, PageRequest, Random, Result, Secret,
+    Settlement, Timestamp, UserId,
+};
+
+use crate::model::{Action, Event, NewOrder, Order, Status};
+
+/// Shapes the answer about an order, so that it can be kept with the change.
+pub(crate) type Render = fn(&Order) -> Result<Answer>;
+
+/// What recording an order led to.
+#[derive(Debug)]
+pub(crate) enum Recorded {
+    /// It is recorded now.
+    New(Order),
+    /// It was recorded before.
+    Before(Order),
+    /// The attempt was cut and undone before: it must not be recorded any more.
+    Undone,
+}
+
+/// Which orders a list shows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OrderFilter {
+    pub(crate) user: Option<UserId>,
+    pub(crate) status: Option<Status>,
+}
+
+/// An order as an audit sees it.
+#[derive(Clone, Debug)]
+pub struct OrderAudit {
+    /// The order.
+    pub id: OrderId,
+    /// What its reservation must become or be; `None` for a tombstone, whose reservation is released or not there.
+    pub settlement: Option<Settlement>,
+    /// Whether products has still to be told.
+    pub is_owing: bool,
+    /// What was ordered.
+    pub lines: Vec<OrderLine>,
+}
+
+#[async_trait]
+pub(crate) trait OrderStore: Send + Sync {
+    /// Records orders, each id once, and notes that products has acknowledged the confirmations of `confirmed`: all
+    /// in one transaction. The results stand in the order of the orders.
+    async fn record(&self, orders: Vec<NewOrder>, confirmed: Vec<OrderId>)
+    -> Result<Vec<Recorded>>;
+
+    /// The order with that id.
+    async fn get(&self, id: OrderId) -> Result<Option<Order>>;
+
+    /// Orders that pass the filter, newest first.
+    async fn list(&self, filter: &OrderFilter, request: &PageRequest) -> Result<Page<Order>>;
+
+    /// What happened to an order, oldest first.
+    async fn events(&self, order: &Order) -> Result<Vec<Event>>;
+
+    /// The answer that an operation was given before, if any.
+    async fn replay(&self, operation: &Operation) -> Result<Option<Answer>>;
+
+    /// Takes a step of the lifecycle and writes down what it owes to products; once per operation.
+    async fn transition(
+        &self,
+        id: OrderId,
+        action: &Action,
+        by: UserId,
+        operation: (&Operation, Render),
+        now: Timestamp,
+    ) -> Result<Given>;
+
+    /// Expires placed orders whose time has come, 100 at most; returns those that owe a release now.
+    /// An order that was paid first is left alone.
+    async fn expire(&self, now: Timestamp) -> Result<Vec<OrderId>>;
+
+    /// Debts that have stood since before `before`, oldest first, 100 at most.
+    async fn debts(&self, before: Timestamp) -> Result<Vec<(OrderId, Settlement)>>;
+
+    /// The debt of one order.
+    async fn debt(&self, id: OrderId) -> Result<Option<Settlement>>;
+
+    /// Strikes out debts that products has acknowledged, where they are still the ones that stand.
+    async fn settled(&self, debts: &[(OrderId, Settlement)]) -> Result<()>;
+
+    /// Says what must become of reservations that nobody has confirmed. Where there is no order, a tombstone is put
+    /// in its place first, so that it can never be recorded later.
+    async fn judge(&self, ids: &[OrderId], now: Timestamp) -> Result<Vec<(OrderId, Settlement)>>;
+
+    /// All orders and tombstones, in one snapshot.
+    async fn audit(&self) -> Result<Vec<OrderAudit>>;
+
+    /// Forgets answers given before `before`.
+    async fn forget(&self, before: Timestamp) -> Result<()>;
+}
+
+/// Opens the store on whichever engine the database is of, and brings its tables up to date.
+pub(crate) async fn open(
+    database: &Database,
+    random: &Random,
+) -> Result<(Arc<dyn OrderStore>, Secret)> {
+    match database {
+        Database::Sqlite(db) => {
+            let (store, secret) = sqlite::SqliteOrders::open(db.clone(), random).await?;
+            Ok((Arc::new(store), secret))
+        }
+    }
+}

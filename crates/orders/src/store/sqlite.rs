@@ -1,0 +1,114 @@
+//! Orders on SQLite.
+
+mod debts;
+mod lifecycle;
+mod rows;
+
+use async_trait::async_trait;
+use holdfast_storage::sqlite::{Sqlite, operations};
+use holdfast_types::{
+    Answer, Given, Operation, OrderId, Page, PageRequest, Random, Result, Secret, Settlement,
+    Timestamp, UserId,
+};
+
+use super::{OrderAudit, OrderFilter, OrderStore, Recorded, Render};
+use crate::model::{Action, Event, NewOrder, Order};
+
+const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite-0001.sql")];
+const OPERATIONS: &str = "orders_operations";
+
+#[derive(Debug)]
+pub(super) struct SqliteOrders {
+    db: Sqlite,
+}
+
+impl SqliteOrders {
+    pub(super) async fn open(db: Sqlite, random: &Random) -> Result<(Self, Secret)> {
+        db.migrate("orders", MIGRATIONS).await?;
+        let secret = db.secret("orders", random).await?;
+        Ok((Self { db }, secret))
+    }
+}
+
+#[async_trait]
+impl OrderStore for SqliteOrders {
+    async fn record(
+        &self,
+        orders: Vec<NewOrder>,
+        confirmed: Vec<OrderId>,
+    ) -> Result<Vec<Recorded>> {
+        let write = move |db: &rusqlite::Connection| {
+            debts::strike(db, confirmed.iter().map(|id| (*id, Settlement::Confirm)))?;
+            orders.into_iter().map(|order| rows::record(db, order)).collect()
+        };
+        self.db.write(write).await
+    }
+
+    async fn get(&self, id: OrderId) -> Result<Option<Order>> {
+        self.db.get(|db| rows::get(db, id))
+    }
+
+    async fn list(&self, filter: &OrderFilter, request: &PageRequest) -> Result<Page<Order>> {
+        let (filter, request) = (filter.clone(), request.clone());
+        self.db.read(move |db| rows::list(db, &filter, &request)).await
+    }
+
+    async fn events(&self, order: &Order) -> Result<Vec<Event>> {
+        self.db.get(|db| lifecycle::events(db, order))
+    }
+
+    async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
+        self.db.get(|db| operations::replay(db, OPERATIONS, operation))
+    }
+
+    async fn transition(
+        &self,
+        id: OrderId,
+        action: &Action,
+        by: UserId,
+        operation: (&Operation, Render),
+        now: Timestamp,
+    ) -> Result<Given> {
+        let (action, render, operation) = (action.clone(), operation.1, *operation.0);
+        let write = move |db: &rusqlite::Connection| {
+            operations::once(db, OPERATIONS, &operation, now, |db| {
+                Ok(render(&lifecycle::transition(db, id, &action, Some(by), now)?)?)
+            })
+        };
+        self.db.write(write).await
+    }
+
+    async fn expire(&self, now: Timestamp) -> Result<Vec<OrderId>> {
+        let due = self.db.get(|db| lifecycle::due(db, now))?;
+        if due.is_empty() {
+            return Ok(due);
+        }
+        self.db.write(move |db| lifecycle::expire(db, &due, now)).await
+    }
+
+    async fn debts(&self, before: Timestamp) -> Result<Vec<(OrderId, Settlement)>> {
+        self.db.get(|db| debts::standing(db, before))
+    }
+
+    async fn debt(&self, id: OrderId) -> Result<Option<Settlement>> {
+        self.db.get(|db| Ok(rows::get(db, id)?.and_then(|order| order.owed)))
+    }
+
+    async fn settled(&self, debts: &[(OrderId, Settlement)]) -> Result<()> {
+        let debts = debts.to_vec();
+        self.db.write(move |db| debts::strike(db, debts)).await
+    }
+
+    async fn judge(&self, ids: &[OrderId], now: Timestamp) -> Result<Vec<(OrderId, Settlement)>> {
+        let ids = ids.to_vec();
+        self.db.write(move |db| debts::judge(db, &ids, now)).await
+    }
+
+    async fn audit(&self) -> Result<Vec<OrderAudit>> {
+        self.db.scan(rows::audit).await
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<()> {
+        self.db.write(move |db| operations::forget(db, OPERATIONS, before).map(|_| ())).await
+    }
+}

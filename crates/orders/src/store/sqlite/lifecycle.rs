@@ -1,0 +1,108 @@
+//! Steps of the lifecycle, and their history.
+
+use holdfast_storage::sqlite::Fault;
+use holdfast_types::{Error, OrderId, Result, Timestamp, UserId, Version};
+use rusqlite::Connection;
+
+use super::rows;
+use crate::model::{Action, Event, Order, Status};
+
+/// Orders that one round of expiry takes.
+const EXPIRY: i64 = 100;
+
+pub(super) fn transition(
+    db: &Connection,
+    id: OrderId,
+    action: &Action,
+    by: Option<UserId>,
+    now: Timestamp,
+) -> Result<Order, Fault> {
+    let mut order = rows::get(db, id)?.ok_or_else(|| Error::not_found("order"))?;
+    if let Some(event) = order.take(action, by, now)? {
+        save(db, &order)?;
+        db.prepare_cached("INSERT INTO order_events (order_id, version, status, by_user, at) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute((
+                id.bytes(),
+                event.version.0,
+                rows::status_code(event.status),
+                event.by.as_ref().map(UserId::bytes),
+                event.at.as_millis(),
+            ))?;
+    }
+    Ok(order)
+}
+
+fn save(db: &Connection, order: &Order) -> Result<(), Fault> {
+    let progress = &order.progress;
+    let millis = |time: Option<Timestamp>| time.map(Timestamp::as_millis);
+    db.prepare_cached(
+        "UPDATE orders SET status = ?2, version = ?3, owed = ?4, updated_at = ?5, paid_at = ?6, shipped_at = ?7,
+                delivered_at = ?8, cancelled_at = ?9, expired_at = ?10, reference = ?11, carrier = ?12,
+                tracking_number = ?13
+         WHERE id = ?1",
+    )?
+    .execute((
+        order.id.bytes(),
+        rows::status_code(order.status),
+        order.version.0,
+        order.owed.map(rows::settlement_code),
+        order.updated_at.as_millis(),
+        millis(progress.paid_at),
+        millis(progress.shipped_at),
+        millis(progress.delivered_at),
+        millis(progress.cancelled_at),
+        millis(progress.expired_at),
+        &progress.reference,
+        &progress.carrier,
+        &progress.tracking_number,
+    ))?;
+    Ok(())
+}
+
+pub(super) fn due(db: &Connection, now: Timestamp) -> Result<Vec<OrderId>, Fault> {
+    let mut query = db.prepare_cached(
+        "SELECT id FROM orders WHERE status = 0 AND expires_at IS NOT NULL AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2",
+    )?;
+    let ids =
+        query.query_map((now.as_millis(), EXPIRY), |row| Ok(OrderId::from_bytes(row.get(0)?)))?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
+/// Expires those of `due` that are still only placed.
+pub(super) fn expire(
+    db: &Connection,
+    due: &[OrderId],
+    now: Timestamp,
+) -> Result<Vec<OrderId>, Fault> {
+    let mut expired = Vec::with_capacity(due.len());
+    for id in due {
+        match transition(db, *id, &Action::Expire, None, now) {
+            Ok(_) => expired.push(*id),
+            Err(Fault::Refused(_)) => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(expired)
+}
+
+pub(super) fn events(db: &Connection, order: &Order) -> Result<Vec<Event>, Fault> {
+    let placed = Event {
+        status: Status::Placed,
+        version: Version::FIRST,
+        at: order.created_at,
+        by: Some(order.user),
+    };
+    let mut query =
+        db.prepare_cached("SELECT status, version, at, by_user FROM order_events WHERE order_id = ?1 ORDER BY version")?;
+    let later = query.query_map([order.id.bytes()], |row| {
+        Ok(Event {
+            status: rows::status(0, row.get(0)?)?,
+            version: Version(row.get(1)?),
+            at: Timestamp::from_millis(row.get(2)?),
+            by: row.get::<_, Option<[u8; 16]>>(3)?.map(UserId::from_bytes),
+        })
+    })?;
+    let mut events = vec![placed];
+    events.extend(later.collect::<Result<Vec<_>, _>>()?);
+    Ok(events)
+}

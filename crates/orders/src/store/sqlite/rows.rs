@@ -1,0 +1,189 @@
+//! Rows of orders: recording, finding, listing.
+
+use std::fmt::Write;
+
+use holdfast_storage::sqlite::Fault;
+use holdfast_types::{
+    Cursor, Fingerprint, Money, OrderId, Page, PageRequest, Result, Settlement, Timestamp, UserId,
+    Version,
+};
+use rusqlite::{Connection, OptionalExtension, Row, types::Value};
+
+use crate::{
+    model::{Buyer, NewOrder, Order, Progress, Status},
+    store::{OrderAudit, OrderFilter, Recorded},
+};
+
+const COLUMNS: &str = "id, user_id, status, version, lines, total, currency, buyer, fingerprint, owed, created_at, \
+    updated_at, expires_at, paid_at, shipped_at, delivered_at, cancelled_at, expired_at, reference, carrier, tracking_number";
+
+/// The status of a tombstone: an attempt that was cut and undone.
+pub(super) const TOMBSTONE: i64 = 9;
+
+pub(super) fn record(db: &Connection, new: NewOrder) -> Result<Recorded, Fault> {
+    let order = Order::new(new);
+    let buyer = if order.buyer == Buyer::default() {
+        None
+    } else {
+        Some(serde_json::to_string(&order.buyer)?)
+    };
+    let inserted = db
+        .prepare_cached(
+            "INSERT INTO orders (id, user_id, status, version, lines, total, currency, buyer, fingerprint, owed,
+                                 created_at, updated_at, expires_at)
+             VALUES (?1, ?2, 0, 1, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?8, ?9) ON CONFLICT (id) DO NOTHING",
+        )?
+        .execute((
+            order.id.bytes(),
+            order.user.bytes(),
+            serde_json::to_string(&order.lines)?,
+            order.total.amount,
+            order.total.currency.as_str(),
+            buyer,
+            order.fingerprint.0,
+            order.created_at.as_millis(),
+            order.expires_at.map(Timestamp::as_millis),
+        ))?;
+    if inserted == 1 {
+        return Ok(Recorded::New(order));
+    }
+    Ok(get(db, order.id)?.map_or(Recorded::Undone, Recorded::Before))
+}
+
+pub(super) fn get(db: &Connection, id: OrderId) -> Result<Option<Order>, Fault> {
+    let mut query = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM orders WHERE id = ?1 AND status <> {TOMBSTONE}"
+    ))?;
+    Ok(query.query_row([id.bytes()], order).optional()?)
+}
+
+pub(super) fn list(
+    db: &Connection,
+    filter: &OrderFilter,
+    request: &PageRequest,
+) -> Result<Page<Order>, Fault> {
+    let filters = format!("orders {filter:?}");
+    let end = || (i64::MAX, OrderId::from_bytes([0xff; 16]));
+    let (at, id) =
+        request.after.as_ref().map_or_else(|| Ok(end()), |cursor| cursor.place(&filters))?;
+    let mut sql = format!("SELECT {COLUMNS} FROM orders WHERE (created_at, id) < (?, ?)");
+    let mut values = vec![Value::from(at), Value::from(id.bytes().to_vec())];
+    match filter.status {
+        // Written out, so that the partial indexes apply.
+        Some(status) => write!(sql, " AND status = {}", status_code(status)),
+        None => write!(sql, " AND status <> {TOMBSTONE}"),
+    }
+    .map_err(holdfast_types::Error::internal)?;
+    if let Some(user) = filter.user {
+        sql.push_str(" AND user_id = ?");
+        values.push(Value::from(user.bytes().to_vec()));
+    }
+    sql.push_str(" ORDER BY created_at DESC, id DESC LIMIT ?");
+    values.push(Value::from(i64::try_from(request.limit + 1).unwrap_or(i64::MAX)));
+    let mut query = db.prepare_cached(&sql)?;
+    let orders =
+        query.query_map(rusqlite::params_from_iter(values), order)?.collect::<Result<_, _>>()?;
+    Ok(Page::cut(orders, request.limit, |order| {
+        Cursor::new(&filters, &(order.created_at.as_millis(), order.id))
+    }))
+}
+
+pub(super) fn audit(db: &Connection) -> Result<Vec<OrderAudit>, Fault> {
+    let mut query = db.prepare("SELECT id, status, owed, lines FROM orders")?;
+    let rows = query.query_map([], |row| {
+        let code: i64 = row.get(1)?;
+        let tombstone = code == TOMBSTONE;
+        Ok(OrderAudit {
+            id: OrderId::from_bytes(row.get(0)?),
+            settlement: if tombstone { None } else { Some(status(1, code)?.settlement()) },
+            is_owing: row.get::<_, Option<i64>>(2)?.is_some(),
+            lines: json(row, 3)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn order(row: &Row<'_>) -> rusqlite::Result<Order> {
+    let currency = row.get_ref(6)?.as_str()?.parse().map_err(|error: &str| damaged(6, error))?;
+    let buyer =
+        if row.get_ref(7)?.as_str_or_null()?.is_some() { json(row, 7)? } else { Buyer::default() };
+    Ok(Order {
+        id: OrderId::from_bytes(row.get(0)?),
+        user: UserId::from_bytes(row.get(1)?),
+        status: status(2, row.get(2)?)?,
+        version: Version(row.get(3)?),
+        lines: json(row, 4)?,
+        total: Money { amount: row.get(5)?, currency },
+        buyer,
+        fingerprint: Fingerprint(row.get(8)?),
+        owed: row.get::<_, Option<i64>>(9)?.map(|code| settlement(9, code)).transpose()?,
+        created_at: Timestamp::from_millis(row.get(10)?),
+        updated_at: Timestamp::from_millis(row.get(11)?),
+        expires_at: time(row, 12)?,
+        progress: Progress {
+            paid_at: time(row, 13)?,
+            shipped_at: time(row, 14)?,
+            delivered_at: time(row, 15)?,
+            cancelled_at: time(row, 16)?,
+            expired_at: time(row, 17)?,
+            reference: row.get(18)?,
+            carrier: row.get(19)?,
+            tracking_number: row.get(20)?,
+        },
+    })
+}
+
+fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(row.get::<_, Option<i64>>(index)?.map(Timestamp::from_millis))
+}
+
+pub(super) const fn status_code(status: Status) -> i64 {
+    match status {
+        Status::Placed => 0,
+        Status::Paid => 1,
+        Status::Shipped => 2,
+        Status::Delivered => 3,
+        Status::Cancelled => 4,
+        Status::Expired => 5,
+    }
+}
+
+pub(super) const fn status(column: usize, code: i64) -> rusqlite::Result<Status> {
+    match code {
+        0 => Ok(Status::Placed),
+        1 => Ok(Status::Paid),
+        2 => Ok(Status::Shipped),
+        3 => Ok(Status::Delivered),
+        4 => Ok(Status::Cancelled),
+        5 => Ok(Status::Expired),
+        other => Err(rusqlite::Error::IntegralValueOutOfRange(column, other)),
+    }
+}
+
+pub(super) const fn settlement_code(settlement: Settlement) -> i64 {
+    match settlement {
+        Settlement::Confirm => 0,
+        Settlement::Release => 1,
+        Settlement::Ship => 2,
+    }
+}
+
+pub(super) const fn settlement(column: usize, code: i64) -> rusqlite::Result<Settlement> {
+    match code {
+        0 => Ok(Settlement::Confirm),
+        1 => Ok(Settlement::Release),
+        2 => Ok(Settlement::Ship),
+        other => Err(rusqlite::Error::IntegralValueOutOfRange(column, other)),
+    }
+}
+
+fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {
+    serde_json::from_str(row.get_ref(index)?.as_str()?).map_err(|error| damaged(index, error))
+}
+
+fn damaged(
+    index: usize,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, error.into())
+}

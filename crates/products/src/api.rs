@@ -1,0 +1,48 @@
+//! The routes of the products service.
+
+mod batch;
+mod catalogue;
+mod editing;
+mod stock;
+mod wire;
+
+use std::sync::Arc;
+
+use axum::{Router, extract::FromRef};
+use holdfast_web::auth::Verifier;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::Products;
+
+impl FromRef<Products> for Arc<Verifier> {
+    fn from_ref(products: &Products) -> Self {
+        products.verifier()
+    }
+}
+
+/// All routes of the service.
+pub fn routes(products: Products) -> Router {
+    table().with_state(products).into()
+}
+
+/// Describes the routes.
+#[must_use]
+pub fn document() -> OpenApi {
+    table().into_openapi()
+}
+
+fn table() -> OpenApiRouter<Products> {
+    OpenApiRouter::new()
+        .routes(routes!(catalogue::list_products, editing::create_product))
+        .routes(routes!(catalogue::list_categories))
+        .routes(routes!(batch::write_products))
+        .routes(routes!(
+            catalogue::get_product,
+            editing::replace_product,
+            editing::update_product,
+            editing::archive_product
+        ))
+        .routes(routes!(stock::adjust_stock))
+        .routes(routes!(stock::list_movements))
+}

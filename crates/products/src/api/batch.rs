@@ -1,0 +1,84 @@
+//! Many products at once.
+
+use axum::extract::State;
+use holdfast_types::{Error, FieldError, Given, Result, Version};
+use holdfast_web::{Input, Reply, auth::Seller, from_json, given, parse, parse_value};
+use serde_json::Value;
+
+use super::wire::{BatchBody, Mode, ProductBody, written};
+use crate::{
+    Products,
+    model::{BatchItem, BatchMode, BatchRequest, Change},
+};
+
+/// Bytes of a batch.
+const BATCH_BYTES: usize = 1 << 20;
+/// Products of a batch.
+const BATCH_ITEMS: usize = 500;
+
+/// Create or update (by `sku`) up to 500 products.
+#[utoipa::path(post, path = "/api/products/batch", tag = "products", security(("bearer" = [])), request_body = BatchBody,
+    responses((status = 200, description = "`{results: [{index, status, product | problem}]}`")))]
+pub(super) async fn write_products(
+    State(products): State<Products>,
+    Seller(caller): Seller,
+    mut input: Input,
+) -> Reply {
+    let bytes = input.body_of(BATCH_BYTES, &["application/json"]).await?;
+    let body: BatchBody = parse(&bytes)?;
+    let content = parse_value(&bytes)?.to_string();
+    let operation = input.operation(products.secret(), &caller.principal(), content.as_bytes())?;
+    if let Some(answer) = products.store().replay(&operation).await? {
+        return Ok(given(Given { answer, replayed: true }));
+    }
+    if !(1..=BATCH_ITEMS).contains(&body.items.len()) {
+        return Err(Error::invalid("#/items", "expected 1 to 500 products").into());
+    }
+    let mode = match body.mode {
+        Mode::Atomic => BatchMode::Atomic,
+        Mode::Partial => BatchMode::Partial,
+    };
+    let items: Vec<Result<BatchItem>> = body
+        .items
+        .into_iter()
+        .enumerate()
+        .map(|(index, item)| read_item(&products, index, item))
+        .collect();
+    if mode == BatchMode::Atomic {
+        refuse_invalid(&items)?;
+    }
+    let request =
+        BatchRequest { mode, overwrite: body.overwrite, is_admin: caller.is_admin(), items };
+    let change = Change { by: caller.user, at: products.now() };
+    Ok(given(products.store().write_batch(request, &operation, change, written).await?))
+}
+
+fn read_item(products: &Products, index: usize, item: Value) -> Result<BatchItem> {
+    let pointer = format!("#/items/{index}");
+    let body: ProductBody = from_json(item).map_err(|error| below(&pointer, error))?;
+    Ok(BatchItem {
+        id: products.new_id(),
+        details: body.check(&pointer)?,
+        status: body.status,
+        quantity: body.quantity,
+        version: body.version.map(Version),
+    })
+}
+
+/// Moves the pointers of an item's refusal below the item.
+fn below(pointer: &str, error: Error) -> Error {
+    let moved = |field: &FieldError| FieldError {
+        pointer: format!("{pointer}{}", &field.pointer[1..]),
+        ..field.clone()
+    };
+    let fields: Vec<FieldError> = error.fields().iter().map(moved).collect();
+    Error::new(error.code(), format!("{pointer}: {}", error.message())).with_fields(fields)
+}
+
+/// All that is invalid in an atomic batch is told at once.
+fn refuse_invalid(items: &[Result<BatchItem>]) -> Result<()> {
+    let errors: Vec<&Error> = items.iter().filter_map(|item| item.as_ref().err()).collect();
+    let Some(first) = errors.first() else { return Ok(()) };
+    let fields = errors.iter().flat_map(|error| error.fields().to_vec()).collect();
+    Err(Error::new(first.code(), first.message().to_owned()).with_fields(fields))
+}

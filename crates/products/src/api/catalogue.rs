@@ -1,0 +1,183 @@
+//! Reading the catalogue.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use holdfast_types::{Currency, Error, Page, ProductId, ProductKind, Result, words};
+use holdfast_web::{
+    IdPath, Query, Reply, invalid_parameter, json_reply, list_reply, not_modified, page_request,
+};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+
+use super::wire::ProductView;
+use crate::{
+    Products,
+    model::{PRICE_MAX, Product},
+    store::{ProductFilter, Sort, SortKey},
+};
+
+/// Ids that one request may ask for.
+const IDS: usize = 100;
+/// Words that one search may have.
+const WORDS: usize = 20;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// Words; each must begin a word of the product.
+    #[param(example = "green tea")]
+    q: Option<String>,
+    category: Option<String>,
+    sku: Option<String>,
+    /// At most 100 ids with commas between them.
+    ids: Option<String>,
+    #[param(example = "USD")]
+    currency: Option<String>,
+    /// Minor units; wants `currency`.
+    min_price: Option<i64>,
+    /// Minor units; wants `currency`.
+    max_price: Option<i64>,
+    in_stock: Option<bool>,
+    sort: Option<SortQuery>,
+    /// 1 to 100.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<usize>,
+    /// Where the page before ended: its `nextCursor`.
+    cursor: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+enum SortQuery {
+    #[serde(rename = "-createdAt")]
+    NewestFirst,
+    #[serde(rename = "createdAt")]
+    OldestFirst,
+    #[serde(rename = "name")]
+    Name,
+    #[serde(rename = "-name")]
+    NameDescending,
+    #[serde(rename = "price")]
+    Price,
+    #[serde(rename = "-price")]
+    PriceDescending,
+}
+
+impl From<SortQuery> for Sort {
+    fn from(query: SortQuery) -> Self {
+        let (key, ascending) = match query {
+            SortQuery::NewestFirst => (SortKey::CreatedAt, false),
+            SortQuery::OldestFirst => (SortKey::CreatedAt, true),
+            SortQuery::Name => (SortKey::Name, true),
+            SortQuery::NameDescending => (SortKey::Name, false),
+            SortQuery::Price => (SortKey::Price, true),
+            SortQuery::PriceDescending => (SortKey::Price, false),
+        };
+        Self { key, ascending }
+    }
+}
+
+impl ListQuery {
+    fn filter(&self) -> Result<ProductFilter> {
+        if (self.min_price.is_some() || self.max_price.is_some()) && self.currency.is_none() {
+            return Err(invalid_parameter(
+                "currency",
+                "expected with minPrice or maxPrice: prices compare within a currency",
+            ));
+        }
+        for (name, price) in [("minPrice", self.min_price), ("maxPrice", self.max_price)] {
+            if price.is_some_and(|price| !(0..=PRICE_MAX).contains(&price)) {
+                return Err(invalid_parameter(name, "expected 0 to 10^12 minor units"));
+            }
+        }
+        let words = words(self.q.as_deref().unwrap_or_default());
+        if words.len() > WORDS || (words.is_empty() && self.q.is_some()) {
+            return Err(invalid_parameter("q", "expected 1 to 20 words of letters and digits"));
+        }
+        let currency = self.currency.as_deref().map(str::parse::<Currency>).transpose();
+        let mut filter = ProductFilter {
+            words,
+            category: self.category.clone(),
+            sku: self.sku.clone(),
+            ids: self.ids.as_deref().map(parse_ids).transpose()?,
+            currency: currency.map_err(|why| invalid_parameter("currency", why))?,
+            min_price: self.min_price,
+            max_price: self.max_price,
+            in_stock: self.in_stock,
+            sort: self.sort.map_or_else(Sort::default, Sort::from),
+            text: String::new(),
+        };
+        filter.text = format!("products {filter:?}");
+        Ok(filter)
+    }
+}
+
+fn parse_ids(text: &str) -> Result<Vec<ProductId>> {
+    let ids: Result<Vec<ProductId>, _> = text.split(',').map(|id| id.trim().parse()).collect();
+    match ids {
+        Ok(ids) if ids.len() <= IDS => Ok(ids),
+        _ => Err(invalid_parameter("ids", "expected at most 100 UUIDs with commas between them")),
+    }
+}
+
+/// The catalogue: filtered, searched, sorted, in pages.
+#[utoipa::path(get, path = "/api/products", tag = "products", params(ListQuery),
+    responses((status = 200, description = "A page of products")))]
+pub(super) async fn list_products(
+    State(products): State<Products>,
+    Query(query): Query<ListQuery>,
+    uri: Uri,
+) -> Reply {
+    let filter = query.filter()?;
+    let request = page_request(query.limit, query.cursor)?;
+    let found = products.store().list(&filter, &request).await?;
+    let items = found.items.iter().map(ProductView::from).collect();
+    Ok(revalidated(list_reply(&uri, &Page { items, next: found.next })?))
+}
+
+/// The categories, with how many products there are of each.
+#[utoipa::path(get, path = "/api/products/categories", tag = "products",
+    responses((status = 200, description = "All categories by name")))]
+pub(super) async fn list_categories(State(products): State<Products>) -> Reply {
+    let found = products.store().categories().await?;
+    let items: Vec<_> =
+        found.into_iter().map(|(name, count)| json!({"name": name, "count": count})).collect();
+    Ok(revalidated(json_reply(200, &json!({ "items": items }))?))
+}
+
+/// One product; archived ones still answer.
+#[utoipa::path(get, path = "/api/products/{id}", tag = "products", params(("id" = uuid::Uuid, Path)),
+    responses((status = 200, body = ProductView<'static>), (status = 304)))]
+pub(super) async fn get_product(
+    State(products): State<Products>,
+    IdPath(id): IdPath<ProductKind>,
+    headers: HeaderMap,
+) -> Reply {
+    let product = find(&products, id).await?;
+    let response = match not_modified(&headers, &product.etag()) {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => json_reply(200, &ProductView::from(&product))?,
+    };
+    Ok(revalidated(with_etag(response, &product)))
+}
+
+pub(super) async fn find(products: &Products, id: ProductId) -> Result<Product> {
+    products.store().get(id).await?.ok_or_else(|| Error::not_found("product"))
+}
+
+pub(super) fn with_etag(mut response: Response, product: &Product) -> Response {
+    if let Ok(etag) = HeaderValue::from_str(&product.etag()) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
+}
+
+/// Caches may keep it, but must ask before each use.
+fn revalidated(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}

@@ -1,0 +1,164 @@
+//! Creating, editing and archiving products.
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, header},
+};
+use holdfast_types::{Answer, Basis, Given, ProductId, ProductKind, Result, Version};
+use holdfast_web::{
+    IdPath, Input, Query, Reply,
+    auth::{Caller, Seller},
+    conditional::in_order,
+    from_json, given, json_reply, parse_value, replayed,
+};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::IntoParams;
+
+use super::{
+    catalogue::{find, with_etag},
+    wire::{PatchBody, ProductBody, ProductView, changed, with_current, without_read_only},
+};
+use crate::{
+    Products,
+    model::{Change, NewProduct, Product, ProductPatch},
+};
+
+/// Bytes of a body.
+const BODY_BYTES: usize = 64 << 10;
+const JSON: &str = "application/json";
+
+/// Add a product.
+#[utoipa::path(post, path = "/api/products", tag = "products", security(("bearer" = [])), request_body = ProductBody,
+    responses((status = 201, body = ProductView<'static>)))]
+pub(super) async fn create_product(
+    State(products): State<Products>,
+    Seller(caller): Seller,
+    mut input: Input,
+) -> Reply {
+    let value = parse_value(&input.body().await?)?;
+    let operation =
+        input.operation(products.secret(), &caller.principal(), value.to_string().as_bytes())?;
+    let body: ProductBody = from_json(value)?;
+    body.refuse_version()?;
+    let new = NewProduct {
+        id: ProductId::new(operation.id),
+        seller: caller.user,
+        details: body.check("#")?,
+        quantity: body.quantity.unwrap_or(0),
+        fingerprint: operation.fingerprint,
+        created_at: products.now(),
+    };
+    let (product, repeat) = products.store().create(&new).await?;
+    if product.fingerprint != operation.fingerprint {
+        return Err(holdfast_types::reused().into());
+    }
+    // Rebuilt from what creation fixed: the product may have changed since.
+    let first = Product::new(&NewProduct { created_at: product.created_at, ..new });
+    let mut response = with_etag(json_reply(201, &ProductView::from(&first))?, &first);
+    if let Ok(location) = HeaderValue::from_str(&format!("/api/products/{}", first.id)) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(replayed(response, repeat))
+}
+
+/// Replace a product's details; absent optional ones are cleared, an absent `quantity` is kept.
+#[utoipa::path(put, path = "/api/products/{id}", tag = "products", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path)), request_body = ProductBody, responses((status = 200, body = ProductView<'static>)))]
+pub(super) async fn replace_product(
+    State(products): State<Products>,
+    Seller(caller): Seller,
+    IdPath(id): IdPath<ProductKind>,
+    mut input: Input,
+) -> Reply {
+    let read = |value| {
+        let body: ProductBody = from_json(without_read_only(value))?;
+        Ok(ProductPatch::replacing(body.check("#")?, body.quantity, body.status))
+    };
+    let render = |product: &Product| Ok(Answer { etag: None, ..changed(product)? });
+    edit(&products, (caller, id), &mut input, &[JSON], (read, render)).await
+}
+
+/// Change some members of a product (RFC 7396): `null` clears an optional one.
+#[utoipa::path(patch, path = "/api/products/{id}", tag = "products", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path)), request_body = PatchBody, responses((status = 200, body = ProductView<'static>)))]
+pub(super) async fn update_product(
+    State(products): State<Products>,
+    Seller(caller): Seller,
+    IdPath(id): IdPath<ProductKind>,
+    mut input: Input,
+) -> Reply {
+    let read = |value| from_json::<PatchBody>(value)?.check();
+    let types = [JSON, "application/merge-patch+json"];
+    edit(&products, (caller, id), &mut input, &types, (read, changed)).await
+}
+
+/// The course of every edit: 403 or 404, 400, replay, 428, 412, 422, 409.
+async fn edit(
+    products: &Products,
+    (caller, id): (Caller, ProductId),
+    input: &mut Input,
+    types: &[&str],
+    (read, render): (impl FnOnce(Value) -> Result<ProductPatch>, crate::store::Render),
+) -> Reply {
+    let product = find(products, id).await?;
+    product.may_change(caller.user, caller.is_admin())?;
+    let value = parse_value(&input.body_of(BODY_BYTES, types).await?)?;
+    let operation =
+        input.operation(products.secret(), &caller.principal(), value.to_string().as_bytes())?;
+    if let Some(answer) = products.store().replay(&operation).await? {
+        return Ok(given(Given { answer, replayed: true }));
+    }
+    let basis = input.basis(&value);
+    let outcome = match in_order(read(value), basis, &product.etag()) {
+        Ok((patch, basis)) => {
+            let change = Change { by: caller.user, at: products.now() };
+            products.store().edit(id, (&patch, &basis), &operation, change, render).await
+        }
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(answer) => Ok(given(answer)),
+        Err(error) => Err(with_current(products, id, error).await),
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ArchiveQuery {
+    /// The version that the caller has seen; or send `If-Match`.
+    version: Option<i64>,
+}
+
+/// Archive a product: off the shelves, its sku stays taken, open orders are untouched. Again: again 204.
+#[utoipa::path(delete, path = "/api/products/{id}", tag = "products", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path), ArchiveQuery), responses((status = 204)))]
+pub(super) async fn archive_product(
+    State(products): State<Products>,
+    Seller(caller): Seller,
+    IdPath(id): IdPath<ProductKind>,
+    Query(query): Query<ArchiveQuery>,
+    input: Input,
+) -> Reply {
+    let product = find(&products, id).await?;
+    product.may_change(caller.user, caller.is_admin())?;
+    let operation = input.operation(
+        products.secret(),
+        &caller.principal(),
+        format!("{:?}", query.version).as_bytes(),
+    )?;
+    if let Some(answer) = products.store().replay(&operation).await? {
+        return Ok(given(Given { answer, replayed: true }));
+    }
+    let basis = Basis {
+        version: query.version.map(Version),
+        ..input.basis(&serde_json::json!({"version": query.version}))?
+    };
+    let change = Change { by: caller.user, at: products.now() };
+    let render = |_: &Product| Ok(Answer { status: 204, etag: None, body: Vec::new() });
+    match products.store().archive(id, &basis, &operation, change, render).await {
+        Ok(answer) => Ok(given(answer)),
+        Err(error) => Err(with_current(&products, id, error).await),
+    }
+}

@@ -1,0 +1,53 @@
+//! Adjusting stock, and the journal.
+
+use axum::{extract::State, http::Uri};
+use holdfast_types::{Page, ProductKind};
+use holdfast_web::{
+    IdPath, Input, PageQuery, Query, Reply, auth::Seller, from_json, given, list_reply, parse_value,
+};
+
+use super::{
+    catalogue::find,
+    wire::{MovementView, ProductView, StockBody, changed},
+};
+use crate::{Products, model::Change};
+
+/// Add or remove units. It commutes, so it needs no version; never below what open orders hold.
+#[utoipa::path(post, path = "/api/products/{id}/stock", tag = "products", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path)), request_body = StockBody, responses((status = 200, body = ProductView<'static>)))]
+pub(super) async fn adjust_stock(
+    State(products): State<Products>,
+    Seller(caller): Seller,
+    IdPath(id): IdPath<ProductKind>,
+    mut input: Input,
+) -> Reply {
+    find(&products, id).await?.may_change(caller.user, caller.is_admin())?;
+    let value = parse_value(&input.body().await?)?;
+    let operation =
+        input.operation(products.secret(), &caller.principal(), value.to_string().as_bytes())?;
+    let body: StockBody = from_json(value)?;
+    body.check()?;
+    let change = Change { by: caller.user, at: products.now() };
+    Ok(given(
+        products
+            .store()
+            .adjust(id, (body.delta, &body.reason), &operation, change, changed)
+            .await?,
+    ))
+}
+
+/// The product's journal: every change of a number, with its cause, numbered without gaps.
+#[utoipa::path(get, path = "/api/products/{id}/stock/movements", tag = "products", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path), PageQuery), responses((status = 200, description = "A page of the journal")))]
+pub(super) async fn list_movements(
+    State(products): State<Products>,
+    Seller(caller): Seller,
+    IdPath(id): IdPath<ProductKind>,
+    Query(query): Query<PageQuery>,
+    uri: Uri,
+) -> Reply {
+    find(&products, id).await?.may_change(caller.user, caller.is_admin())?;
+    let found = products.store().movements(id, &query.request()?).await?;
+    let items = found.items.into_iter().map(MovementView::from).collect();
+    list_reply(&uri, &Page { items, next: found.next })
+}

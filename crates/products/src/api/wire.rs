@@ -1,0 +1,9 @@
+//! What products look like on the wire.
+
+mod body;
+mod patch;
+mod view;
+
+pub(super) use body::{BatchBody, Mode, ProductBody, StockBody, without_read_only};
+pub(super) use patch::PatchBody;
+pub(super) use view::{MovementView, ProductView, changed, with_current, written};

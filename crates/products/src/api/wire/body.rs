@@ -1,0 +1,190 @@
+//! Requests that say everything about a product.
+
+use std::collections::BTreeMap;
+
+use holdfast_types::{
+    Currency, Error, FieldError, Money, Result, Validation, check_line as line, check_metadata,
+    check_prose as prose,
+};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::model::{Details, Image, PRICE_MAX, QUANTITY_MAX, Status};
+
+/// Members that `GET` returns and `PUT` ignores, so that get, change, put works.
+const READ_ONLY: [&str; 6] = ["id", "reserved", "available", "sellerId", "createdAt", "updatedAt"];
+
+/// Everything about a product that its seller decides.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ProductBody {
+    /// The version that a `PUT`, or an update in a batch, is based on.
+    pub(crate) version: Option<i64>,
+    /// 1 to 64 characters; unique when there is one.
+    #[schema(max_length = 64, example = "TEA-1")]
+    sku: Option<String>,
+    #[schema(max_length = 200, example = "Teapot")]
+    name: String,
+    #[schema(max_length = 10_000)]
+    description: Option<String>,
+    #[schema(max_length = 100, example = "Kitchen")]
+    category: Option<String>,
+    #[schema(max_items = 10)]
+    images: Option<Vec<Image>>,
+    metadata: Option<BTreeMap<String, String>>,
+    price: PriceBody,
+    /// Units on hand.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    pub(crate) quantity: Option<i64>,
+    pub(crate) status: Option<Status>,
+}
+
+/// An amount in minor units.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PriceBody {
+    /// 0 to 10^12.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, example = 1999)]
+    amount: i64,
+    #[schema(example = "USD")]
+    currency: String,
+}
+
+impl ProductBody {
+    /// Checks every member, below `pointer`, which is `#` for a whole body.
+    pub(crate) fn check(&self, pointer: &str) -> Result<Details> {
+        let mut validation = Validation::default();
+        let mut refuse = |member: &str, checked: Result<(), String>| {
+            validation.take(&format!("{pointer}/{member}"), checked);
+        };
+        refuse("sku", optional(self.sku.as_deref(), |text| line(text, 64)));
+        refuse("name", line(&self.name, 200));
+        refuse("description", optional(self.description.as_deref(), |text| prose(text, 10_000)));
+        refuse("category", optional(self.category.as_deref(), |text| line(text, 100)));
+        refuse("images", self.images.as_deref().map_or(Ok(()), check_images));
+        refuse("metadata", self.metadata.as_ref().map_or(Ok(()), check_metadata));
+        refuse("price/amount", check_amount(self.price.amount));
+        refuse("quantity", self.quantity.map_or(Ok(()), check_quantity));
+        let currency = validation
+            .take(&format!("{pointer}/price/currency"), self.price.currency.parse::<Currency>());
+        validation.finish()?;
+        let currency = currency.expect("a refused currency ended the check");
+        Ok(Details {
+            sku: self.sku.clone(),
+            name: self.name.clone(),
+            description: self.description.clone(),
+            category: self.category.clone(),
+            images: self.images.clone().unwrap_or_default(),
+            metadata: self.metadata.clone().unwrap_or_default(),
+            price: Money { amount: self.price.amount, currency },
+            status: self.status.unwrap_or(Status::Active),
+        })
+    }
+
+    /// A creation states no version.
+    pub(crate) fn refuse_version(&self) -> Result<()> {
+        match self.version {
+            None => Ok(()),
+            Some(_) => {
+                let detail = "a new product has no version yet";
+                let field = FieldError {
+                    pointer: "#/version".into(),
+                    code: "unknown-field".into(),
+                    detail: detail.into(),
+                };
+                Err(Error::new(holdfast_types::Code::UnknownField, detail).with_fields(vec![field]))
+            }
+        }
+    }
+}
+
+/// The body of a `PUT` without what it ignores.
+pub(crate) fn without_read_only(mut body: Value) -> Value {
+    if let Some(members) = body.as_object_mut() {
+        members.retain(|name, _| !READ_ONLY.contains(&name.as_str()));
+    }
+    body
+}
+
+fn optional(
+    text: Option<&str>,
+    check: impl FnOnce(&str) -> Result<(), String>,
+) -> Result<(), String> {
+    text.map_or(Ok(()), check)
+}
+
+pub(crate) fn check_images(images: &[Image]) -> Result<(), String> {
+    let web = |url: &str| url.starts_with("https://") || url.starts_with("http://");
+    let fits = |image: &Image| {
+        web(&image.url) && line(&image.url, 2_000).is_ok() && !image.url.contains(' ')
+    };
+    let described = |image: &Image| image.alt.as_deref().is_none_or(|alt| line(alt, 200).is_ok());
+    match images.len() <= 10 && images.iter().all(|image| fits(image) && described(image)) {
+        true => Ok(()),
+        false => Err("expected at most 10 images, each with an http or https `url` and an `alt` of at most 200 characters".into()),
+    }
+}
+
+pub(crate) fn check_amount(amount: i64) -> Result<(), String> {
+    match (0..=PRICE_MAX).contains(&amount) {
+        true => Ok(()),
+        false => Err(format!("expected 0 to {PRICE_MAX} minor units")),
+    }
+}
+
+pub(crate) fn check_quantity(quantity: i64) -> Result<(), String> {
+    match (0..=QUANTITY_MAX).contains(&quantity) {
+        true => Ok(()),
+        false => Err(format!("expected 0 to {QUANTITY_MAX} units")),
+    }
+}
+
+/// Units that came or went.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StockBody {
+    /// Positive adds, negative removes.
+    #[schema(example = 12)]
+    pub(crate) delta: i64,
+    /// 1 to 200 characters.
+    #[schema(max_length = 200, example = "delivery")]
+    pub(crate) reason: String,
+}
+
+impl StockBody {
+    pub(crate) fn check(&self) -> Result<()> {
+        let mut validation = Validation::default();
+        if self.delta == 0 || self.delta.checked_abs().is_none_or(|delta| delta > QUANTITY_MAX) {
+            validation.refuse(
+                "#/delta",
+                format!("expected -{QUANTITY_MAX} to {QUANTITY_MAX} units, and not 0"),
+            );
+        }
+        validation.take("#/reason", line(&self.reason, 200));
+        validation.finish()
+    }
+}
+
+/// Many products at once.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct BatchBody {
+    pub(crate) mode: Mode,
+    /// Update existing products (by `sku`) even without their `version`.
+    #[serde(default)]
+    pub(crate) overwrite: bool,
+    /// 1 to 500 products.
+    #[schema(value_type = Vec<ProductBody>, min_items = 1, max_items = 500)]
+    pub(crate) items: Vec<Value>,
+}
+
+/// Whether one refusal refuses all.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    /// All or none.
+    Atomic,
+    /// Each for itself.
+    Partial,
+}

@@ -1,0 +1,117 @@
+//! Merge patches (RFC 7396): what is absent stays, `null` clears.
+
+use std::collections::BTreeMap;
+
+use holdfast_types::{
+    Currency, Result, Validation, check_line as line, check_prose as prose, is_pair,
+};
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+
+use super::body::{check_amount, check_images, check_quantity};
+use crate::model::{Image, MetadataPatch, PricePatch, ProductPatch, Status};
+
+/// Some members of a product.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PatchBody {
+    #[expect(dead_code, reason = "the basis is read before the rest of the body")]
+    version: Option<i64>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 64)]
+    sku: Option<Option<String>>,
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(max_length = 200)]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 10_000)]
+    description: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 100)]
+    category: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Vec<Image>>, max_items = 10)]
+    images: Option<Option<Vec<Image>>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<BTreeMap<String, Option<String>>>)]
+    metadata: Option<Option<BTreeMap<String, Option<String>>>>,
+    #[serde(default, deserialize_with = "not_null")]
+    price: Option<PricePatchBody>,
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    quantity: Option<i64>,
+    #[serde(default, deserialize_with = "not_null")]
+    status: Option<Status>,
+}
+
+/// Some members of a price.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PricePatchBody {
+    #[serde(default, deserialize_with = "not_null")]
+    amount: Option<i64>,
+    #[serde(default, deserialize_with = "not_null")]
+    currency: Option<String>,
+}
+
+/// Tells `null` from an absent member.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// A member that cannot be cleared.
+fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl PatchBody {
+    /// Checks every member that is there.
+    pub(crate) fn check(self) -> Result<ProductPatch> {
+        let mut validation = Validation::default();
+        let mut check = |member: &str, checked: Option<Result<(), String>>| {
+            validation.take(&format!("#/{member}"), checked.unwrap_or(Ok(())));
+        };
+        let inner = |text: &Option<Option<String>>| text.as_ref().and_then(Clone::clone);
+        check("sku", inner(&self.sku).map(|text| line(&text, 64)));
+        check("name", self.name.as_deref().map(|text| line(text, 200)));
+        check("description", inner(&self.description).map(|text| prose(&text, 10_000)));
+        check("category", inner(&self.category).map(|text| line(&text, 100)));
+        check("images", self.images.as_ref().and_then(Option::as_deref).map(check_images));
+        check("metadata", self.metadata.as_ref().and_then(Option::as_ref).map(check_members));
+        check("quantity", self.quantity.map(check_quantity));
+        let price = self.price.as_ref();
+        check("price/amount", price.and_then(|price| price.amount).map(check_amount));
+        let currency = price.and_then(|price| price.currency.as_deref());
+        let currency =
+            validation.take("#/price/currency", currency.map(str::parse::<Currency>).transpose());
+        validation.finish()?;
+        Ok(ProductPatch {
+            sku: self.sku,
+            name: self.name,
+            description: self.description,
+            category: self.category,
+            images: self.images.map(Option::unwrap_or_default),
+            metadata: self.metadata.map(metadata_patch),
+            price: self
+                .price
+                .map(|price| PricePatch { amount: price.amount, currency: currency.flatten() }),
+            status: self.status,
+            quantity: self.quantity,
+        })
+    }
+}
+
+fn metadata_patch(members: Option<BTreeMap<String, Option<String>>>) -> MetadataPatch {
+    members.map_or_else(|| MetadataPatch::Replace(BTreeMap::new()), MetadataPatch::Merge)
+}
+
+fn check_members(members: &BTreeMap<String, Option<String>>) -> Result<(), String> {
+    match members.iter().all(|(name, value)| is_pair(name, value.as_deref().unwrap_or_default())) {
+        true => Ok(()),
+        false => Err("expected names of 1 to 40 and values of at most 500 characters".into()),
+    }
+}

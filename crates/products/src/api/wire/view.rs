@@ -1,0 +1,154 @@
+//! Answers.
+
+use std::collections::BTreeMap;
+
+use holdfast_types::{Answer, Code, Error, Money, OrderId, ProductId, Result, Timestamp, UserId};
+use holdfast_web::Problem;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    Products,
+    model::{BatchOutcome, Cause, Image, Movement, MovementKind, Product, Status},
+};
+
+/// A product.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ProductView<'a> {
+    #[schema(value_type = uuid::Uuid)]
+    id: ProductId,
+    /// The stock keeping unit: unique when there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sku: Option<&'a str>,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<&'a str>,
+    images: &'a [Image],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: &'a BTreeMap<String, String>,
+    price: Money,
+    /// Units on hand.
+    quantity: i64,
+    /// Units promised to open orders.
+    reserved: i64,
+    /// Units that can be ordered.
+    available: i64,
+    #[schema(value_type = uuid::Uuid)]
+    seller_id: UserId,
+    status: Status,
+    /// Counts changes of the details and of `quantity`; sales do not move it.
+    version: i64,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+impl<'a> From<&'a Product> for ProductView<'a> {
+    fn from(product: &'a Product) -> Self {
+        let details = &product.details;
+        Self {
+            id: product.id,
+            sku: details.sku.as_deref(),
+            name: &details.name,
+            description: details.description.as_deref(),
+            category: details.category.as_deref(),
+            images: &details.images,
+            metadata: &details.metadata,
+            price: details.price,
+            quantity: product.quantity,
+            reserved: product.reserved,
+            available: product.available(),
+            seller_id: product.seller,
+            status: details.status,
+            version: product.version.0,
+            created_at: product.created_at,
+            updated_at: product.updated_at,
+        }
+    }
+}
+
+/// The answer to a change of a product.
+pub(crate) fn changed(product: &Product) -> Result<Answer> {
+    let body = serde_json::to_vec(&ProductView::from(product)).map_err(Error::internal)?;
+    Ok(Answer { status: 200, etag: Some(product.etag()), body })
+}
+
+/// The answer to a batch.
+pub(crate) fn written(outcomes: &[BatchOutcome]) -> Result<Answer> {
+    let result = |(index, outcome): (usize, &BatchOutcome)| match outcome {
+        BatchOutcome::Created(product) => {
+            json!({"index": index, "status": 201, "product": ProductView::from(product)})
+        }
+        BatchOutcome::Updated(product) => {
+            json!({"index": index, "status": 200, "product": ProductView::from(product)})
+        }
+        BatchOutcome::Refused(error) => {
+            let problem = Problem::document(error);
+            json!({"index": index, "status": problem["status"], "problem": problem})
+        }
+    };
+    let results: Vec<Value> = outcomes.iter().enumerate().map(result).collect();
+    let body = serde_json::to_vec(&json!({ "results": results })).map_err(Error::internal)?;
+    Ok(Answer { status: 200, etag: None, body })
+}
+
+/// Adds what is current to a conflict.
+pub(crate) async fn with_current(products: &Products, id: ProductId, error: Error) -> Problem {
+    let conflict = matches!(error.code(), Code::VersionConflict | Code::PreconditionFailed);
+    let current = if conflict { products.store().get(id).await.ok().flatten() } else { None };
+    let problem = Problem::from(error);
+    match current.map(|product| {
+        (product.version, product.etag(), serde_json::to_value(ProductView::from(&product)))
+    }) {
+        Some((version, etag, Ok(view))) => problem.with_current(version, etag, view),
+        _ => problem,
+    }
+}
+
+/// One line of a product's journal.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MovementView {
+    /// 1, 2, 3, … without gaps.
+    sequence: i64,
+    kind: MovementKind,
+    /// What it did to the units on hand.
+    quantity_delta: i64,
+    /// What it did to the units promised.
+    reserved_delta: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    order_id: Option<OrderId>,
+    /// Who did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    by: Option<UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+}
+
+impl From<Movement> for MovementView {
+    fn from(movement: Movement) -> Self {
+        let (order_id, by, reason) = match movement.cause {
+            Cause::Order(order) => (Some(order), None, None),
+            Cause::Person { by, reason } => (None, Some(by), reason),
+        };
+        Self {
+            sequence: movement.sequence,
+            kind: movement.kind,
+            quantity_delta: movement.quantity_delta,
+            reserved_delta: movement.reserved_delta,
+            order_id,
+            by,
+            reason,
+            at: movement.at,
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The products service: the catalogue with its versions, the stock with its journal, the reservations.
+
+mod api;
+mod model;
+mod service;
+mod store;
+
+pub use api::{document, routes};
+pub use model::{Movement, MovementKind};
+pub use service::{Finding, Products};

@@ -1,0 +1,86 @@
+//! Creating and updating many products in one request.
+
+use holdfast_types::{Basis, Code, Error, Operation, ProductId, Result, Version};
+
+use super::{Change, Details, Movement, NewProduct, Product, ProductPatch, Status};
+
+/// Whether one refusal refuses all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BatchMode {
+    /// All or none.
+    Atomic,
+    /// Each for itself.
+    Partial,
+}
+
+/// One product of a batch.
+#[derive(Clone, Debug)]
+pub(crate) struct BatchItem {
+    /// The id, should it be new.
+    pub(crate) id: ProductId,
+    pub(crate) details: Details,
+    /// Given as a status in the request.
+    pub(crate) status: Option<Status>,
+    pub(crate) quantity: Option<i64>,
+    pub(crate) version: Option<Version>,
+}
+
+/// A batch: what was refused at the edge already stays in its place.
+#[derive(Debug)]
+pub(crate) struct BatchRequest {
+    pub(crate) mode: BatchMode,
+    pub(crate) overwrite: bool,
+    pub(crate) is_admin: bool,
+    pub(crate) items: Vec<Result<BatchItem>>,
+}
+
+/// What became of one item.
+#[derive(Debug)]
+pub(crate) enum BatchOutcome {
+    Created(Product),
+    Updated(Product),
+    Refused(Error),
+}
+
+/// What is to be written for an item.
+#[derive(Debug)]
+pub(crate) enum Upsert {
+    Create(NewProduct),
+    Update(Product, Option<Movement>),
+}
+
+/// Decides one item: creates, or updates the product that has its sku. An update needs the version, unless the
+/// batch overwrites. Refuses with `sku-taken` when the sku is another seller's.
+pub(crate) fn upsert(
+    item: BatchItem,
+    existing: Option<Product>,
+    request: (bool, bool),
+    operation: &Operation,
+    change: Change,
+) -> Result<Upsert> {
+    let (overwrite, is_admin) = request;
+    let Some(mut product) = existing else {
+        let details = Details { status: item.status.unwrap_or(Status::Active), ..item.details };
+        return Ok(Upsert::Create(NewProduct {
+            id: item.id,
+            seller: change.by,
+            details,
+            quantity: item.quantity.unwrap_or(0),
+            fingerprint: operation.fingerprint,
+            created_at: change.at,
+        }));
+    };
+    if product.may_change(change.by, is_admin).is_err() {
+        return Err(Error::new(Code::SkuTaken, "another seller has a product with this sku"));
+    }
+    if item.version.is_none() && !overwrite {
+        let why = "a product with this sku exists: send its `version`, or `overwrite: true` for the batch";
+        return Err(
+            Error::new(Code::PreconditionRequired, why).with("currentVersion", product.version.0)
+        );
+    }
+    let basis = Basis { if_match: None, version: item.version };
+    let patch = ProductPatch::replacing(item.details, item.quantity, item.status);
+    let movement = product.edit(&patch, &basis, change)?;
+    Ok(Upsert::Update(product, movement))
+}

@@ -1,0 +1,246 @@
+//! Taking stock for an order: for every line or for none. The rule that prevents overselling is written here, once,
+//! for every storage engine.
+
+use std::collections::HashMap;
+
+use holdfast_types::{
+    Code, Error, FieldError, Fingerprint, Money, OrderLine, ProductId, ReserveCommand, Reserved,
+    Result, Timestamp, reused,
+};
+use serde_json::json;
+
+/// What a decision reads of a product, and changes.
+#[derive(Clone, Debug)]
+pub(crate) struct ShelfItem {
+    pub(crate) sku: Option<String>,
+    pub(crate) name: String,
+    pub(crate) price: Money,
+    pub(crate) is_active: bool,
+    pub(crate) quantity: i64,
+    pub(crate) reserved: i64,
+    pub(crate) sequence: i64,
+}
+
+/// The products that a batch of commands names; those that do not exist are absent.
+pub(crate) type Shelf = HashMap<ProductId, ShelfItem>;
+
+/// A reservation that is there already.
+#[derive(Clone, Debug)]
+pub(crate) struct Earlier {
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) reserved: Reserved,
+}
+
+/// Decides one command: takes the stock of all its lines out of `shelf`, or nothing.
+///
+/// A command whose reservation is there already takes nothing and returns it. The refusals, in this order:
+/// `idempotency-key-reused`, `unknown-product`, `mixed-currencies`, `total-too-large`, `price-changed`,
+/// `insufficient-stock`.
+pub(crate) fn decide(
+    command: &ReserveCommand,
+    earlier: Option<&Earlier>,
+    shelf: &mut Shelf,
+    now: Timestamp,
+) -> Result<Reserved> {
+    if let Some(earlier) = earlier {
+        return if earlier.fingerprint == command.fingerprint {
+            Ok(earlier.reserved.clone())
+        } else {
+            Err(reused())
+        };
+    }
+    check_known(command, shelf)?;
+    let total = price(command, shelf)?;
+    if command.expected_total.is_some_and(|expected| expected != total) {
+        return Err(Error::new(Code::PriceChanged, "the order would cost another total")
+            .with("total", json!(total)));
+    }
+    check_stock(command, shelf)?;
+    let lines =
+        command.items.iter().map(|(product, quantity)| take(*product, *quantity, shelf)).collect();
+    Ok(Reserved { lines, total, at: now })
+}
+
+fn check_known(command: &ReserveCommand, shelf: &Shelf) -> Result<()> {
+    let unknown = |(index, (product, _)): (usize, &(ProductId, i64))| {
+        let known = shelf.get(product).is_some_and(|item| item.is_active);
+        let detail = format!("there is no product {product} on offer");
+        (!known).then(|| FieldError {
+            pointer: format!("#/items/{index}/productId"),
+            code: "unknown-product".into(),
+            detail,
+        })
+    };
+    let fields: Vec<FieldError> = command.items.iter().enumerate().filter_map(unknown).collect();
+    match fields.is_empty() {
+        true => Ok(()),
+        false => {
+            Err(Error::new(Code::UnknownProduct, "some products do not exist or are archived")
+                .with_fields(fields))
+        }
+    }
+}
+
+fn price(command: &ReserveCommand, shelf: &Shelf) -> Result<Money> {
+    let mut prices =
+        command.items.iter().map(|(product, quantity)| (shelf[product].price, *quantity));
+    let currency =
+        prices.clone().next().map(|(price, _)| price.currency).expect("an order has a line");
+    if prices.any(|(price, _)| price.currency != currency) {
+        return Err(Error::new(
+            Code::MixedCurrencies,
+            "the items are priced in several currencies",
+        ));
+    }
+    let nothing = Money { amount: 0, currency };
+    let add = |sum: Money, (product, quantity): &(ProductId, i64)| {
+        sum.plus(shelf[product].price.times(*quantity)?)
+    };
+    let total = command.items.iter().try_fold(nothing, add);
+    total
+        .ok_or_else(|| Error::new(Code::TotalTooLarge, "the total is more than 2^53-1 minor units"))
+}
+
+fn check_stock(command: &ReserveCommand, shelf: &Shelf) -> Result<()> {
+    let short = |(product, quantity): &(ProductId, i64)| {
+        let item = &shelf[product];
+        let available = item.quantity - item.reserved;
+        (available < *quantity)
+            .then(|| json!({"productId": product, "requested": quantity, "available": available}))
+    };
+    let short: Vec<serde_json::Value> = command.items.iter().filter_map(short).collect();
+    match short.is_empty() {
+        true => Ok(()),
+        false => {
+            Err(Error::new(Code::InsufficientStock, "not enough is left").with("items", short))
+        }
+    }
+}
+
+fn take(product: ProductId, quantity: i64, shelf: &mut Shelf) -> OrderLine {
+    let item = shelf.get_mut(&product).expect("the product was found before");
+    item.reserved += quantity;
+    item.sequence += 1;
+    assert!(item.reserved <= item.quantity, "the stock was checked before");
+    OrderLine {
+        product_id: product,
+        sku: item.sku.clone(),
+        name: item.name.clone(),
+        unit_price: item.price,
+        quantity,
+        total: item.price.times(quantity).expect("the total was checked before"),
+        stock_sequence: item.sequence,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_types::OrderId;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn product(number: u8) -> ProductId {
+        ProductId::from_bytes([number; 16])
+    }
+
+    fn shelf(stock: &[(u8, i64, i64)]) -> Shelf {
+        let item = |(number, quantity, price): &(u8, i64, i64)| {
+            let currency = if *number == 9 { "EUR" } else { "USD" };
+            let item = ShelfItem {
+                sku: None,
+                name: format!("product {number}"),
+                price: Money { amount: *price, currency: currency.parse().unwrap() },
+                is_active: *number != 8,
+                quantity: *quantity,
+                reserved: 0,
+                sequence: 1,
+            };
+            (product(*number), item)
+        };
+        stock.iter().map(item).collect()
+    }
+
+    fn command(id: u8, items: &[(u8, i64)]) -> ReserveCommand {
+        ReserveCommand {
+            id: OrderId::from_bytes([id; 16]),
+            fingerprint: Fingerprint([id; 16]),
+            items: items.iter().map(|(number, quantity)| (product(*number), *quantity)).collect(),
+            expected_total: None,
+        }
+    }
+
+    fn code(command: &ReserveCommand, shelf: &mut Shelf) -> Code {
+        decide(command, None, shelf, Timestamp::from_millis(0)).unwrap_err().code()
+    }
+
+    #[test]
+    fn reasons_to_refuse_come_in_order() {
+        let mut shelf = shelf(&[(1, 5, 100), (8, 5, 100), (9, 5, 100), (7, 5, 1_000_000_000_000)]);
+        let dollars = |amount| Some(Money { amount, currency: "USD".parse().unwrap() });
+        assert_eq!(code(&command(1, &[(1, 9), (2, 1), (9, 1)]), &mut shelf), Code::UnknownProduct);
+        assert_eq!(code(&command(1, &[(8, 1)]), &mut shelf), Code::UnknownProduct, "archived");
+        assert_eq!(code(&command(1, &[(1, 9), (9, 1)]), &mut shelf), Code::MixedCurrencies);
+        assert_eq!(code(&command(1, &[(7, 1_000_000)]), &mut shelf), Code::TotalTooLarge);
+        let surprised = ReserveCommand { expected_total: dollars(99), ..command(1, &[(1, 9)]) };
+        assert_eq!(code(&surprised, &mut shelf), Code::PriceChanged);
+        let short = ReserveCommand { expected_total: dollars(900), ..command(1, &[(1, 9)]) };
+        assert_eq!(code(&short, &mut shelf), Code::InsufficientStock);
+        assert!(shelf.values().all(|item| item.reserved == 0), "a refusal takes nothing");
+    }
+
+    #[test]
+    fn a_repeat_takes_nothing() {
+        let mut shelf = shelf(&[(1, 5, 100)]);
+        let order = command(1, &[(1, 2)]);
+        let reserved = decide(&order, None, &mut shelf, Timestamp::from_millis(0)).unwrap();
+        let earlier = Earlier { fingerprint: order.fingerprint, reserved: reserved.clone() };
+        assert_eq!(
+            decide(&order, Some(&earlier), &mut shelf, Timestamp::from_millis(9)).unwrap(),
+            reserved
+        );
+        let other = ReserveCommand { fingerprint: Fingerprint([9; 16]), ..order };
+        let refused =
+            decide(&other, Some(&earlier), &mut shelf, Timestamp::from_millis(9)).unwrap_err();
+        assert_eq!(refused.code(), Code::IdempotencyKeyReused);
+        assert_eq!(shelf[&product(1)].reserved, 2);
+    }
+
+    proptest! {
+        /// Against a naive model: one command at a time, a line at a time, undone when a line is short.
+        #[test]
+        fn a_batch_is_what_one_at_a_time_would_be(
+            stock in prop::collection::vec(0_i64..30, 4),
+            orders in prop::collection::vec(prop::collection::btree_map(0_u8..4, 1_i64..8, 1..4), 0..40),
+        ) {
+            let rows: Vec<_> = stock.iter().zip(0_u8..).map(|(quantity, number)| (number, *quantity, 10)).collect();
+            let mut shelf = shelf(&rows);
+            let mut left = stock.clone();
+            let mut journal = [1_i64; 4];
+            for (order, id) in orders.iter().zip(0_u8..) {
+                let items: Vec<_> = order.iter().map(|(number, quantity)| (*number, *quantity)).collect();
+                let decided = decide(&command(id, &items), None, &mut shelf, Timestamp::from_millis(0));
+                let mut undone = left.clone();
+                let mut fits = true;
+                for (number, quantity) in &items {
+                    undone[usize::from(*number)] -= quantity;
+                    fits &= undone[usize::from(*number)] >= 0;
+                }
+                prop_assert_eq!(decided.is_ok(), fits);
+                if let Ok(reserved) = decided {
+                    left = undone;
+                    for (line, (number, quantity)) in reserved.lines.iter().zip(&items) {
+                        journal[usize::from(*number)] += 1;
+                        prop_assert_eq!(line.stock_sequence, journal[usize::from(*number)]);
+                        prop_assert_eq!(line.total.amount, quantity * 10);
+                    }
+                }
+            }
+            for (number, quantity) in left.iter().zip(0_u8..).map(|(quantity, number)| (number, *quantity)) {
+                let item = &shelf[&product(number)];
+                prop_assert_eq!(item.quantity - item.reserved, quantity);
+                prop_assert!((0..=item.quantity).contains(&item.reserved));
+            }
+        }
+    }
+}

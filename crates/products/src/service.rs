@@ -1,0 +1,107 @@
+//! What the products service offers to the rest of the program.
+
+use std::{sync::Arc, time::Duration};
+
+use holdfast_storage::Database;
+use holdfast_types::{
+    Clock, OrderId, ProductId, Random, Reservation, ReserveBatch, Reserved, Result, Secret,
+    Settlement, Timestamp,
+};
+use holdfast_web::auth::Verifier;
+
+use crate::store::{self, ProductStore};
+
+/// How long kept answers are kept.
+const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
+
+/// The products service. Clones share it.
+#[derive(Clone)]
+pub struct Products(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn ProductStore>,
+    secret: Secret,
+    verifier: Arc<Verifier>,
+    clock: Clock,
+    random: Random,
+}
+
+impl std::fmt::Debug for Products {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Products").finish_non_exhaustive()
+    }
+}
+
+/// What an audit looked at and found.
+#[derive(Debug)]
+pub struct Finding {
+    /// One sentence per broken promise.
+    pub findings: Vec<String>,
+    /// Products looked at.
+    pub products: u64,
+    /// Reservations looked at.
+    pub reservations: Vec<Reservation>,
+}
+
+impl Products {
+    /// Opens the service on its database: tables and secret come about here.
+    pub async fn open(
+        database: &Database,
+        verifier: Arc<Verifier>,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Self> {
+        let (store, secret) = store::open(database, &random).await?;
+        Ok(Self(Arc::new(Inner { store, secret, verifier, clock, random })))
+    }
+
+    /// Takes stock for each command or refuses it; see `orders::Catalog`.
+    pub async fn reserve(&self, batch: ReserveBatch) -> Result<Vec<Result<Reserved>>> {
+        self.0.store.reserve(batch, self.now()).await
+    }
+
+    /// Settles reservations. Late and repeated calls are harmless.
+    pub async fn settle(&self, settlements: &[(OrderId, Settlement)]) -> Result<()> {
+        self.0.store.settle(settlements, self.now()).await
+    }
+
+    /// Held reservations that nobody has confirmed for `age`, oldest first.
+    pub async fn unconfirmed(&self, age: Duration) -> Result<Vec<OrderId>> {
+        self.0.store.unconfirmed(self.now().minus(age)).await
+    }
+
+    /// Looks for broken promises.
+    pub async fn audit(&self) -> Result<Finding> {
+        let audit = self.0.store.audit().await?;
+        Ok(Finding {
+            findings: audit.findings,
+            products: audit.products,
+            reservations: audit.reservations,
+        })
+    }
+
+    /// Forgets what nobody can need any more.
+    pub async fn forget(&self) -> Result<()> {
+        self.0.store.forget(self.now().minus(ANSWER_TIME)).await
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    pub(crate) fn new_id(&self) -> ProductId {
+        ProductId::new(self.0.random.uuid_v7(self.now()))
+    }
+
+    pub(crate) fn verifier(&self) -> Arc<Verifier> {
+        Arc::clone(&self.0.verifier)
+    }
+
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.0.secret
+    }
+
+    pub(crate) fn store(&self) -> &dyn ProductStore {
+        &*self.0.store
+    }
+}

@@ -1,0 +1,167 @@
+//! Products on SQLite.
+
+mod audit;
+mod catalogue;
+mod journal;
+mod lists;
+mod reservations;
+mod rows;
+
+use async_trait::async_trait;
+use holdfast_storage::sqlite::{Sqlite, operations};
+use holdfast_types::{
+    Answer, Basis, Error, Given, Operation, OrderId, Page, PageRequest, ProductId, Random,
+    ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp,
+};
+
+use super::{Audit, ProductFilter, ProductStore, Render, RenderBatch};
+use crate::model::{BatchRequest, Change, Movement, NewProduct, Product, ProductPatch};
+
+const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite-0001.sql")];
+const OPERATIONS: &str = "products_operations";
+
+#[derive(Debug)]
+pub(super) struct SqliteProducts {
+    db: Sqlite,
+}
+
+impl SqliteProducts {
+    pub(super) async fn open(db: Sqlite, random: &Random) -> Result<(Self, Secret)> {
+        db.migrate("products", MIGRATIONS).await?;
+        let secret = db.secret("products", random).await?;
+        Ok((Self { db }, secret))
+    }
+
+    /// Changes one product, once per operation.
+    async fn change(
+        &self,
+        id: ProductId,
+        operation: &Operation,
+        at: Timestamp,
+        render: Render,
+        change: impl FnOnce(&mut Product) -> Result<Option<Movement>> + Send + 'static,
+    ) -> Result<Given> {
+        let operation = *operation;
+        let write = move |db: &rusqlite::Connection| {
+            operations::once(db, OPERATIONS, &operation, at, |db| {
+                let mut product = rows::get(db, id)?.ok_or_else(|| Error::not_found("product"))?;
+                let movement = change(&mut product)?;
+                catalogue::save(db, &product, movement.as_ref())?;
+                Ok(render(&product)?)
+            })
+        };
+        self.db.write(write).await
+    }
+}
+
+#[async_trait]
+impl ProductStore for SqliteProducts {
+    async fn create(&self, new: &NewProduct) -> Result<(Product, bool)> {
+        let new = new.clone();
+        let write = move |db: &rusqlite::Connection| match rows::get(db, new.id)? {
+            Some(product) => Ok((product, true)),
+            None => Ok((catalogue::create(db, &new)?, false)),
+        };
+        self.db.write(write).await
+    }
+
+    async fn get(&self, id: ProductId) -> Result<Option<Product>> {
+        self.db.get(|db| rows::get(db, id))
+    }
+
+    async fn list(&self, filter: &ProductFilter, request: &PageRequest) -> Result<Page<Product>> {
+        let (filter, request) = (filter.clone(), request.clone());
+        self.db.read(move |db| lists::list(db, &filter, &request)).await
+    }
+
+    async fn categories(&self) -> Result<Vec<(String, i64)>> {
+        self.db.read(lists::categories).await
+    }
+
+    async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
+        self.db.get(|db| operations::replay(db, OPERATIONS, operation))
+    }
+
+    async fn edit(
+        &self,
+        id: ProductId,
+        edit: (&ProductPatch, &Basis),
+        operation: &Operation,
+        change: Change,
+        render: Render,
+    ) -> Result<Given> {
+        let (patch, basis) = (edit.0.clone(), edit.1.clone());
+        self.change(id, operation, change.at, render, move |product| {
+            product.edit(&patch, &basis, change)
+        })
+        .await
+    }
+
+    async fn adjust(
+        &self,
+        id: ProductId,
+        adjustment: (i64, &str),
+        operation: &Operation,
+        change: Change,
+        render: Render,
+    ) -> Result<Given> {
+        let (delta, reason) = (adjustment.0, adjustment.1.to_owned());
+        let adjust = move |product: &mut Product| product.adjust(delta, &reason, change).map(Some);
+        self.change(id, operation, change.at, render, adjust).await
+    }
+
+    async fn archive(
+        &self,
+        id: ProductId,
+        basis: &Basis,
+        operation: &Operation,
+        change: Change,
+        render: Render,
+    ) -> Result<Given> {
+        let basis = basis.clone();
+        let archive = move |product: &mut Product| product.archive(&basis, change).map(|()| None);
+        self.change(id, operation, change.at, render, archive).await
+    }
+
+    async fn write_batch(
+        &self,
+        request: BatchRequest,
+        operation: &Operation,
+        change: Change,
+        render: RenderBatch,
+    ) -> Result<Given> {
+        let operation = *operation;
+        let write = move |db: &rusqlite::Connection| {
+            operations::once(db, OPERATIONS, &operation, change.at, |db| {
+                Ok(render(&catalogue::write_batch(db, request, &operation, change)?)?)
+            })
+        };
+        self.db.write(write).await
+    }
+
+    async fn movements(&self, id: ProductId, request: &PageRequest) -> Result<Page<Movement>> {
+        let request = request.clone();
+        self.db.read(move |db| journal::list(db, id, &request)).await
+    }
+
+    async fn reserve(&self, batch: ReserveBatch, now: Timestamp) -> Result<Vec<Result<Reserved>>> {
+        self.db.write(move |db| reservations::reserve(db, &batch, now)).await
+    }
+
+    async fn settle(&self, settlements: &[(OrderId, Settlement)], now: Timestamp) -> Result<()> {
+        let settlements = settlements.to_vec();
+        self.db.write(move |db| reservations::settle(db, &settlements, now)).await
+    }
+
+    async fn unconfirmed(&self, before: Timestamp) -> Result<Vec<OrderId>> {
+        self.db.get(|db| reservations::unconfirmed(db, before))
+    }
+
+    async fn audit(&self) -> Result<Audit> {
+        self.db.scan(audit::audit).await
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<()> {
+        self.db.write(move |db| operations::forget(db, OPERATIONS, before).map(|_| ())).await
+    }
+}

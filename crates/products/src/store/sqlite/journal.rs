@@ -1,0 +1,73 @@
+//! The journal of movements.
+
+use holdfast_storage::sqlite::Fault;
+use holdfast_types::{
+    Cursor, Error, OrderId, Page, PageRequest, ProductId, Result, Timestamp, UserId,
+};
+use rusqlite::{Connection, Row};
+
+use super::rows;
+use crate::model::{Cause, Movement, MovementKind};
+
+pub(super) fn append(db: &Connection, product: i64, movement: &Movement) -> Result<(), Fault> {
+    let (order, by, reason) = match &movement.cause {
+        Cause::Order(order) => (Some(order.bytes()), None, None),
+        Cause::Person { by, reason } => (None, Some(by.bytes()), reason.as_deref()),
+    };
+    db.prepare_cached(
+        "INSERT INTO movements (product, sequence, kind, quantity_delta, reserved_delta, order_id, by_user, reason, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute((
+        product,
+        movement.sequence,
+        movement.kind.code(),
+        movement.quantity_delta,
+        movement.reserved_delta,
+        order,
+        by,
+        reason,
+        movement.at.as_millis(),
+    ))?;
+    Ok(())
+}
+
+pub(super) fn list(
+    db: &Connection,
+    id: ProductId,
+    request: &PageRequest,
+) -> Result<Page<Movement>, Fault> {
+    let filters = format!("movements of {id}");
+    let after: i64 = request.after.as_ref().map_or(Ok(0), |cursor| cursor.place(&filters))?;
+    let product = rows::seq(db, id)?;
+    let limit = i64::try_from(request.limit + 1).unwrap_or(i64::MAX);
+    let mut query = db.prepare_cached(
+        "SELECT sequence, kind, quantity_delta, reserved_delta, order_id, by_user, reason, at FROM movements
+         WHERE product = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3",
+    )?;
+    let found = query
+        .query_map((product, after, limit), movement)?
+        .collect::<Result<Result<Vec<_>, Error>, _>>()??;
+    Ok(Page::cut(found, request.limit, |movement| Cursor::new(&filters, &movement.sequence)))
+}
+
+fn movement(row: &Row<'_>) -> rusqlite::Result<Result<Movement, Error>> {
+    let code: i64 = row.get(1)?;
+    let Some(kind) = MovementKind::from_code(code) else {
+        return Ok(Err(Error::internal(format!("a movement has the unknown kind {code}"))));
+    };
+    let cause = match (row.get::<_, Option<[u8; 16]>>(4)?, row.get::<_, Option<[u8; 16]>>(5)?) {
+        (Some(order), _) => Cause::Order(OrderId::from_bytes(order)),
+        (None, by) => {
+            Cause::Person { by: UserId::from_bytes(by.unwrap_or_default()), reason: row.get(6)? }
+        }
+    };
+    Ok(Ok(Movement {
+        sequence: row.get(0)?,
+        kind,
+        quantity_delta: row.get(2)?,
+        reserved_delta: row.get(3)?,
+        cause,
+        at: Timestamp::from_millis(row.get(7)?),
+    }))
+}

@@ -1,0 +1,124 @@
+//! SQLite: one writer thread per process with group commit, readers with connections of their own.
+//!
+//! `journal_mode=WAL` and `synchronous=FULL`: a commit is on disk before anybody hears of it. No mmap: a failed
+//! read is then an error and not a signal. One machine only: WAL needs shared memory.
+
+mod fault;
+mod file;
+mod migrate;
+pub mod operations;
+mod readers;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use holdfast_types::{Random, Result, Secret};
+use rusqlite::{Connection, OptionalExtension};
+
+pub use fault::Fault;
+use readers::Readers;
+use writer::Writer;
+
+/// An open SQLite file. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Sqlite(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    writer: Writer,
+    readers: Readers,
+}
+
+impl Sqlite {
+    /// Opens the file, creating it where there is none. Refuses damaged files and those of other programs.
+    pub fn open(path: &Path) -> Result<Self> {
+        file::inspect(path)?;
+        let writer = Writer::open(path)?;
+        let readers = Readers::open(path)?;
+        Ok(Self(Arc::new(Inner { path: path.to_owned(), writer, readers })))
+    }
+
+    /// Where the file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Runs `job` in a savepoint of the writer's next transaction; returns when that is on disk.
+    /// A job that is queued is carried to its end whether or not the caller still waits.
+    /// Fails with `overloaded` when the queue stays full, `storage-full` when the disk is.
+    pub async fn write<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        self.0.writer.write(job).await
+    }
+
+    /// Reads at once on the calling thread: for lookups by key that take microseconds.
+    pub fn get<T>(&self, query: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T> {
+        self.0.readers.get(query)
+    }
+
+    /// Reads on a thread for blocking work, within a time limit: for lists and searches.
+    /// Fails with `overloaded` past the limit.
+    pub async fn read<T, F>(&self, query: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        self.0.readers.read(query).await
+    }
+
+    /// Reads on a thread for blocking work for as long as it takes: for audits and exports.
+    pub async fn scan<T, F>(&self, query: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        readers::scan(self.path().to_owned(), query).await
+    }
+
+    /// Brings the tables of `service` up to date; refuses a database that a newer program wrote.
+    pub async fn migrate(
+        &self,
+        service: &'static str,
+        steps: &'static [&'static str],
+    ) -> Result<()> {
+        self.write(move |db| migrate::run(db, service, steps)).await
+    }
+
+    /// The secret of `service`, made at the first call and kept in the database from then on.
+    pub async fn secret(&self, service: &'static str, random: &Random) -> Result<Secret> {
+        let fresh: [u8; 32] = random.bytes();
+        let bytes: [u8; 32] = self
+            .write(move |db| {
+                db.execute(
+                    "INSERT OR IGNORE INTO holdfast_secrets (service, secret) VALUES (?1, ?2)",
+                    (service, fresh),
+                )?;
+                Ok(db.query_row(
+                    "SELECT secret FROM holdfast_secrets WHERE service = ?1",
+                    [service],
+                    |row| row.get(0),
+                )?)
+            })
+            .await?;
+        Ok(Secret::new(&bytes))
+    }
+
+    /// Writes a consistent copy to `target`, which must not exist yet, while the shop goes on.
+    pub async fn backup(&self, target: &Path) -> Result<()> {
+        let target = target.to_string_lossy().into_owned();
+        self.scan(move |db| Ok(db.execute("VACUUM INTO ?1", [target]).map(|_| ())?)).await
+    }
+
+    /// Answers when the writer does: the readiness probe.
+    pub async fn ready(&self) -> Result<()> {
+        self.write(|db| Ok(db.query_row("SELECT 1", [], |_| Ok(())).optional().map(|_| ())?)).await
+    }
+}

@@ -1,0 +1,122 @@
+//! Reading connections: a few for lookups by key on the calling thread, a few for lists on blocking threads.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use holdfast_types::{Code, Error, Result};
+use rusqlite::{Connection, OpenFlags};
+use tokio::{sync::Semaphore, time::Instant};
+
+use super::Fault;
+
+/// Connections for lookups: as many as threads that serve requests on a usual machine.
+const LOOKUP_CONNECTIONS: usize = 4;
+/// Lists that run at once; more wait.
+const LIST_CONNECTIONS: usize = 4;
+/// How long a list may wait for its turn before the client hears `overloaded`.
+const LIST_WAIT: Duration = Duration::from_secs(2);
+/// How long a list may run before it is interrupted.
+const LIST_TIME: Duration = Duration::from_secs(2);
+/// Prepared statements kept per connection; more than there are in the program.
+const STATEMENTS: usize = 128;
+
+#[derive(Debug)]
+pub(super) struct Readers {
+    lookups: Vec<Mutex<Connection>>,
+    next: AtomicUsize,
+    lists: std::sync::Arc<Lists>,
+}
+
+#[derive(Debug)]
+struct Lists {
+    idle: Mutex<Vec<Connection>>,
+    turns: Semaphore,
+}
+
+impl Readers {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let open = |count| (0..count).map(|_| connect(path)).collect::<Result<Vec<_>>>();
+        let lookups = open(LOOKUP_CONNECTIONS)?.into_iter().map(Mutex::new).collect();
+        let lists = Lists {
+            idle: Mutex::new(open(LIST_CONNECTIONS)?),
+            turns: Semaphore::new(LIST_CONNECTIONS),
+        };
+        Ok(Self { lookups, next: AtomicUsize::new(0), lists: std::sync::Arc::new(lists) })
+    }
+
+    pub(super) fn get<T>(&self, query: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T> {
+        Ok(query(&self.lookup())?)
+    }
+
+    /// A free connection, or the next one in turn when all are taken.
+    fn lookup(&self) -> MutexGuard<'_, Connection> {
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        for offset in 0..LOOKUP_CONNECTIONS {
+            match self.lookups[(first + offset) % LOOKUP_CONNECTIONS].try_lock() {
+                Ok(connection) => return connection,
+                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
+        self.lookups[first % LOOKUP_CONNECTIONS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) async fn read<T, F>(&self, query: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        let lists = std::sync::Arc::clone(&self.lists);
+        let overloaded =
+            || Error::new(Code::Overloaded, "too many lists are being read at once: repeat");
+        let turn = tokio::time::timeout(LIST_WAIT, self.lists.turns.acquire())
+            .await
+            .map_err(|_| overloaded())?;
+        let _turn = turn.map_err(Error::internal)?;
+        let reading = tokio::task::spawn_blocking(move || lists.run(query));
+        reading.await.map_err(Error::internal)?
+    }
+}
+
+impl Lists {
+    fn run<T>(&self, query: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T> {
+        let taken = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut connection =
+            taken.ok_or_else(|| Error::new(Code::Overloaded, "no connection is free: repeat"))?;
+        let deadline = Instant::now() + LIST_TIME;
+        let limited = connection.progress_handler(10_000, Some(move || Instant::now() > deadline));
+        let result = limited.map_err(Fault::from).and_then(|()| query(&connection));
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        Ok(result?)
+    }
+}
+
+/// Runs one long query on a connection of its own.
+pub(super) async fn scan<T, F>(path: PathBuf, query: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+{
+    let scanning = tokio::task::spawn_blocking(move || Ok(query(&connect(&path)?)?));
+    scanning.await.map_err(Error::internal)?
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || {
+        let db = Connection::open_with_flags(path, flags)?;
+        db.execute_batch(
+            "PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192;",
+        )?;
+        db.busy_timeout(Duration::from_secs(2))?;
+        db.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok::<_, rusqlite::Error>(db)
+    };
+    Ok(open().map_err(Fault::from)?)
+}

@@ -1,0 +1,238 @@
+//! The one writer: runs every job that waits in one transaction, and acknowledges after the commit is on disk.
+//!
+//! While one transaction commits the next jobs gather, so batches grow exactly when it is busy. Each job runs in a
+//! savepoint: a refusal undoes that job alone. SQLite rolls the whole transaction back by itself on some errors
+//! (a full disk); then nothing more runs and every job of the batch fails.
+
+use std::{
+    any::Any,
+    fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use holdfast_types::{Code, Error, Result};
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Fault, file::APPLICATION_ID};
+
+/// Jobs that may wait. A job is a batch of orders or one other request.
+const QUEUE_JOBS: usize = 1024;
+/// Jobs in one transaction: bounds the wait of the first of them.
+const TRANSACTION_JOBS: usize = 256;
+/// How long a job waits for a place in the queue before the client hears `overloaded`.
+const QUEUE_WAIT: Duration = Duration::from_secs(2);
+/// Pages written before SQLite moves them from the log into the file: 64 MiB.
+const CHECKPOINT_PAGES: i64 = 16_384;
+/// A log file above this size is cut back after a checkpoint.
+const WAL_BYTES: u64 = 256 << 20;
+
+/// Tells the caller how its job ended, once the transaction has.
+type Finish = Box<dyn FnOnce(Option<Error>) + Send>;
+/// Runs the job in the open transaction, or not at all when there is none.
+type Job = Box<dyn FnOnce(Option<&Connection>) -> (Verdict, Finish) + Send>;
+
+/// What becomes of a job's changes.
+#[derive(Clone, Copy)]
+enum Verdict {
+    Keep,
+    Undo(Code),
+}
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: mpsc::Sender<Job>,
+}
+
+impl Writer {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let db = connect(path).map_err(Fault::from)?;
+        let lock = File::create(path.with_extension("writer-lock")).map_err(Error::internal)?;
+        let (queue, jobs) = mpsc::channel(QUEUE_JOBS);
+        let thread = Thread { db, lock, wal: wal_path(path) };
+        std::thread::Builder::new()
+            .name("sqlite-writer".into())
+            .spawn(move || thread.run(jobs))
+            .map_err(Error::internal)?;
+        Ok(Self { queue })
+    }
+
+    pub(super) async fn write<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let job: Job = Box::new(move |db| {
+            let result = db.map_or_else(|| Err(not_run()), |db| run(db, job));
+            let verdict =
+                result.as_ref().map_or_else(|error| Verdict::Undo(error.code()), |_| Verdict::Keep);
+            let finish: Finish = Box::new(move |failure| {
+                // Nobody listens when the client has gone; the effect stands all the same.
+                let _ = sender.send(failure.map_or(result, Err));
+            });
+            (verdict, finish)
+        });
+        self.queue.send_timeout(job, QUEUE_WAIT).await.map_err(|_| overloaded())?;
+        receiver.await.map_err(|_| Error::new(Code::Unavailable, "the writer is gone"))?
+    }
+}
+
+fn overloaded() -> Error {
+    Error::new(Code::Overloaded, "too much is waiting to be written: repeat a little later")
+}
+
+fn not_run() -> Error {
+    Error::new(Code::Unavailable, "nothing was changed: repeat")
+}
+
+/// Runs a job; a panic in it is its own failure and nobody else's.
+fn run<T>(db: &Connection, job: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(|| job(db))) {
+        Ok(Err(fault)) if fault.is_fatal() => die(&fault.into()),
+        Ok(result) => Ok(result?),
+        Err(panic) => {
+            Err(Error::internal(format!("a write panicked: {}", panic_message(panic.as_ref()))))
+        }
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("?")
+}
+
+struct Thread {
+    db: Connection,
+    lock: File,
+    wal: PathBuf,
+}
+
+impl Thread {
+    fn run(self, mut jobs: mpsc::Receiver<Job>) {
+        let mut batch = Vec::with_capacity(TRANSACTION_JOBS);
+        while jobs.blocking_recv_many(&mut batch, TRANSACTION_JOBS) > 0 {
+            self.transact(&mut batch);
+            self.cut_log();
+        }
+    }
+
+    /// Runs the batch in one transaction and tells every caller how it ended.
+    fn transact(&self, batch: &mut Vec<Job>) {
+        // Several processes queue here, in order; SQLite's own busy handler lets latecomers overtake.
+        let begun = self
+            .lock
+            .lock()
+            .map_err(Error::internal)
+            .and_then(|()| self.execute("BEGIN IMMEDIATE"));
+        let mut failed = begun.err();
+        let mut finishes = Vec::with_capacity(batch.len());
+        for job in batch.drain(..) {
+            finishes.push(self.run_in_savepoint(job, &mut failed));
+        }
+        if failed.is_none() {
+            failed = self.commit().err();
+        }
+        if let Err(error) = self.lock.unlock() {
+            tracing::error!(%error, "cannot unlock the writer's lock");
+        }
+        for finish in finishes {
+            finish(failed.as_ref().map(Error::copy));
+        }
+    }
+
+    /// Runs one job; `failed` is set when the job took the whole transaction down.
+    fn run_in_savepoint(&self, job: Job, failed: &mut Option<Error>) -> Finish {
+        if failed.is_some() {
+            return job(None).1;
+        }
+        let (verdict, finish) = match self.execute("SAVEPOINT job") {
+            Ok(()) => job(Some(&self.db)),
+            Err(error) => {
+                *failed = Some(error);
+                job(None)
+            }
+        };
+        if self.db.is_autocommit() {
+            failed.get_or_insert_with(|| lost(verdict));
+            return finish;
+        }
+        let ended = match verdict {
+            Verdict::Keep => self.execute("RELEASE job"),
+            Verdict::Undo(_) => self.execute("ROLLBACK TO job; RELEASE job"),
+        };
+        if let Err(error) = ended {
+            failed.get_or_insert(error);
+            self.roll_back();
+        }
+        finish
+    }
+
+    fn commit(&self) -> Result<()> {
+        self.execute("COMMIT").inspect_err(|_| self.roll_back())
+    }
+
+    fn roll_back(&self) {
+        if !self.db.is_autocommit() && self.execute("ROLLBACK").is_err() {
+            die(&Error::internal("a transaction can be neither committed nor rolled back"));
+        }
+    }
+
+    fn execute(&self, sql: &str) -> Result<()> {
+        self.db.execute_batch(sql).map_err(Fault::from).map_err(|fault| match fault.is_fatal() {
+            true => die(&fault.into()),
+            false => fault.into(),
+        })
+    }
+
+    /// Cuts the log file back when readers have kept it from being reused.
+    fn cut_log(&self) {
+        let size = std::fs::metadata(&self.wal).map_or(0, |file| file.len());
+        if size > WAL_BYTES
+            && let Err(error) = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        {
+            tracing::warn!(%error, "cannot cut the write-ahead log back");
+        }
+    }
+}
+
+/// A failed fsync leaves it unknown what is on disk: the process ends, and recovery tells at the next start.
+fn die(error: &Error) -> ! {
+    tracing::error!(%error, "the disk cannot be trusted any more: ending");
+    std::process::abort()
+}
+
+/// What a transaction that SQLite rolled back by itself means for everybody in it.
+fn lost(verdict: Verdict) -> Error {
+    match verdict {
+        Verdict::Undo(Code::StorageFull) => {
+            Error::new(Code::StorageFull, "the disk is full: nothing was changed; reading goes on")
+        }
+        _ => Error::new(Code::Unavailable, "the transaction was rolled back: repeat"),
+    }
+}
+
+fn wal_path(path: &Path) -> PathBuf {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    wal.into()
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open(path)?;
+    db.busy_timeout(Duration::from_secs(5))?;
+    db.pragma_update(None, "application_id", APPLICATION_ID)?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "mmap_size", 0)?;
+    db.pragma_update(None, "temp_store", "MEMORY")?;
+    db.pragma_update(None, "cache_size", -65_536)?;
+    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    db.set_prepared_statement_cache_capacity(256);
+    Ok(db)
+}

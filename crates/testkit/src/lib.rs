@@ -1,0 +1,1 @@
+//! Fresh isolated databases and minted tokens for tests.

@@ -1,0 +1,241 @@
+//! One error for the whole program: a code from a closed list, a message for the client, a source for the log.
+
+use std::{borrow::Cow, error::Error as StdError, fmt};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// The result of anything that can be refused or fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why something was refused or failed. The list is closed: clients may branch on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each code is explained to clients at /problems/{code}")]
+pub enum Code {
+    Malformed,
+    UnknownField,
+    InvalidParameter,
+    InvalidCursor,
+    InvalidHeader,
+    Unauthenticated,
+    InvalidToken,
+    TokenExpired,
+    TokenRevoked,
+    InvalidCredentials,
+    Forbidden,
+    NotFound,
+    RouteNotFound,
+    MethodNotAllowed,
+    NotAcceptable,
+    RequestTimeout,
+    VersionConflict,
+    InsufficientStock,
+    BelowReserved,
+    UsernameTaken,
+    SkuTaken,
+    InvalidTransition,
+    PriceChanged,
+    IdempotencyInProgress,
+    IdempotencyKeySpent,
+    PreconditionFailed,
+    ContentTooLarge,
+    UriTooLong,
+    UnsupportedMediaType,
+    Validation,
+    IdempotencyKeyReused,
+    UnknownProduct,
+    MixedCurrencies,
+    TotalTooLarge,
+    PreconditionRequired,
+    RateLimited,
+    HeadersTooLarge,
+    Internal,
+    Unavailable,
+    Overloaded,
+    StorageFull,
+    Timeout,
+}
+
+/// A refusal or a failure.
+///
+/// `message` and `extras` are safe for clients; `source` is for the log.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    code: Code,
+    message: Cow<'static, str>,
+    fields: Vec<FieldError>,
+    extras: Map<String, Value>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What is wrong with one member of a body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FieldError {
+    /// A JSON pointer (RFC 6901) as a URI fragment, such as `#/items/0/quantity`.
+    pub pointer: String,
+    /// What kind of wrong.
+    pub code: Cow<'static, str>,
+    /// The expected shape.
+    pub detail: String,
+}
+
+impl Error {
+    /// A refusal with a message for the client.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner {
+            code,
+            message: message.into(),
+            fields: Vec::new(),
+            extras: Map::new(),
+            source: None,
+        }))
+    }
+
+    /// A surprise: the client learns nothing of it, the log everything.
+    pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Code::Internal, "something went wrong on our side; it has been logged")
+            .with_source(source)
+    }
+
+    /// Nothing of that name, or nothing that the caller may see.
+    #[must_use]
+    pub fn not_found(what: &'static str) -> Self {
+        Self::new(Code::NotFound, format!("there is no such {what}"))
+    }
+
+    /// One invalid member of a body.
+    pub fn invalid(pointer: &str, detail: impl Into<String>) -> Self {
+        let mut validation = Validation::default();
+        validation.refuse(pointer, detail);
+        validation.into_error()
+    }
+
+    /// A value that says more: a stock level, a current version.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.0.extras.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// What is wrong, member by member.
+    #[must_use]
+    pub fn with_fields(mut self, fields: Vec<FieldError>) -> Self {
+        self.0.fields = fields;
+        self
+    }
+
+    /// The cause, for the log.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The same refusal for one more client; the source stays with the original, in words.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let Inner { code, message, fields, extras, source } = &*self.0;
+        let source = source.as_ref().map(|source| source.to_string().into());
+        Self(Box::new(Inner {
+            code: *code,
+            message: message.clone(),
+            fields: fields.clone(),
+            extras: extras.clone(),
+            source,
+        }))
+    }
+
+    /// Whether it may pass by itself: repeating makes sense.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self.code(),
+            Code::Unavailable | Code::Overloaded | Code::StorageFull | Code::Timeout
+        )
+    }
+
+    /// The code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// The message for the client.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What is wrong, member by member.
+    #[must_use]
+    pub fn fields(&self) -> &[FieldError] {
+        &self.0.fields
+    }
+
+    /// Values that say more.
+    #[must_use]
+    pub fn extras(&self) -> &Map<String, Value> {
+        &self.0.extras
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.0.code)?;
+        self.0.fields.iter().try_for_each(|field| write!(f, "; {} {}", field.pointer, field.detail))
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Collects what is wrong with a body, so that a client learns all of it at once.
+#[derive(Debug, Default)]
+pub struct Validation(Vec<FieldError>);
+
+impl Validation {
+    /// Notes that the member at `pointer` is wrong.
+    pub fn refuse(&mut self, pointer: &str, detail: impl Into<String>) {
+        self.0.push(FieldError {
+            pointer: pointer.to_owned(),
+            code: "invalid".into(),
+            detail: detail.into(),
+        });
+    }
+
+    /// Notes a refusal and goes on with `None`.
+    pub fn take<T>(&mut self, pointer: &str, result: Result<T, impl Into<String>>) -> Option<T> {
+        result.map_err(|detail| self.refuse(pointer, detail)).ok()
+    }
+
+    /// Passes when nothing was refused.
+    pub fn finish(self) -> Result<()> {
+        if self.0.is_empty() { Ok(()) } else { Err(self.into_error()) }
+    }
+
+    fn into_error(self) -> Error {
+        let message = match self.0.as_slice() {
+            [one] => format!("{}: {}", one.pointer, one.detail),
+            many => format!("{} members are invalid", many.len()),
+        };
+        Error::new(Code::Validation, message).with_fields(self.0)
+    }
+}

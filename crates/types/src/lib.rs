@@ -1,0 +1,36 @@
+//! The words that every service shares: ids, money, versions, time, operations, pages, errors,
+//! and the reservation contract between orders and products. Nothing here does I/O.
+
+mod basis;
+mod currency;
+mod error;
+mod id;
+mod money;
+mod operation;
+mod page;
+mod random;
+mod reservation;
+mod role;
+mod text;
+mod time;
+mod version;
+
+pub use basis::{Basis, IfMatch};
+pub use currency::Currency;
+pub use error::{Code, Error, FieldError, Result, Validation};
+pub use id::{
+    Id, OrderId, OrderKind, ProductId, ProductKind, SessionId, SessionKind, UserId, UserKind,
+};
+pub use money::{Money, TOTAL_MAX};
+pub use operation::{Answer, Fingerprint, Given, Operation, Secret, reused};
+pub use page::{Cursor, Page, PageRequest};
+pub use random::Random;
+pub use reservation::{
+    OrderLine, Reservation, ReservationState, ReserveBatch, ReserveCommand, Reserved, Settlement,
+};
+pub use role::Role;
+pub use text::{
+    METADATA_PAIRS, check_email, check_line, check_metadata, check_prose, fold, is_pair, words,
+};
+pub use time::{Clock, Timestamp};
+pub use version::Version;

@@ -1,0 +1,109 @@
+//! Operations: what makes a repeated request harmless.
+//!
+//! Every mutating request has an operation id, the client's `Idempotency-Key` or one that the gateway minted. It is
+//! stored in the transaction of its effect, so a repeat finds the effect instead of causing it again.
+
+use std::fmt;
+
+use aws_lc_rs::{digest, hmac};
+use uuid::Uuid;
+
+use crate::{Code, Error};
+
+/// A mutating request, as far as repeats are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Names the request for good; the id of what a creation creates.
+    pub id: Uuid,
+    /// Tells the request's content from another one under the same key.
+    pub fingerprint: Fingerprint,
+}
+
+impl Operation {
+    /// The id that a client's key stands for within its scope: principal, method and path.
+    /// A UUIDv8 (RFC 9562 §5.8) over SHA-256.
+    #[must_use]
+    pub fn derived_id(principal: &str, method: &str, path: &str, key: &str) -> Uuid {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in [principal, method, path, key] {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&context.finish().as_ref()[..16]);
+        uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    }
+}
+
+/// A keyed hash of a request's content: tells contents apart without revealing them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint(pub [u8; 16]);
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A server secret for keyed hashes (HMAC-SHA-256, RFC 2104).
+#[derive(Clone)]
+pub struct Secret(hmac::Key);
+
+impl Secret {
+    /// A secret from its bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// The keyed hash of `content`.
+    #[must_use]
+    pub fn hash(&self, content: &[u8]) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(hmac::sign(&self.0, content).as_ref());
+        bytes
+    }
+
+    /// The fingerprint of `content`.
+    #[must_use]
+    pub fn fingerprint(&self, content: &[u8]) -> Fingerprint {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&self.hash(content)[..16]);
+        Fingerprint(bytes)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(hidden)")
+    }
+}
+
+/// What a request was answered; kept, so that a repeat is answered the same whatever happened since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The entity tag, quotes included.
+    pub etag: Option<String>,
+    /// The JSON body; empty when there is none.
+    pub body: Vec<u8>,
+}
+
+/// An answer, and whether it was given before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// What to say.
+    pub answer: Answer,
+    /// True when the effect and the answer are those of an earlier request.
+    pub replayed: bool,
+}
+
+/// The refusal of a key that came with another content before.
+#[must_use]
+pub fn reused() -> Error {
+    Error::new(
+        Code::IdempotencyKeyReused,
+        "this Idempotency-Key came with another request before: use a new key",
+    )
+}

@@ -1,0 +1,98 @@
+//! The contract between orders and products: take stock for a whole order or for none of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Fingerprint, Money, OrderId, ProductId, Timestamp};
+
+/// One order's demand for stock.
+#[derive(Clone, Debug)]
+pub struct ReserveCommand {
+    /// The order; also names the reservation.
+    pub id: OrderId,
+    /// Tells a repeat from another request under the same id.
+    pub fingerprint: Fingerprint,
+    /// Products and units, each product once, in the order of the request.
+    pub items: Vec<(ProductId, i64)>,
+    /// What the buyer expects to pay, if they said so.
+    pub expected_total: Option<Money>,
+}
+
+/// What one call carries to products: the demands that wait, and the confirmations that ride along.
+#[derive(Clone, Debug, Default)]
+pub struct ReserveBatch {
+    /// Each id at most once.
+    pub commands: Vec<ReserveCommand>,
+    /// Reservations whose orders are recorded.
+    pub confirmed: Vec<OrderId>,
+}
+
+/// A line of an order, frozen at the moment of ordering.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderLine {
+    /// The product.
+    pub product_id: ProductId,
+    /// Its stock keeping unit then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sku: Option<String>,
+    /// Its name then.
+    pub name: String,
+    /// Its price then.
+    pub unit_price: Money,
+    /// Units ordered.
+    pub quantity: i64,
+    /// Price of all units.
+    pub total: Money,
+    /// The line's place in the product's journal.
+    pub stock_sequence: i64,
+}
+
+/// Stock that was taken for an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reserved {
+    /// The frozen lines.
+    pub lines: Vec<OrderLine>,
+    /// Their sum.
+    pub total: Money,
+    /// When the stock was taken; the order's `createdAt`.
+    pub at: Timestamp,
+}
+
+/// Where a reservation stands. Its row stays for good, so late and repeated calls are harmless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReservationState {
+    /// The units are promised.
+    Held,
+    /// The units went back.
+    Released,
+    /// The units left the house.
+    Shipped,
+}
+
+/// A reservation, as an audit sees it.
+#[derive(Clone, Debug)]
+pub struct Reservation {
+    /// The order.
+    pub id: OrderId,
+    /// Where it stands.
+    pub state: ReservationState,
+    /// Whether orders has said that the order is recorded.
+    pub confirmed: bool,
+    /// When the stock was taken.
+    pub at: Timestamp,
+    /// What it holds.
+    pub lines: Vec<OrderLine>,
+}
+
+/// What an order's transition owes to products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Settlement {
+    /// The order is recorded: the sweep need not ask about it.
+    Confirm,
+    /// The order is over: the units go back.
+    Release,
+    /// The order was shipped: the units leave.
+    Ship,
+}

@@ -1,0 +1,77 @@
+//! Rules about text. Comparisons that must be equal on every storage engine: computed here once, stored, and only compared there.
+
+use std::collections::BTreeMap;
+
+/// Pairs of metadata at most.
+pub const METADATA_PAIRS: usize = 50;
+
+/// Folds case, so that names which differ only in case are equal.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
+/// The words that a search matches: runs of letters and digits, folded, in order of appearance, each once.
+#[must_use]
+pub fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        let word = fold(word);
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words
+}
+
+/// One line of text: 1 to `limit` characters, not all of them blank, no control characters.
+pub fn check_line(text: &str, limit: usize) -> Result<(), String> {
+    let fits = (1..=limit).contains(&text.chars().count());
+    match fits && !text.chars().any(char::is_control) && !text.trim().is_empty() {
+        true => Ok(()),
+        false => Err(format!("expected 1 to {limit} characters without control characters")),
+    }
+}
+
+/// Text of several lines: at most `limit` characters; line breaks and tabs are the only control characters.
+pub fn check_prose(text: &str, limit: usize) -> Result<(), String> {
+    let plain = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+    match text.chars().count() <= limit && text.chars().all(plain) {
+        true => Ok(()),
+        false => Err(format!(
+            "expected at most {limit} characters without control characters other than line breaks and tabs"
+        )),
+    }
+}
+
+/// Free pairs that a client keeps with a resource: at most 50, names of 1 to 40 and values of at most 500 characters.
+pub fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), String> {
+    match metadata.len() <= METADATA_PAIRS
+        && metadata.iter().all(|(name, value)| is_pair(name, value))
+    {
+        true => Ok(()),
+        false => Err(format!(
+            "expected at most {METADATA_PAIRS} pairs, names of 1 to 40 and values of at most 500 characters"
+        )),
+    }
+}
+
+/// Whether a pair of metadata fits.
+#[must_use]
+pub fn is_pair(name: &str, value: &str) -> bool {
+    check_line(name, 40).is_ok() && check_prose(value, 500).is_ok()
+}
+
+/// Something, one `@`, something; no spaces; at most 254 characters (RFC 5321 §4.5.3.1.3, less the angle brackets).
+pub fn check_email(text: &str) -> Result<(), String> {
+    let plain =
+        !text.chars().any(|c| c.is_whitespace() || c.is_control()) && text.chars().count() <= 254;
+    match text.split_once('@') {
+        Some((local, domain))
+            if plain && !local.is_empty() && !domain.is_empty() && !domain.contains('@') =>
+        {
+            Ok(())
+        }
+        _ => Err("expected an e-mail address such as ada@example.com".to_owned()),
+    }
+}

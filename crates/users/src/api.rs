@@ -1,0 +1,48 @@
+//! The routes of the users service.
+
+mod accounts;
+mod administration;
+mod sessions;
+mod wire;
+
+use std::sync::Arc;
+
+use axum::{Router, extract::FromRef};
+use holdfast_web::auth::Verifier;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::Users;
+
+impl FromRef<Users> for Arc<Verifier> {
+    fn from_ref(users: &Users) -> Self {
+        users.verifier()
+    }
+}
+
+/// All routes of the service.
+pub fn routes(users: Users) -> Router {
+    table().with_state(users).into()
+}
+
+/// Describes the routes.
+#[must_use]
+pub fn document() -> OpenApi {
+    table().into_openapi()
+}
+
+fn table() -> OpenApiRouter<Users> {
+    OpenApiRouter::new()
+        .routes(routes!(accounts::register_user))
+        .routes(routes!(sessions::log_in))
+        .routes(routes!(sessions::refresh_session))
+        .routes(routes!(sessions::log_out))
+        .routes(routes!(accounts::get_me, accounts::update_me))
+        .routes(routes!(accounts::change_password))
+        .routes(routes!(accounts::delete_me))
+        .routes(routes!(administration::list_users))
+        .routes(routes!(administration::get_user, administration::update_user))
+        .routes(routes!(administration::permit_password_reset))
+        .routes(routes!(accounts::reset_password))
+        .routes(routes!(sessions::list_public_keys))
+}

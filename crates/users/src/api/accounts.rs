@@ -1,0 +1,208 @@
+//! What users do with their own account.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use holdfast_types::{Code, Error, Given, Operation, Result, UserId};
+use holdfast_web::{
+    ClientAddress, Input, Problem, Reply,
+    auth::{Caller, LapsedCaller},
+    conditional::in_order,
+    from_json, given, json_reply, not_modified, parse, parse_value, replayed,
+};
+
+use super::wire::{
+    DeleteBody, PasswordBody, ProfileBody, RegisterBody, ResetBody, UserView, changed,
+};
+use crate::{
+    Users,
+    model::{Password, User},
+};
+
+/// Register as a customer.
+#[utoipa::path(post, path = "/api/users/register", tag = "users", request_body = RegisterBody,
+    responses((status = 201, body = UserView)))]
+pub(super) async fn register_user(
+    State(users): State<Users>,
+    ClientAddress(client): ClientAddress,
+    mut input: Input,
+) -> Reply {
+    let registration = parse::<RegisterBody>(&input.body().await?)?.check()?;
+    users.admit_registration(client)?;
+    let content = serde_json::to_vec(&(
+        registration.username.as_str(),
+        &registration.email,
+        &registration.name,
+    ));
+    let principal = registration.username.folded();
+    let operation =
+        input.operation(users.secret(), &principal, &content.map_err(Error::internal)?)?;
+    let (user, repeat) = users.register(registration, &operation).await?;
+    let mut response = with_etag(json_reply(201, &UserView::from(&user))?, &user);
+    if let Ok(location) = HeaderValue::from_str(&format!("/api/users/{}", user.id)) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(replayed(response, repeat))
+}
+
+/// Who is signed in.
+#[utoipa::path(get, path = "/api/users/me", tag = "users", security(("bearer" = [])),
+    responses((status = 200, body = UserView), (status = 304)))]
+pub(super) async fn get_me(
+    State(users): State<Users>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Reply {
+    show(&users, caller.user, &headers).await
+}
+
+/// Answers with a user, or with 304 when the client has it.
+pub(super) async fn show(users: &Users, id: UserId, headers: &HeaderMap) -> Reply {
+    let user = find(users, id).await?;
+    match not_modified(headers, &user.etag()) {
+        true => Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &user)),
+        false => Ok(with_etag(json_reply(200, &UserView::from(&user))?, &user)),
+    }
+}
+
+pub(super) async fn find(users: &Users, id: UserId) -> Result<User> {
+    users
+        .store()
+        .get(id)
+        .await?
+        .filter(|user| !user.deleted)
+        .ok_or_else(|| Error::not_found("user"))
+}
+
+fn with_etag(mut response: Response, user: &User) -> Response {
+    if let Ok(etag) = HeaderValue::from_str(&user.etag()) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
+}
+
+/// Change one's e-mail address or name; `null` clears it.
+#[utoipa::path(patch, path = "/api/users/me", tag = "users", security(("bearer" = [])), request_body = ProfileBody,
+    responses((status = 200, body = UserView)))]
+pub(super) async fn update_me(
+    State(users): State<Users>,
+    caller: Caller,
+    mut input: Input,
+) -> Reply {
+    let read = |value| from_json::<ProfileBody>(value)?.check();
+    update(&users, caller, caller.user, &mut input, read).await
+}
+
+/// The course of every conditional change of a user: replay, 428, 412, 422, 409.
+pub(super) async fn update(
+    users: &Users,
+    caller: Caller,
+    id: UserId,
+    input: &mut Input,
+    read: impl FnOnce(serde_json::Value) -> Result<crate::model::UserChange>,
+) -> Reply {
+    let user = find(users, id).await?;
+    let body = parse_value(
+        &input.body_of(64 << 10, &["application/json", "application/merge-patch+json"]).await?,
+    )?;
+    let operation =
+        input.operation(users.secret(), &caller.principal(), body.to_string().as_bytes())?;
+    if let Some(answer) = users.store().replay(&operation).await? {
+        return Ok(given(Given { answer, replayed: true }));
+    }
+    let basis = input.basis(&body);
+    let outcome = match in_order(read(body), basis, &user.etag()) {
+        Ok((change, basis)) => {
+            users.store().change(id, &change, &basis, &operation, changed, users.now()).await
+        }
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(answer) => {
+            users.refresh_revocations().await?;
+            Ok(given(answer))
+        }
+        Err(error) => Err(with_current(users, id, error).await),
+    }
+}
+
+/// Adds what is current to a conflict.
+async fn with_current(users: &Users, id: UserId, error: Error) -> Problem {
+    let conflict = matches!(error.code(), Code::VersionConflict | Code::PreconditionFailed);
+    let current = if conflict { users.store().get(id).await.ok().flatten() } else { None };
+    let problem = Problem::from(error);
+    match current
+        .map(|user| (user.version, user.etag(), serde_json::to_value(UserView::from(&user))))
+    {
+        Some((version, etag, Ok(view))) => problem.with_current(version, etag, view),
+        _ => problem,
+    }
+}
+
+/// Change one's password: ends all other sessions.
+#[utoipa::path(put, path = "/api/users/me/password", tag = "users", security(("bearer" = [])),
+    request_body = PasswordBody, responses((status = 204)))]
+pub(super) async fn change_password(
+    State(users): State<Users>,
+    lapsed: LapsedCaller,
+    mut input: Input,
+) -> Reply {
+    let caller = lapsed.caller;
+    let (body, operation) = secret_body::<PasswordBody>(&users, &caller, &mut input).await?;
+    if let Some(answer) = users.store().replay(&operation).await? {
+        return Ok(given(Given { answer, replayed: true }));
+    }
+    lapsed.standing?;
+    let user = find(&users, caller.user).await?;
+    let new = Password::parse(&body.new_password, &user.username)
+        .map_err(|why| Error::invalid("#/newPassword", why))?;
+    check_password(&users, &user, &body.current_password, "#/currentPassword").await?;
+    Ok(given(users.change_password(&user, &new, caller.session, &operation).await?))
+}
+
+/// Delete one's account: erases the personal data; orders stay under the id.
+#[utoipa::path(post, path = "/api/users/me/delete", tag = "users", security(("bearer" = [])),
+    request_body = DeleteBody, responses((status = 204)))]
+pub(super) async fn delete_me(
+    State(users): State<Users>,
+    lapsed: LapsedCaller,
+    mut input: Input,
+) -> Reply {
+    let caller = lapsed.caller;
+    let (body, operation) = secret_body::<DeleteBody>(&users, &caller, &mut input).await?;
+    if let Some(answer) = users.store().replay(&operation).await? {
+        return Ok(given(Given { answer, replayed: true }));
+    }
+    lapsed.standing?;
+    let user = find(&users, caller.user).await?;
+    check_password(&users, &user, &body.password, "#/password").await?;
+    Ok(given(users.delete(caller.user, &operation).await?))
+}
+
+/// Set a new password with a permission that an administrator gave.
+#[utoipa::path(post, path = "/api/users/password-reset", tag = "users", request_body = ResetBody,
+    responses((status = 204)))]
+pub(super) async fn reset_password(State(users): State<Users>, mut input: Input) -> Reply {
+    let body: ResetBody = parse(&input.body().await?)?;
+    let operation = input.operation(users.secret(), "anyone", &[])?;
+    Ok(given(users.reset_password(&body.reset_token, &body.new_password, &operation).await?))
+}
+
+/// Reads a body that holds passwords: its fingerprint leaves them out.
+async fn secret_body<T: serde::de::DeserializeOwned>(
+    users: &Users,
+    caller: &Caller,
+    input: &mut Input,
+) -> Result<(T, Operation)> {
+    let body = parse(&input.body().await?)?;
+    Ok((body, input.operation(users.secret(), &caller.principal(), &[])?))
+}
+
+async fn check_password(users: &Users, user: &User, password: &str, pointer: &str) -> Result<()> {
+    match users.is_password(user, password).await? {
+        true => Ok(()),
+        false => Err(Error::invalid(pointer, "the password is wrong")),
+    }
+}

@@ -1,0 +1,78 @@
+//! What administrators do with users.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, Uri},
+};
+use holdfast_types::{Error, Page};
+use holdfast_web::{
+    IdPath, Input, PageQuery, Query, Reply,
+    auth::{Admin, Caller},
+    from_json, json_reply, list_reply,
+};
+
+use super::{
+    accounts,
+    wire::{AccessBody, ResetView, UserView},
+};
+use crate::{Users, model::UserChange};
+
+/// All users, newest first.
+#[utoipa::path(get, path = "/api/users", tag = "users", security(("bearer" = [])), params(PageQuery),
+    responses((status = 200, description = "A page of users")))]
+pub(super) async fn list_users(
+    State(users): State<Users>,
+    _admin: Admin,
+    Query(page): Query<PageQuery>,
+    uri: Uri,
+) -> Reply {
+    let found = users.store().list(&page.request()?).await?;
+    let items = found.items.iter().map(UserView::from).collect();
+    list_reply(&uri, &Page { items, next: found.next })
+}
+
+/// One user: for administrators, and for the user.
+#[utoipa::path(get, path = "/api/users/{id}", tag = "users", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = UserView), (status = 304)))]
+pub(super) async fn get_user(
+    State(users): State<Users>,
+    caller: Caller,
+    IdPath(id): IdPath<holdfast_types::UserKind>,
+    headers: HeaderMap,
+) -> Reply {
+    if !caller.is_admin() && caller.user != id {
+        return Err(Error::not_found("user").into());
+    }
+    accounts::show(&users, id, &headers).await
+}
+
+/// Change a user's role, or shut them out: their tokens stop within 5 s.
+#[utoipa::path(patch, path = "/api/users/{id}", tag = "users", security(("bearer" = [])), request_body = AccessBody,
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = UserView)))]
+pub(super) async fn update_user(
+    State(users): State<Users>,
+    Admin(caller): Admin,
+    IdPath(id): IdPath<holdfast_types::UserKind>,
+    mut input: Input,
+) -> Reply {
+    let read = |value| {
+        let body: AccessBody = from_json(value)?;
+        Ok(UserChange::Access { role: body.role, disabled: body.disabled })
+    };
+    accounts::update(&users, caller, id, &mut input, read).await
+}
+
+/// Permit a user to set a new password once, within an hour.
+#[utoipa::path(post, path = "/api/users/{id}/password-reset", tag = "users", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = ResetView)))]
+pub(super) async fn permit_password_reset(
+    State(users): State<Users>,
+    Admin(caller): Admin,
+    IdPath(id): IdPath<holdfast_types::UserKind>,
+    input: Input,
+) -> Reply {
+    let user = accounts::find(&users, id).await?;
+    let operation = input.operation(users.secret(), &caller.principal(), &[])?;
+    let (reset_token, expires_at) = users.grant_reset(user.id, &operation).await?;
+    json_reply(200, &ResetView { reset_token, expires_at })
+}

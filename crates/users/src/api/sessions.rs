@@ -1,0 +1,51 @@
+//! Signing in, staying signed in, signing out; the public keys.
+
+use axum::{extract::State, response::Response};
+use holdfast_web::{ClientAddress, Input, Reply, json_reply, no_content, parse};
+use serde_json::json;
+
+use super::wire::{LoginBody, RefreshBody, SessionView};
+use crate::Users;
+
+/// Sign in. A wrong user and a wrong password cannot be told apart.
+#[utoipa::path(post, path = "/api/users/login", tag = "users", request_body = LoginBody,
+    responses((status = 200, body = SessionView)))]
+pub(super) async fn log_in(
+    State(users): State<Users>,
+    ClientAddress(client): ClientAddress,
+    mut input: Input,
+) -> Reply {
+    let body: LoginBody = parse(&input.body().await?)?;
+    let session = users.log_in(&body.username, &body.password, client).await?;
+    json_reply(200, &SessionView::from(session))
+}
+
+/// Exchange a refresh token. Repeating it before the successor is used returns that same successor; later it is
+/// theft, and the whole family is revoked.
+#[utoipa::path(post, path = "/api/users/refresh", tag = "users", request_body = RefreshBody,
+    responses((status = 200, body = SessionView)))]
+pub(super) async fn refresh_session(State(users): State<Users>, mut input: Input) -> Reply {
+    let body: RefreshBody = parse(&input.body().await?)?;
+    let session = users.refresh(&body.refresh_token).await?;
+    json_reply(200, &SessionView::from(session))
+}
+
+/// Sign out: revokes the family of the refresh token.
+#[utoipa::path(post, path = "/api/users/logout", tag = "users", request_body = RefreshBody,
+    responses((status = 204)))]
+pub(super) async fn log_out(State(users): State<Users>, mut input: Input) -> Reply<Response> {
+    let body: RefreshBody = parse(&input.body().await?)?;
+    users.log_out(&body.refresh_token).await?;
+    Ok(no_content())
+}
+
+/// The public keys that verify access tokens (RFC 7517).
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "users", responses((status = 200)))]
+pub(super) async fn list_public_keys(State(users): State<Users>) -> Reply {
+    let keys = users.public_keys().await?;
+    let keys: Vec<_> = keys
+        .iter()
+        .map(|key| json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key.kid, "x": key.x}))
+        .collect();
+    json_reply(200, &json!({ "keys": keys }))
+}

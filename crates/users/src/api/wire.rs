@@ -1,0 +1,202 @@
+//! What users look like on the wire.
+
+use holdfast_types::{Answer, Error, Result, Role, Timestamp, Validation, check_email, check_line};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    model::{Password, User, UserChange, Username},
+    service::{Registration, SignedIn},
+    tokens::ACCESS_SECONDS,
+};
+
+/// A user.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UserView {
+    #[schema(value_type = uuid::Uuid)]
+    id: holdfast_types::UserId,
+    username: String,
+    role: Role,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// Present when an administrator has shut the user out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    disabled: bool,
+    version: i64,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl From<&User> for UserView {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id,
+            username: user.username.clone(),
+            role: user.role,
+            email: user.email.clone(),
+            name: user.name.clone(),
+            disabled: user.disabled,
+            version: user.version.0,
+            created_at: user.created_at,
+        }
+    }
+}
+
+/// The answer to a change of a user.
+pub(super) fn changed(user: &User) -> Result<Answer> {
+    let body = serde_json::to_vec(&UserView::from(user)).map_err(Error::internal)?;
+    Ok(Answer { status: 200, etag: Some(user.etag()), body })
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RegisterBody {
+    /// 3 to 64 letters, digits or any of `. _ - @`; unique without regard to case.
+    #[schema(min_length = 3, max_length = 64, example = "ada")]
+    username: String,
+    /// 8 to 256 characters, not among the commonest, not the username.
+    #[schema(min_length = 8, max_length = 256, example = "correct horse battery")]
+    password: String,
+    #[schema(max_length = 254, example = "ada@example.com")]
+    email: Option<String>,
+    #[schema(max_length = 200, example = "Ada Lovelace")]
+    name: Option<String>,
+}
+
+impl RegisterBody {
+    pub(super) fn check(self) -> Result<Registration> {
+        let mut validation = Validation::default();
+        let username = validation.take("#/username", Username::parse(&self.username));
+        let password =
+            validation.take("#/password", Password::parse(&self.password, &self.username));
+        check_profile(&mut validation, self.email.as_deref(), self.name.as_deref());
+        validation.finish()?;
+        let checked = "what was refused ended the check";
+        Ok(Registration {
+            username: username.expect(checked),
+            password: password.expect(checked),
+            email: self.email,
+            name: self.name,
+        })
+    }
+}
+
+fn check_profile(validation: &mut Validation, email: Option<&str>, name: Option<&str>) {
+    validation.take("#/email", email.map_or(Ok(()), check_email));
+    validation.take("#/name", name.map_or(Ok(()), |name| check_line(name, 200)));
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct LoginBody {
+    #[schema(example = "ada")]
+    pub(super) username: String,
+    #[schema(example = "correct horse battery")]
+    pub(super) password: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RefreshBody {
+    pub(super) refresh_token: String,
+}
+
+/// A session, begun or renewed.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SessionView {
+    access_token: String,
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds.
+    #[schema(example = 900)]
+    expires_in: i64,
+    refresh_token: String,
+    user: UserView,
+}
+
+impl From<SignedIn> for SessionView {
+    fn from(session: SignedIn) -> Self {
+        Self {
+            user: UserView::from(&session.user),
+            access_token: session.access_token,
+            token_type: "Bearer",
+            expires_in: ACCESS_SECONDS,
+            refresh_token: session.refresh_token,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ProfileBody {
+    #[expect(dead_code, reason = "the basis is read before the rest of the body")]
+    version: Option<i64>,
+    /// `null` clears it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    email: Option<Option<String>>,
+    /// `null` clears it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    name: Option<Option<String>>,
+}
+
+/// Tells `null` from an absent member.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(Some)
+}
+
+impl ProfileBody {
+    pub(super) fn check(self) -> Result<UserChange> {
+        let mut validation = Validation::default();
+        let email = self.email.as_ref().and_then(Option::as_deref);
+        let name = self.name.as_ref().and_then(Option::as_deref);
+        check_profile(&mut validation, email, name);
+        validation.finish()?;
+        Ok(UserChange::Profile { email: self.email, name: self.name })
+    }
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct AccessBody {
+    #[expect(dead_code, reason = "the basis is read before the rest of the body")]
+    version: Option<i64>,
+    pub(super) role: Option<Role>,
+    pub(super) disabled: Option<bool>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PasswordBody {
+    pub(super) current_password: String,
+    #[schema(min_length = 8, max_length = 256)]
+    pub(super) new_password: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct DeleteBody {
+    pub(super) password: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ResetBody {
+    pub(super) reset_token: String,
+    #[schema(min_length = 8, max_length = 256)]
+    pub(super) new_password: String,
+}
+
+/// A permission to set a new password once.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ResetView {
+    pub(super) reset_token: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub(super) expires_at: Timestamp,
+}

@@ -1,0 +1,12 @@
+//! The users service: registration, login, sessions, roles, and the keys that sign access tokens.
+
+mod api;
+mod model;
+mod passwords;
+mod service;
+mod store;
+mod tokens;
+
+pub use api::{document, routes};
+pub use model::{NewUser, Password, User, Username};
+pub use service::{FirstAdministrator, Settings, Users};

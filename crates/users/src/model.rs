@@ -1,0 +1,264 @@
+//! Rules about users: pure, without clock or I/O.
+
+use std::fmt;
+
+use holdfast_types::{Basis, Fingerprint, Result, Role, Timestamp, UserId, Version, fold};
+
+/// Common passwords of eight characters and more, folded, one per line.
+const COMMON_PASSWORDS: &str = include_str!("common-passwords.txt");
+/// A name to sign in with: 3 to 64 letters, digits and `._-@`; unique without regard to case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Username(String);
+
+impl Username {
+    /// Accepts what fits.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let fits = |c: char| c.is_alphanumeric() || "._-@".contains(c);
+        match (3..=64).contains(&text.chars().count()) && text.chars().all(fits) {
+            true => Ok(Self(text.to_owned())),
+            false => Err("expected 3 to 64 letters, digits or any of . _ - @"),
+        }
+    }
+
+    /// As the user wrote it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As it is compared.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        fold(&self.0)
+    }
+}
+
+/// A password that may be set: 8 to 256 characters, not among the commonest, not the username.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// Accepts what fits; the username is the one it must not be.
+    pub fn parse(text: &str, username: &str) -> Result<Self, &'static str> {
+        let folded = fold(text);
+        if !(8..=256).contains(&text.chars().count()) {
+            return Err("expected 8 to 256 characters");
+        }
+        if text.chars().any(char::is_control) {
+            return Err("expected no control characters");
+        }
+        if folded == fold(username) {
+            return Err("the password must not be the username");
+        }
+        if COMMON_PASSWORDS.lines().any(|common| common == folded) {
+            return Err("the password is among the commonest: choose another one");
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The secret itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(hidden)")
+    }
+}
+
+/// What registration fixes.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// The id.
+    pub id: UserId,
+    /// The name to sign in with.
+    pub username: Username,
+    /// The password, hashed.
+    pub password_hash: String,
+    /// What they may do.
+    pub role: Role,
+    /// Their e-mail address.
+    pub email: Option<String>,
+    /// Their real name.
+    pub name: Option<String>,
+    /// Tells a repeat of the registration from another one under the same key.
+    pub fingerprint: Fingerprint,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// A user, as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The id.
+    pub id: UserId,
+    /// The name to sign in with; empty once deleted.
+    pub username: String,
+    /// The password, hashed.
+    pub password_hash: String,
+    /// Whether the password is another one than at registration.
+    pub password_changed: bool,
+    /// What they may do.
+    pub role: Role,
+    /// Their e-mail address.
+    pub email: Option<String>,
+    /// Their real name.
+    pub name: Option<String>,
+    /// Whether an administrator has shut them out.
+    pub disabled: bool,
+    /// Whether they deleted their account.
+    pub deleted: bool,
+    /// Counts changes of the profile and of what an administrator sets.
+    pub version: Version,
+    /// The version at which e-mail or name last changed.
+    pub profile_version: Version,
+    /// The version at which role or disabled last changed.
+    pub access_version: Version,
+    /// Counts what ends all tokens.
+    pub epoch: i64,
+    /// See [`NewUser::fingerprint`].
+    pub fingerprint: Fingerprint,
+    /// When they registered.
+    pub created_at: Timestamp,
+}
+
+/// A change of one group of members; the outer `Option` tells "leave it" from a value.
+#[derive(Clone, Debug)]
+pub(crate) enum UserChange {
+    /// What users say about themselves.
+    Profile { email: Option<Option<String>>, name: Option<Option<String>> },
+    /// What administrators decide.
+    Access { role: Option<Role>, disabled: Option<bool> },
+}
+
+impl User {
+    /// The user that registration makes.
+    #[must_use]
+    pub fn new(new: &NewUser) -> Self {
+        Self {
+            id: new.id,
+            username: new.username.as_str().to_owned(),
+            password_hash: new.password_hash.clone(),
+            password_changed: false,
+            role: new.role,
+            email: new.email.clone(),
+            name: new.name.clone(),
+            disabled: false,
+            deleted: false,
+            version: Version::FIRST,
+            profile_version: Version::FIRST,
+            access_version: Version::FIRST,
+            epoch: 0,
+            fingerprint: new.fingerprint,
+            created_at: new.created_at,
+        }
+    }
+
+    /// The strong entity tag, quotes included: every member that is shown moves the version.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        format!("\"{}\"", self.version)
+    }
+
+    /// Whether they may sign in and stay signed in.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        !self.disabled && !self.deleted
+    }
+
+    /// Makes a change that is based on `basis`. A change that alters nothing leaves the version alone.
+    /// Refuses with `precondition-failed` or `version-conflict`.
+    pub(crate) fn change(&mut self, change: &UserChange, basis: &Basis) -> Result<()> {
+        basis.check_tag(&self.etag())?;
+        let before = self.clone();
+        match change {
+            UserChange::Profile { email, name } => {
+                basis.check_version(self.version, self.profile_version)?;
+                email.clone_into_option(&mut self.email);
+                name.clone_into_option(&mut self.name);
+            }
+            UserChange::Access { role, disabled } => {
+                basis.check_version(self.version, self.access_version)?;
+                self.role = role.unwrap_or(self.role);
+                self.disabled = disabled.unwrap_or(self.disabled);
+            }
+        }
+        if *self == before {
+            return Ok(());
+        }
+        self.version = self.version.next();
+        match change {
+            UserChange::Profile { .. } => self.profile_version = self.version,
+            UserChange::Access { .. } => {
+                self.access_version = self.version;
+                self.epoch += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sets a member when the change names it.
+trait CloneIntoOption<T> {
+    fn clone_into_option(&self, target: &mut Option<T>);
+}
+
+impl<T: Clone> CloneIntoOption<T> for Option<Option<T>> {
+    fn clone_into_option(&self, target: &mut Option<T>) {
+        if let Some(value) = self {
+            target.clone_from(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usernames() {
+        for good in ["ada", "Ada.Lovelace_1815", "a-b@example.com", "żółć"] {
+            assert!(Username::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "ab", "a b c", "x\u{0}yz", "a/b/c", &"a".repeat(65)] {
+            assert!(Username::parse(bad).is_err(), "{bad}");
+        }
+        assert_eq!(Username::parse("ADA").unwrap().folded(), "ada");
+    }
+
+    #[test]
+    fn passwords() {
+        for bad in ["short", "password", "PassWord", "12345678", "ada.lovelace", &"x".repeat(257)] {
+            assert!(Password::parse(bad, "Ada.Lovelace").is_err(), "{bad}");
+        }
+        assert!(Password::parse("correct horse battery", "ada").is_ok());
+        assert!(Password::parse("pässwörter", "ada").is_ok());
+    }
+
+    #[test]
+    fn groups_do_not_conflict_with_each_other() {
+        let new = NewUser {
+            id: UserId::from_bytes([1; 16]),
+            username: Username::parse("ada").unwrap(),
+            password_hash: String::new(),
+            role: Role::Customer,
+            email: None,
+            name: None,
+            fingerprint: Fingerprint([0; 16]),
+            created_at: Timestamp::from_millis(0),
+        };
+        let mut user = User::new(&new);
+        let first = Basis { if_match: None, version: Some(Version(1)) };
+        let rename = UserChange::Profile { email: None, name: Some(Some("Ada".into())) };
+        let promote = UserChange::Access { role: Some(Role::Seller), disabled: None };
+        user.change(&rename, &first).unwrap();
+        user.change(&promote, &first).unwrap();
+        assert_eq!((user.version, user.epoch), (Version(3), 1));
+        assert!(user.change(&rename, &first).is_err(), "the name changed after version 1");
+        let future = Basis { if_match: None, version: Some(Version(4)) };
+        assert!(user.change(&rename, &future).is_err(), "version 4 does not exist yet");
+    }
+}

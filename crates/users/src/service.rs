@@ -1,0 +1,198 @@
+//! What the users service does, apart from HTTP and storage.
+
+mod accounts;
+mod sessions;
+
+use std::{sync::Arc, time::Duration};
+
+use holdfast_storage::Database;
+use holdfast_types::{Clock, Random, Result, Role, Secret, Timestamp, UserId};
+use holdfast_web::{
+    auth::{PublicKey, Revocations, Verifier},
+    rate::{Quota, RateLimit},
+};
+
+use crate::{
+    model::{NewUser, Password, Username},
+    passwords::Passwords,
+    store::{self, UserStore},
+    tokens::{Signer, SigningKey},
+};
+
+pub(crate) use accounts::Registration;
+pub(crate) use sessions::SignedIn;
+
+/// How long after a change a token that does not know of it may be alive: its life, and the polls around it.
+const REVOCATION_TIME: Duration = Duration::from_secs(16 * 60);
+/// How long kept answers are kept.
+const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
+
+/// What the users service can be told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Issuer and audience of the tokens.
+    pub issuer: String,
+    /// Failed logins per address; `None` for no limit.
+    pub login_failures_per_address: Option<Quota>,
+    /// Failed logins per username; `None` for no limit.
+    pub login_failures_per_username: Option<Quota>,
+    /// Registrations per address; `None` for no limit.
+    pub registrations_per_address: Option<Quota>,
+}
+
+/// The users service. Clones share it.
+#[derive(Clone)]
+pub struct Users(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn UserStore>,
+    secret: Secret,
+    passwords: Passwords,
+    signer: Signer,
+    verifier: Arc<Verifier>,
+    clock: Clock,
+    random: Random,
+    failures_by_address: Option<RateLimit>,
+    failures_by_username: Option<RateLimit>,
+    registrations: Option<RateLimit>,
+}
+
+impl std::fmt::Debug for Users {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Users").finish_non_exhaustive()
+    }
+}
+
+/// The administrator of an empty shop.
+#[derive(Debug)]
+pub struct FirstAdministrator {
+    /// The name to sign in with.
+    pub username: &'static str,
+    /// The password, when we made it up.
+    pub made_up_password: Option<String>,
+}
+
+impl Users {
+    /// Opens the service on its database: tables, secret and signing key come about here.
+    pub async fn open(
+        database: &Database,
+        settings: &Settings,
+        verifier: Arc<Verifier>,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Self> {
+        let (store, secret) = store::open(database, &random).await?;
+        let keys = store.signing_keys(SigningKey::generate(&random)?, clock.now()).await?;
+        let newest = keys.first().expect("a key was just made if there was none");
+        let limit = |quota: Option<Quota>| quota.map(RateLimit::new);
+        let users = Self(Arc::new(Inner {
+            signer: Signer::new(&settings.issuer, newest, random.clone()),
+            passwords: Passwords::new(random.clone())?,
+            failures_by_address: limit(settings.login_failures_per_address),
+            failures_by_username: limit(settings.login_failures_per_username),
+            registrations: limit(settings.registrations_per_address),
+            store,
+            secret,
+            verifier,
+            clock,
+            random,
+        }));
+        users.0.verifier.set_keys(&users.public_keys().await?)?;
+        users.refresh_revocations().await?;
+        Ok(users)
+    }
+
+    /// The keys that verify access tokens.
+    pub async fn public_keys(&self) -> Result<Vec<PublicKey>> {
+        self.0.store.public_keys().await
+    }
+
+    /// What verifiers must refuse now.
+    pub async fn revocations(&self) -> Result<Revocations> {
+        self.0.store.revocations(self.now().minus(REVOCATION_TIME)).await
+    }
+
+    /// Brings this process's own verifier up to date.
+    pub async fn refresh_revocations(&self) -> Result<()> {
+        self.0.verifier.set_revocations(self.revocations().await?);
+        Ok(())
+    }
+
+    /// Forgets what nobody can need any more.
+    pub async fn forget(&self) -> Result<()> {
+        self.0.store.forget(self.now().minus(ANSWER_TIME)).await
+    }
+
+    /// Makes the first administrator, called `admin`, when there is no user at all.
+    pub async fn ensure_administrator(
+        &self,
+        password: Option<&str>,
+    ) -> Result<Option<FirstAdministrator>> {
+        if !self
+            .0
+            .store
+            .list(&holdfast_types::PageRequest { limit: 1, after: None })
+            .await?
+            .items
+            .is_empty()
+        {
+            return Ok(None);
+        }
+        let made_up = password.is_none().then(|| self.make_up_password());
+        let password = password.or(made_up.as_deref()).unwrap_or_default();
+        let new = self.new_user("admin", password, Role::Admin).await?;
+        let created = self.0.store.create_first(&new).await?;
+        Ok(created.then_some(FirstAdministrator { username: "admin", made_up_password: made_up }))
+    }
+
+    /// Adds a user of any role, as an operator. Refuses what registration refuses.
+    pub async fn add(&self, username: &str, password: &str, role: Role) -> Result<UserId> {
+        let new = self.new_user(username, password, role).await?;
+        Ok(self.0.store.create(&new).await?.0.id)
+    }
+
+    async fn new_user(&self, username: &str, password: &str, role: Role) -> Result<NewUser> {
+        let refuse = |pointer, why| holdfast_types::Error::invalid(pointer, why);
+        let username = Username::parse(username).map_err(|why: &str| refuse("#/username", why))?;
+        let password = Password::parse(password, username.as_str())
+            .map_err(|why: &str| refuse("#/password", why))?;
+        let now = self.now();
+        Ok(NewUser {
+            id: UserId::new(self.0.random.uuid_v7(now)),
+            username,
+            password_hash: self.0.passwords.hash(password.reveal()).await?,
+            role,
+            email: None,
+            name: None,
+            fingerprint: self.0.secret.fingerprint(&[]),
+            created_at: now,
+        })
+    }
+
+    /// Twenty letters and digits that cannot be mistaken for each other: 99 bits.
+    fn make_up_password(&self) -> String {
+        const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789A";
+        self.0
+            .random
+            .bytes::<20>()
+            .iter()
+            .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
+            .collect()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    pub(crate) fn verifier(&self) -> Arc<Verifier> {
+        Arc::clone(&self.0.verifier)
+    }
+
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.0.secret
+    }
+
+    pub(crate) fn store(&self) -> &dyn UserStore {
+        &*self.0.store
+    }
+}

@@ -1,0 +1,211 @@
+//! Statements about sessions, revocations, keys and permissions to reset a password.
+
+use holdfast_storage::sqlite::Fault;
+use holdfast_types::{Error, Operation, Result, Secret, SessionId, Timestamp, UserId};
+use holdfast_web::auth::Revocations;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{
+    super::{Exchanged, ResetGrant},
+    accounts,
+};
+use crate::tokens::{Link, RefreshToken, SigningKey};
+
+pub(super) fn begin(
+    db: &Connection,
+    user: UserId,
+    session: SessionId,
+    token_hash: [u8; 32],
+    expires_at: Timestamp,
+) -> Result<(), Fault> {
+    db.prepare_cached(
+        "INSERT INTO sessions (id, user_id, token_hash, expires_at) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute((session.bytes(), user.bytes(), token_hash, expires_at.as_millis()))?;
+    Ok(())
+}
+
+struct Session {
+    user: UserId,
+    newest: [u8; 32],
+    generation: i64,
+    expires_at: Timestamp,
+}
+
+fn find(db: &Connection, id: SessionId) -> Result<Option<Session>, Fault> {
+    let sql = "SELECT user_id, token_hash, generation, expires_at FROM sessions WHERE id = ?1";
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Session {
+            user: UserId::from_bytes(row.get(0)?),
+            newest: row.get(1)?,
+            generation: row.get(2)?,
+            expires_at: Timestamp::from_millis(row.get(3)?),
+        })
+    };
+    Ok(db.prepare_cached(sql)?.query_row([id.bytes()], read).optional()?)
+}
+
+pub(super) fn exchange(
+    db: &Connection,
+    token: RefreshToken,
+    secret: &Secret,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<Exchanged, Fault> {
+    let Some(session) = find(db, token.session)?.filter(|session| session.expires_at > now) else {
+        return Ok(Exchanged::Over);
+    };
+    let place = token.place(&session.newest, session.generation, secret);
+    match place {
+        Link::Foreign => return Ok(Exchanged::Foreign),
+        Link::Older => {
+            end(db, token.session, now)?;
+            return Ok(Exchanged::Theft);
+        }
+        Link::Newest | Link::Previous => {}
+    }
+    let Some(user) = accounts::get(db, session.user)?.filter(crate::model::User::is_active) else {
+        return Ok(Exchanged::Over);
+    };
+    if place == Link::Newest {
+        let newest = token.successor(secret).stored_hash(secret);
+        db.prepare_cached("UPDATE sessions SET token_hash = ?2, generation = generation + 1, expires_at = ?3 WHERE id = ?1")?
+            .execute((token.session.bytes(), newest, expires_at.as_millis()))?;
+    }
+    Ok(Exchanged::Renewed(user))
+}
+
+/// Ends the session only for tokens of its chain: an invented one has no say.
+pub(super) fn end_of_token(
+    db: &Connection,
+    token: RefreshToken,
+    secret: &Secret,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let Some(session) = find(db, token.session)? else { return Ok(()) };
+    match token.place(&session.newest, session.generation, secret) {
+        Link::Foreign => Ok(()),
+        Link::Newest | Link::Previous | Link::Older => end(db, token.session, now),
+    }
+}
+
+fn end(db: &Connection, session: SessionId, now: Timestamp) -> Result<(), Fault> {
+    db.execute("DELETE FROM sessions WHERE id = ?1", [session.bytes()])?;
+    db.execute(
+        "INSERT INTO revocations (session_id, at) VALUES (?1, ?2)",
+        (session.bytes(), now.as_millis()),
+    )?;
+    Ok(())
+}
+
+/// Ends all sessions of a user but `keep`.
+pub(super) fn end_all(
+    db: &Connection,
+    user: UserId,
+    keep: Option<SessionId>,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let ids: Vec<[u8; 16]> = db
+        .prepare_cached("SELECT id FROM sessions WHERE user_id = ?1")?
+        .query_map([user.bytes()], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for id in ids.into_iter().map(SessionId::from_bytes).filter(|id| Some(*id) != keep) {
+        end(db, id, now)?;
+    }
+    Ok(())
+}
+
+pub(super) fn revoke_user(
+    db: &Connection,
+    user: UserId,
+    epoch: i64,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let sql = "INSERT INTO revocations (user_id, epoch, at) VALUES (?1, ?2, ?3)";
+    db.execute(sql, (user.bytes(), epoch, now.as_millis()))?;
+    Ok(())
+}
+
+pub(super) fn revocations(db: &Connection, since: Timestamp) -> Result<Revocations, Fault> {
+    let mut revocations = Revocations::default();
+    let mut query = db.prepare_cached(
+        "SELECT user_id, epoch, session_id FROM revocations WHERE at > ?1 ORDER BY seq",
+    )?;
+    let mut rows = query.query([since.as_millis()])?;
+    while let Some(row) = rows.next()? {
+        if let Some(session) = row.get::<_, Option<[u8; 16]>>(2)? {
+            revocations.sessions.insert(SessionId::from_bytes(session));
+        }
+        if let (Some(user), Some(epoch)) =
+            (row.get::<_, Option<[u8; 16]>>(0)?, row.get::<_, Option<i64>>(1)?)
+        {
+            revocations.users.insert(UserId::from_bytes(user), epoch);
+        }
+    }
+    Ok(revocations)
+}
+
+pub(super) fn signing_keys(
+    db: &Connection,
+    fresh: Option<(&SigningKey, Timestamp)>,
+) -> Result<Vec<SigningKey>, Fault> {
+    if let Some((key, now)) = fresh {
+        db.execute(
+            "INSERT INTO signing_keys (kid, pkcs8, created_at) SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM signing_keys)",
+            (&key.kid, &key.pkcs8, now.as_millis()),
+        )?;
+    }
+    let mut query =
+        db.prepare_cached("SELECT kid, pkcs8 FROM signing_keys ORDER BY created_at DESC, kid")?;
+    let keys =
+        query.query_map([], |row| Ok(SigningKey { kid: row.get(0)?, pkcs8: row.get(1)? }))?;
+    Ok(keys.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn grant_reset(
+    db: &Connection,
+    grant: &ResetGrant,
+    operation: &Operation,
+) -> Result<Timestamp, Fault> {
+    db.execute(
+        "INSERT OR IGNORE INTO password_resets (id, token_hash, user_id, expires_at) VALUES (?1, ?2, ?3, ?4)",
+        (operation.id.as_bytes(), grant.token_hash, grant.user.bytes(), grant.expires_at.as_millis()),
+    )?;
+    let sql = "SELECT expires_at FROM password_resets WHERE id = ?1";
+    Ok(Timestamp::from_millis(db.query_row(sql, [operation.id.as_bytes()], |row| row.get(0))?))
+}
+
+pub(super) fn find_reset(
+    db: &Connection,
+    token_hash: &[u8; 32],
+    now: Timestamp,
+) -> Result<Option<UserId>, Fault> {
+    let sql = "SELECT user_id FROM password_resets WHERE token_hash = ?1 AND NOT used AND expires_at > ?2";
+    let found = db.query_row(sql, (token_hash, now.as_millis()), |row| row.get(0)).optional()?;
+    Ok(found.map(UserId::from_bytes))
+}
+
+pub(super) fn use_reset(
+    db: &Connection,
+    token_hash: &[u8; 32],
+    now: Timestamp,
+) -> Result<UserId, Fault> {
+    let user = find_reset(db, token_hash, now)?;
+    let user = user.ok_or_else(|| {
+        Error::invalid("#/resetToken", "the token was used, has expired or never was one")
+    })?;
+    db.execute("UPDATE password_resets SET used = 1 WHERE token_hash = ?1", [token_hash])?;
+    Ok(user)
+}
+
+/// Forgets what nobody can need any more: 15 minutes after a revocation no token is left that carries it.
+pub(super) fn forget(db: &Connection, before: Timestamp) -> Result<(), Fault> {
+    for sql in [
+        "DELETE FROM revocations WHERE at < ?1",
+        "DELETE FROM sessions WHERE expires_at < ?1",
+        "DELETE FROM password_resets WHERE expires_at < ?1",
+    ] {
+        db.execute(sql, [before.as_millis()])?;
+    }
+    Ok(())
+}

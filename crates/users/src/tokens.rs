@@ -1,0 +1,171 @@
+//! Tokens: access tokens are JWTs (RFC 9068) signed with Ed25519; refresh tokens are opaque and form a chain.
+//!
+//! Each refresh token is the keyed hash of the one before. So a repeat of a refresh yields the same successor without
+//! storing it, and an old token can be told from an invented one: hashing it onwards meets the newest.
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use holdfast_types::{Error, Random, Result, Secret, SessionId, Timestamp};
+use holdfast_web::auth::{Claims, PublicKey};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+
+use crate::model::User;
+
+/// Seconds that an access token lives.
+pub(crate) const ACCESS_SECONDS: i64 = 15 * 60;
+
+/// A key that signs access tokens, as stored: PKCS #8 (RFC 8410).
+#[derive(Clone)]
+pub(crate) struct SigningKey {
+    pub(crate) kid: String,
+    pub(crate) pkcs8: Vec<u8>,
+}
+
+impl SigningKey {
+    pub(crate) fn generate(random: &Random) -> Result<Self> {
+        let pair = Ed25519KeyPair::generate().map_err(Error::internal)?;
+        let pkcs8 = pair.to_pkcs8().map_err(Error::internal)?.as_ref().to_vec();
+        Ok(Self { kid: BASE64_URL_SAFE_NO_PAD.encode(random.bytes::<9>()), pkcs8 })
+    }
+
+    pub(crate) fn public(&self) -> Result<PublicKey> {
+        let pair = Ed25519KeyPair::from_pkcs8(&self.pkcs8)
+            .map_err(|error| Error::internal(error.to_string()))?;
+        let x = BASE64_URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
+        Ok(PublicKey { kid: self.kid.clone(), x })
+    }
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SigningKey").field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
+/// Signs access tokens.
+pub(crate) struct Signer {
+    issuer: String,
+    header: Header,
+    key: EncodingKey,
+    random: Random,
+}
+
+impl Signer {
+    pub(crate) fn new(issuer: &str, key: &SigningKey, random: Random) -> Self {
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some("at+jwt".into());
+        header.kid = Some(key.kid.clone());
+        Self {
+            issuer: issuer.to_owned(),
+            header,
+            key: EncodingKey::from_ed_der(&key.pkcs8),
+            random,
+        }
+    }
+
+    pub(crate) fn sign(&self, user: &User, session: SessionId, now: Timestamp) -> Result<String> {
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            aud: self.issuer.clone(),
+            sub: user.id,
+            client_id: self.issuer.clone(),
+            iat: now.as_seconds(),
+            exp: now.as_seconds() + ACCESS_SECONDS,
+            jti: self.random.uuid_v7(now).to_string(),
+            sid: session,
+            role: user.role,
+            epoch: user.epoch,
+        };
+        jsonwebtoken::encode(&self.header, &claims, &self.key).map_err(Error::internal)
+    }
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signer").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
+
+/// A refresh token: the session that it belongs to, and a link of that session's chain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RefreshToken {
+    pub(crate) session: SessionId,
+    link: [u8; 32],
+}
+
+/// Where a presented token stands in its session's chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// The newest: it may be exchanged.
+    Newest,
+    /// The one before the newest, which nobody has used yet: a repeat.
+    Previous,
+    /// An older one: somebody copied it.
+    Older,
+    /// Never was in this chain.
+    Foreign,
+}
+
+impl RefreshToken {
+    pub(crate) fn first(session: SessionId, random: &Random) -> Self {
+        Self { session, link: random.bytes() }
+    }
+
+    pub(crate) fn from_wire(text: &str) -> Option<Self> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (session, link) = bytes.split_at_checked(16)?;
+        Some(Self {
+            session: SessionId::from_bytes(session.try_into().ok()?),
+            link: link.try_into().ok()?,
+        })
+    }
+
+    pub(crate) fn to_wire(self) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode([self.session.bytes().as_slice(), &self.link].concat())
+    }
+
+    pub(crate) fn successor(self, secret: &Secret) -> Self {
+        Self { link: secret.hash(&[b"successor".as_slice(), &self.link].concat()), ..self }
+    }
+
+    /// What is stored instead of the token.
+    pub(crate) fn stored_hash(self, secret: &Secret) -> [u8; 32] {
+        secret.hash(&[b"stored".as_slice(), &self.link].concat())
+    }
+
+    /// Where this token stands in a chain whose newest link has `newest` as its hash, after `generation` exchanges.
+    pub(crate) fn place(self, newest: &[u8; 32], generation: i64, secret: &Secret) -> Link {
+        let mut token = self;
+        for distance in 0..=generation {
+            if token.stored_hash(secret) == *newest {
+                return match distance {
+                    0 => Link::Newest,
+                    1 => Link::Previous,
+                    _ => Link::Older,
+                };
+            }
+            token = token.successor(secret);
+        }
+        Link::Foreign
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_knows_its_links() {
+        let (secret, random) = (Secret::new(&[7; 32]), Random::seeded(1));
+        let first = RefreshToken::first(SessionId::from_bytes([1; 16]), &random);
+        let second = first.successor(&secret);
+        let third = second.successor(&secret);
+        let newest = third.stored_hash(&secret);
+        assert_eq!(third.place(&newest, 2, &secret), Link::Newest);
+        assert_eq!(second.place(&newest, 2, &secret), Link::Previous);
+        assert_eq!(first.place(&newest, 2, &secret), Link::Older);
+        assert_eq!(third.successor(&secret).place(&newest, 2, &secret), Link::Foreign);
+        assert!(RefreshToken::from_wire(&first.to_wire()) == Some(first));
+        assert!(RefreshToken::from_wire("abc").is_none());
+    }
+}

@@ -1,0 +1,123 @@
+//! Conditional requests (RFC 9110 §13).
+
+use axum::http::{HeaderMap, HeaderName, header};
+use holdfast_types::{Basis, Code, Error, IfMatch, Result, Version};
+use serde_json::Value;
+
+/// Reads `If-Match`; `None` where there is none.
+pub fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>> {
+    let Some(tags) = tags(headers, &header::IF_MATCH)? else { return Ok(None) };
+    Ok(Some(if tags == ["*"] { IfMatch::Exists } else { IfMatch::Tags(tags) }))
+}
+
+/// What an update with this `body` is based on; `precondition-required` when it does not say.
+/// A version of the wrong type counts as said: its own refusal comes later, with its pointer.
+pub fn basis(headers: &HeaderMap, body: &Value) -> Result<Basis> {
+    let version = body.get("version");
+    let basis = Basis {
+        if_match: if_match(headers)?,
+        version: version.and_then(Value::as_i64).map(Version),
+    };
+    if basis.if_match.is_none() && version.is_none_or(Value::is_null) {
+        let detail = "send \"version\" in the body, or If-Match with the entity tag";
+        return Err(Error::new(Code::PreconditionRequired, detail));
+    }
+    Ok(basis)
+}
+
+/// Puts the refusals of a conditional update in order: a body that cannot be read or has unknown members, then the
+/// missing precondition (428), the stale tag (412), and last the invalid content (422).
+pub fn in_order<T>(
+    content: Result<T>,
+    basis: Result<Basis>,
+    current_etag: &str,
+) -> Result<(T, Basis)> {
+    match content {
+        Err(error) if error.code() != Code::Validation => Err(error),
+        content => {
+            let basis = basis?;
+            basis.check_tag(current_etag)?;
+            Ok((content?, basis))
+        }
+    }
+}
+
+/// True when `If-None-Match` names `current`: the client has it already. Weak comparison.
+/// A header that cannot be read has no effect: the full answer is always right.
+#[must_use]
+pub fn not_modified(headers: &HeaderMap, current: &str) -> bool {
+    match tags(headers, &header::IF_NONE_MATCH) {
+        Ok(Some(tags)) => {
+            tags.iter().any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == current)
+        }
+        _ => false,
+    }
+}
+
+fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Vec<String>>> {
+    let mut tags = Vec::new();
+    for value in headers.get_all(name) {
+        let text = value.to_str().map_err(|_| invalid(name))?;
+        split(text, &mut tags).ok_or_else(|| invalid(name))?;
+    }
+    let star_among_others = tags.len() > 1 && tags.iter().any(|tag| tag == "*");
+    match tags.is_empty() {
+        true if headers.contains_key(name) => Err(invalid(name)),
+        true => Ok(None),
+        false if star_among_others => Err(invalid(name)),
+        false => Ok(Some(tags)),
+    }
+}
+
+/// Splits `"a", W/"b", "c,d"`; `None` when the text is not a list of tags.
+fn split(text: &str, tags: &mut Vec<String>) -> Option<()> {
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix('*') {
+            tags.push("*".into());
+            rest = after;
+        } else {
+            let opaque = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
+            let end = rest.len() - opaque.len() + opaque.find('"')? + 1;
+            tags.push(rest[..end].to_owned());
+            rest = &rest[end..];
+        }
+        rest = rest.trim_start();
+        match rest.strip_prefix(',') {
+            Some(after) => rest = after.trim_start(),
+            None if rest.is_empty() => {}
+            None => return None,
+        }
+    }
+    Some(())
+}
+
+fn invalid(name: &HeaderName) -> Error {
+    Error::new(
+        Code::InvalidHeader,
+        format!("{name}: expected `*` or entity tags in quotes, such as \"7-0\""),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn read(value: &'static str) -> Result<Option<IfMatch>> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::IF_MATCH, HeaderValue::from_static(value));
+        if_match(&headers)
+    }
+
+    #[test]
+    fn tags_are_told_apart() {
+        assert!(read(r#""1-0", "2,0""#).unwrap().unwrap().allows(r#""2,0""#));
+        assert!(!read(r#"W/"1-0""#).unwrap().unwrap().allows(r#""1-0""#));
+        assert_eq!(read("*").unwrap(), Some(IfMatch::Exists));
+        for broken in ["", "7", "\"7", "*, \"7\"", "\"7\" \"8\""] {
+            assert_eq!(read(broken).unwrap_err().code(), Code::InvalidHeader, "{broken}");
+        }
+    }
+}

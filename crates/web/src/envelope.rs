@@ -1,0 +1,238 @@
+//! What every request passes on its way in and every answer on its way out: context, deadline, panics, problems.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{FromRequestParts, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt;
+use holdfast_types::{Clock, Code, Error, Random, Result};
+use tokio::time::Instant;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use crate::{Problem, problem::Unwritten};
+
+/// How long an answer may take, from the last header on.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// Bytes of path and query.
+const URI_BYTES: usize = 8 << 10;
+/// Characters of a request id that a client may choose.
+const REQUEST_ID_CHARACTERS: usize = 128;
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Travels in a request's extensions.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The operation id of a request that brings none of its own.
+    pub operation_id: Uuid,
+    /// Who sent it, as far as proxies that we trust can say.
+    pub client: IpAddr,
+    /// Names the request in answers and in the log.
+    pub request_id: RequestId,
+}
+
+/// Names a request: the client's `X-Request-Id` when it is sane, else a fresh UUIDv7.
+#[derive(Clone, Debug)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+/// The address of the client, as an extractor.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub IpAddr);
+
+impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let context = parts.extensions.get::<Context>();
+        Ok(Self(context.ok_or_else(|| Error::internal("the request has no context"))?.client))
+    }
+}
+
+/// Wraps the routes of a process.
+#[derive(Debug)]
+pub struct Envelope {
+    routes: Router,
+    clock: Clock,
+    random: Random,
+    trusted_proxies: Vec<IpAddr>,
+}
+
+impl Envelope {
+    /// Wraps `routes`. `X-Forwarded-For` is believed when it comes from one of `trusted_proxies`.
+    #[must_use]
+    pub fn new(
+        routes: Router,
+        clock: Clock,
+        random: Random,
+        trusted_proxies: Vec<IpAddr>,
+    ) -> Arc<Self> {
+        Arc::new(Self { routes, clock, random, trusted_proxies })
+    }
+
+    /// Answers one request of `peer`.
+    pub async fn answer(self: Arc<Self>, mut request: Request, peer: IpAddr) -> Response {
+        let started = Instant::now();
+        let context = self.context(request.headers(), peer);
+        let request_id = context.request_id.clone();
+        let method = request.method().clone();
+        let service = service_of(request.uri().path());
+        let refused = refuse(&request).err().map(|error| Problem::from(error).into_response());
+        let mut response = match refused {
+            Some(response) => response,
+            None => {
+                request.extensions_mut().insert(context);
+                self.run(request).await
+            }
+        };
+        if let Some(unwritten) = response.extensions_mut().remove::<Unwritten>() {
+            unwritten.write(request_id.as_str(), &mut response);
+        }
+        let status = response.status().as_u16();
+        tracing::debug!(request_id = request_id.as_str(), %method, service, status, elapsed = ?started.elapsed(), "answered");
+        record(&method, service, status, started);
+        let headers = response.headers_mut();
+        headers.insert(REQUEST_ID.clone(), request_id.0);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response
+    }
+
+    async fn run(&self, request: Request) -> Response {
+        let head = request.method() == Method::HEAD;
+        let answer =
+            std::panic::AssertUnwindSafe(self.routes.clone().oneshot(request)).catch_unwind();
+        let late = || {
+            Error::new(
+                Code::Timeout,
+                "the answer took longer than 30 seconds: repeat with the same key",
+            )
+        };
+        let mut response = match tokio::time::timeout(DEADLINE, answer).await {
+            Err(_) => Problem::from(late()).into_response(),
+            Ok(Err(_)) => Problem::from(Error::internal("a handler panicked")).into_response(),
+            Ok(Ok(Ok(response))) => response,
+        };
+        if head {
+            *response.body_mut() = Body::empty();
+        }
+        response
+    }
+
+    fn context(&self, headers: &HeaderMap, peer: IpAddr) -> Context {
+        let now = self.clock.now();
+        let request_id =
+            headers.get(&REQUEST_ID).filter(|id| is_sane(id)).cloned().unwrap_or_else(|| {
+                let fresh = self.random.uuid_v7(now).to_string();
+                HeaderValue::from_str(&fresh).expect("a UUID is a header value")
+            });
+        Context {
+            operation_id: self.random.uuid_v7(now),
+            client: self.client(headers, peer),
+            request_id: RequestId(request_id),
+        }
+    }
+
+    /// The last address in `X-Forwarded-For` that is not a trusted proxy, when a trusted proxy says it.
+    fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+        let mut client = peer;
+        let forwarded =
+            headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
+        for hop in hops.iter().rev() {
+            if !self.trusted_proxies.contains(&client) {
+                break;
+            }
+            match hop.trim().parse() {
+                Ok(address) => client = address,
+                Err(_) => break,
+            }
+        }
+        client
+    }
+}
+
+fn is_sane(id: &HeaderValue) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+    (1..=REQUEST_ID_CHARACTERS).contains(&id.len()) && id.as_bytes().iter().copied().all(plain)
+}
+
+/// Refuses what hyper lets through although two readers could understand it differently (RFC 9112 §3.2, §6.1).
+fn refuse(request: &Request) -> Result<()> {
+    let headers = request.headers();
+    let invalid = |why: &'static str| Err(Error::new(Code::InvalidHeader, why));
+    let hosts = headers.get_all(header::HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        return invalid("Host: expected exactly one");
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING)
+        && headers.contains_key(header::CONTENT_LENGTH)
+    {
+        return invalid("Transfer-Encoding and Content-Length exclude each other");
+    }
+    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > URI_BYTES) {
+        return Err(Error::new(Code::UriTooLong, "path and query may have 8 KiB"));
+    }
+    if request.uri().path().starts_with("/api/") && !accepts_json(headers) {
+        return Err(Error::new(
+            Code::NotAcceptable,
+            "Accept: this API answers with application/json",
+        ));
+    }
+    Ok(())
+}
+
+/// RFC 9110 §12.5.1, as far as it decides between JSON and nothing.
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let mut ranges =
+        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+    if ranges.peek().is_none() {
+        return true;
+    }
+    ranges.flat_map(|value| value.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let refused = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+        let json = ["*/*", "application/*", "application/json", "application/problem+json"]
+            .contains(&media.as_str());
+        json && !refused
+    })
+}
+
+fn service_of(path: &str) -> &'static str {
+    match path.strip_prefix("/api/").unwrap_or_default() {
+        rest if rest.starts_with("users") => "users",
+        rest if rest.starts_with("products") => "products",
+        rest if rest.starts_with("orders") => "orders",
+        _ => "system",
+    }
+}
+
+fn record(method: &Method, service: &'static str, status: u16, started: Instant) {
+    let method = match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    };
+    let class = match status / 100 {
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    };
+    let labels = [("method", method), ("service", service), ("status", class)];
+    metrics::histogram!("http_request_duration_seconds", &labels).record(started.elapsed());
+}

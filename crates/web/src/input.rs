@@ -1,0 +1,140 @@
+//! A mutating request: its body, its preconditions, and the operation that it is.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, Request},
+    http::{HeaderMap, Method, header},
+};
+use bytes::Bytes;
+use holdfast_types::{Basis, Code, Error, IfMatch, Operation, Result, Secret};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use uuid::Uuid;
+
+use crate::{Problem, envelope::Context};
+
+/// Bytes of a body, but for batches.
+const BODY_BYTES: usize = 64 << 10;
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(10);
+/// How long an `Idempotency-Key` may be.
+const KEY_CHARACTERS: usize = 255;
+
+/// The rest of a request after its extractors. The body is still unread, so that who may not act is told first.
+#[derive(Debug)]
+pub struct Input {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    minted: Option<Uuid>,
+    body: Body,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Input {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let minted = parts.extensions.get::<Context>().map(|context| context.operation_id);
+        let path = parts
+            .extensions
+            .get::<axum::extract::OriginalUri>()
+            .map_or(parts.uri.path(), |uri| uri.0.path())
+            .to_owned();
+        Ok(Self { method: parts.method, path, headers: parts.headers, minted, body })
+    }
+}
+
+impl Input {
+    /// Reads the body: JSON, uncompressed, at most 64 KiB, within 10 s. An empty body needs no `Content-Type`.
+    pub async fn body(&mut self) -> Result<Bytes> {
+        self.body_of(BODY_BYTES, &["application/json"]).await
+    }
+
+    /// Reads the body, of at most `limit` bytes and one of the media `types`.
+    pub async fn body_of(&mut self, limit: usize, types: &[&str]) -> Result<Bytes> {
+        let body = Limited::new(std::mem::take(&mut self.body), limit).collect();
+        let late = || Error::new(Code::RequestTimeout, "the body did not arrive within 10 seconds");
+        let bytes = match tokio::time::timeout(BODY_TIME, body).await.map_err(|_| late())? {
+            Ok(collected) => collected.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Err(Error::new(
+                    Code::ContentTooLarge,
+                    format!("the body may have {limit} bytes"),
+                ));
+            }
+            Err(error) => {
+                return Err(
+                    Error::new(Code::Malformed, "the body did not arrive whole").with_source(error)
+                );
+            }
+        };
+        if !bytes.is_empty() {
+            self.check_type(types)?;
+        }
+        Ok(bytes)
+    }
+
+    fn check_type(&self, types: &[&str]) -> Result<()> {
+        let given = self
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let (media, parameters) = given.split_once(';').unwrap_or((given, ""));
+        let charset = parameters.trim().to_ascii_lowercase();
+        let plain = self
+            .headers
+            .get(header::CONTENT_ENCODING)
+            .is_none_or(|encoding| encoding == "identity");
+        let known = types.iter().any(|known| known.eq_ignore_ascii_case(media.trim()));
+        let utf8 = !charset.starts_with("charset=")
+            || charset.trim_start_matches("charset=").trim_matches('"') == "utf-8";
+        if plain && known && utf8 {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::UnsupportedMediaType,
+            format!("send {}, uncompressed, in UTF-8", types.join(" or ")),
+        ))
+    }
+
+    /// What an update with this `body` is based on.
+    pub fn basis(&self, body: &serde_json::Value) -> Result<Basis> {
+        crate::conditional::basis(&self.headers, body)
+    }
+
+    /// What `If-Match` asks for.
+    pub fn if_match(&self) -> Result<Option<IfMatch>> {
+        crate::conditional::if_match(&self.headers)
+    }
+
+    /// The operation that this request of `principal` is; `content` is what tells it from another under the same key.
+    pub fn operation(&self, secret: &Secret, principal: &str, content: &[u8]) -> Result<Operation> {
+        let id = match idempotency_key(&self.headers)? {
+            Some(key) => Operation::derived_id(principal, self.method.as_str(), &self.path, key),
+            None => {
+                self.minted.ok_or_else(|| Error::internal("the request has no operation id"))?
+            }
+        };
+        Ok(Operation { id, fingerprint: secret.fingerprint(content) })
+    }
+}
+
+/// The client's key: 1 to 255 visible ASCII characters, bare or in quotes.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let key = value.to_str().unwrap_or_default();
+    let bare = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
+    let sane = (1..=KEY_CHARACTERS).contains(&bare.len())
+        && bare.bytes().all(|byte| byte.is_ascii_graphic());
+    if sane && values.next().is_none() {
+        return Ok(Some(bare));
+    }
+    Err(Error::new(
+        Code::InvalidHeader,
+        "Idempotency-Key: expected one value of 1 to 255 visible ASCII characters",
+    ))
+}

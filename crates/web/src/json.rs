@@ -1,0 +1,130 @@
+//! Reading JSON bodies: a clear error that names the place, in two kinds. What cannot be read at all is 400;
+//! what reads but does not fit is 422.
+
+use holdfast_types::{Code, Error, FieldError, Result};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, error::Category};
+use serde_path_to_error::{Path, Segment};
+
+/// Reads a body. The quick path knows nothing about places; only a body that fails is read again to find it.
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    serde_json::from_slice(body).or_else(|_| {
+        let value = parse_value(body)?;
+        refuse_duplicates::<T>(body)?;
+        from_json(value)
+    })
+}
+
+/// Reads a body as any JSON value: refuses only what is malformed.
+pub fn parse_value(body: &[u8]) -> Result<Value> {
+    serde_json::from_slice(body).map_err(|error| {
+        let what = if body.is_empty() {
+            "the body is empty: a JSON object is expected".into()
+        } else {
+            error.to_string()
+        };
+        Error::new(Code::Malformed, what)
+    })
+}
+
+/// Fits a JSON value into `T`: `unknown-field` or `validation` with the place.
+pub fn from_json<T: DeserializeOwned>(value: Value) -> Result<T> {
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| misfit(error.path(), &error.inner().to_string()))
+}
+
+/// A `Value` forgets that a member came twice, so this is found in the text.
+fn refuse_duplicates<T: DeserializeOwned>(body: &[u8]) -> Result<()> {
+    match serde_json::from_slice::<T>(body) {
+        Err(error)
+            if error.classify() == Category::Data
+                && error.to_string().starts_with("duplicate field") =>
+        {
+            Err(Error::new(Code::Malformed, error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn misfit(path: &Path, message: &str) -> Error {
+    let mut pointer = String::from("#");
+    for segment in path.iter() {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => pointer.push_str(&format!("/{}", escape(key))),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    if let Some(name) = quoted(message, "unknown field `") {
+        if !pointer.ends_with(&format!("/{}", escape(name))) {
+            pointer.push_str(&format!("/{}", escape(name)));
+        }
+        let field =
+            FieldError { pointer, code: "unknown-field".into(), detail: message.to_owned() };
+        return Error::new(Code::UnknownField, message.to_owned()).with_fields(vec![field]);
+    }
+    let code = match quoted(message, "missing field `") {
+        Some(name) => {
+            pointer.push_str(&format!("/{}", escape(name)));
+            "missing"
+        }
+        None if message.starts_with("invalid type") => "wrong-type",
+        None => "invalid",
+    };
+    let text = format!("{pointer}: {message}");
+    Error::new(Code::Validation, text).with_fields(vec![FieldError {
+        pointer,
+        code: code.into(),
+        detail: message.to_owned(),
+    }])
+}
+
+fn quoted<'a>(message: &'a str, prefix: &str) -> Option<&'a str> {
+    message.strip_prefix(prefix)?.split('`').next()
+}
+
+/// RFC 6901 §3.
+fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Basket {
+        #[expect(dead_code, reason = "only the reading matters")]
+        items: Vec<Item>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Item {
+        #[expect(dead_code, reason = "only the reading matters")]
+        quantity: i64,
+    }
+
+    #[test]
+    fn the_place_is_named() {
+        let cases: [(&str, Code, &str); 8] = [
+            (r#"{"items":[{"quantity":"1"}]}"#, Code::Validation, "#/items/0/quantity"),
+            (r#"{"items":[{}]}"#, Code::Validation, "#/items/0/quantity"),
+            (r#"{"items":[{"quantity":1,"x/y":2}]}"#, Code::UnknownField, "#/items/0/x~1y"),
+            (r#"{"items":[],"colour":1}"#, Code::UnknownField, "#/colour"),
+            (r#"{"items":[{"quantity":1.5}]}"#, Code::Validation, "#/items/0/quantity"),
+            (r"{}", Code::Validation, "#/items"),
+            (r"[]x", Code::Malformed, ""),
+            (r#"{"items":[],"items":[]}"#, Code::Malformed, ""),
+        ];
+        for (body, code, pointer) in cases {
+            let error = parse::<Basket>(body.as_bytes()).unwrap_err();
+            assert_eq!(error.code(), code, "{body}: {error:?}");
+            let found = error.fields().first().map_or("", |field| field.pointer.as_str());
+            assert_eq!(found, pointer, "{body}");
+        }
+    }
+}

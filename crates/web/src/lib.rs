@@ -1,0 +1,29 @@
+//! HTTP conventions, nothing about shops: the server, problems, validated JSON, conditional requests,
+//! authentication, operation ids, rate limits, and the client for calling a peer.
+
+pub mod auth;
+pub mod catalog_of_problems;
+mod client;
+pub mod conditional;
+mod envelope;
+mod fallback;
+mod input;
+mod json;
+mod list;
+mod problem;
+mod query;
+pub mod rate;
+mod reply;
+mod server;
+
+pub use client::{Client, Exchange};
+pub use conditional::not_modified;
+pub use envelope::{ClientAddress, Context, Envelope, RequestId};
+pub use fallback::with_fallbacks;
+pub use input::Input;
+pub use json::{from_json, parse, parse_value};
+pub use list::{PageQuery, list_reply, page_request};
+pub use problem::{Problem, Reply};
+pub use query::{Query, invalid_parameter};
+pub use reply::{IdPath, given, json_reply, no_content, replayed};
+pub use server::{Server, ServerLimits, listen};

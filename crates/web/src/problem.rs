@@ -1,0 +1,138 @@
+//! Refusals and failures as RFC 9457 problems.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use holdfast_types::{Code, Error};
+use serde_json::{Map, Value, json};
+
+use crate::catalog_of_problems::describe;
+
+/// What a handler returns.
+pub type Reply<T = Response> = Result<T, Problem>;
+
+/// An error on its way to a client, and what goes into its headers.
+#[derive(Debug)]
+pub struct Problem {
+    error: Error,
+    etag: Option<String>,
+}
+
+impl<E: Into<Error>> From<E> for Problem {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), etag: None }
+    }
+}
+
+impl Problem {
+    /// The error inside.
+    #[must_use]
+    pub const fn error(&self) -> &Error {
+        &self.error
+    }
+
+    /// Adds what is current, so that a client can merge and repeat: for `version-conflict` and `precondition-failed`.
+    #[must_use]
+    pub fn with_current(
+        self,
+        version: holdfast_types::Version,
+        etag: String,
+        current: Value,
+    ) -> Self {
+        let error = self.error.with("currentVersion", version.0).with("current", current);
+        Self { error, etag: Some(etag) }
+    }
+
+    /// The problem document, as batches embed it and `requestId` completes it.
+    #[must_use]
+    pub fn document(error: &Error) -> Map<String, Value> {
+        let description = describe(error.code());
+        let mut document = error.extras().clone();
+        document.insert("type".into(), format!("/problems/{}", description.name).into());
+        document.insert("title".into(), description.title.into());
+        document.insert("status".into(), description.status.into());
+        document.insert("code".into(), description.name.into());
+        document.insert("detail".into(), error.message().into());
+        if !error.fields().is_empty() {
+            document.insert("errors".into(), json!(error.fields()));
+        }
+        document
+    }
+}
+
+/// Travels in the response's extensions until the envelope adds the request id and writes the body.
+#[derive(Clone, Debug)]
+pub(crate) struct Unwritten(std::sync::Arc<Problem>);
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(describe(self.error.code()).status)
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        response.extensions_mut().insert(Unwritten(std::sync::Arc::new(self)));
+        response
+    }
+}
+
+impl Unwritten {
+    /// Writes the body and the headers that belong to the code; logs what is our fault.
+    pub(crate) fn write(&self, request_id: &str, response: &mut Response) {
+        let error = &self.0.error;
+        if error.code() == Code::Internal {
+            tracing::error!(request_id, %error, "request failed");
+        }
+        let mut document = Problem::document(error);
+        document.insert("requestId".into(), request_id.into());
+        let body = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(challenge) = challenge(error.code()) {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if matches!(response.status().as_u16(), 429 | 503)
+            || error.code() == Code::IdempotencyInProgress
+        {
+            let seconds = error.extras().get("retryAfter").and_then(Value::as_u64).unwrap_or(1);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(etag) =
+            self.0.etag.as_deref().filter(|_| error.code() == Code::PreconditionFailed)
+            && let Ok(value) = HeaderValue::from_str(etag)
+        {
+            response.headers_mut().insert(header::ETAG, value);
+        }
+        *response.body_mut() = body.into();
+    }
+}
+
+/// RFC 6750 §3.
+const fn challenge(code: Code) -> Option<&'static str> {
+    match code {
+        Code::Unauthenticated | Code::InvalidCredentials => Some("Bearer realm=\"holdfast\""),
+        Code::InvalidToken | Code::TokenExpired | Code::TokenRevoked => {
+            Some("Bearer realm=\"holdfast\", error=\"invalid_token\"")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_types::Code;
+
+    use crate::catalog_of_problems::PROBLEMS;
+
+    #[test]
+    fn every_problem_has_its_own_name_and_code() {
+        for problem in PROBLEMS {
+            let code: Code = serde_json::from_value(problem.name.into()).unwrap();
+            assert_eq!(code, problem.code);
+            assert_eq!(PROBLEMS.iter().filter(|other| other.name == problem.name).count(), 1);
+        }
+        assert_eq!(PROBLEMS.len(), Code::Timeout as usize + 1, "a code without a row");
+    }
+}
