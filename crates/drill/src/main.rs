@@ -1,1 +1,223 @@
-fn main() {}
+//! `drill`: load a shop, write down what it says, and judge.
+
+use std::{
+    io::Write,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::{Command, ExitCode, Stdio},
+    time::Duration,
+};
+
+use clap::{Args, Parser, Subcommand};
+use holdfast_drill::{
+    Result,
+    accounts::{Account, sign_in},
+    bench::{Plan, bench, serve_bare},
+    connection::Connection,
+    generate,
+    load::Behaviour,
+    replay::{Report, replay},
+    sale::sale,
+};
+
+/// Load with an external ledger: every order that the shop acknowledges is written down and compared with the shop.
+///
+/// The shop must run with HOLDFAST_RATE_LIMITS=off. Exits with 1 when the shop did not keep its word.
+#[derive(Debug, Parser)]
+#[command(name = "drill", version)]
+struct Cli {
+    #[command(subcommand)]
+    drill: Drill,
+}
+
+#[derive(Debug, Subcommand)]
+enum Drill {
+    /// Place each basket of a file as one order
+    Replay {
+        /// Newline-delimited JSON: {"basket", "buyer", "items": [[sku, quantity]]}; gzip is recognized
+        baskets: PathBuf,
+        #[command(flatten)]
+        load: LoadFlags,
+    },
+    /// Put one product up for sale and let everybody buy one unit
+    Sale {
+        /// Units
+        #[arg(long, default_value_t = 500)]
+        stock: usize,
+        /// Orders of one unit
+        #[arg(long, default_value_t = 5000)]
+        buyers: usize,
+        #[command(flatten)]
+        load: LoadFlags,
+        #[command(flatten)]
+        seller: SellerFlags,
+    },
+    /// Measure the shop beside its limits
+    Bench {
+        /// Seconds of each round of reads
+        #[arg(long, default_value_t = 3)]
+        seconds: u64,
+        /// Orders in each round
+        #[arg(long, default_value_t = 40_000)]
+        orders: usize,
+        #[command(flatten)]
+        load: LoadFlags,
+        #[command(flatten)]
+        seller: SellerFlags,
+    },
+    /// Make a catalogue and baskets that need exactly its stock
+    Generate {
+        /// Where products.csv and baskets.ndjson go
+        folder: PathBuf,
+        /// Products
+        #[arg(long, default_value_t = 10_000)]
+        products: usize,
+        /// Baskets
+        #[arg(long, default_value_t = 10_000)]
+        baskets: usize,
+    },
+    /// Copy a CSV file of products with a part of the stock, rounded down
+    ScaleStock {
+        /// The file; gzip is recognized
+        from: PathBuf,
+        /// The copy
+        to: PathBuf,
+        /// How much of the stock to keep
+        #[arg(long, default_value_t = 50)]
+        percent: i64,
+    },
+    /// Serve the same bytes to every request: the limit that `bench` compares with
+    #[command(hide = true)]
+    Bare { address: SocketAddr, body: String },
+}
+
+#[derive(Debug, Args)]
+struct LoadFlags {
+    /// The shop
+    #[arg(long, default_value = "http://127.0.0.1:3000")]
+    url: String,
+    /// Clients at once
+    #[arg(long, default_value_t = 64)]
+    clients: usize,
+    /// Accounts that buyers share
+    #[arg(long, default_value_t = 64)]
+    accounts: usize,
+}
+
+#[derive(Debug, Args)]
+struct SellerFlags {
+    /// A seller or an administrator
+    #[arg(long, default_value = "admin")]
+    user: String,
+    /// Their password
+    #[arg(long)]
+    password: String,
+}
+
+impl LoadFlags {
+    fn behaviour(&self) -> Behaviour {
+        let run = uuid::Uuid::now_v7().simple().to_string();
+        Behaviour {
+            url: self.url.clone(),
+            clients: self.clients,
+            run,
+            fresh_keys: false,
+            is_quiet: false,
+        }
+    }
+}
+
+impl SellerFlags {
+    async fn sign_in(&self, url: &str) -> Result<Account> {
+        sign_in(&mut Connection::new(url), &self.user, &self.password).await
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse().drill).await {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "drill: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(drill: Drill) -> Result<ExitCode> {
+    match drill {
+        Drill::Replay { baskets, load } => {
+            Ok(tell_report(&replay(&baskets, load.accounts, &load.behaviour()).await?))
+        }
+        Drill::Sale { stock, buyers, load, seller } => {
+            let seller = seller.sign_in(&load.url).await?;
+            Ok(tell_report(&sale(&seller, stock, buyers, load.accounts, &load.behaviour()).await?))
+        }
+        Drill::Bench { seconds, orders, load, seller } => {
+            run_bench(Duration::from_secs(seconds), orders, &load, &seller).await
+        }
+        Drill::Generate { folder, products, baskets } => {
+            generate::generate(&folder, products, baskets)?;
+            tell(&format!(
+                "Wrote {} products and {} baskets into {}\n",
+                products,
+                baskets,
+                folder.display()
+            ));
+            Ok(ExitCode::SUCCESS)
+        }
+        Drill::ScaleStock { from, to, percent } => {
+            generate::scale_stock(&from, &to, percent)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Drill::Bare { address, body } => {
+            serve_bare(address, body).await.map(|()| ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Measures beside a bare server in a process of its own.
+async fn run_bench(
+    read_time: Duration,
+    orders: usize,
+    load: &LoadFlags,
+    seller: &SellerFlags,
+) -> Result<ExitCode> {
+    let seller = seller.sign_in(&load.url).await?;
+    let behaviour = load.behaviour();
+    let id = holdfast_drill::sale::create_product(&seller, 1, &behaviour).await?;
+    let path = format!("/api/products/{id}");
+    let sample = Connection::new(&load.url)
+        .send(hyper::Method::GET, &path, &[], bytes::Bytes::new())
+        .await?
+        .expect(200)?;
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let address = free_address().map_err(|error| error.to_string())?;
+    let arguments = ["bare".to_owned(), address.to_string(), sample.to_string()];
+    let mut bare = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let plan = Plan { behaviour, read_time, orders, bare_url: format!("http://{address}") };
+    let result = bench(&seller, &plan, tell).await;
+    bare.kill().and_then(|()| bare.wait()).map_err(|error| error.to_string())?;
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+fn free_address() -> std::io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
+fn tell_report(report: &Report) -> ExitCode {
+    tell(&report.outcome.to_text());
+    tell(&report.verdict.to_text());
+    if report.verdict.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn tell(text: &str) {
+    let mut out = std::io::stdout().lock();
+    // Nobody may be reading; the exit status still tells.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

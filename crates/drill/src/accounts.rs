@@ -1,0 +1,56 @@
+//! Accounts of buyers: a pool, since hashing a password for each buyer would measure nothing but that.
+
+use bytes::Bytes;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::{Result, connection::Connection};
+
+/// The password of all drill accounts; they exist only in shops that are drilled.
+const PASSWORD: &str = "drill-account-passphrase";
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The user's id.
+    pub id: String,
+    /// The access token.
+    pub token: String,
+}
+
+/// Signs `count` accounts in, registering those that are not there yet.
+pub async fn sign_in_pool(url: &str, count: usize) -> Result<Vec<Account>> {
+    let mut connection = Connection::new(url);
+    let mut accounts = Vec::with_capacity(count);
+    for number in 0..count {
+        let username = format!("drill-{number}");
+        let account = match sign_in(&mut connection, &username, PASSWORD).await {
+            Ok(account) => account,
+            Err(_) => {
+                let body = json!({"username": username, "password": PASSWORD}).to_string();
+                let answer = connection
+                    .send(Method::POST, "/api/users/register", &[], Bytes::from(body))
+                    .await?;
+                answer.expect(201)?;
+                sign_in(&mut connection, &username, PASSWORD).await?
+            }
+        };
+        accounts.push(account);
+    }
+    Ok(accounts)
+}
+
+/// Signs one account in.
+pub async fn sign_in(
+    connection: &mut Connection,
+    username: &str,
+    password: &str,
+) -> Result<Account> {
+    let body = json!({"username": username, "password": password}).to_string();
+    let answer = connection
+        .send(Method::POST, "/api/users/login", &[], Bytes::from(body))
+        .await?
+        .expect(200)?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Ok(Account { id: text(&answer["user"]["id"]), token: text(&answer["accessToken"]) })
+}
