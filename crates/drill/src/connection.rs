@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Method, Request, StatusCode,
+    HeaderMap, Method, Request, StatusCode,
     client::conn::http1::{SendRequest, handshake},
     header,
 };
@@ -30,8 +30,8 @@ pub struct Connection {
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
-    /// Whether it repeats an earlier answer.
-    pub replayed: bool,
+    /// The headers.
+    pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
 }
@@ -101,8 +101,7 @@ impl Connection {
             self.sender().await?.send_request(request).await.map_err(|error| error.to_string())?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
-        let replayed = parts.headers.contains_key("idempotent-replayed");
-        Ok(Answer { status: parts.status, replayed, body })
+        Ok(Answer { status: parts.status, headers: parts.headers, body })
     }
 
     async fn sender(&mut self) -> Result<&mut SendRequest<Full<Bytes>>> {

@@ -87,7 +87,7 @@ impl Users {
         let limit = |quota: Option<Quota>| quota.map(RateLimit::new);
         let users = Self(Arc::new(Inner {
             signer: Signer::new(&settings.issuer, newest, random.clone()),
-            passwords: Passwords::new(random.clone())?,
+            passwords: Passwords::new(random.clone()),
             failures_by_address: limit(settings.login_failures_per_address),
             failures_by_username: limit(settings.login_failures_per_username),
             registrations: limit(settings.registrations_per_address),

@@ -1,5 +1,7 @@
 //! What the users service needs of a database. Each method is one atomic operation; its doc comment is its guarantee.
 
+#[cfg(test)]
+mod guarantees;
 mod sqlite;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use holdfast_types::Timestamp;
 use quick_cache::sync::Cache;
 
 /// Keys remembered per limit.
-const KEYS: usize = 65_536;
+const KEYS: usize = 16_384;
 
 /// So many requests per period, all at once if need be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

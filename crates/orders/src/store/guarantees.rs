@@ -1,0 +1,231 @@
+//! One test per guarantee of [`OrderStore`], run on every engine, races included.
+
+use std::time::Duration;
+
+use holdfast_testkit::{Fresh, on_every_engine, operation};
+use holdfast_types::{Code, Fingerprint, Money};
+
+use super::*;
+use crate::model::Buyer;
+
+const BUYER: UserId = UserId::from_bytes([3; 16]);
+
+struct Bench {
+    store: Arc<dyn OrderStore>,
+    fresh: Fresh,
+}
+
+impl Bench {
+    async fn new(fresh: Fresh) -> Self {
+        let store = open(&fresh.database, &fresh.random).await.unwrap().0;
+        Self { store, fresh }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.fresh.clock.now()
+    }
+
+    fn order(&self) -> NewOrder {
+        NewOrder {
+            id: OrderId::new(self.fresh.random.uuid_v7(self.now())),
+            user: BUYER,
+            buyer: Buyer::default(),
+            fingerprint: Fingerprint([1; 16]),
+            lines: Vec::new(),
+            total: Money { amount: 5, currency: "USD".parse().unwrap() },
+            created_at: self.now(),
+            expires_at: Some(self.now().plus(Duration::from_secs(60))),
+        }
+    }
+
+    async fn placed(&self) -> OrderId {
+        let order = self.order();
+        let id = order.id;
+        self.store.record(vec![order], Vec::new()).await.unwrap();
+        id
+    }
+
+    async fn take(&self, id: OrderId, action: &Action) -> Result<Given> {
+        self.store
+            .transition(id, action, BUYER, (&operation(&self.fresh.random), render), self.now())
+            .await
+    }
+}
+
+fn render(order: &Order) -> Result<Answer> {
+    Ok(Answer { status: 200, etag: None, body: order.status.as_str().as_bytes().to_vec() })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn record_makes_one_order_of_forty_requests() {
+    on_every_engine(|fresh| async {
+        let bench = Arc::new(Bench::new(fresh).await);
+        let order = bench.order();
+        let calls: Vec<_> = (0..40)
+            .map(|_| {
+                let (bench, order) = (Arc::clone(&bench), order.clone());
+                tokio::spawn(async move {
+                    bench.store.record(vec![order], Vec::new()).await.unwrap().pop().unwrap()
+                })
+            })
+            .collect();
+        let mut new = 0;
+        for call in calls {
+            match call.await.unwrap() {
+                Recorded::New(_) => new += 1,
+                Recorded::Before(found) => assert_eq!(found.id, order.id),
+                Recorded::Undone => panic!("nobody undid it"),
+            }
+        }
+        assert_eq!(new, 1);
+        assert_eq!(bench.store.audit().await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn record_strikes_confirmed_debts_out() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let first = bench.placed().await;
+        assert_eq!(bench.store.debt(first).await.unwrap(), Some(Settlement::Confirm));
+        bench.store.record(vec![bench.order()], vec![first]).await.unwrap();
+        assert_eq!(bench.store.debt(first).await.unwrap(), None);
+        assert_eq!(bench.store.debts(bench.now()).await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn judge_keeps_a_cut_order_from_being_recorded_late() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let (cut, placed) = (bench.order(), bench.placed().await);
+        let verdicts = bench.store.judge(&[cut.id, placed], bench.now()).await.unwrap();
+        assert_eq!(verdicts, [(cut.id, Settlement::Release), (placed, Settlement::Confirm)]);
+        let late = bench.store.record(vec![cut.clone()], Vec::new()).await.unwrap();
+        assert!(matches!(late.as_slice(), [Recorded::Undone]));
+        assert!(bench.store.get(cut.id).await.unwrap().is_none(), "a tombstone is no order");
+        let request = PageRequest { limit: 10, after: None };
+        assert_eq!(
+            bench.store.list(&OrderFilter::default(), &request).await.unwrap().items.len(),
+            1
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transition_happens_once_and_owes_once() {
+    on_every_engine(|fresh| async {
+        let bench = Arc::new(Bench::new(fresh).await);
+        let id = bench.placed().await;
+        let calls: Vec<_> = (0..8)
+            .map(|_| {
+                let bench = Arc::clone(&bench);
+                tokio::spawn(async move { bench.take(id, &Action::Cancel).await.unwrap() })
+            })
+            .collect();
+        for call in calls {
+            assert_eq!(call.await.unwrap().answer.body, b"cancelled");
+        }
+        let order = bench.store.get(id).await.unwrap().unwrap();
+        assert_eq!((order.version.0, order.owed), (2, Some(Settlement::Release)));
+        assert_eq!(bench.store.events(&order).await.unwrap().len(), 2);
+        assert_eq!(
+            bench.take(id, &Action::Deliver).await.unwrap_err().code(),
+            Code::InvalidTransition
+        );
+        bench.store.settled(&[(id, Settlement::Confirm)]).await.unwrap();
+        assert_eq!(
+            bench.store.debt(id).await.unwrap(),
+            Some(Settlement::Release),
+            "another debt than the one paid stands"
+        );
+        bench.store.settled(&[(id, Settlement::Release)]).await.unwrap();
+        assert_eq!(bench.store.debt(id).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pay_and_expire_exclude_each_other() {
+    on_every_engine(|fresh| async {
+        let bench = Arc::new(Bench::new(fresh).await);
+        let ids: Vec<OrderId> = placed_many(&bench).await;
+        bench.fresh.clock.advance(Duration::from_secs(60));
+        let payer = {
+            let (bench, ids) = (Arc::clone(&bench), ids.clone());
+            tokio::spawn(async move {
+                let mut paid = Vec::new();
+                for id in ids {
+                    if bench.take(id, &Action::Pay { reference: None }).await.is_ok() {
+                        paid.push(id);
+                    }
+                }
+                paid
+            })
+        };
+        let expired = bench.store.expire(bench.now()).await.unwrap();
+        let paid = payer.await.unwrap();
+        assert_eq!(paid.len() + expired.len(), ids.len(), "each order went one way");
+        assert!(paid.iter().all(|id| !expired.contains(id)));
+        for id in expired {
+            assert_eq!(bench.store.debt(id).await.unwrap(), Some(Settlement::Release));
+        }
+    })
+    .await;
+}
+
+async fn placed_many(bench: &Bench) -> Vec<OrderId> {
+    let mut ids = Vec::new();
+    for _ in 0..32 {
+        ids.push(bench.placed().await);
+    }
+    ids
+}
+
+#[tokio::test]
+async fn expire_waits_for_its_time() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let id = bench.placed().await;
+        bench.fresh.clock.advance(Duration::from_millis(59_999));
+        assert!(bench.store.expire(bench.now()).await.unwrap().is_empty());
+        bench.fresh.clock.advance(Duration::from_millis(1));
+        assert_eq!(bench.store.expire(bench.now()).await.unwrap(), [id]);
+        assert!(bench.store.expire(bench.now()).await.unwrap().is_empty(), "once");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn list_shows_newest_first_in_whole_pages() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let mut ids = Vec::new();
+        for number in 0..11 {
+            ids.push(bench.placed().await);
+            bench.fresh.clock.advance(Duration::from_millis(number % 2));
+        }
+        bench.take(ids[3], &Action::Pay { reference: None }).await.unwrap();
+        let mine = OrderFilter { user: Some(BUYER), status: None };
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = bench.store.list(&mine, &PageRequest { limit: 4, after }).await.unwrap();
+            seen.extend(page.items.into_iter().map(|order| (order.created_at, order.id)));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert!(seen.is_sorted_by(|one, next| one > next) && seen.len() == 11);
+        let all = PageRequest { limit: 100, after: None };
+        let paid = OrderFilter { user: None, status: Some(Status::Paid) };
+        let found = bench.store.list(&paid, &all).await.unwrap().items;
+        assert_eq!(found.iter().map(|order| order.id).collect::<Vec<_>>(), [ids[3]]);
+        let other = OrderFilter { user: Some(UserId::from_bytes([4; 16])), status: None };
+        assert!(bench.store.list(&other, &all).await.unwrap().items.is_empty());
+    })
+    .await;
+}

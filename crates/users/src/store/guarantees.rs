@@ -1,0 +1,230 @@
+//! One test per guarantee of [`UserStore`], run on every engine, races included.
+
+use std::time::Duration;
+
+use holdfast_testkit::{Fresh, on_every_engine, operation};
+use holdfast_types::{Code, Fingerprint, Role, Version};
+
+use super::*;
+use crate::model::Username;
+
+struct Bench {
+    store: Arc<dyn UserStore>,
+    secret: Secret,
+    fresh: Fresh,
+}
+
+impl Bench {
+    async fn new(fresh: Fresh) -> Self {
+        let (store, secret) = open(&fresh.database, &fresh.random).await.unwrap();
+        Self { store, secret, fresh }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.fresh.clock.now()
+    }
+
+    fn new_user(&self, name: &str) -> NewUser {
+        NewUser {
+            id: UserId::new(self.fresh.random.uuid_v7(self.now())),
+            username: Username::parse(name).unwrap(),
+            password_hash: "hash".to_owned(),
+            role: Role::Customer,
+            email: None,
+            name: None,
+            fingerprint: Fingerprint([1; 16]),
+            created_at: self.now(),
+        }
+    }
+
+    async fn session(&self, user: UserId) -> RefreshToken {
+        let session = SessionId::new(self.fresh.random.uuid_v7(self.now()));
+        let token = RefreshToken::first(session, &self.fresh.random);
+        self.store.begin_session(user, token, self.later()).await.unwrap();
+        token
+    }
+
+    fn later(&self) -> Timestamp {
+        self.now().plus(Duration::from_secs(3600))
+    }
+
+    async fn exchange(&self, token: RefreshToken) -> Exchanged {
+        self.store.exchange(token, self.now(), self.later()).await.unwrap()
+    }
+
+    fn operation(&self) -> Operation {
+        operation(&self.fresh.random)
+    }
+}
+
+fn render(user: &User) -> Result<Answer> {
+    Ok(Answer { status: 200, etag: Some(user.etag()), body: Vec::new() })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn create_gives_a_name_once_without_regard_to_case() {
+    on_every_engine(|fresh| async {
+        let bench = Arc::new(Bench::new(fresh).await);
+        let calls: Vec<_> = ["Ada", "ADA", "ada", "aDa"]
+            .into_iter()
+            .map(|name| {
+                let bench = Arc::clone(&bench);
+                tokio::spawn(async move { bench.store.create(&bench.new_user(name)).await })
+            })
+            .collect();
+        let mut created = 0;
+        for call in calls {
+            match call.await.unwrap() {
+                Ok((_, existed)) => created += u32::from(!existed),
+                Err(error) => assert_eq!(error.code(), Code::UsernameTaken),
+            }
+        }
+        assert_eq!(created, 1);
+        assert!(bench.store.find("ada").await.unwrap().is_some());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn create_first_makes_one_administrator() {
+    on_every_engine(|fresh| async {
+        let bench = Arc::new(Bench::new(fresh).await);
+        let calls: Vec<_> = (0..8)
+            .map(|_| {
+                let bench = Arc::clone(&bench);
+                tokio::spawn(async move {
+                    bench.store.create_first(&bench.new_user("admin")).await.unwrap()
+                })
+            })
+            .collect();
+        let mut made = 0;
+        for call in calls {
+            made += u32::from(call.await.unwrap());
+        }
+        assert_eq!(made, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn change_refuses_what_is_stale_and_ends_tokens_on_access() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let user = bench.store.create(&bench.new_user("ada")).await.unwrap().0;
+        let first = Basis { if_match: None, version: Some(Version(1)) };
+        let promote = UserChange::Access { role: Some(Role::Seller), disabled: None };
+        let demote = UserChange::Access { role: Some(Role::Customer), disabled: None };
+        let change = |change: UserChange, operation: Operation| {
+            let (store, first, now) = (Arc::clone(&bench.store), first.clone(), bench.now());
+            async move { store.change(user.id, &change, &first, &operation, render, now).await }
+        };
+        let operation = bench.operation();
+        assert!(!change(promote.clone(), operation).await.unwrap().replayed);
+        assert!(
+            change(promote, operation).await.unwrap().replayed,
+            "a repeat is answered, not refused"
+        );
+        assert_eq!(
+            change(demote, bench.operation()).await.unwrap_err().code(),
+            Code::VersionConflict
+        );
+        let since = bench.now().minus(Duration::from_secs(60));
+        assert_eq!(bench.store.revocations(since).await.unwrap().users.get(&user.id), Some(&1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn exchange_repeats_once_and_ends_the_family_on_theft() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let user = bench.store.create(&bench.new_user("ada")).await.unwrap().0;
+        let first = bench.session(user.id).await;
+        let second = first.successor(&bench.secret);
+        assert!(matches!(bench.exchange(first).await, Exchanged::Renewed(_)));
+        assert!(
+            matches!(bench.exchange(first).await, Exchanged::Renewed(_)),
+            "a repeat before the successor is used"
+        );
+        assert!(matches!(bench.exchange(second).await, Exchanged::Renewed(_)));
+        let invented = RefreshToken::first(first.session, &bench.fresh.random);
+        assert!(matches!(bench.exchange(invented).await, Exchanged::Foreign));
+        assert!(matches!(bench.exchange(first).await, Exchanged::Theft));
+        assert!(
+            matches!(bench.exchange(second).await, Exchanged::Over),
+            "the whole family is revoked"
+        );
+        let since = bench.now().minus(Duration::from_secs(60));
+        assert!(bench.store.revocations(since).await.unwrap().sessions.contains(&first.session));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn change_password_ends_other_sessions_only() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let user = bench.store.create(&bench.new_user("ada")).await.unwrap().0;
+        let (mine, other) = (bench.session(user.id).await, bench.session(user.id).await);
+        let change = PasswordChange {
+            user: user.id,
+            from: "hash".to_owned(),
+            to: "new hash".to_owned(),
+            keep: Some(mine.session),
+        };
+        bench.store.change_password(&change, &bench.operation(), bench.now()).await.unwrap();
+        let stale = bench
+            .store
+            .change_password(&change, &bench.operation(), bench.now())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            stale.code(),
+            Code::Validation,
+            "the password it is based on is not there any more"
+        );
+        assert!(matches!(bench.exchange(mine).await, Exchanged::Renewed(_)));
+        assert!(matches!(bench.exchange(other).await, Exchanged::Over));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn delete_erases_and_frees_the_name() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let user = bench.store.create(&bench.new_user("ada")).await.unwrap().0;
+        let token = bench.session(user.id).await;
+        bench.store.delete(user.id, &bench.operation(), bench.now()).await.unwrap();
+        let left = bench.store.get(user.id).await.unwrap().unwrap();
+        assert!(left.deleted && left.username.is_empty() && left.password_hash.is_empty());
+        assert!(matches!(bench.exchange(token).await, Exchanged::Over));
+        assert!(bench.store.create(&bench.new_user("ada")).await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn reset_password_works_once_and_in_time() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let user = bench.store.create(&bench.new_user("ada")).await.unwrap().0;
+        let grant = |number: u8| ResetGrant {
+            user: user.id,
+            token_hash: [number; 32],
+            expires_at: bench.later(),
+        };
+        bench.store.grant_reset(&grant(1), &bench.operation()).await.unwrap();
+        bench.store.grant_reset(&grant(2), &bench.operation()).await.unwrap();
+        let reset = |number: u8| {
+            let (store, operation, now) =
+                (Arc::clone(&bench.store), bench.operation(), bench.now());
+            async move { store.reset_password(&[number; 32], "new hash", &operation, now).await }
+        };
+        reset(1).await.unwrap();
+        assert_eq!(reset(1).await.unwrap_err().code(), Code::Validation, "used");
+        bench.fresh.clock.advance(Duration::from_secs(3600));
+        assert_eq!(reset(2).await.unwrap_err().code(), Code::Validation, "too late");
+    })
+    .await;
+}
