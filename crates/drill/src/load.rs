@@ -113,7 +113,7 @@ pub async fn place_all(
     for client in clients {
         if let Err(error) = client.await {
             shared.with_outcome(|outcome| {
-                outcome.ledger.unexpected.push(format!("a client failed: {error}"))
+                outcome.ledger.unexpected.push(format!("a client failed: {error}"));
             });
         }
     }
@@ -168,7 +168,7 @@ fn write_down(ledger: &mut Ledger, answer: Result<Answer>, account: &Account, pu
                 (201, _) => ledger.acknowledge(&body, &account.id, purchase.lines.clone()),
                 (409, Some("insufficient-stock")) => ledger.refuse(&body),
                 (status, _) => {
-                    ledger.unexpected.push(format!("{}: {status} {body}", purchase.name))
+                    ledger.unexpected.push(format!("{}: {status} {body}", purchase.name));
                 }
             }
         }

@@ -116,7 +116,7 @@ struct SellerFlags {
 
 impl LoadFlags {
     fn behaviour(&self) -> Behaviour {
-        let run = uuid::Uuid::now_v7().simple().to_string();
+        let run = uuid::Uuid::new_v4().simple().to_string();
         Behaviour {
             url: self.url.clone(),
             clients: self.clients,

@@ -75,7 +75,7 @@ async fn forward(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
     };
     let standing = match gateway.limiter.admit(&request) {
         Ok(standing) => standing,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let mut response = upstream.call(request).await;
     if let Some(standing) = standing {

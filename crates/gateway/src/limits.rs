@@ -51,7 +51,7 @@ impl Limiter {
     }
 
     /// Counts a request; refuses with `rate-limited`.
-    pub(crate) fn admit(&self, request: &Request) -> Result<Option<Told>, Response> {
+    pub(crate) fn admit(&self, request: &Request) -> Result<Option<Told>, Box<Response>> {
         let safe = request.method().is_safe();
         let (name, limit) = if safe { ("reads", &self.reads) } else { ("writes", &self.writes) };
         let Some(limit) = limit else { return Ok(None) };
@@ -65,7 +65,7 @@ impl Limiter {
             .with("retryAfter", seconds);
         let mut refusal = Problem::from(error).into_response();
         told.tell(refusal.headers_mut());
-        Err(refusal)
+        Err(Box::new(refusal))
     }
 
     /// The principal; a token that is not good counts against its address.

@@ -109,7 +109,7 @@ fn greet(config: &Config, address: SocketAddr, administrator: Option<&FirstAdmin
             text.push_str(&format!("  Admin  {username} / {password}   (shown once: keep it)\n"));
         }
         Some(FirstAdministrator { username, .. }) => {
-            text.push_str(&format!("  Admin  {username}, with the configured password\n"))
+            text.push_str(&format!("  Admin  {username}, with the configured password\n"));
         }
         None => {}
     }

@@ -137,10 +137,9 @@ impl Shop {
         let (users, products) = (self.users.clone(), self.products.clone());
         tokio::spawn(async move {
             loop {
-                for result in [users.forget().await, products.forget().await] {
-                    if let Err(error) = result {
-                        tracing::warn!(%error, "cannot forget old answers");
-                    }
+                let forgotten = users.forget().await.and(products.forget().await);
+                if let Err(error) = forgotten {
+                    tracing::warn!(%error, "cannot forget old answers");
                 }
                 tokio::time::sleep(FORGETTING).await;
             }

@@ -1,6 +1,7 @@
 -- `status`: 0 placed, 1 paid, 2 shipped, 3 delivered, 4 cancelled, 5 expired; 9 is a tombstone: an attempt that was
 -- cut before its order was recorded, and must never be recorded later.
--- `owed`: what products has not acknowledged yet: 0 confirm, 1 release, 2 ship.
+-- `owed`: what products has not acknowledged yet: 1 release, 2 ship. Placing owes nothing: a reservation that was not
+-- confirmed is found from the other side.
 CREATE TABLE orders (
     seq             INTEGER PRIMARY KEY,
     id              BLOB    NOT NULL UNIQUE,

@@ -112,7 +112,7 @@ pub(crate) struct Order {
     pub(crate) total: Money,
     pub(crate) buyer: Buyer,
     pub(crate) fingerprint: Fingerprint,
-    /// What products has not acknowledged yet.
+    /// What products has not acknowledged yet. Placing owes nothing: an unconfirmed reservation is found from there.
     pub(crate) owed: Option<Settlement>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
@@ -145,7 +145,7 @@ impl Order {
             total: new.total,
             buyer: new.buyer,
             fingerprint: new.fingerprint,
-            owed: Some(Settlement::Confirm),
+            owed: None,
             created_at: new.created_at,
             updated_at: new.created_at,
             expires_at: new.expires_at,
@@ -154,7 +154,7 @@ impl Order {
     }
 
     /// The order as it was when it was placed: what a repeat of the request is answered with.
-    pub(crate) fn as_placed(self) -> Self {
+    pub(crate) fn into_placed(self) -> Self {
         Self {
             status: Status::Placed,
             version: Version::FIRST,

@@ -51,10 +51,8 @@ pub struct OrderAudit {
 
 #[async_trait]
 pub(crate) trait OrderStore: Send + Sync {
-    /// Records orders, each id once, and notes that products has acknowledged the confirmations of `confirmed`: all
-    /// in one transaction. The results stand in the order of the orders.
-    async fn record(&self, orders: Vec<NewOrder>, confirmed: Vec<OrderId>)
-    -> Result<Vec<Recorded>>;
+    /// Records orders, each id once, in one transaction. The results stand in the order of the orders.
+    async fn record(&self, orders: Vec<NewOrder>) -> Result<Vec<Recorded>>;
 
     /// The order with that id.
     async fn get(&self, id: OrderId) -> Result<Option<Order>>;

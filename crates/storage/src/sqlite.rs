@@ -122,3 +122,9 @@ impl Sqlite {
         self.write(|db| Ok(db.query_row("SELECT 1", [], |_| Ok(())).optional().map(|_| ())?)).await
     }
 }
+
+/// Turns the query planner stability guarantee on. Without it, binding a value can make SQLite compile a prepared
+/// statement anew, to look for a better plan: measured, that happened at every lookup and cost most of its time.
+fn keep_plans(db: &Connection) -> rusqlite::Result<()> {
+    db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
+}

@@ -1,5 +1,7 @@
 //! Fresh isolated databases for tests.
 
+use std::io::Write;
+
 use holdfast_storage::Database;
 use holdfast_types::{Clock, Fingerprint, Operation, Random, Timestamp};
 use tempfile::TempDir;
@@ -36,8 +38,8 @@ where
     F: Future<Output = ()>,
 {
     for (engine, fresh) in engines() {
-        // A failure says where it happened.
-        println!("engine: {engine}");
+        // Dropped quietly when the test passes; a failure says where it happened.
+        let _told = Told(engine);
         test(fresh).await;
     }
 }
@@ -46,4 +48,15 @@ where
 #[must_use]
 pub fn operation(random: &Random) -> Operation {
     Operation { id: random.uuid_v7(Timestamp::from_millis(0)), fingerprint: Fingerprint([1; 16]) }
+}
+
+/// Says which engine a test failed on.
+struct Told(&'static str);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = writeln!(std::io::stderr(), "failed on engine {}", self.0);
+        }
+    }
 }

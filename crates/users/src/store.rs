@@ -80,10 +80,8 @@ pub(crate) trait UserStore: Send + Sync {
     async fn change(
         &self,
         id: UserId,
-        change: &UserChange,
-        basis: &Basis,
-        operation: &Operation,
-        answer: Render,
+        change: (&UserChange, &Basis),
+        operation: (&Operation, Render),
         now: Timestamp,
     ) -> Result<Given>;
 

@@ -27,7 +27,7 @@ pub async fn serve_bare(address: SocketAddr, body: String) -> Result<()> {
             async move { Response::builder().header("content-type", "application/json").body(body) }
         });
         tokio::spawn(async move {
-            drop(http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await)
+            drop(http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await);
         });
     }
 }

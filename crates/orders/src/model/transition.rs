@@ -75,14 +75,14 @@ impl Order {
 
     /// Whether the order stands at `target` or, on the way of orders that are fulfilled, beyond it.
     const fn has_passed(&self, target: Status) -> bool {
-        match (self.status, target) {
+        matches!(
+            (self.status, target),
             (Status::Paid | Status::Shipped | Status::Delivered, Status::Paid)
-            | (Status::Shipped | Status::Delivered, Status::Shipped)
-            | (Status::Delivered, Status::Delivered)
-            | (Status::Cancelled, Status::Cancelled)
-            | (Status::Expired, Status::Expired) => true,
-            _ => false,
-        }
+                | (Status::Shipped | Status::Delivered, Status::Shipped)
+                | (Status::Delivered, Status::Delivered)
+                | (Status::Cancelled, Status::Cancelled)
+                | (Status::Expired, Status::Expired)
+        )
     }
 
     const fn leads_to(&self, target: Status) -> bool {
@@ -176,9 +176,9 @@ mod tests {
         let mut order = placed();
         assert!(order.take(&Action::Expire, None, Timestamp::from_millis(9)).is_err());
         order.take(&Action::Pay { reference: None }, None, Timestamp::from_millis(9)).unwrap();
-        assert_eq!(order.owed, Some(Settlement::Confirm), "paying owes nothing new");
+        assert_eq!(order.owed, None, "paying owes nothing");
         order.take(&Action::Cancel, None, Timestamp::from_millis(9)).unwrap();
         assert_eq!(order.owed, Some(Settlement::Release));
-        assert_eq!(order.clone().as_placed(), Order { owed: order.owed, ..placed() });
+        assert_eq!(order.clone().into_placed(), Order { owed: order.owed, ..placed() });
     }
 }

@@ -134,7 +134,7 @@ impl Parts {
                 Err(error) => refusals.push(Some(error)),
             }
         }
-        let mut recorded = self.store.record(orders, confirmed).await?.into_iter();
+        let mut recorded = self.store.record(orders).await?.into_iter();
         let results = placements.iter().zip(refusals).map(|(placement, refusal)| match refusal {
             Some(error) => Err(error),
             None => self.judge(
@@ -165,7 +165,7 @@ impl Parts {
                 Ok(Placed { order, replayed: false })
             }
             Recorded::Before(order) if order.fingerprint == placement.fingerprint => {
-                Ok(Placed { order: order.as_placed(), replayed: true })
+                Ok(Placed { order: order.into_placed(), replayed: true })
             }
             Recorded::Before(_) => Err(reused()),
             Recorded::Undone => {

@@ -16,8 +16,8 @@ use super::{
 
 /// Orders that may wait: about a quarter of a second's worth.
 const QUEUE: usize = 8192;
-/// Batches in flight: while one records, another reserves.
-const WORKERS: usize = 2;
+/// Batches in flight. One makes the largest batches, and on one writer a second would only wait for the first.
+const WORKERS: usize = 1;
 /// Orders in one batch.
 const BATCH_ORDERS: usize = 512;
 /// Lines in one batch: bounds its time whatever the orders look like.

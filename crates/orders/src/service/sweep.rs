@@ -22,7 +22,7 @@ const DEBT_AGE: Duration = Duration::from_secs(5);
 const HALF_MADE_AGE: Duration = Duration::from_secs(60);
 /// How long kept answers are kept.
 const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
-/// Confirmations that wait to ride along; more are left to the sweep, which finds them by their debt.
+/// Confirmations that wait to ride along; more are left to the sweep, which finds what is unconfirmed.
 const CONFIRMATIONS: usize = 65_536;
 
 /// Orders that are recorded, and of which products has not been told yet.
@@ -86,8 +86,11 @@ impl Parts {
     /// Confirms what no batch has taken along.
     async fn confirm(&self) -> Result<()> {
         let waiting = self.confirmations.take();
-        let debts: Vec<_> = waiting.iter().map(|id| (*id, Settlement::Confirm)).collect();
-        self.settle(&debts).await.inspect_err(|_| self.confirmations.add(&waiting))
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let settlements: Vec<_> = waiting.iter().map(|id| (*id, Settlement::Confirm)).collect();
+        self.catalog.settle(&settlements).await.inspect_err(|_| self.confirmations.add(&waiting))
     }
 
     async fn expire(&self) -> Result<()> {

@@ -41,7 +41,7 @@ impl Bench {
     async fn placed(&self) -> OrderId {
         let order = self.order();
         let id = order.id;
-        self.store.record(vec![order], Vec::new()).await.unwrap();
+        self.store.record(vec![order]).await.unwrap();
         id
     }
 
@@ -65,7 +65,7 @@ async fn record_makes_one_order_of_forty_requests() {
             .map(|_| {
                 let (bench, order) = (Arc::clone(&bench), order.clone());
                 tokio::spawn(async move {
-                    bench.store.record(vec![order], Vec::new()).await.unwrap().pop().unwrap()
+                    bench.store.record(vec![order]).await.unwrap().pop().unwrap()
                 })
             })
             .collect();
@@ -84,26 +84,13 @@ async fn record_makes_one_order_of_forty_requests() {
 }
 
 #[tokio::test]
-async fn record_strikes_confirmed_debts_out() {
-    on_every_engine(|fresh| async {
-        let bench = Bench::new(fresh).await;
-        let first = bench.placed().await;
-        assert_eq!(bench.store.debt(first).await.unwrap(), Some(Settlement::Confirm));
-        bench.store.record(vec![bench.order()], vec![first]).await.unwrap();
-        assert_eq!(bench.store.debt(first).await.unwrap(), None);
-        assert_eq!(bench.store.debts(bench.now()).await.unwrap().len(), 1);
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn judge_keeps_a_cut_order_from_being_recorded_late() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
         let (cut, placed) = (bench.order(), bench.placed().await);
         let verdicts = bench.store.judge(&[cut.id, placed], bench.now()).await.unwrap();
         assert_eq!(verdicts, [(cut.id, Settlement::Release), (placed, Settlement::Confirm)]);
-        let late = bench.store.record(vec![cut.clone()], Vec::new()).await.unwrap();
+        let late = bench.store.record(vec![cut.clone()]).await.unwrap();
         assert!(matches!(late.as_slice(), [Recorded::Undone]));
         assert!(bench.store.get(cut.id).await.unwrap().is_none(), "a tombstone is no order");
         let request = PageRequest { limit: 10, after: None };
@@ -154,18 +141,7 @@ async fn pay_and_expire_exclude_each_other() {
         let bench = Arc::new(Bench::new(fresh).await);
         let ids: Vec<OrderId> = placed_many(&bench).await;
         bench.fresh.clock.advance(Duration::from_secs(60));
-        let payer = {
-            let (bench, ids) = (Arc::clone(&bench), ids.clone());
-            tokio::spawn(async move {
-                let mut paid = Vec::new();
-                for id in ids {
-                    if bench.take(id, &Action::Pay { reference: None }).await.is_ok() {
-                        paid.push(id);
-                    }
-                }
-                paid
-            })
-        };
+        let payer = tokio::spawn(pay_all(Arc::clone(&bench), ids.clone()));
         let expired = bench.store.expire(bench.now()).await.unwrap();
         let paid = payer.await.unwrap();
         assert_eq!(paid.len() + expired.len(), ids.len(), "each order went one way");
@@ -175,6 +151,16 @@ async fn pay_and_expire_exclude_each_other() {
         }
     })
     .await;
+}
+
+async fn pay_all(bench: Arc<Bench>, ids: Vec<OrderId>) -> Vec<OrderId> {
+    let mut paid = Vec::new();
+    for id in ids {
+        if bench.take(id, &Action::Pay { reference: None }).await.is_ok() {
+            paid.push(id);
+        }
+    }
+    paid
 }
 
 async fn placed_many(bench: &Bench) -> Vec<OrderId> {

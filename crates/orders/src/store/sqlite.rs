@@ -32,16 +32,10 @@ impl SqliteOrders {
 
 #[async_trait]
 impl OrderStore for SqliteOrders {
-    async fn record(
-        &self,
-        orders: Vec<NewOrder>,
-        confirmed: Vec<OrderId>,
-    ) -> Result<Vec<Recorded>> {
-        let write = move |db: &rusqlite::Connection| {
-            debts::strike(db, confirmed.iter().map(|id| (*id, Settlement::Confirm)))?;
-            orders.into_iter().map(|order| rows::record(db, order)).collect()
-        };
-        self.db.write(write).await
+    async fn record(&self, orders: Vec<NewOrder>) -> Result<Vec<Recorded>> {
+        self.db
+            .write(move |db| orders.into_iter().map(|order| rows::record(db, order)).collect())
+            .await
     }
 
     async fn get(&self, id: OrderId) -> Result<Option<Order>> {

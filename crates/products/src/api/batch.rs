@@ -55,7 +55,7 @@ pub(super) async fn write_products(
 
 fn read_item(products: &Products, index: usize, item: Value) -> Result<BatchItem> {
     let pointer = format!("#/items/{index}");
-    let body: ProductBody = from_json(item).map_err(|error| below(&pointer, error))?;
+    let body: ProductBody = from_json(item).map_err(|error| below(&pointer, &error))?;
     Ok(BatchItem {
         id: products.new_id(),
         details: body.check(&pointer)?,
@@ -66,7 +66,7 @@ fn read_item(products: &Products, index: usize, item: Value) -> Result<BatchItem
 }
 
 /// Moves the pointers of an item's refusal below the item.
-fn below(pointer: &str, error: Error) -> Error {
+fn below(pointer: &str, error: &Error) -> Error {
     let moved = |field: &FieldError| FieldError {
         pointer: format!("{pointer}{}", &field.pointer[1..]),
         ..field.clone()

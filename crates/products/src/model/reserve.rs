@@ -215,7 +215,7 @@ mod tests {
         ) {
             let rows: Vec<_> = stock.iter().zip(0_u8..).map(|(quantity, number)| (number, *quantity, 10)).collect();
             let mut shelf = shelf(&rows);
-            let mut left = stock.clone();
+            let mut left = stock;
             let mut journal = [1_i64; 4];
             for (order, id) in orders.iter().zip(0_u8..) {
                 let items: Vec<_> = order.iter().map(|(number, quantity)| (*number, *quantity)).collect();

@@ -342,6 +342,18 @@ async fn movements_number_every_change_without_gaps() {
     .await;
 }
 
+async fn all_pages(bench: &Bench, filter: &ProductFilter) -> Vec<ProductId> {
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = bench.store.list(filter, &PageRequest { limit: 7, after }).await.unwrap();
+        seen.extend(page.items.into_iter().map(|product| product.id));
+        after = page.next;
+        if after.is_none() {
+            return seen;
+        }
+    }
+}
+
 #[tokio::test]
 async fn list_pages_are_complete_in_every_order() {
     on_every_engine(|fresh| async {
@@ -357,16 +369,7 @@ async fn list_pages_are_complete_in_every_order() {
             for ascending in [true, false] {
                 let filter =
                     ProductFilter { sort: Sort { key, ascending }, ..ProductFilter::default() };
-                let (mut seen, mut after) = (Vec::new(), None);
-                loop {
-                    let page =
-                        bench.store.list(&filter, &PageRequest { limit: 7, after }).await.unwrap();
-                    seen.extend(page.items.into_iter().map(|product| product.id));
-                    after = page.next;
-                    if after.is_none() {
-                        break;
-                    }
-                }
+                let seen = all_pages(&bench, &filter).await;
                 let distinct: std::collections::HashSet<_> = seen.iter().collect();
                 assert_eq!((seen.len(), distinct.len()), (25, 25), "{key:?} {ascending}");
             }

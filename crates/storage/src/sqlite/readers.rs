@@ -115,6 +115,7 @@ fn connect(path: &Path) -> Result<Connection> {
             "PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192;",
         )?;
         db.busy_timeout(Duration::from_secs(2))?;
+        super::keep_plans(&db)?;
         db.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok::<_, rusqlite::Error>(db)
     };

@@ -1,7 +1,8 @@
 //! The one writer: runs every job that waits in one transaction, and acknowledges after the commit is on disk.
 //!
 //! While one transaction commits the next jobs gather, so batches grow exactly when it is busy. Each job runs in a
-//! savepoint: a refusal undoes that job alone. SQLite rolls the whole transaction back by itself on some errors
+//! savepoint, so that a refusal undoes that job alone; a job that is alone has the transaction for that, and is spared
+//! the copies of pages that a savepoint keeps. SQLite rolls the whole transaction back by itself on some errors
 //! (a full disk); then nothing more runs and every job of the batch fails.
 
 use std::{
@@ -132,10 +133,14 @@ impl Thread {
             .and_then(|()| self.execute("BEGIN IMMEDIATE"));
         let mut failed = begun.err();
         let mut finishes = Vec::with_capacity(batch.len());
+        let alone = batch.len() == 1;
         for job in batch.drain(..) {
-            finishes.push(self.run_in_savepoint(job, &mut failed));
+            finishes.push(match alone {
+                true => self.run_alone(job, &mut failed),
+                false => self.run_in_savepoint(job, &mut failed),
+            });
         }
-        if failed.is_none() {
+        if failed.is_none() && !self.db.is_autocommit() {
             failed = self.commit().err();
         }
         if let Err(error) = self.lock.unlock() {
@@ -146,7 +151,21 @@ impl Thread {
         }
     }
 
-    /// Runs one job; `failed` is set when the job took the whole transaction down.
+    /// Runs the only job of a transaction: what it refuses is rolled back.
+    fn run_alone(&self, job: Job, failed: &mut Option<Error>) -> Finish {
+        if failed.is_some() {
+            return job(None).1;
+        }
+        let (verdict, finish) = job(Some(&self.db));
+        match verdict {
+            Verdict::Keep if self.db.is_autocommit() => *failed = Some(lost(verdict)),
+            Verdict::Keep => {}
+            Verdict::Undo(_) => self.roll_back(),
+        }
+        finish
+    }
+
+    /// Runs one job of several; `failed` is set when the job took the whole transaction down.
     fn run_in_savepoint(&self, job: Job, failed: &mut Option<Error>) -> Finish {
         if failed.is_some() {
             return job(None).1;
@@ -233,6 +252,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.pragma_update(None, "cache_size", -65_536)?;
     db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    super::keep_plans(&db)?;
     db.set_prepared_statement_cache_capacity(256);
     Ok(db)
 }

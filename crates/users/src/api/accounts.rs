@@ -115,7 +115,7 @@ pub(super) async fn update(
     let basis = input.basis(&body);
     let outcome = match in_order(read(body), basis, &user.etag()) {
         Ok((change, basis)) => {
-            users.store().change(id, &change, &basis, &operation, changed, users.now()).await
+            users.store().change(id, (&change, &basis), (&operation, changed), users.now()).await
         }
         Err(error) => Err(error),
     };

@@ -83,17 +83,16 @@ impl UserStore for SqliteUsers {
     async fn change(
         &self,
         id: UserId,
-        change: &UserChange,
-        basis: &Basis,
-        operation: &Operation,
-        answer: Render,
+        change: (&UserChange, &Basis),
+        operation: (&Operation, Render),
         now: Timestamp,
     ) -> Result<Given> {
-        let (change, basis, operation) = (change.clone(), basis.clone(), *operation);
+        let (change, basis) = (change.0.clone(), change.1.clone());
+        let (operation, render) = (*operation.0, operation.1);
         let write = move |db: &rusqlite::Connection| {
             operations::once(db, OPERATIONS, &operation, now, |db| {
                 let user = accounts::change(db, id, &change, &basis, now)?;
-                Ok(answer(&user)?)
+                Ok(render(&user)?)
             })
         };
         self.db.write(write).await

@@ -29,9 +29,9 @@ pub(super) fn record(db: &Connection, new: NewOrder) -> Result<Recorded, Fault> 
     };
     let inserted = db
         .prepare_cached(
-            "INSERT INTO orders (id, user_id, status, version, lines, total, currency, buyer, fingerprint, owed,
-                                 created_at, updated_at, expires_at)
-             VALUES (?1, ?2, 0, 1, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?8, ?9) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO orders (id, user_id, status, version, lines, total, currency, buyer, fingerprint, created_at,
+                                 updated_at, expires_at)
+             VALUES (?1, ?2, 0, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9) ON CONFLICT (id) DO NOTHING",
         )?
         .execute((
             order.id.bytes(),

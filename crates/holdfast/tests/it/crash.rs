@@ -1,0 +1,124 @@
+//! Crashes: the program is killed under load again and again, and the ledger is held against the shop.
+
+use std::time::Duration;
+
+use holdfast_drill::ledger::Lines;
+use holdfast_drill::{
+    accounts::{Account, sign_in_pool},
+    load::{Behaviour, Purchase, place_all},
+    replay::{Report, run},
+    verdict::{Before, Verdict, judge},
+};
+
+use crate::shop::Shop;
+
+const ACCOUNTS: usize = 4;
+const PRODUCTS: usize = 5;
+
+fn behaviour(shop: &Shop, fresh_keys: bool) -> Behaviour {
+    Behaviour {
+        url: shop.url.clone(),
+        clients: 16,
+        run: "crash".to_owned(),
+        fresh_keys,
+        is_quiet: true,
+    }
+}
+
+async fn stocked(shop: &Shop) -> (Vec<String>, Vec<Account>) {
+    let mut admin = shop.admin().await;
+    let mut products = Vec::new();
+    for number in 0..PRODUCTS {
+        let product = admin.product(&format!("Product {number}"), 1_000_000).await;
+        products.push(product["id"].as_str().unwrap().to_owned());
+    }
+    (products, sign_in_pool(&shop.url, ACCOUNTS).await.unwrap())
+}
+
+fn purchases(products: &[String], count: usize) -> Vec<Purchase> {
+    let purchase = |number: usize| Purchase {
+        name: number.to_string(),
+        account: number,
+        lines: Lines::from([
+            (products[number % PRODUCTS].clone(), 1),
+            (products[(number / PRODUCTS + 1) % PRODUCTS].clone(), 2),
+        ]),
+    };
+    (0..count).map(purchase).collect()
+}
+
+/// Kills the shop `kills` times while orders are placed, and judges. Ends early when all orders are placed.
+async fn drill(shop: &mut Shop, kills: usize, count: usize, fresh_keys: bool) -> (Report, usize) {
+    let (products, accounts) = stocked(shop).await;
+    let before = Before::look(&shop.url, &accounts).await.unwrap();
+    let load = {
+        let (accounts, before, behaviour) =
+            (accounts.clone(), before.clone(), behaviour(shop, fresh_keys));
+        let purchases = purchases(&products, count);
+        tokio::spawn(async move { run(purchases, &accounts, &before, &behaviour).await.unwrap() })
+    };
+    let mut done = 0;
+    while done < kills && !load.is_finished() {
+        // Uneven pauses, so that the kills meet different moments.
+        tokio::time::sleep(Duration::from_millis(40 + 37 * u64::try_from(done % 7).unwrap())).await;
+        shop.kill_and_restart();
+        done += 1;
+    }
+    (load.await.unwrap(), done)
+}
+
+fn assert_check_is_clean(shop: &Shop) {
+    let check = shop.run(&["check"]);
+    assert_eq!(check.code, 0, "{check:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_kills_lose_nothing_and_double_nothing() {
+    let mut shop = Shop::start();
+    let (report, kills) = drill(&mut shop, 50, 12_000, false).await;
+    println!("{kills} kills, {}", report.outcome.to_text());
+    assert!(kills >= 50, "only {kills} kills: the load ended too early");
+    assert!(report.outcome.repeats > 0, "the kills met no request");
+    assert!(report.verdict.is_clean(), "{}", report.verdict.to_text());
+    assert_check_is_clean(&shop);
+}
+
+/// The control: clients that repeat under fresh keys double orders, and the verdict sees it.
+#[tokio::test(flavor = "multi_thread")]
+async fn control_fresh_keys_double_orders() {
+    let mut shop = Shop::start();
+    for _ in 0..5 {
+        let (report, _) = drill(&mut shop, 10, 2_000, true).await;
+        if !report.verdict.doubled.is_empty() {
+            return;
+        }
+    }
+    panic!("no order was doubled: the verdict cannot see it");
+}
+
+/// The control: an order that is deleted behind the shop's back is missed, by the verdict and by `check`.
+#[tokio::test(flavor = "multi_thread")]
+async fn control_a_deleted_order_is_lost() {
+    let mut shop = Shop::start();
+    let (products, accounts) = stocked(&shop).await;
+    let before = Before::look(&shop.url, &accounts).await.unwrap();
+    let outcome = place_all(purchases(&products, 50), &accounts, &behaviour(&shop, false)).await;
+    let clean: Verdict = judge(&shop.url, &accounts, &before, &outcome.ledger).await.unwrap();
+    assert!(clean.is_clean(), "{}", clean.to_text());
+    // Confirmations follow within a quarter of a second.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    shop.kill();
+    let database = rusqlite::Connection::open(shop.data().join("holdfast.db")).unwrap();
+    assert_eq!(
+        database
+            .execute("DELETE FROM orders WHERE seq = (SELECT max(seq) FROM orders)", [])
+            .unwrap(),
+        1
+    );
+    drop(database);
+    shop.kill_and_restart();
+    let verdict = judge(&shop.url, &accounts, &before, &outcome.ledger).await.unwrap();
+    assert_eq!(verdict.lost.len(), 1, "{}", verdict.to_text());
+    let check = shop.run(&["check"]);
+    assert!(check.code == 1 && check.out.contains("is lost"), "{check:?}");
+}

@@ -1,0 +1,16 @@
+//! Behaviour over real HTTP, black box: would it survive replacing the program by another?
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod cli;
+mod conventions;
+mod crash;
+mod errors;
+mod groceries;
+mod orders;
+mod products;
+mod readme;
+mod shop;
+mod system;
+mod tidy;
+mod users;

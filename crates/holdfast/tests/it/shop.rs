@@ -1,0 +1,258 @@
+//! A shop in a process of its own, and its clients.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use holdfast_drill::connection::{Answer, Connection};
+use hyper::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+pub(crate) const ADMIN_PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "a fine passphrase";
+
+/// A running shop; ends when dropped.
+pub(crate) struct Shop {
+    pub url: String,
+    pub folder: TempDir,
+    pub child: Child,
+    settings: Vec<(String, String)>,
+}
+
+impl Shop {
+    /// A shop on an empty folder, without rate limits.
+    pub(crate) fn start() -> Self {
+        Self::start_with(&[("HOLDFAST_RATE_LIMITS", "off")])
+    }
+
+    pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let (child, url) = spawn(folder.path(), &settings, 0);
+        Self { url, folder, child, settings }
+    }
+
+    /// Ends the process without warning, as a crash would, and starts another on the same data and port.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.kill();
+        let port = self.url.rsplit(':').next().unwrap().parse().unwrap();
+        (self.child, self.url) = spawn(self.folder.path(), &self.settings, port);
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Somebody who is not signed in.
+    pub(crate) fn anybody(&self) -> Client {
+        Client { connection: Connection::new(&self.url), token: None, id: String::new() }
+    }
+
+    pub(crate) async fn admin(&self) -> Client {
+        self.sign_in("admin", ADMIN_PASSWORD).await
+    }
+
+    pub(crate) async fn sign_in(&self, username: &str, password: &str) -> Client {
+        let mut client = self.anybody();
+        let session = client
+            .post("/api/users/login", &json!({"username": username, "password": password}))
+            .await;
+        let session = session.expect(200).unwrap();
+        client.token = Some(session["accessToken"].as_str().unwrap().to_owned());
+        client.id = session["user"]["id"].as_str().unwrap().to_owned();
+        client
+    }
+
+    /// A customer who has just registered.
+    pub(crate) async fn customer(&self, username: &str) -> Client {
+        let body = json!({"username": username, "password": PASSWORD});
+        self.anybody().post("/api/users/register", &body).await.expect(201).unwrap();
+        self.sign_in(username, PASSWORD).await
+    }
+
+    pub(crate) async fn seller(&self, username: &str) -> Client {
+        let customer = self.customer(username).await;
+        let path = format!("/api/users/{}", customer.id);
+        self.admin()
+            .await
+            .patch(&path, &json!({"version": 1, "role": "seller"}))
+            .await
+            .expect(200)
+            .unwrap();
+        self.sign_in(username, PASSWORD).await
+    }
+
+    /// Runs another command of the program on this shop's data.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        run(self.folder.path(), arguments, &self.settings)
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+/// Runs a command of the program in `folder` to its end.
+pub(crate) fn run(folder: &Path, arguments: &[&str], settings: &[(String, String)]) -> Ran {
+    let output = command(folder, settings).args(arguments).stdin(Stdio::null()).output().unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+fn command(folder: &Path, settings: &[(String, String)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    command.current_dir(folder).env_clear().env("HOLDFAST_DATA_DIR", folder.join("data"));
+    command.env("HOLDFAST_ADMIN_PASSWORD", ADMIN_PASSWORD);
+    command.envs(settings.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+fn spawn(folder: &Path, settings: &[(String, String)], port: u16) -> (Child, String) {
+    let mut child = command(folder, settings)
+        .env("PORT", port.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let Some(Ok(first)) = lines.next() else {
+        let mut why = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut why).unwrap();
+        panic!("the shop did not start: {why}");
+    };
+    // Whoever writes into a closed pipe ends; the log is read to nowhere.
+    let mut log = child.stderr.take().unwrap();
+    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+    std::thread::spawn(move || lines.count());
+    (child, first.split_whitespace().last().unwrap().to_owned())
+}
+
+/// Waits until `holds`, for at most `limit`.
+pub(crate) async fn wait_until<F: Future<Output = bool>>(
+    limit: Duration,
+    what: &str,
+    mut holds: impl FnMut() -> F,
+) {
+    let deadline = Instant::now() + limit;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "still not after {limit:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Somebody who calls the shop.
+pub(crate) struct Client {
+    pub connection: Connection,
+    pub token: Option<String>,
+    pub id: String,
+}
+
+impl Client {
+    pub(crate) async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let authorization = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        let mut all = headers.to_vec();
+        all.extend(authorization.as_deref().map(|value| ("authorization", value)));
+        let method: Method = method.parse().unwrap();
+        self.connection.send(method, path, &all, Bytes::from(body.to_owned())).await.unwrap()
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
+        self.send("GET", path, &[], "").await
+    }
+
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, &[], &body.to_string()).await
+    }
+
+    pub(crate) async fn post_under(&mut self, key: &str, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, &[("idempotency-key", key)], &body.to_string()).await
+    }
+
+    pub(crate) async fn put(&mut self, path: &str, body: &Value) -> Answer {
+        self.send("PUT", path, &[], &body.to_string()).await
+    }
+
+    pub(crate) async fn patch(&mut self, path: &str, body: &Value) -> Answer {
+        self.send("PATCH", path, &[], &body.to_string()).await
+    }
+
+    pub(crate) async fn delete(&mut self, path: &str) -> Answer {
+        self.send("DELETE", path, &[], "").await
+    }
+
+    /// Adds a product and returns it.
+    pub(crate) async fn product(&mut self, name: &str, quantity: i64) -> Value {
+        self.post("/api/products", &product(name, quantity)).await.expect(201).unwrap()
+    }
+
+    /// Orders units of one product.
+    pub(crate) async fn order(&mut self, product: &Value, quantity: i64) -> Answer {
+        self.post("/api/orders", &items(&[(product, quantity)])).await
+    }
+
+    /// Units on hand and units promised.
+    pub(crate) async fn stock(&mut self, product: &Value) -> (i64, i64) {
+        let found = self.get(&path_of(product)).await.expect(200).unwrap();
+        (found["quantity"].as_i64().unwrap(), found["reserved"].as_i64().unwrap())
+    }
+}
+
+pub(crate) fn product(name: &str, quantity: i64) -> Value {
+    json!({"name": name, "price": {"amount": 1999, "currency": "USD"}, "quantity": quantity})
+}
+
+pub(crate) fn items(items: &[(&Value, i64)]) -> Value {
+    let items: Vec<_> = items
+        .iter()
+        .map(|(product, quantity)| json!({"productId": product["id"], "quantity": quantity}))
+        .collect();
+    json!({ "items": items })
+}
+
+pub(crate) fn path_of(product: &Value) -> String {
+    format!("/api/products/{}", product["id"].as_str().unwrap())
+}
+
+/// The status and the problem's code.
+pub(crate) fn problem(answer: &Answer) -> (u16, String) {
+    (answer.status.as_u16(), answer.json()["code"].as_str().unwrap_or_default().to_owned())
+}
+
+pub(crate) fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
+    answer.headers.get(name).map_or("", |value| value.to_str().unwrap())
+}

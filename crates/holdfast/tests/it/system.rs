@@ -1,0 +1,167 @@
+//! Routes of no service, starting, draining, a full disk.
+
+use std::{process::Command, time::Duration};
+
+use serde_json::Value;
+
+use crate::shop::{Shop, header, items, problem, wait_until};
+
+#[tokio::test]
+async fn health_metrics_and_documentation() {
+    let shop = Shop::start();
+    let mut anybody = shop.anybody();
+    assert_eq!(anybody.get("/livez").await.json()["status"], "alive");
+    assert_eq!(anybody.get("/readyz").await.json()["status"], "ready");
+    let metrics = shop.admin().await.get("/metrics").await;
+    assert!(String::from_utf8_lossy(&metrics.body).contains("http_request_duration_seconds"));
+    assert_eq!(
+        problem(&shop.customer("ada").await.get("/metrics").await),
+        (403, "forbidden".into())
+    );
+    let docs = anybody.get("/docs").await;
+    assert!(header(&docs, "content-type").starts_with("text/html") && !docs.body.is_empty());
+    let page = String::from_utf8_lossy(&docs.body).into_owned();
+    assert!(!page.contains("https://"), "the page loads nothing from elsewhere");
+    let problem_page = anybody.get("/problems/version-conflict").await;
+    assert!(String::from_utf8_lossy(&problem_page.body).contains("Somebody else changed it first"));
+    assert_eq!(problem(&anybody.get("/problems/nonsense").await), (404, "not-found".into()));
+}
+
+#[tokio::test]
+async fn the_openapi_document_names_every_route() {
+    let shop = Shop::start();
+    let document = shop.anybody().get("/openapi.json").await.expect(200).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut operations: Vec<String> = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            operations.push(format!("{method} {path}"));
+        }
+    }
+    for expected in [
+        "post /api/users/register",
+        "post /api/users/login",
+        "post /api/users/refresh",
+        "post /api/users/logout",
+        "get /api/users/me",
+        "patch /api/users/me",
+        "put /api/users/me/password",
+        "post /api/users/me/delete",
+        "get /api/users",
+        "get /api/users/{id}",
+        "patch /api/users/{id}",
+        "post /api/users/{id}/password-reset",
+        "post /api/users/password-reset",
+        "get /.well-known/jwks.json",
+        "get /api/products",
+        "get /api/products/{id}",
+        "get /api/products/categories",
+        "post /api/products",
+        "put /api/products/{id}",
+        "patch /api/products/{id}",
+        "delete /api/products/{id}",
+        "post /api/products/{id}/stock",
+        "get /api/products/{id}/stock/movements",
+        "post /api/products/batch",
+        "post /api/orders",
+        "get /api/orders",
+        "get /api/orders/{id}",
+        "get /api/orders/{id}/events",
+        "post /api/orders/{id}/cancel",
+        "post /api/orders/{id}/pay",
+        "post /api/orders/{id}/ship",
+        "post /api/orders/{id}/deliver",
+        "get /livez",
+        "get /readyz",
+        "get /metrics",
+    ] {
+        assert!(operations.iter().any(|operation| operation == expected), "{expected} is missing");
+    }
+    let printed: Value = serde_json::from_str(&shop.run(&["openapi"]).out).unwrap();
+    assert_eq!(printed, document, "the command and the route agree");
+}
+
+#[tokio::test]
+async fn draining_finishes_what_is_in_flight() {
+    let mut shop = Shop::start();
+    let mut admin = shop.admin().await;
+    let teapot = admin.product("Teapot", 1_000).await;
+    let (token, body) = (admin.token.clone(), items(&[(&teapot, 1)]));
+    let orders: Vec<_> = (0..20)
+        .map(|_| {
+            let (mut client, token, body) = (shop.anybody(), token.clone(), body.clone());
+            client.token = token;
+            tokio::spawn(async move { client.post("/api/orders", &body).await.status.as_u16() })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let pid = shop.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let mut placed = 0;
+    for order in orders {
+        // One that came too late was not accepted at all: its connection was refused.
+        placed += u32::from(order.await.is_ok_and(|status| status == 201));
+    }
+    assert!(shop.child.wait().unwrap().success());
+    shop.kill_and_restart();
+    let mut admin = shop.admin().await;
+    assert_eq!(
+        admin.stock(&teapot).await,
+        (1_000, i64::from(placed)),
+        "what was answered is there, and nothing else"
+    );
+}
+
+/// A tmpfs of a few megabytes; needs the right to mount.
+#[tokio::test]
+async fn a_full_disk_is_said_and_survived() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let mounted =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=3m", "tmpfs", path]).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        eprintln!(
+            "!!! SKIPPED: a full disk cannot be tried without the right to mount a tmpfs !!!"
+        );
+        return;
+    }
+    let data = format!("{path}/data");
+    let shop = Shop::start_with(&[("HOLDFAST_RATE_LIMITS", "off"), ("HOLDFAST_DATA_DIR", &data)]);
+    let mut admin = shop.admin().await;
+    let teapot = admin.product("Teapot", 1_000_000).await;
+    let ballast = format!("{path}/ballast");
+    let body = items(&[(&teapot, 1)]);
+    let mut acknowledged = 0;
+    // The log of the database reuses room that it has, so the disk is filled before and while it is written to.
+    std::fs::write(&ballast, vec![0; 64 << 10]).unwrap();
+    let full = loop {
+        let answer = admin.post("/api/orders", &body).await;
+        match answer.status.as_u16() {
+            201 => acknowledged += 1,
+            _ => break answer,
+        }
+        assert!(acknowledged < 20_000, "the disk never fills");
+    };
+    assert_eq!((problem(&full), header(&full, "retry-after")), ((503, "storage-full".into()), "1"));
+    assert_eq!(
+        admin.stock(&teapot).await,
+        (1_000_000, acknowledged),
+        "reading goes on, and nothing half-done is seen"
+    );
+    std::fs::remove_file(&ballast).unwrap();
+    let (url, token) = (shop.url.clone(), admin.token.clone());
+    wait_until(Duration::from_secs(10), "it takes orders again", || {
+        let mut client = crate::shop::Client {
+            connection: holdfast_drill::connection::Connection::new(&url),
+            token: token.clone(),
+            id: String::new(),
+        };
+        let body = body.clone();
+        async move { client.post("/api/orders", &body).await.status == 201 }
+    })
+    .await;
+    let check = shop.run(&["check"]);
+    assert_eq!(check.code, 0, "{check:?}");
+    drop(shop);
+    Command::new("umount").args(["-l", path]).status().unwrap();
+}

@@ -1,0 +1,92 @@
+//! The house rules that a compiler does not hold.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// Rust files below `folder`, with their text.
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push((path, text));
+        }
+    }
+    found
+}
+
+#[test]
+fn files_are_short_and_say_what_they_are() {
+    for (path, text) in sources(&root().join("crates")) {
+        let lines = text.lines().count();
+        assert!(lines <= 420, "{} has {lines} lines", path.display());
+        assert!(text.starts_with("//! "), "{} does not say what it is", path.display());
+    }
+}
+
+#[test]
+fn engines_are_named_only_where_they_live() {
+    for (path, text) in sources(&root().join("crates")) {
+        let place = path.to_string_lossy().replace('\\', "/");
+        let allowed = place.contains("crates/storage/")
+            || place.contains("/store/")
+            || place.contains("/store.rs")
+            || place.contains("crates/drill/")
+            || place.contains("crates/testkit/")
+            || place.contains("/tests/");
+        assert!(allowed || !text.contains("rusqlite"), "{} names an engine", path.display());
+    }
+}
+
+#[test]
+fn services_do_not_know_each_other_and_models_do_no_io() {
+    let crates = root().join("crates");
+    for service in ["users", "products", "orders"] {
+        let manifest = fs::read_to_string(crates.join(service).join("Cargo.toml")).unwrap();
+        for other in ["users", "products", "orders"].into_iter().filter(|other| *other != service) {
+            assert!(
+                !manifest.contains(&format!("holdfast-{other}")),
+                "{service} depends on {other}"
+            );
+        }
+        let model = crates.join(service).join("src/model");
+        let mut files = if model.is_dir() { sources(&model) } else { Vec::new() };
+        let file = crates.join(service).join("src/model.rs");
+        files.push((file.clone(), fs::read_to_string(file).unwrap()));
+        for (path, text) in files {
+            for forbidden in
+                ["async fn", ".await", "Clock", "tokio::", "holdfast_web", "holdfast_storage"]
+            {
+                assert!(!text.contains(forbidden), "{} uses {forbidden}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn documents_name_files_that_exist() {
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        for name in text.split('`').skip(1).step_by(2) {
+            let looks_like_a_path = name.contains('/')
+                && !name.contains([' ', '{', '*', '…', ':', '<', '$'])
+                && !name.starts_with('/');
+            let in_repository = ["crates/", "docs/", "examples/", ".ci/"]
+                .iter()
+                .any(|start| name.starts_with(start));
+            assert!(
+                !(looks_like_a_path && in_repository) || root().join(name).exists(),
+                "{document} names `{name}`, which is not there"
+            );
+        }
+    }
+}
