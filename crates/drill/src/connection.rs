@@ -90,7 +90,8 @@ impl Connection {
     ) -> Result<Answer> {
         let mut request =
             Request::builder().method(method).uri(path).header(header::HOST, &self.authority);
-        if !body.is_empty() {
+        let typed = headers.iter().any(|(name, _)| *name == "content-type");
+        if !body.is_empty() && !typed {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         for (name, value) in headers {

@@ -50,7 +50,7 @@ fn run(
     mut stopped: watch::Receiver<bool>,
 ) -> tokio::task::JoinHandle<()> {
     let envelope =
-        Envelope::new(routes, Clock::System, Random::System, config.trusted_proxies.clone());
+        Envelope::new(routes, Clock::System, Random::system(), config.trusted_proxies.clone());
     let server = Server::new(ServerLimits::default(), Arc::clone(&envelope));
     tokio::spawn(async move {
         server

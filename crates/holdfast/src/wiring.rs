@@ -58,7 +58,7 @@ impl Catalog for LocalCatalog {
 impl Shop {
     /// Opens the databases and the services on them.
     pub(crate) async fn open(config: &Config) -> Result<Self> {
-        let (clock, random) = (Clock::System, Random::System);
+        let (clock, random) = (Clock::System, Random::system());
         let names = &config.databases;
         let mut opened: Vec<(Option<String>, Database)> = Vec::new();
         let mut open = |name: &Option<String>| match opened.iter().find(|(other, _)| other == name)

@@ -15,8 +15,8 @@ use std::{
     sync::Arc,
 };
 
-use holdfast_types::{Random, Result, Secret};
-use rusqlite::{Connection, OptionalExtension};
+use holdfast_types::{Error, Random, Result, Secret};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 pub use fault::Fault;
 use readers::Readers;
@@ -113,8 +113,14 @@ impl Sqlite {
 
     /// Writes a consistent copy to `target`, which must not exist yet, while the shop goes on.
     pub async fn backup(&self, target: &Path) -> Result<()> {
-        let target = target.to_string_lossy().into_owned();
-        self.scan(move |db| Ok(db.execute("VACUUM INTO ?1", [target]).map(|_| ())?)).await
+        let (source, target) = (self.path().to_owned(), target.to_string_lossy().into_owned());
+        let copy = move || {
+            // The copy is opened with the rights of the original, so a connection for reading would not do.
+            let db = Connection::open_with_flags(source, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            db.execute("VACUUM INTO ?1", [target])
+        };
+        let copied = tokio::task::spawn_blocking(copy).await.map_err(Error::internal)?;
+        Ok(copied.map(|_| ()).map_err(Fault::from)?)
     }
 
     /// Answers when the writer does: the readiness probe.

@@ -9,30 +9,43 @@ use uuid::Uuid;
 
 use crate::Timestamp;
 
-/// A source of random bytes.
+/// A source of random bytes, and of ids. Clones share it.
 #[derive(Clone, Debug)]
-pub enum Random {
-    /// The system's cryptographically secure generator.
+pub struct Random {
+    source: Source,
+    /// Milliseconds and counter of the last id, in 48 and 12 bits.
+    last_id: Arc<AtomicU64>,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
     System,
-    /// Repeatable bytes for tests and simulations; worthless as secrets.
     Seeded(Arc<AtomicU64>),
 }
 
 impl Random {
-    /// A repeatable source.
+    /// The system's cryptographically secure generator.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { source: Source::System, last_id: Arc::default() }
+    }
+
+    /// Repeatable bytes for tests and simulations; worthless as secrets.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        Self::Seeded(Arc::new(AtomicU64::new(seed)))
+        Self { source: Source::Seeded(Arc::new(AtomicU64::new(seed))), last_id: Arc::default() }
     }
 
     /// `N` random bytes.
     #[must_use]
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
-        match self {
-            Self::System => aws_lc_rs::rand::fill(&mut bytes)
-                .expect("the system's generator never fails once it is up"),
-            Self::Seeded(state) => bytes.chunks_mut(8).for_each(|chunk| {
+        match &self.source {
+            Source::System => {
+                aws_lc_rs::rand::fill(&mut bytes)
+                    .expect("the system's generator never fails once it is up");
+            }
+            Source::Seeded(state) => bytes.chunks_mut(8).for_each(|chunk| {
                 let word = split_mix(state.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed))
                     .to_le_bytes();
                 chunk.copy_from_slice(&word[..chunk.len()]);
@@ -41,11 +54,19 @@ impl Random {
         bytes
     }
 
-    /// A UUIDv7 (RFC 9562 §5.7): time-ordered, so that a database appends instead of scattering.
+    /// A UUIDv7 (RFC 9562 §5.7): time-ordered, so that a database appends instead of scattering. Ids of one
+    /// millisecond count up (§6.2, method 1), so they stand in the order in which they were made.
     #[must_use]
     pub fn uuid_v7(&self, now: Timestamp) -> Uuid {
-        let millis = u64::try_from(now.as_millis()).unwrap_or(0);
-        uuid::Builder::from_unix_timestamp_millis(millis, &self.bytes()).into_uuid()
+        let earliest = u64::try_from(now.as_millis()).unwrap_or(0) << 12;
+        let next = |last: u64| earliest.max(last + 1);
+        let last = self
+            .last_id
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        let id = next(last.unwrap_or_else(|last| last));
+        let mut bytes: [u8; 10] = self.bytes();
+        bytes[..2].copy_from_slice(&u16::try_from(id & 0xfff).unwrap_or(0).to_be_bytes());
+        uuid::Builder::from_unix_timestamp_millis(id >> 12, &bytes).into_uuid()
     }
 }
 
@@ -55,4 +76,18 @@ const fn split_mix(state: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_stand_in_the_order_in_which_they_were_made() {
+        let random = Random::system();
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let ids: Vec<Uuid> = (0..10_000).map(|_| random.uuid_v7(now)).collect();
+        assert!(ids.is_sorted_by(|one, next| one < next));
+        assert!(ids.iter().all(|id| id.get_version_num() == 7));
+    }
 }

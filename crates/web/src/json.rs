@@ -2,22 +2,20 @@
 //! what reads but does not fit is 422.
 
 use holdfast_types::{Code, Error, FieldError, Result};
-use serde::de::DeserializeOwned;
-use serde_json::{Value, error::Category};
+use serde::de::{
+    Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
 /// Reads a body. The quick path knows nothing about places; only a body that fails is read again to find it.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
-    serde_json::from_slice(body).or_else(|_| {
-        let value = parse_value(body)?;
-        refuse_duplicates::<T>(body)?;
-        from_json(value)
-    })
+    serde_json::from_slice(body).or_else(|_| from_json(parse_value(body)?))
 }
 
-/// Reads a body as any JSON value: refuses only what is malformed.
+/// Reads a body as any JSON value: refuses only what is malformed, a member that comes twice included.
 pub fn parse_value(body: &[u8]) -> Result<Value> {
-    serde_json::from_slice(body).map_err(|error| {
+    serde_json::from_slice::<Strict>(body).map(|strict| strict.0).map_err(|error| {
         let what = if body.is_empty() {
             "the body is empty: a JSON object is expected".into()
         } else {
@@ -31,19 +29,6 @@ pub fn parse_value(body: &[u8]) -> Result<Value> {
 pub fn from_json<T: DeserializeOwned>(value: Value) -> Result<T> {
     serde_path_to_error::deserialize(value)
         .map_err(|error| misfit(error.path(), &error.inner().to_string()))
-}
-
-/// A `Value` forgets that a member came twice, so this is found in the text.
-fn refuse_duplicates<T: DeserializeOwned>(body: &[u8]) -> Result<()> {
-    match serde_json::from_slice::<T>(body) {
-        Err(error)
-            if error.classify() == Category::Data
-                && error.to_string().starts_with("duplicate field") =>
-        {
-            Err(Error::new(Code::Malformed, error.to_string()))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn misfit(path: &Path, message: &str) -> Error {
@@ -86,6 +71,69 @@ fn quoted<'a>(message: &'a str, prefix: &str) -> Option<&'a str> {
 /// RFC 6901 §3.
 fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
+}
+
+/// A JSON value in which no object has a member twice; `Value` alone would keep the last and forget the rest
+/// (RFC 8259 §4 leaves it open, so two readers could understand the body differently).
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor).map(Strict)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Strict(value)) = members.next_element()? {
+            values.push(value);
+        }
+        Ok(values.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut values = Map::new();
+        while let Some((name, Strict(value))) = members.next_entry::<String, Strict>()? {
+            if values.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("the member `{name}` comes twice")));
+            }
+            values.insert(name, value);
+        }
+        Ok(values.into())
+    }
 }
 
 #[cfg(test)]

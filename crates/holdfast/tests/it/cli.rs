@@ -135,7 +135,7 @@ fn settings_are_refused_with_their_place() {
         &["config"],
         "environment (PORT): port = \"many\": expected a port",
     );
-    refused(&[("DB_CONNECTION_STRING", "oracle://x")], &["serve"], "not `oracle:`");
+    refused(&[("DB_CONNECTION_STRING", "oracle://x"), ("PORT", "0")], &["serve"], "not `oracle:`");
     fs::write(folder.path().join("holdfast.toml"), "prot = 1\n").unwrap();
     refused(&[], &["config"], "holdfast.toml: there is no setting `prot`");
     fs::write(folder.path().join("holdfast.toml"), "port = 4000\n").unwrap();

@@ -1,0 +1,162 @@
+//! `/api/products`: lists, searches, categories, batches.
+
+use serde_json::{Value, json};
+
+use crate::shop::{Client, Shop, header, problem};
+
+async fn stock_shelves(admin: &mut Client) {
+    for (number, (name, category)) in
+        [("Green tea", "Tea"), ("Black tea", "Tea"), ("Kettle", "Kitchen")].iter().enumerate()
+    {
+        let amount = 100 * (3 - i64::try_from(number).unwrap());
+        let body = json!({"sku": format!("S{number}"), "name": name, "category": category, "quantity": number,
+                          "price": {"amount": amount, "currency": "EUR"}});
+        admin.post("/api/products", &body).await.expect(201).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn lists() {
+    let shop = Shop::start();
+    let mut admin = shop.admin().await;
+    stock_shelves(&mut admin).await;
+    let cases = [
+        ("", vec!["Kettle", "Black tea", "Green tea"]),
+        ("?q=&category=&limit=", vec!["Kettle", "Black tea", "Green tea"]),
+        ("?sort=createdAt", vec!["Green tea", "Black tea", "Kettle"]),
+        ("?sort=name", vec!["Black tea", "Green tea", "Kettle"]),
+        ("?sort=-name", vec!["Kettle", "Green tea", "Black tea"]),
+        ("?sort=price", vec!["Kettle", "Black tea", "Green tea"]),
+        ("?sort=-price", vec!["Green tea", "Black tea", "Kettle"]),
+        ("?q=te%20GRE", vec!["Green tea"]),
+        ("?category=Tea&inStock=true", vec!["Black tea"]),
+        ("?inStock=false", vec!["Green tea"]),
+        ("?sku=S2", vec!["Kettle"]),
+        ("?currency=EUR&minPrice=150&maxPrice=250", vec!["Black tea"]),
+        ("?currency=USD", vec![]),
+    ];
+    for (query, expected) in cases {
+        let list = admin.get(&format!("/api/products{query}")).await.expect(200).unwrap();
+        let names: Vec<_> = list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, expected, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn pages_and_parameters() {
+    let shop = Shop::start();
+    let mut admin = shop.admin().await;
+    stock_shelves(&mut admin).await;
+    let ids: Vec<_> = admin.get("/api/products").await.json()["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["id"].as_str().unwrap().to_owned())
+        .collect();
+    let some = admin.get(&format!("/api/products?ids={},{}", ids[0], ids[2])).await.json();
+    assert_eq!(some["items"].as_array().unwrap().len(), 2);
+    let page = admin.get("/api/products?limit=2&sort=name").await;
+    let cursor = page.json()["nextCursor"].as_str().unwrap().to_owned();
+    assert_eq!(
+        header(&page, "link"),
+        format!("</api/products?limit=2&sort=name&cursor={cursor}>; rel=\"next\"")
+    );
+    let rest = admin.get(&format!("/api/products?limit=2&sort=name&cursor={cursor}")).await.json();
+    assert_eq!(
+        (rest["items"][0]["name"].as_str(), &rest["nextCursor"]),
+        (Some("Kettle"), &Value::Null)
+    );
+    assert_eq!(
+        problem(&admin.get(&format!("/api/products?limit=2&sort=price&cursor={cursor}")).await),
+        (400, "invalid-cursor".into())
+    );
+    for (query, parameter) in [
+        ("colour=blue", "colour"),
+        ("limit=101", "limit"),
+        ("limit=x", "limit"),
+        ("sort=size", "sort"),
+        ("minPrice=1", "currency"),
+        ("ids=x", "ids"),
+        ("q=tea&q=pot", "q"),
+    ] {
+        let refused = admin.get(&format!("/api/products?{query}")).await;
+        assert_eq!(
+            (problem(&refused), &refused.json()["parameter"]),
+            ((400, "invalid-parameter".into()), &json!(parameter)),
+            "{query}"
+        );
+    }
+    let categories = admin.get("/api/products/categories").await.json();
+    assert_eq!(
+        categories["items"],
+        json!([{"name": "Kitchen", "count": 1}, {"name": "Tea", "count": 2}])
+    );
+}
+
+#[tokio::test]
+async fn batches() {
+    let shop = Shop::start();
+    let mut seller = shop.seller("sam").await;
+    let item = |sku: &str, name: &str| json!({"sku": sku, "name": name, "price": {"amount": 1, "currency": "USD"}, "quantity": 5});
+    let partial =
+        json!({"mode": "partial", "items": [item("A", "a"), item("B", ""), item("C", "c")]});
+    let answer = seller.post_under("b1", "/api/products/batch", &partial).await;
+    let results = answer.expect(200).unwrap()["results"].clone();
+    assert_eq!(
+        (&results[0]["status"], &results[1]["status"], &results[2]["status"]),
+        (&json!(201), &json!(422), &json!(201))
+    );
+    assert_eq!(results[1]["problem"]["errors"][0]["pointer"], "#/items/1/name");
+    let again = seller.post_under("b1", "/api/products/batch", &partial).await;
+    assert_eq!(
+        (again.json()["results"].clone(), header(&again, "idempotent-replayed")),
+        (results, "true")
+    );
+
+    let atomic = json!({"mode": "atomic", "items": [item("D", "d"), item("A", "a2")]});
+    assert_eq!(
+        problem(&seller.post("/api/products/batch", &atomic).await),
+        (428, "precondition-required".into())
+    );
+    assert_eq!(seller.get("/api/products?sku=D").await.json()["items"], json!([]), "all or none");
+    let mut versioned = item("A", "a2");
+    versioned["version"] = json!(1);
+    let updated = seller
+        .post(
+            "/api/products/batch",
+            &json!({"mode": "atomic", "items": [item("D", "d"), versioned]}),
+        )
+        .await;
+    assert_eq!(
+        (
+            &updated.json()["results"][1]["status"],
+            &updated.json()["results"][1]["product"]["version"]
+        ),
+        (&json!(200), &json!(2))
+    );
+    let overwrite = json!({"mode": "atomic", "overwrite": true, "items": [item("A", "a3")]});
+    seller.post("/api/products/batch", &overwrite).await.expect(200).unwrap();
+    let mut other = shop.seller("eve").await;
+    assert_eq!(
+        problem(&other.post("/api/products/batch", &overwrite).await),
+        (409, "sku-taken".into())
+    );
+    let many: Vec<_> = (0..501).map(|number| item(&format!("M{number}"), "m")).collect();
+    assert_eq!(
+        problem(
+            &seller.post("/api/products/batch", &json!({"mode": "partial", "items": many})).await
+        ),
+        (422, "validation".into())
+    );
+    assert_eq!(
+        problem(
+            &seller.post("/api/products/batch", &json!({"mode": "partial", "items": []})).await
+        ),
+        (422, "validation".into())
+    );
+}
