@@ -10,12 +10,11 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Request, State},
-    http::{Method, header},
+    http::{HeaderValue, Method, header},
     response::Response,
 };
 use holdfast_types::Clock;
 use holdfast_web::{auth::Verifier, with_fallbacks};
-use tower::ServiceExt;
 
 use limits::Limiter;
 pub use limits::RateLimits;
@@ -48,6 +47,13 @@ struct Gateway {
     limiter: Limiter,
 }
 
+/// The gateway, and the same behind CORS.
+#[derive(Clone)]
+struct Doors {
+    plain: Arc<Gateway>,
+    shared: Router,
+}
+
 /// The routes of a whole shop: services behind one router, and `system` for everything that is none of theirs.
 pub fn routes(
     upstreams: Upstreams,
@@ -57,31 +63,41 @@ pub fn routes(
     clock: Clock,
 ) -> Router {
     let limiter = Limiter::new(settings.limits, verifier, clock);
-    let gateway = Arc::new(Gateway { upstreams, system: with_fallbacks(system), limiter });
-    let plain = Router::new().fallback(forward).with_state(gateway);
-    let shared = plain.clone().layer(cors::layer(&settings.cors_origins));
-    // The CORS layer would answer every OPTIONS; only preflights are its business (Fetch standard, §3.2.2).
-    Router::new().fallback(move |request: Request| {
-        let preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        let routes =
-            if request.method() != Method::OPTIONS || preflight { &shared } else { &plain };
-        routes.clone().oneshot(request)
-    })
+    let plain = Arc::new(Gateway { upstreams, system: with_fallbacks(system), limiter });
+    let behind = |State(gateway): State<Arc<Gateway>>, request: Request| async move { gateway.forward(request).await };
+    let shared = Router::new().fallback(behind).with_state(Arc::clone(&plain));
+    let shared = shared.layer(cors::layer(&settings.cors_origins));
+    Router::new().fallback(enter).with_state(Doors { plain, shared })
 }
 
-async fn forward(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
-    let Some(upstream) = gateway.upstreams.of(request.uri().path()) else {
-        return upstream::call_local(gateway.system.clone(), request).await;
-    };
-    let standing = match gateway.limiter.admit(&request) {
-        Ok(standing) => standing,
-        Err(refusal) => return *refusal,
-    };
-    let mut response = upstream.call(request).await;
-    if let Some(standing) = standing {
-        standing.tell(response.headers_mut());
+/// Only what a page of another origin sends passes CORS. Its layer would answer every `OPTIONS`, but only preflights
+/// are its business (Fetch standard, §3.2.2).
+async fn enter(State(doors): State<Doors>, request: Request) -> Response {
+    let headers = request.headers();
+    let preflight = headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if headers.contains_key(header::ORIGIN) && (request.method() != Method::OPTIONS || preflight) {
+        return upstream::call_local(doors.shared, request).await;
     }
+    let mut response = doors.plain.forward(request).await;
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("origin"));
     response
+}
+
+impl Gateway {
+    async fn forward(&self, request: Request) -> Response {
+        let Some(upstream) = self.upstreams.of(request.uri().path()) else {
+            return upstream::call_local(self.system.clone(), request).await;
+        };
+        let standing = match self.limiter.admit(&request) {
+            Ok(standing) => standing,
+            Err(refusal) => return *refusal,
+        };
+        let mut response = upstream.call(request).await;
+        if let Some(standing) = standing {
+            standing.tell(response.headers_mut());
+        }
+        response
+    }
 }
 
 impl Upstreams {

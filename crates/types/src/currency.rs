@@ -1,6 +1,6 @@
 //! Currencies of ISO 4217.
 
-use std::{fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -28,13 +28,26 @@ impl FromStr for Currency {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = CODES.split(' ').any(|code| code == text);
-        let bytes = <[u8; 3]>::try_from(text.as_bytes());
-        match bytes {
-            Ok(bytes) if known => Ok(Self(bytes)),
+        match <[u8; 3]>::try_from(text.as_bytes()) {
+            Ok(bytes) if is_known(bytes) => Ok(Self(bytes)),
             _ => Err("expected a currency of ISO 4217 in capitals, such as USD"),
         }
     }
+}
+
+/// Binary search: the codes are sorted and four bytes apart.
+fn is_known(code: [u8; 3]) -> bool {
+    let codes = CODES.as_bytes();
+    let (mut low, mut high) = (0, codes.len().div_ceil(4));
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        match codes[middle * 4..middle * 4 + 3].cmp(&code) {
+            Ordering::Equal => return true,
+            Ordering::Less => low = middle + 1,
+            Ordering::Greater => high = middle,
+        }
+    }
+    false
 }
 
 impl fmt::Debug for Currency {
@@ -56,5 +69,21 @@ impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_found_and_nothing_else() {
+        assert!(CODES.split(' ').is_sorted());
+        assert!(CODES.split(' ').all(|code| code.parse::<Currency>().is_ok()));
+        assert!(
+            ["", "US", "usd", "USDX", "XXX", "AAA", "ZZZ", "AED ", "ÄÖ"]
+                .iter()
+                .all(|code| code.parse::<Currency>().is_err())
+        );
     }
 }

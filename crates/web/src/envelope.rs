@@ -15,6 +15,10 @@ use tokio::time::Instant;
 use tower::ServiceExt;
 use uuid::Uuid;
 
+mod durations;
+
+use durations::Durations;
+
 use crate::{Problem, problem::Unwritten};
 
 /// How long an answer may take, from the last header on.
@@ -29,8 +33,8 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Travels in a request's extensions.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The operation id of a request that brings none of its own.
-    pub operation_id: Uuid,
+    /// The operation id of a mutating request that brings none of its own.
+    pub operation_id: Option<Uuid>,
     /// Who sent it, as far as proxies that we trust can say.
     pub client: IpAddr,
     /// Names the request in answers and in the log.
@@ -67,6 +71,7 @@ pub struct Envelope {
     clock: Clock,
     random: Random,
     trusted_proxies: Vec<IpAddr>,
+    durations: Durations,
 }
 
 impl Envelope {
@@ -78,13 +83,13 @@ impl Envelope {
         random: Random,
         trusted_proxies: Vec<IpAddr>,
     ) -> Arc<Self> {
-        Arc::new(Self { routes, clock, random, trusted_proxies })
+        Arc::new(Self { routes, clock, random, trusted_proxies, durations: Durations::default() })
     }
 
     /// Answers one request of `peer`.
     pub async fn answer(self: Arc<Self>, mut request: Request, peer: IpAddr) -> Response {
         let started = Instant::now();
-        let context = self.context(request.headers(), peer);
+        let context = self.context(&request, peer);
         let request_id = context.request_id.clone();
         let method = request.method().clone();
         let service = service_of(request.uri().path());
@@ -101,7 +106,7 @@ impl Envelope {
         }
         let status = response.status().as_u16();
         tracing::debug!(request_id = request_id.as_str(), %method, service, status, elapsed = ?started.elapsed(), "answered");
-        record(&method, service, status, started);
+        self.durations.record(&method, service, status, started.elapsed());
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID.clone(), request_id.0);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -129,7 +134,8 @@ impl Envelope {
         response
     }
 
-    fn context(&self, headers: &HeaderMap, peer: IpAddr) -> Context {
+    fn context(&self, request: &Request, peer: IpAddr) -> Context {
+        let headers = request.headers();
         let now = self.clock.now();
         let request_id =
             headers.get(&REQUEST_ID).filter(|id| is_sane(id)).cloned().unwrap_or_else(|| {
@@ -137,7 +143,7 @@ impl Envelope {
                 HeaderValue::from_str(&fresh).expect("a UUID is a header value")
             });
         Context {
-            operation_id: self.random.uuid_v7(now),
+            operation_id: (!request.method().is_safe()).then(|| self.random.uuid_v7(now)),
             client: self.client(headers, peer),
             request_id: RequestId(request_id),
         }
@@ -216,23 +222,4 @@ fn service_of(path: &str) -> &'static str {
         rest if rest.starts_with("orders") => "orders",
         _ => "system",
     }
-}
-
-fn record(method: &Method, service: &'static str, status: u16, started: Instant) {
-    let method = match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        _ => "other",
-    };
-    let class = match status / 100 {
-        2 => "2xx",
-        3 => "3xx",
-        4 => "4xx",
-        _ => "5xx",
-    };
-    let labels = [("method", method), ("service", service), ("status", class)];
-    metrics::histogram!("http_request_duration_seconds", &labels).record(started.elapsed());
 }

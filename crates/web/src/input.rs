@@ -36,7 +36,7 @@ impl<S: Send + Sync> FromRequest<S> for Input {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let minted = parts.extensions.get::<Context>().map(|context| context.operation_id);
+        let minted = parts.extensions.get::<Context>().and_then(|context| context.operation_id);
         let path = parts
             .extensions
             .get::<axum::extract::OriginalUri>()

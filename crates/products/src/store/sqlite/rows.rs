@@ -42,8 +42,8 @@ pub(super) fn product(row: &Row<'_>) -> rusqlite::Result<Product> {
         name: row.get(2)?,
         description: row.get(3)?,
         category: row.get(4)?,
-        images: json(row, 5)?,
-        metadata: json(row, 6)?,
+        images: json_unless_empty(row, 5)?,
+        metadata: json_unless_empty(row, 6)?,
         price: money(row, 7)?,
         status: if row.get(9)? { Status::Archived } else { Status::Active },
     };
@@ -68,6 +68,17 @@ pub(super) fn money(row: &Row<'_>, index: usize) -> rusqlite::Result<Money> {
     let text = row.get_ref(index + 1)?.as_str()?;
     let currency = text.parse().map_err(|error: &str| damaged(index + 1, error))?;
     Ok(Money { amount: row.get(index)?, currency })
+}
+
+/// Most products have neither images nor metadata, and are read often.
+fn json_unless_empty<T: serde::de::DeserializeOwned + Default>(
+    row: &Row<'_>,
+    index: usize,
+) -> rusqlite::Result<T> {
+    match row.get_ref(index)?.as_str()? {
+        "[]" | "{}" => Ok(T::default()),
+        _ => json(row, index),
+    }
 }
 
 pub(super) fn json<T: serde::de::DeserializeOwned>(
