@@ -1,31 +1,26 @@
 //! The shop beside its limits, in one run: what the machine could do if the shop did nothing.
 
 mod limits;
+mod raw;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use bytes::Bytes;
-use hyper::Method;
+use tokio::time::Instant;
 
 use crate::{
     Result,
     accounts::{Account, sign_in_pool},
-    connection::Connection,
-    ledger::Lines,
-    load::{Behaviour, Purchase, place_all},
+    load::Behaviour,
     sale::create_product,
 };
 
 pub use limits::serve_bare;
+use raw::{RawConnection, authority};
 
 /// Products that spread orders go to.
 const PRODUCTS: usize = 64;
+/// Clients that order, for each that reads: orders wait for the disk.
+const ORDER_CLIENTS: usize = 4;
 /// Rounds of each measurement; they take turns, and the median counts.
 const ROUNDS: usize = 3;
 
@@ -75,50 +70,82 @@ pub async fn bench(seller: &Account, plan: &Plan, mut tell: impl FnMut(&str)) ->
     Ok(())
 }
 
+/// Reads per second of `path`.
 async fn read_rate(url: &str, path: &str, plan: &Plan) -> Result<f64> {
-    let done = Arc::new(AtomicBool::new(false));
-    let count = Arc::new(AtomicU64::new(0));
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", authority(url));
+    let until = Instant::now() + plan.read_time;
     let clients: Vec<_> = (0..plan.behaviour.clients)
-        .map(|_| {
-            let (done, count, mut connection, path) =
-                (Arc::clone(&done), Arc::clone(&count), Connection::new(url), path.to_owned());
-            tokio::spawn(async move {
-                while !done.load(Ordering::Relaxed) {
-                    connection.send(Method::GET, &path, &[], Bytes::new()).await?.expect(200)?;
-                    count.fetch_add(1, Ordering::Relaxed);
-                }
-                Ok::<_, String>(())
-            })
-        })
+        .map(|_| tokio::spawn(read_until(url.to_owned(), request.clone(), until)))
         .collect();
-    tokio::time::sleep(plan.read_time).await;
-    done.store(true, Ordering::Relaxed);
+    let mut count = 0;
     for client in clients {
-        client.await.map_err(|error| error.to_string())??;
+        count += client.await.map_err(|error| error.to_string())??;
     }
-    let count = u32::try_from(count.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
     Ok(f64::from(count) / plan.read_time.as_secs_f64())
 }
 
+async fn read_until(url: String, request: String, until: Instant) -> Result<u32> {
+    let mut connection = RawConnection::open(&url).await?;
+    let mut count = 0;
+    while Instant::now() < until {
+        connection.exchange(request.as_bytes(), "200").await?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// One-line orders per second, each with a token and a key of its own.
 async fn order_rate(
     products: &[String],
     accounts: &[Account],
     plan: &Plan,
     round: &str,
 ) -> Result<f64> {
-    let purchase = |number: usize| Purchase {
-        name: format!("{round}-{number}"),
-        account: number,
-        lines: Lines::from([(products[number % products.len()].clone(), 1)]),
-    };
-    let behaviour =
-        Behaviour { is_quiet: true, clients: plan.behaviour.clients * 4, ..plan.behaviour.clone() };
-    let outcome = place_all((0..plan.orders).map(purchase).collect(), accounts, &behaviour).await;
-    match outcome.ledger.unexpected.first() {
-        Some(answer) => Err(format!("an order failed: {answer}")),
-        None => Ok(f64::from(u32::try_from(plan.orders).unwrap_or(u32::MAX))
-            / outcome.elapsed.as_secs_f64()),
+    let clients = plan.behaviour.clients * ORDER_CLIENTS;
+    let started = Instant::now();
+    let clients: Vec<_> = (0..clients)
+        .map(|client| {
+            let account = &accounts[client % accounts.len()];
+            let name = format!("{}-{round}-{client}", plan.behaviour.run);
+            let share = plan.orders / clients;
+            tokio::spawn(place_many(
+                plan.behaviour.url.clone(),
+                account.token.clone(),
+                products.to_vec(),
+                (name, share),
+            ))
+        })
+        .collect();
+    let mut count = 0;
+    for client in clients {
+        count += client.await.map_err(|error| error.to_string())??;
     }
+    Ok(f64::from(count) / started.elapsed().as_secs_f64())
+}
+
+async fn place_many(
+    url: String,
+    token: String,
+    products: Vec<String>,
+    (name, share): (String, usize),
+) -> Result<u32> {
+    let mut connection = RawConnection::open(&url).await?;
+    let mut count = 0;
+    for number in 0..share {
+        let body = format!(
+            "{{\"items\":[{{\"productId\":\"{}\",\"quantity\":1}}]}}",
+            products[number % products.len()]
+        );
+        let request = format!(
+            "POST /api/orders HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\nidempotency-key: {name}-{number}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            authority(&url),
+            body.len(),
+        );
+        connection.exchange(request.as_bytes(), "201").await?;
+        count += 1;
+    }
+    Ok(count)
 }
 
 fn sorted(rates: &[f64]) -> Vec<f64> {

@@ -64,7 +64,9 @@ pub fn routes(
 ) -> Router {
     let limiter = Limiter::new(settings.limits, verifier, clock);
     let plain = Arc::new(Gateway { upstreams, system: with_fallbacks(system), limiter });
-    let behind = |State(gateway): State<Arc<Gateway>>, request: Request| async move { gateway.forward(request).await };
+    let behind = |State(gateway): State<Arc<Gateway>>, request: Request| async move {
+        gateway.forward(request).await
+    };
     let shared = Router::new().fallback(behind).with_state(Arc::clone(&plain));
     let shared = shared.layer(cors::layer(&settings.cors_origins));
     Router::new().fallback(enter).with_state(Doors { plain, shared })
