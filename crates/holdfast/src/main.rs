@@ -78,7 +78,10 @@ fn read_layers(cli: &Cli) -> Result<Layers> {
         Err(dotenvy::Error::Io(error)) if error.kind() == ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(refuse_dotenv(&error)),
     };
-    Layers::new(&flags, std::env::vars(), dotenv)
+    // What is not Unicode is none of ours.
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Layers::new(&flags, environment, dotenv)
 }
 
 fn refuse_dotenv(error: &dotenvy::Error) -> Error {

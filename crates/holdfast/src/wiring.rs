@@ -1,6 +1,6 @@
 //! Where services meet: the only place that knows all of them.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{
@@ -60,15 +60,15 @@ impl Shop {
     pub(crate) async fn open(config: &Config) -> Result<Self> {
         let (clock, random) = (Clock::System, Random::system());
         let names = &config.databases;
-        let mut opened: Vec<(Option<String>, Database)> = Vec::new();
-        let mut open = |name: &Option<String>| match opened.iter().find(|(other, _)| other == name)
-        {
-            Some((_, database)) => Ok(database.clone()),
-            None => {
-                let database = holdfast_storage::open(name.as_deref(), &config.data_dir)?;
-                opened.push((name.clone(), database.clone()));
-                Ok::<_, holdfast_types::Error>(database)
+        let mut opened: Vec<(PathBuf, Database)> = Vec::new();
+        let mut open = |url: &Option<String>| {
+            let path = holdfast_storage::resolve(url.as_deref(), &config.data_dir)?;
+            if let Some((_, database)) = opened.iter().find(|(other, _)| *other == path) {
+                return Ok(database.clone());
             }
+            let database = holdfast_storage::open(url.as_deref(), &config.data_dir)?;
+            opened.push((path, database.clone()));
+            Ok::<_, holdfast_types::Error>(database)
         };
         let (users_db, products_db, orders_db) =
             (open(&names.users)?, open(&names.products)?, open(&names.orders)?);

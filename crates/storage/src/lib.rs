@@ -3,7 +3,7 @@
 
 pub mod sqlite;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use holdfast_types::{Code, Error, Result};
 
@@ -19,6 +19,12 @@ pub enum Database {
 /// Opens the database that `url` names: a `sqlite:PATH`, or a file in `data_dir` when there is no connection string.
 /// Refuses with a sentence: unknown schemes, damaged files, files of other programs.
 pub fn open(url: Option<&str>, data_dir: &Path) -> Result<Database> {
+    Sqlite::open(&resolve(url, data_dir)?).map(Database::Sqlite)
+}
+
+/// The file that `url` names, by one name for each file: two openings of one file in a process would undo each other's
+/// locks, since closing any descriptor of a file drops all POSIX locks of the process on it.
+pub fn resolve(url: Option<&str>, data_dir: &Path) -> Result<PathBuf> {
     let path = match url {
         None => data_dir.join("holdfast.db"),
         Some(url) => match url.strip_prefix("sqlite:") {
@@ -26,7 +32,18 @@ pub fn open(url: Option<&str>, data_dir: &Path) -> Result<Database> {
             None => return Err(unknown_scheme(url)),
         },
     };
-    Sqlite::open(&path).map(Database::Sqlite)
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."));
+    match (path.canonicalize(), folder.canonicalize(), path.file_name()) {
+        (Ok(path), _, _) => Ok(path),
+        (Err(_), Ok(folder), Some(name)) => Ok(folder.join(name)),
+        _ => Err(Error::new(
+            Code::InvalidParameter,
+            format!("{}: there is no such folder", folder.display()),
+        )),
+    }
 }
 
 fn unknown_scheme(url: &str) -> Error {

@@ -8,7 +8,7 @@ use argon2::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use holdfast_types::{Code, Error, Random, Result};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// OWASP's second choice for Argon2id: 19 MiB, two passes, one lane. About 26 ms of CPU.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -66,12 +66,16 @@ impl Passwords {
             .await
             .map_err(|_| overloaded())?;
         let turn = turn.map_err(Error::internal)?;
-        let working = tokio::task::spawn_blocking(move || {
+        let (sender, receiver) = oneshot::channel();
+        // A thread of its own, since it gives the hash's 19 MiB back when it ends; one of a pool would keep them.
+        let thread = std::thread::Builder::new().name("password".into()).spawn(move || {
             let result = work();
             drop(turn);
-            result
+            // Nobody listens when the client has gone.
+            let _ = sender.send(result);
         });
-        working.await.map_err(Error::internal)?
+        thread.map_err(Error::internal)?;
+        receiver.await.map_err(Error::internal)?
     }
 }
 

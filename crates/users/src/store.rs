@@ -112,13 +112,14 @@ pub(crate) trait UserStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Given>;
 
-    /// Begins a session of a user.
+    /// Begins a session of a user whose password is still the one that was verified and who may still sign in;
+    /// says whether it did.
     async fn begin_session(
         &self,
-        user: UserId,
+        user: &User,
         token: RefreshToken,
         expires_at: Timestamp,
-    ) -> Result<()>;
+    ) -> Result<bool>;
 
     /// Exchanges a refresh token: the newest moves the session on, a repeat does not, an older one ends it.
     async fn exchange(

@@ -14,6 +14,10 @@ use crate::model::User;
 /// Seconds that an access token lives.
 pub(crate) const ACCESS_SECONDS: i64 = 15 * 60;
 
+/// Links that are followed from a presented token: about a millisecond of hashing, and ten days of a session. What is
+/// older counts as invented.
+const CHAIN_LINKS: i64 = 1000;
+
 /// A key that signs access tokens, as stored: PKCS #8 (RFC 8410).
 #[derive(Clone)]
 pub(crate) struct SigningKey {
@@ -136,7 +140,7 @@ impl RefreshToken {
     /// Where this token stands in a chain whose newest link has `newest` as its hash, after `generation` exchanges.
     pub(crate) fn place(self, newest: &[u8; 32], generation: i64, secret: &Secret) -> Link {
         let mut token = self;
-        for distance in 0..=generation {
+        for distance in 0..=generation.min(CHAIN_LINKS) {
             if token.stored_hash(secret) == *newest {
                 return match distance {
                     0 => Link::Newest,

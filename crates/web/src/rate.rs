@@ -1,7 +1,10 @@
 //! Rate limits: the generic cell rate algorithm (ITU-T I.371), one time stamp per key in a bounded table.
 //! The table forgets the keys used least, so a flood of addresses costs memory of a fixed size.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use holdfast_types::Timestamp;
 use quick_cache::sync::Cache;
@@ -35,13 +38,15 @@ pub struct RateLimit {
     quota: Quota,
     /// When a key's bucket would be empty again, in milliseconds since the Unix epoch.
     empty_at: Cache<Box<str>, i64>,
+    /// Held while a key's time is read and written, so that no request is counted with another.
+    counting: Mutex<()>,
 }
 
 impl RateLimit {
     /// A limit of `quota` for each key.
     #[must_use]
     pub fn new(quota: Quota) -> Self {
-        Self { quota, empty_at: Cache::new(KEYS) }
+        Self { quota, empty_at: Cache::new(KEYS), counting: Mutex::default() }
     }
 
     /// The quota.
@@ -52,6 +57,7 @@ impl RateLimit {
 
     /// Takes one request of `key` out of its quota.
     pub fn take(&self, key: &str, now: Timestamp) -> Standing {
+        let _counting = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
         let standing = self.look(key, now);
         if standing.allowed {
             let empty_at =
@@ -62,8 +68,16 @@ impl RateLimit {
         standing
     }
 
+    /// Takes back that `key` made a request.
+    pub fn give_back(&self, key: &str) {
+        let _counting = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(empty_at) = self.empty_at.get(key) {
+            self.empty_at.insert(key.into(), empty_at - self.interval());
+        }
+    }
+
     /// Where `key` stands, without taking anything.
-    pub fn look(&self, key: &str, now: Timestamp) -> Standing {
+    fn look(&self, key: &str, now: Timestamp) -> Standing {
         let empty_at = self.empty_at.get(key).unwrap_or(0).max(now.as_millis());
         let allowed = empty_at + self.interval() - now.as_millis() <= self.period();
         self.standing(empty_at, now, allowed)
@@ -107,6 +121,10 @@ mod tests {
         assert_eq!(taken[3].wait, Duration::from_secs(1));
         assert!(limit.take("b", start).allowed, "keys do not share");
         assert!(!limit.take("a", start.plus(Duration::from_millis(900))).allowed);
-        assert!(limit.take("a", start.plus(Duration::from_millis(1_000))).allowed);
+        let later = start.plus(Duration::from_millis(1_000));
+        assert!(limit.take("a", later).allowed);
+        assert!(!limit.take("a", later).allowed);
+        limit.give_back("a");
+        assert!(limit.take("a", later).allowed);
     }
 }

@@ -20,21 +20,22 @@ pub(crate) async fn backup(config: &Config, target: &Path) -> Result<ExitCode> {
             format!("{} exists already", target.display()),
         ));
     }
-    let database = open_existing(config, names.orders.as_deref())?;
+    require_existing(config)?;
+    let database = holdfast_storage::open(names.orders.as_deref(), &config.data_dir)?;
     database.backup(target).await?;
     let size = std::fs::metadata(target).map_err(Error::internal)?.len();
     print(&format!("Wrote {} ({size} bytes)\n", target.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Opens a database that must be there already.
-pub(super) fn open_existing(
-    config: &Config,
-    url: Option<&str>,
-) -> Result<holdfast_storage::Database> {
-    if url.is_none() && !config.data_dir.join("holdfast.db").exists() {
-        let why = format!("there is no shop in {}: give --data-dir", config.data_dir.display());
-        return Err(Error::new(Code::InvalidParameter, why));
+/// Refuses to make a shop where there should be one.
+pub(super) fn require_existing(config: &Config) -> Result<()> {
+    let path = holdfast_storage::resolve(config.databases.orders.as_deref(), &config.data_dir);
+    match path.is_ok_and(|path| path.exists()) {
+        true => Ok(()),
+        false => {
+            let why = format!("there is no shop in {}: give --data-dir", config.data_dir.display());
+            Err(Error::new(Code::InvalidParameter, why))
+        }
     }
-    holdfast_storage::open(url, &config.data_dir)
 }

@@ -9,7 +9,7 @@ use std::{
 use holdfast_orders::OrderAudit;
 use holdfast_types::{OrderId, Reservation, ReservationState, Result, Settlement};
 
-use super::{backup::open_existing, print};
+use super::{backup::require_existing, print};
 use crate::{config::Config, wiring::Shop};
 
 /// What is found must still be there after this long: the shop may be selling while it is audited, and orders and
@@ -18,7 +18,7 @@ const SECOND_LOOK: Duration = Duration::from_secs(2);
 
 /// Audits a live or a resting database; exit status 1 says that a promise is broken.
 pub(crate) async fn check(config: &Config) -> Result<ExitCode> {
-    open_existing(config, config.databases.orders.as_deref())?;
+    require_existing(config)?;
     let shop = Shop::open(config).await?;
     let mut report = audit(&shop).await?;
     if !report.findings.is_empty() {

@@ -70,17 +70,36 @@ impl Parts {
     /// Pays the debt of one order, if it has one.
     pub(super) async fn pay_debt(&self, id: OrderId) -> Result<()> {
         match self.store.debt(id).await? {
-            Some(settlement) => self.settle(&[(id, settlement)]).await,
+            Some(settlement) => self.settle(&[(id, settlement)]).await.map(|_| ()),
             None => Ok(()),
         }
     }
 
-    async fn settle(&self, debts: &[(OrderId, Settlement)]) -> Result<()> {
+    /// Settles debts and strikes them out; says how many. One that cannot be settled does not hold up the others.
+    async fn settle(&self, debts: &[(OrderId, Settlement)]) -> Result<usize> {
         if debts.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
-        self.catalog.settle(debts).await?;
-        self.store.settled(debts).await
+        match self.catalog.settle(debts).await {
+            Ok(()) => {
+                self.store.settled(debts).await?;
+                Ok(debts.len())
+            }
+            Err(error) if error.is_transient() => Err(error),
+            Err(error) if debts.len() == 1 => {
+                tracing::error!(%error, order = %debts[0].0, "cannot settle: products is not told");
+                Ok(0)
+            }
+            Err(_) => self.settle_apart(debts).await,
+        }
+    }
+
+    async fn settle_apart(&self, debts: &[(OrderId, Settlement)]) -> Result<usize> {
+        let mut settled = 0;
+        for debt in debts {
+            settled += Box::pin(self.settle(std::slice::from_ref(debt))).await?;
+        }
+        Ok(settled)
     }
 
     /// Confirms what no batch has taken along.
@@ -100,8 +119,7 @@ impl Parts {
         loop {
             let expired = self.store.expire(self.clock.now()).await?;
             let debts: Vec<_> = expired.iter().map(|id| (*id, Settlement::Release)).collect();
-            self.settle(&debts).await?;
-            if expired.is_empty() {
+            if self.settle(&debts).await? == 0 {
                 return Ok(());
             }
         }
@@ -110,8 +128,7 @@ impl Parts {
     async fn pay_debts(&self, age: Duration) -> Result<()> {
         loop {
             let debts = self.store.debts(self.clock.now().minus(age)).await?;
-            self.settle(&debts).await?;
-            if debts.is_empty() {
+            if self.settle(&debts).await? == 0 {
                 return Ok(());
             }
         }
@@ -130,7 +147,9 @@ impl Parts {
                 .filter(|(_, settlement)| *settlement == Settlement::Release)
                 .count();
             tracing::info!(found = unconfirmed.len(), released, "settled half-made orders");
-            self.settle(&settlements).await?;
+            if self.settle(&settlements).await? == 0 {
+                return Ok(());
+            }
         }
     }
 }

@@ -103,6 +103,6 @@ impl OrderStore for SqliteOrders {
     }
 
     async fn forget(&self, before: Timestamp) -> Result<()> {
-        self.db.write(move |db| operations::forget(db, OPERATIONS, before).map(|_| ())).await
+        operations::forget(&self.db, OPERATIONS, before).await
     }
 }

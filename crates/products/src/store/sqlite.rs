@@ -162,6 +162,6 @@ impl ProductStore for SqliteProducts {
     }
 
     async fn forget(&self, before: Timestamp) -> Result<()> {
-        self.db.write(move |db| operations::forget(db, OPERATIONS, before).map(|_| ())).await
+        operations::forget(&self.db, OPERATIONS, before).await
     }
 }

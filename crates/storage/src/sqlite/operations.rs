@@ -3,7 +3,10 @@
 use holdfast_types::{Answer, Given, Operation, Result, Timestamp, reused};
 use rusqlite::{Connection, OptionalExtension};
 
-use super::Fault;
+use super::{Fault, Sqlite};
+
+/// Rows that one transaction forgets: it holds up orders for a few milliseconds.
+const FORGET_ROWS: usize = 1000;
 
 /// The answer that `operation` was given before, if any.
 /// Refuses with `idempotency-key-reused` when the earlier request had another content.
@@ -52,10 +55,15 @@ pub fn once(
     Ok(Given { answer, replayed: false })
 }
 
-/// Forgets at most 1,000 answers given before `before`; says how many.
-pub fn forget(db: &Connection, table: &'static str, before: Timestamp) -> Result<usize, Fault> {
+/// Forgets answers given before `before`, a thousand in each transaction.
+pub async fn forget(db: &Sqlite, table: &'static str, before: Timestamp) -> Result<()> {
     let sql = format!(
-        "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE at < ?1 LIMIT 1000)"
+        "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE at < ?1 LIMIT {FORGET_ROWS})"
     );
-    Ok(db.execute(&sql, [before.as_millis()])?)
+    loop {
+        let sql = sql.clone();
+        if db.write(move |db| Ok(db.execute(&sql, [before.as_millis()])?)).await? < FORGET_ROWS {
+            return Ok(());
+        }
+    }
 }

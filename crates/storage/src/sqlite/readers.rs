@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Mutex, MutexGuard, PoisonError, TryLockError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -30,13 +30,13 @@ const STATEMENTS: usize = 128;
 pub(super) struct Readers {
     lookups: Vec<Mutex<Connection>>,
     next: AtomicUsize,
-    lists: std::sync::Arc<Lists>,
+    lists: Arc<Lists>,
 }
 
 #[derive(Debug)]
 struct Lists {
     idle: Mutex<Vec<Connection>>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 impl Readers {
@@ -45,9 +45,9 @@ impl Readers {
         let lookups = open(LOOKUP_CONNECTIONS)?.into_iter().map(Mutex::new).collect();
         let lists = Lists {
             idle: Mutex::new(open(LIST_CONNECTIONS)?),
-            turns: Semaphore::new(LIST_CONNECTIONS),
+            turns: Arc::new(Semaphore::new(LIST_CONNECTIONS)),
         };
-        Ok(Self { lookups, next: AtomicUsize::new(0), lists: std::sync::Arc::new(lists) })
+        Ok(Self { lookups, next: AtomicUsize::new(0), lists: Arc::new(lists) })
     }
 
     pub(super) fn get<T>(&self, query: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T> {
@@ -72,14 +72,20 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
-        let lists = std::sync::Arc::clone(&self.lists);
         let overloaded =
             || Error::new(Code::Overloaded, "too many lists are being read at once: repeat");
-        let turn = tokio::time::timeout(LIST_WAIT, self.lists.turns.acquire())
+        let turn = Arc::clone(&self.lists.turns).acquire_owned();
+        let turn = tokio::time::timeout(LIST_WAIT, turn)
             .await
-            .map_err(|_| overloaded())?;
-        let _turn = turn.map_err(Error::internal)?;
-        let reading = tokio::task::spawn_blocking(move || lists.run(query));
+            .map_err(|_| overloaded())?
+            .map_err(Error::internal)?;
+        let lists = Arc::clone(&self.lists);
+        // The turn goes with the query: a client that has gone does not end it.
+        let reading = tokio::task::spawn_blocking(move || {
+            let result = lists.run(query);
+            drop(turn);
+            result
+        });
         reading.await.map_err(Error::internal)?
     }
 }
@@ -87,13 +93,34 @@ impl Readers {
 impl Lists {
     fn run<T>(&self, query: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T> {
         let taken = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut connection =
+        let connection =
             taken.ok_or_else(|| Error::new(Code::Overloaded, "no connection is free: repeat"))?;
+        let mut borrowed = Borrowed { connection: Some(connection), lists: self };
+        let connection = borrowed
+            .connection
+            .as_mut()
+            .ok_or_else(|| Error::internal("the connection is gone"))?;
         let deadline = Instant::now() + LIST_TIME;
-        let limited = connection.progress_handler(10_000, Some(move || Instant::now() > deadline));
-        let result = limited.map_err(Fault::from).and_then(|()| query(&connection));
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        Ok(result?)
+        connection
+            .progress_handler(10_000, Some(move || Instant::now() > deadline))
+            .map_err(Fault::from)?;
+        Ok(query(connection)?)
+    }
+}
+
+/// Goes back when dropped, also when the query panicked.
+struct Borrowed<'a> {
+    connection: Option<Connection>,
+    lists: &'a Lists,
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        self.lists
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(self.connection.take());
     }
 }
 

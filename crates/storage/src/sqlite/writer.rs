@@ -14,8 +14,11 @@ use std::{
 };
 
 use holdfast_types::{Code, Error, Result};
-use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use rusqlite::{Connection, hooks::Wal, wal::CheckpointMode};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{Fault, file::APPLICATION_ID};
 
@@ -25,8 +28,12 @@ const QUEUE_JOBS: usize = 1024;
 const TRANSACTION_JOBS: usize = 256;
 /// How long a job waits for a place in the queue before the client hears `overloaded`.
 const QUEUE_WAIT: Duration = Duration::from_secs(2);
-/// Pages written before SQLite moves them from the log into the file: 64 MiB.
-const CHECKPOINT_PAGES: i64 = 16_384;
+/// Pages written before they are moved from the log into the file: 64 MiB.
+const CHECKPOINT_PAGES: i32 = 16_384;
+/// Between two attempts to cut the log file back.
+const CUT_PAUSE: Duration = Duration::from_secs(1);
+/// How long another process may hold the database.
+const BUSY_TIME: Duration = Duration::from_secs(5);
 /// A log file above this size is cut back after a checkpoint.
 const WAL_BYTES: u64 = 256 << 20;
 
@@ -52,7 +59,7 @@ impl Writer {
         let db = connect(path).map_err(Fault::from)?;
         let lock = File::create(path.with_extension("writer-lock")).map_err(Error::internal)?;
         let (queue, jobs) = mpsc::channel(QUEUE_JOBS);
-        let thread = Thread { db, lock, wal: wal_path(path) };
+        let thread = Thread { db, lock, wal: super::wal_path(path), last_cut: Instant::now() };
         std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || thread.run(jobs))
@@ -112,10 +119,11 @@ struct Thread {
     db: Connection,
     lock: File,
     wal: PathBuf,
+    last_cut: Instant,
 }
 
 impl Thread {
-    fn run(self, mut jobs: mpsc::Receiver<Job>) {
+    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut batch = Vec::with_capacity(TRANSACTION_JOBS);
         while jobs.blocking_recv_many(&mut batch, TRANSACTION_JOBS) > 0 {
             self.transact(&mut batch);
@@ -209,14 +217,36 @@ impl Thread {
         })
     }
 
-    /// Cuts the log file back when readers have kept it from being reused.
-    fn cut_log(&self) {
+    /// Cuts the log file back when readers have kept it from being reused. Never waits for them: the next try is soon.
+    fn cut_log(&mut self) {
         let size = std::fs::metadata(&self.wal).map_or(0, |file| file.len());
-        if size > WAL_BYTES
-            && let Err(error) = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        {
-            tracing::warn!(%error, "cannot cut the write-ahead log back");
+        if size <= WAL_BYTES || self.last_cut.elapsed() < CUT_PAUSE {
+            return;
         }
+        self.last_cut = Instant::now();
+        let impatient = self.db.busy_timeout(Duration::ZERO);
+        let cut = impatient
+            .and_then(|()| self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+        let patient = self.db.busy_timeout(BUSY_TIME);
+        match cut.and(patient).map_err(Fault::from) {
+            Ok(()) => {}
+            Err(fault) if fault.is_fatal() => die(&fault.into()),
+            Err(fault) => {
+                tracing::warn!(error = %Error::from(fault), "cannot cut the write-ahead log back");
+            }
+        }
+    }
+}
+
+/// Moves pages from the log into the file. SQLite's own hook would ignore that the disk failed.
+fn checkpoint(wal: &mut Wal, pages: i32) -> rusqlite::Result<()> {
+    if pages < CHECKPOINT_PAGES {
+        return Ok(());
+    }
+    match wal.checkpoint_v2(CheckpointMode::PASSIVE) {
+        Err(error) if Fault::is_fatal_error(&error) => Err(error),
+        // Readers are in the way, or another process is at it: a later commit tries again.
+        _ => Ok(()),
     }
 }
 
@@ -236,22 +266,16 @@ fn lost(verdict: Verdict) -> Error {
     }
 }
 
-fn wal_path(path: &Path) -> PathBuf {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    wal.into()
-}
-
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let db = Connection::open(path)?;
-    db.busy_timeout(Duration::from_secs(5))?;
+    let mut db = Connection::open(path)?;
+    db.busy_timeout(BUSY_TIME)?;
     db.pragma_update(None, "application_id", APPLICATION_ID)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "mmap_size", 0)?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.pragma_update(None, "cache_size", -16_384)?;
-    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    db.wal_hook(Some(checkpoint))?;
     super::keep_plans(&db)?;
     db.set_prepared_statement_cache_capacity(256);
     Ok(db)

@@ -186,7 +186,9 @@ pub(super) async fn delete_me(
     responses((status = 204)))]
 pub(super) async fn reset_password(State(users): State<Users>, mut input: Input) -> Reply {
     let body: ResetBody = parse(&input.body().await?)?;
-    let operation = input.operation(users.secret(), "anyone", &[])?;
+    // Whoever has the token is the principal: a key names a request only within its principal.
+    let principal = format!("{:?}", users.secret().fingerprint(body.reset_token.as_bytes()));
+    let operation = input.operation(users.secret(), &principal, &[])?;
     Ok(given(users.reset_password(&body.reset_token, &body.new_password, &operation).await?))
 }
 

@@ -36,8 +36,9 @@ impl Users {
             (&self.0.failures_by_username, folded.as_str()),
             (&self.0.failures_by_address, address.as_str()),
         ];
+        // Each attempt counts until it has succeeded, so that many at once do not pass together.
         for (limit, key) in &limits {
-            check(limit.as_ref(), key, now)?;
+            count(limit.as_ref(), key, now)?;
         }
         let sane = password.chars().count() <= PASSWORD_CHARACTERS;
         let user = self.store().find(&folded).await?.filter(|_| sane);
@@ -50,24 +51,27 @@ impl Users {
             }
             false => self.0.passwords.verify("", None).await?,
         };
-        match user.filter(|user| matches && user.is_active()) {
-            Some(user) => self.begin_session(user).await,
-            None => {
-                for (limit, key) in limits {
-                    limit.as_ref().map(|limit| limit.take(key, now));
-                }
-                Err(Error::new(Code::InvalidCredentials, "username or password is wrong"))
+        let wrong = || Error::new(Code::InvalidCredentials, "username or password is wrong");
+        let user = user.filter(|user| matches && user.is_active()).ok_or_else(wrong)?;
+        let session = self.begin_session(user).await?.ok_or_else(wrong)?;
+        for (limit, key) in limits {
+            if let Some(limit) = limit {
+                limit.give_back(key);
             }
         }
+        Ok(session)
     }
 
-    async fn begin_session(&self, user: User) -> Result<SignedIn> {
+    /// `None` when the user's standing has changed since the password was verified.
+    async fn begin_session(&self, user: User) -> Result<Option<SignedIn>> {
         let now = self.now();
         let session = SessionId::new(self.0.random.uuid_v7(now));
         let token = RefreshToken::first(session, &self.0.random);
-        self.store().begin_session(user.id, token, now.plus(SESSION_TIME)).await?;
+        if !self.store().begin_session(&user, token, now.plus(SESSION_TIME)).await? {
+            return Ok(None);
+        }
         let access_token = self.0.signer.sign(&user, session, now)?;
-        Ok(SignedIn { user, access_token, refresh_token: token.to_wire() })
+        Ok(Some(SignedIn { user, access_token, refresh_token: token.to_wire() }))
     }
 
     /// Exchanges a refresh token for its successor. A repeat before the successor is used gets the same one;
@@ -113,8 +117,8 @@ impl Users {
     }
 }
 
-fn check(limit: Option<&RateLimit>, key: &str, now: Timestamp) -> Result<()> {
-    match limit.map(|limit| limit.look(key, now)) {
+fn count(limit: Option<&RateLimit>, key: &str, now: Timestamp) -> Result<()> {
+    match limit.map(|limit| limit.take(key, now)) {
         Some(standing) if !standing.allowed => Err(too_many("failed logins", standing.wait)),
         _ => Ok(()),
     }

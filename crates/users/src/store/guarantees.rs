@@ -40,7 +40,8 @@ impl Bench {
     async fn session(&self, user: UserId) -> RefreshToken {
         let session = SessionId::new(self.fresh.random.uuid_v7(self.now()));
         let token = RefreshToken::first(session, &self.fresh.random);
-        self.store.begin_session(user, token, self.later()).await.unwrap();
+        let user = self.store.get(user).await.unwrap().unwrap();
+        assert!(self.store.begin_session(&user, token, self.later()).await.unwrap());
         token
     }
 
@@ -225,6 +226,25 @@ async fn reset_password_works_once_and_in_time() {
         assert_eq!(reset(1).await.unwrap_err().code(), Code::Validation, "used");
         bench.fresh.clock.advance(Duration::from_secs(3600));
         assert_eq!(reset(2).await.unwrap_err().code(), Code::Validation, "too late");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn begin_session_looks_again_at_the_password() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let verified = bench.store.create(&bench.new_user("ada")).await.unwrap().0;
+        let change = PasswordChange {
+            user: verified.id,
+            from: "hash".to_owned(),
+            to: "new hash".to_owned(),
+            keep: None,
+        };
+        bench.store.change_password(&change, &bench.operation(), bench.now()).await.unwrap();
+        let session = SessionId::new(bench.fresh.random.uuid_v7(bench.now()));
+        let token = RefreshToken::first(session, &bench.fresh.random);
+        assert!(!bench.store.begin_session(&verified, token, bench.later()).await.unwrap());
     })
     .await;
 }

@@ -165,12 +165,12 @@ impl UserStore for SqliteUsers {
 
     async fn begin_session(
         &self,
-        user: UserId,
+        user: &User,
         token: RefreshToken,
         expires_at: Timestamp,
-    ) -> Result<()> {
-        let hash = token.stored_hash(&self.secret);
-        self.db.write(move |db| sessions::begin(db, user, token.session, hash, expires_at)).await
+    ) -> Result<bool> {
+        let (hash, user) = (token.stored_hash(&self.secret), user.clone());
+        self.db.write(move |db| sessions::begin(db, &user, token.session, hash, expires_at)).await
     }
 
     async fn exchange(
@@ -202,11 +202,7 @@ impl UserStore for SqliteUsers {
     }
 
     async fn forget(&self, before: Timestamp) -> Result<()> {
-        self.db
-            .write(move |db| {
-                operations::forget(db, OPERATIONS, before)?;
-                sessions::forget(db, before)
-            })
-            .await
+        operations::forget(&self.db, OPERATIONS, before).await?;
+        self.db.write(move |db| sessions::forget(db, before)).await
     }
 }

@@ -130,7 +130,7 @@ fn explain(line: u64, error: &csv::Error) -> (u64, String) {
 fn row(line: u64, columns: Columns) -> Row {
     let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
     let product = json!({
-        "sku": columns.sku,
+        "sku": filled(Some(columns.sku)),
         "name": columns.name,
         "description": filled(columns.description),
         "category": filled(columns.category),

@@ -9,20 +9,30 @@ use super::{
     super::{Exchanged, ResetGrant},
     accounts,
 };
-use crate::tokens::{Link, RefreshToken, SigningKey};
+use crate::{
+    model::User,
+    tokens::{Link, RefreshToken, SigningKey},
+};
 
+/// Looks again: the password may have changed, or the user been shut out, while the password was verified.
 pub(super) fn begin(
     db: &Connection,
-    user: UserId,
+    user: &User,
     session: SessionId,
     token_hash: [u8; 32],
     expires_at: Timestamp,
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
+    let current = accounts::get(db, user.id)?;
+    if !current
+        .is_some_and(|current| current.is_active() && current.password_hash == user.password_hash)
+    {
+        return Ok(false);
+    }
     db.prepare_cached(
         "INSERT INTO sessions (id, user_id, token_hash, expires_at) VALUES (?1, ?2, ?3, ?4)",
     )?
-    .execute((session.bytes(), user.bytes(), token_hash, expires_at.as_millis()))?;
-    Ok(())
+    .execute((session.bytes(), user.id.bytes(), token_hash, expires_at.as_millis()))?;
+    Ok(true)
 }
 
 struct Session {
@@ -64,7 +74,7 @@ pub(super) fn exchange(
         }
         Link::Newest | Link::Previous => {}
     }
-    let Some(user) = accounts::get(db, session.user)?.filter(crate::model::User::is_active) else {
+    let Some(user) = accounts::get(db, session.user)?.filter(User::is_active) else {
         return Ok(Exchanged::Over);
     };
     if place == Link::Newest {
