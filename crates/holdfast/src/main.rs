@@ -18,10 +18,6 @@ use holdfast_types::{Error, Result};
 use cli::{Cli, Command, UserCommand};
 use config::{Config, Layers};
 
-/// Orders allocate and free small things at a high rate from several threads.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {
