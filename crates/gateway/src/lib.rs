@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderValue, Method, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::Response,
 };
 use holdfast_types::Clock;
@@ -76,9 +76,14 @@ pub fn routes(
 /// are its business (Fetch standard, §3.2.2).
 async fn enter(State(doors): State<Doors>, request: Request) -> Response {
     let headers = request.headers();
-    let preflight = headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let preflight = request.method() == Method::OPTIONS
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     if headers.contains_key(header::ORIGIN) && (request.method() != Method::OPTIONS || preflight) {
-        return upstream::call_local(doors.shared, request).await;
+        let mut response = upstream::call_local(doors.shared, request).await;
+        if preflight && response.status() == StatusCode::OK {
+            *response.status_mut() = StatusCode::NO_CONTENT;
+        }
+        return response;
     }
     let mut response = doors.plain.forward(request).await;
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("origin"));
@@ -95,7 +100,10 @@ impl Gateway {
             Err(refusal) => return *refusal,
         };
         let mut response = upstream.call(request).await;
-        if let Some(standing) = standing {
+        // A refusal of the service's own limit speaks for itself.
+        if let Some(standing) =
+            standing.filter(|_| response.status() != StatusCode::TOO_MANY_REQUESTS)
+        {
             standing.tell(response.headers_mut());
         }
         response

@@ -8,7 +8,12 @@ pub const METADATA_PAIRS: usize = 50;
 /// Folds case, so that names which differ only in case are equal.
 #[must_use]
 pub fn fold(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).collect()
+    // Through capitals and back: a lone lower-casing would tell ß from ss, and σ from ς.
+    text.chars()
+        .flat_map(char::to_lowercase)
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// The words that a search matches: runs of letters and digits, folded, in order of appearance, each once.
@@ -73,5 +78,24 @@ pub fn check_email(text: &str) -> Result<(), String> {
             Ok(())
         }
         _ => Err("expected an e-mail address such as ada@example.com".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_is_folded_beyond_ascii() {
+        for (one, other) in [
+            ("ADA", "ada"),
+            ("ΣΑΣ", "σας"),
+            ("straße", "STRASSE"),
+            ("STRAẞE", "strasse"),
+            ("Żółć", "żÓŁĆ"),
+        ] {
+            assert_eq!(fold(one), fold(other));
+        }
+        assert_eq!(words("Green-Tea, green 100g!"), ["green", "tea", "100g"]);
     }
 }

@@ -169,6 +169,11 @@ impl User {
         !self.disabled && !self.deleted
     }
 
+    /// Whether they are an administrator who can act.
+    pub(crate) fn is_in_charge(&self) -> bool {
+        self.is_active() && self.role == Role::Admin
+    }
+
     /// Makes a change that is based on `basis`. A change that alters nothing leaves the version alone.
     /// Refuses with `precondition-failed` or `version-conflict`.
     pub(crate) fn change(&mut self, change: &UserChange, basis: &Basis) -> Result<()> {

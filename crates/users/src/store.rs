@@ -96,8 +96,13 @@ pub(crate) trait UserStore: Send + Sync {
     /// Erases a user's personal data and ends all sessions; once per operation.
     async fn delete(&self, id: UserId, operation: &Operation, now: Timestamp) -> Result<Given>;
 
-    /// Keeps a permission to reset a password; once per operation. Returns when it expires.
-    async fn grant_reset(&self, grant: &ResetGrant, operation: &Operation) -> Result<Timestamp>;
+    /// Keeps a permission to reset a password; once per operation. Returns when it expires, and whether it was kept
+    /// before.
+    async fn grant_reset(
+        &self,
+        grant: &ResetGrant,
+        operation: &Operation,
+    ) -> Result<(Timestamp, bool)>;
 
     /// The user whom an unused, unexpired permission is for.
     async fn find_reset(&self, token_hash: &[u8; 32], now: Timestamp) -> Result<Option<User>>;

@@ -7,7 +7,7 @@ mod verifier;
 use holdfast_types::{Role, SessionId, UserId};
 use serde::{Deserialize, Serialize};
 
-pub use extract::{Admin, Caller, LapsedCaller, MaybeCaller, Seller};
+pub use extract::{Admin, Caller, LapsedCaller, Seller};
 pub use verifier::{PublicKey, Revocations, Verifier};
 
 /// The claims of an access token.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{
     body::Body,
-    extract::{FromRequest, Request},
+    extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, Method, header},
 };
 use bytes::Bytes;
@@ -12,7 +12,11 @@ use holdfast_types::{Basis, Code, Error, IfMatch, Operation, Result, Secret};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use uuid::Uuid;
 
-use crate::{Problem, envelope::Context};
+use crate::{
+    Problem,
+    envelope::Context,
+    query::{Judged, NoQuery},
+};
 
 /// Bytes of a body, but for batches.
 const BODY_BYTES: usize = 64 << 10;
@@ -34,8 +38,11 @@ pub struct Input {
 impl<S: Send + Sync> FromRequest<S> for Input {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        if parts.extensions.get::<Judged>().is_none() {
+            NoQuery::from_request_parts(&mut parts, state).await?;
+        }
         let minted = parts.extensions.get::<Context>().and_then(|context| context.operation_id);
         let path = parts
             .extensions
@@ -54,6 +61,16 @@ impl Input {
 
     /// Reads the body, of at most `limit` bytes and one of the media `types`.
     pub async fn body_of(&mut self, limit: usize, types: &[&str]) -> Result<Bytes> {
+        let declared = self
+            .headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if declared.is_some_and(|length| length > limit as u64) {
+            return Err(Error::new(
+                Code::ContentTooLarge,
+                format!("the body may have {limit} bytes"),
+            ));
+        }
         let body = Limited::new(std::mem::take(&mut self.body), limit).collect();
         let late = || Error::new(Code::RequestTimeout, "the body did not arrive within 10 seconds");
         let bytes = match tokio::time::timeout(BODY_TIME, body).await.map_err(|_| late())? {
@@ -127,8 +144,11 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>> {
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else { return Ok(None) };
     let key = value.to_str().unwrap_or_default();
-    let bare = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
-    let sane = (1..=KEY_CHARACTERS).contains(&bare.len())
+    let quoted = key.strip_prefix('"').and_then(|key| key.strip_suffix('"'));
+    let bare = quoted.unwrap_or(key);
+    let balanced = quoted.is_some() || !(key.starts_with('"') || key.ends_with('"'));
+    let sane = balanced
+        && (1..=KEY_CHARACTERS).contains(&bare.len())
         && bare.bytes().all(|byte| byte.is_ascii_graphic());
     if sane && values.next().is_none() {
         return Ok(Some(bare));

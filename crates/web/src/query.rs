@@ -14,9 +14,22 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.insert(Judged);
         Ok(Self(parse(parts.uri.query().unwrap_or_default())?))
     }
 }
+
+/// For routes without parameters.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// Refuses every parameter.
+pub type NoQuery = Query<Nothing>;
+
+/// Marks a request whose parameters an extractor has judged.
+#[derive(Clone, Copy)]
+pub(crate) struct Judged;
 
 fn parse<T: DeserializeOwned>(query: &str) -> Result<T> {
     let mut pairs: Vec<(String, String)> = Vec::new();

@@ -20,6 +20,9 @@ const BACKLOG: u32 = 4096;
 /// Pause after an accept failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Between two looks at a preface that has only begun.
+const PREFACE_PAUSE: Duration = Duration::from_millis(20);
+
 /// What a connection may take.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerLimits {
@@ -120,6 +123,22 @@ async fn accept(
     }
 }
 
+/// Waits for a first byte, and for all of the HTTP/2 preface (RFC 9113 §3.4) when it begins like that.
+/// False when the client has gone.
+async fn has_opened(stream: &TcpStream) -> bool {
+    const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut bytes = [0; PREFACE.len()];
+    loop {
+        match stream.peek(&mut bytes).await {
+            Ok(0) | Err(_) => return false,
+            Ok(count) if count == PREFACE.len() || bytes[..count] != PREFACE[..count] => {
+                return true;
+            }
+            Ok(_) => tokio::time::sleep(PREFACE_PAUSE).await,
+        }
+    }
+}
+
 async fn connection(
     limits: ServerLimits,
     envelope: Arc<Envelope>,
@@ -127,9 +146,9 @@ async fn connection(
     peer: SocketAddr,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    // hyper-util waits for the first byte without a limit, to tell HTTP/1 from HTTP/2.
-    let first_byte = tokio::time::timeout(limits.header_time, stream.peek(&mut [0])).await;
-    if !matches!(first_byte, Ok(Ok(1))) || stream.set_nodelay(true).is_err() {
+    // hyper-util waits without a limit until it can tell HTTP/1 from HTTP/2.
+    let opening = tokio::time::timeout(limits.header_time, has_opened(&stream)).await;
+    if !opening.unwrap_or(false) || stream.set_nodelay(true).is_err() {
         return;
     }
     let mut stream = TimeoutStream::new(stream);

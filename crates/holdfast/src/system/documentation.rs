@@ -9,7 +9,7 @@ use axum::{
 };
 use holdfast_types::{Code, Error};
 use holdfast_web::{
-    Reply,
+    NoQuery, Reply,
     catalog_of_problems::{Description, named},
 };
 use utoipa::openapi::{
@@ -89,12 +89,15 @@ pub(super) fn routes(document: &OpenApi) -> Router {
     let json = document.to_json().expect("the document is plain data");
     Router::new()
         .route("/", get(|| async { axum::response::Redirect::temporary("/docs") }))
-        .route("/openapi.json", get(move || async move { with_type("application/json", json) }))
-        .route("/docs", get(|| async { page(DOCS_PAGE.to_owned()) }))
+        .route(
+            "/openapi.json",
+            get(move |_: NoQuery| async move { with_type("application/json", json) }),
+        )
+        .route("/docs", get(|_: NoQuery| async { page(DOCS_PAGE.to_owned()) }))
         .route("/problems/{code}", get(explain_problem))
 }
 
-async fn explain_problem(Path(name): Path<String>) -> Reply {
+async fn explain_problem(Path(name): Path<String>, _: NoQuery) -> Reply {
     let problem =
         named(&name).ok_or_else(|| Error::new(Code::NotFound, "there is no such problem"))?;
     Ok(page(problem_page(problem)))

@@ -10,7 +10,7 @@ use std::{
 
 use axum::{extract::State, response::Response};
 use holdfast_storage::Database;
-use holdfast_web::{Reply, json_reply};
+use holdfast_web::{NoQuery, Reply, json_reply};
 use serde_json::json;
 
 use super::Metrics;
@@ -54,13 +54,13 @@ impl Health {
 
 /// The process lives.
 #[utoipa::path(get, path = "/livez", tag = "system", responses((status = 200)))]
-pub(super) async fn is_alive() -> Reply<Response> {
+pub(super) async fn is_alive(_: NoQuery) -> Reply<Response> {
     json_reply(200, &json!({"status": "alive"}))
 }
 
 /// The process can serve; if not, `problems` says why.
 #[utoipa::path(get, path = "/readyz", tag = "system", responses((status = 200), (status = 503)))]
-pub(super) async fn is_ready(State(health): State<Health>) -> Reply<Response> {
+pub(super) async fn is_ready(State(health): State<Health>, _: NoQuery) -> Reply<Response> {
     let problems = health.problems().await;
     match problems.is_empty() {
         true => json_reply(200, &json!({"status": "ready"})),

@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 use holdfast_types::{Error, Result};
-use holdfast_web::{auth::Admin, with_fallbacks};
+use holdfast_web::{NoQuery, auth::Admin, with_fallbacks};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use super::Health;
@@ -48,7 +48,11 @@ impl Metrics {
 
 /// Metrics in the format of Prometheus; for administrators.
 #[utoipa::path(get, path = "/metrics", tag = "system", security(("bearer" = [])), responses((status = 200)))]
-pub(super) async fn show_metrics(State(health): State<Health>, _admin: Admin) -> Response {
+pub(super) async fn show_metrics(
+    State(health): State<Health>,
+    _admin: Admin,
+    _: NoQuery,
+) -> Response {
     health.metrics.text()
 }
 

@@ -110,3 +110,63 @@ async fn revealing_nothing_before_signing_in() {
         assert!(header(&answer, "www-authenticate").starts_with("Bearer"));
     }
 }
+
+#[tokio::test]
+async fn parameters_that_nobody_knows() {
+    let shop = Shop::start();
+    let mut admin = shop.admin().await;
+    let teapot = admin.product("Teapot", 5).await;
+    let product = format!("/api/products/{}", teapot["id"].as_str().unwrap());
+    for path in [
+        &product,
+        "/api/products/categories",
+        "/api/users/me",
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+    ] {
+        let refused = admin.get(&format!("{path}?colour=blue")).await;
+        assert_eq!(problem(&refused), (400, "invalid-parameter".into()), "{path}");
+    }
+    let body = crate::shop::product("Pot", 1);
+    assert_eq!(
+        problem(&admin.post("/api/products?colour=blue", &body).await),
+        (400, "invalid-parameter".into())
+    );
+}
+
+/// How long the server keeps a connection that sends `bytes` and then nothing, and what it says.
+fn patience(shop: &Shop, bytes: &'static [u8]) -> std::thread::JoinHandle<(Duration, String)> {
+    let address = shop.url.trim_start_matches("http://").to_owned();
+    std::thread::spawn(move || {
+        let started = tokio::time::Instant::now();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.write_all(bytes).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        (started.elapsed(), String::from_utf8_lossy(&answer).into_owned())
+    })
+}
+
+#[tokio::test]
+async fn slow_clients_are_not_waited_for() {
+    let shop = Shop::start();
+    let silent = patience(&shop, b"");
+    let half_preface = patience(&shop, b"PRI * HTTP/2.0\r\n");
+    let half_headers = patience(&shop, b"GET /livez HTTP/1.1\r\nhost: a\r\n");
+    let half_body = patience(
+        &shop,
+        b"POST /api/users/login HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
+    );
+    for client in [silent, half_preface, half_headers] {
+        let (kept, _) = client.join().unwrap();
+        assert!(kept < Duration::from_secs(15), "kept for {kept:?}");
+    }
+    let (kept, answer) = half_body.join().unwrap();
+    assert!(
+        kept < Duration::from_secs(15) && answer.contains("request-timeout"),
+        "{kept:?} {answer}"
+    );
+}

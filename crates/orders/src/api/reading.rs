@@ -7,8 +7,8 @@ use axum::{
 };
 use holdfast_types::{Code, Error, OrderId, OrderKind, Page, Result, UserId};
 use holdfast_web::{
-    IdPath, Query, Reply, auth::Caller, invalid_parameter, json_reply, list_reply, not_modified,
-    page_request,
+    IdPath, NoQuery, Query, Reply, auth::Caller, invalid_parameter, json_reply, list_reply,
+    not_modified, page_request,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -77,6 +77,7 @@ fn whose(caller: &Caller, asked: Option<&str>) -> Result<Option<UserId>> {
 pub(super) async fn get_order(
     State(orders): State<Orders>,
     caller: Caller,
+    _: NoQuery,
     IdPath(id): IdPath<OrderKind>,
     headers: HeaderMap,
 ) -> Reply {
@@ -101,6 +102,7 @@ pub(super) async fn find(orders: &Orders, caller: &Caller, id: OrderId) -> Resul
 pub(super) async fn list_order_events(
     State(orders): State<Orders>,
     caller: Caller,
+    _: NoQuery,
     IdPath(id): IdPath<OrderKind>,
     uri: Uri,
 ) -> Reply {

@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use holdfast_types::{Error, FieldError, Given, Result, Version};
-use holdfast_web::{Input, Reply, auth::Seller, from_json, given, parse, parse_value};
+use holdfast_web::{Input, Problem, Reply, auth::Seller, from_json, given, parse, parse_value};
 use serde_json::Value;
 
-use super::wire::{BatchBody, Mode, ProductBody, written};
+use super::wire::{BatchBody, Mode, ProductBody, with_current, written};
 use crate::{
     Products,
     model::{BatchItem, BatchMode, BatchRequest, Change},
@@ -50,7 +50,19 @@ pub(super) async fn write_products(
     let request =
         BatchRequest { mode, overwrite: body.overwrite, is_admin: caller.is_admin(), items };
     let change = Change { by: caller.user, at: products.now() };
-    Ok(given(products.store().write_batch(request, &operation, change, written).await?))
+    match products.store().write_batch(request, &operation, change, written).await {
+        Ok(answer) => Ok(given(answer)),
+        Err(error) => Err(conflict(&products, error).await),
+    }
+}
+
+/// Adds what is current to the conflict of an item.
+async fn conflict(products: &Products, error: Error) -> Problem {
+    let id = error.extras().get("productId").and_then(Value::as_str).and_then(|id| id.parse().ok());
+    match id {
+        Some(id) => with_current(products, id, error).await,
+        None => error.into(),
+    }
 }
 
 fn read_item(products: &Products, index: usize, item: Value) -> Result<BatchItem> {

@@ -7,7 +7,8 @@ use axum::{
 };
 use holdfast_types::{Currency, Error, Page, ProductId, ProductKind, Result, words};
 use holdfast_web::{
-    IdPath, Query, Reply, invalid_parameter, json_reply, list_reply, not_modified, page_request,
+    IdPath, NoQuery, Query, Reply, invalid_parameter, json_reply, list_reply, not_modified,
+    page_request,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -142,7 +143,7 @@ pub(super) async fn list_products(
 /// The categories, with how many products there are of each.
 #[utoipa::path(get, path = "/api/products/categories", tag = "products",
     responses((status = 200, description = "All categories by name")))]
-pub(super) async fn list_categories(State(products): State<Products>) -> Reply {
+pub(super) async fn list_categories(State(products): State<Products>, _: NoQuery) -> Reply {
     let found = products.store().categories().await?;
     let items: Vec<_> =
         found.into_iter().map(|(name, count)| json!({"name": name, "count": count})).collect();
@@ -154,6 +155,7 @@ pub(super) async fn list_categories(State(products): State<Products>) -> Reply {
     responses((status = 200, body = ProductView<'static>), (status = 304)))]
 pub(super) async fn get_product(
     State(products): State<Products>,
+    _: NoQuery,
     IdPath(id): IdPath<ProductKind>,
     headers: HeaderMap,
 ) -> Reply {

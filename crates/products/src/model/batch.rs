@@ -60,6 +60,10 @@ pub(crate) fn upsert(
 ) -> Result<Upsert> {
     let (overwrite, is_admin) = request;
     let Some(mut product) = existing else {
+        if item.version.is_some() {
+            let why = "the item names a version, but there is no product with its sku: a new product has none";
+            return Err(Error::new(Code::VersionConflict, why));
+        }
         let details = Details { status: item.status.unwrap_or(Status::Active), ..item.details };
         return Ok(Upsert::Create(NewProduct {
             id: item.id,
@@ -81,6 +85,12 @@ pub(crate) fn upsert(
     }
     let basis = Basis { if_match: None, version: item.version };
     let patch = ProductPatch::replacing(item.details, item.quantity, item.status);
-    let movement = product.edit(&patch, &basis, change)?;
+    let current = product.version;
+    let movement = product.edit(&patch, &basis, change).map_err(|error| match error.code() {
+        Code::VersionConflict => {
+            error.with("currentVersion", current.0).with("productId", product.id.to_string())
+        }
+        _ => error,
+    })?;
     Ok(Upsert::Update(product, movement))
 }

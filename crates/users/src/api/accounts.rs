@@ -7,7 +7,7 @@ use axum::{
 };
 use holdfast_types::{Code, Error, Given, Operation, Result, UserId};
 use holdfast_web::{
-    ClientAddress, Input, Problem, Reply,
+    ClientAddress, Input, NoQuery, Problem, Reply,
     auth::{Caller, LapsedCaller},
     conditional::in_order,
     from_json, given, json_reply, not_modified, parse, parse_value, replayed,
@@ -53,6 +53,7 @@ pub(super) async fn register_user(
 pub(super) async fn get_me(
     State(users): State<Users>,
     caller: Caller,
+    _: NoQuery,
     headers: HeaderMap,
 ) -> Reply {
     show(&users, caller.user, &headers).await

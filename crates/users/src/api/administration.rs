@@ -6,9 +6,9 @@ use axum::{
 };
 use holdfast_types::{Error, Page};
 use holdfast_web::{
-    IdPath, Input, PageQuery, Query, Reply,
+    IdPath, Input, NoQuery, PageQuery, Query, Reply,
     auth::{Admin, Caller},
-    from_json, json_reply, list_reply,
+    from_json, json_reply, list_reply, replayed,
 };
 
 use super::{
@@ -37,6 +37,7 @@ pub(super) async fn list_users(
 pub(super) async fn get_user(
     State(users): State<Users>,
     caller: Caller,
+    _: NoQuery,
     IdPath(id): IdPath<holdfast_types::UserKind>,
     headers: HeaderMap,
 ) -> Reply {
@@ -73,6 +74,6 @@ pub(super) async fn permit_password_reset(
 ) -> Reply {
     let user = accounts::find(&users, id).await?;
     let operation = input.operation(users.secret(), &caller.principal(), &[])?;
-    let (reset_token, expires_at) = users.grant_reset(user.id, &operation).await?;
-    json_reply(200, &ResetView { reset_token, expires_at })
+    let (reset_token, expires_at, repeat) = users.grant_reset(user.id, &operation).await?;
+    Ok(replayed(json_reply(200, &ResetView { reset_token, expires_at })?, repeat))
 }

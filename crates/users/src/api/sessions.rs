@@ -1,7 +1,7 @@
 //! Signing in, staying signed in, signing out; the public keys.
 
 use axum::{extract::State, response::Response};
-use holdfast_web::{ClientAddress, Input, Reply, json_reply, no_content, parse};
+use holdfast_web::{ClientAddress, Input, NoQuery, Reply, json_reply, no_content, parse};
 use serde_json::json;
 
 use super::wire::{LoginBody, RefreshBody, SessionView};
@@ -41,7 +41,7 @@ pub(super) async fn log_out(State(users): State<Users>, mut input: Input) -> Rep
 
 /// The public keys that verify access tokens (RFC 7517).
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "users", responses((status = 200)))]
-pub(super) async fn list_public_keys(State(users): State<Users>) -> Reply {
+pub(super) async fn list_public_keys(State(users): State<Users>, _: NoQuery) -> Reply {
     let keys = users.public_keys().await?;
     let keys: Vec<_> = keys
         .iter()

@@ -1,7 +1,8 @@
 //! What users look like on the wire.
 
 use holdfast_types::{Answer, Error, Result, Role, Timestamp, Validation, check_email, check_line};
-use serde::{Deserialize, Deserializer, Serialize};
+use holdfast_web::{not_null, present};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
@@ -145,11 +146,6 @@ pub(crate) struct ProfileBody {
     name: Option<Option<String>>,
 }
 
-/// Tells `null` from an absent member.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(Some)
-}
-
 impl ProfileBody {
     pub(super) fn check(self) -> Result<UserChange> {
         let mut validation = Validation::default();
@@ -166,7 +162,9 @@ impl ProfileBody {
 pub(crate) struct AccessBody {
     #[expect(dead_code, reason = "the basis is read before the rest of the body")]
     version: Option<i64>,
+    #[serde(default, deserialize_with = "not_null")]
     pub(super) role: Option<Role>,
+    #[serde(default, deserialize_with = "not_null")]
     pub(super) disabled: Option<bool>,
 }
 

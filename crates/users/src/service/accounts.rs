@@ -117,15 +117,15 @@ impl Users {
         &self,
         user: UserId,
         operation: &Operation,
-    ) -> Result<(String, Timestamp)> {
+    ) -> Result<(String, Timestamp, bool)> {
         let token = self.secret().hash(&[b"reset".as_slice(), operation.id.as_bytes()].concat());
         let grant = ResetGrant {
             user,
             token_hash: self.reset_hash(&token),
             expires_at: self.now().plus(RESET_TIME),
         };
-        let expires_at = self.store().grant_reset(&grant, operation).await?;
-        Ok((BASE64_URL_SAFE_NO_PAD.encode(token), expires_at))
+        let (expires_at, repeat) = self.store().grant_reset(&grant, operation).await?;
+        Ok((BASE64_URL_SAFE_NO_PAD.encode(token), expires_at, repeat))
     }
 
     /// Sets a new password with a permission.

@@ -132,7 +132,11 @@ impl UserStore for SqliteUsers {
         self.db.write(write).await
     }
 
-    async fn grant_reset(&self, grant: &ResetGrant, operation: &Operation) -> Result<Timestamp> {
+    async fn grant_reset(
+        &self,
+        grant: &ResetGrant,
+        operation: &Operation,
+    ) -> Result<(Timestamp, bool)> {
         let (grant, operation) = (*grant, *operation);
         self.db.write(move |db| sessions::grant_reset(db, &grant, &operation)).await
     }

@@ -30,10 +30,6 @@ pub struct Seller(pub Caller);
 #[derive(Clone, Copy, Debug)]
 pub struct Admin(pub Caller);
 
-/// Somebody signed in, or nobody.
-#[derive(Clone, Copy, Debug)]
-pub struct MaybeCaller(pub Option<Caller>);
-
 /// Somebody whose token is genuine, even when it was revoked meanwhile: for repeats of what ended the session.
 #[derive(Debug)]
 pub struct LapsedCaller {
@@ -97,18 +93,6 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let verifier = Arc::<Verifier>::from_ref(state);
         Ok(Self::from_headers(&parts.headers, &verifier)?.ok_or_else(unauthenticated)?)
-    }
-}
-
-impl<S> FromRequestParts<S> for MaybeCaller
-where
-    S: Send + Sync,
-    Arc<Verifier>: FromRef<S>,
-{
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Ok(Self(Caller::from_headers(&parts.headers, &Arc::<Verifier>::from_ref(state))?))
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use holdfast_types::{
     Currency, Result, Validation, check_line as line, check_prose as prose, is_pair,
 };
-use serde::{Deserialize, Deserializer};
+use holdfast_web::{not_null, present};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::body::{check_amount, check_images, check_quantity};
@@ -52,20 +53,6 @@ struct PricePatchBody {
     amount: Option<i64>,
     #[serde(default, deserialize_with = "not_null")]
     currency: Option<String>,
-}
-
-/// Tells `null` from an absent member.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::<T>::deserialize(deserializer).map(Some)
-}
-
-/// A member that cannot be cleared.
-fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 impl PatchBody {

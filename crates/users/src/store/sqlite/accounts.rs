@@ -78,8 +78,11 @@ pub(super) fn change(
 ) -> Result<User, Fault> {
     let mut user =
         get(db, id)?.filter(|user| !user.deleted).ok_or_else(|| Error::not_found("user"))?;
-    let epoch = user.epoch;
+    let (epoch, was_in_charge) = (user.epoch, user.is_in_charge());
     user.change(change, basis)?;
+    if was_in_charge && !user.is_in_charge() && !others_in_charge(db, id)? {
+        return Err(Error::new(Code::Forbidden, "the last administrator stays one").into());
+    }
     db.prepare_cached(
         "UPDATE users SET role = ?2, email = ?3, name = ?4, disabled = ?5, version = ?6, profile_version = ?7,
                           access_version = ?8, epoch = ?9 WHERE id = ?1",
@@ -99,6 +102,11 @@ pub(super) fn change(
         sessions::revoke_user(db, id, user.epoch, now)?;
     }
     Ok(user)
+}
+
+fn others_in_charge(db: &Connection, id: UserId) -> Result<bool, Fault> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE role = 'admin' AND NOT disabled AND NOT deleted AND id <> ?1)";
+    Ok(db.query_row(sql, [id.bytes()], |row| row.get(0))?)
 }
 
 pub(super) fn set_password(db: &Connection, id: UserId, hash: &str) -> Result<(), Fault> {

@@ -176,13 +176,14 @@ pub(super) fn grant_reset(
     db: &Connection,
     grant: &ResetGrant,
     operation: &Operation,
-) -> Result<Timestamp, Fault> {
-    db.execute(
+) -> Result<(Timestamp, bool), Fault> {
+    let kept = db.execute(
         "INSERT OR IGNORE INTO password_resets (id, token_hash, user_id, expires_at) VALUES (?1, ?2, ?3, ?4)",
         (operation.id.as_bytes(), grant.token_hash, grant.user.bytes(), grant.expires_at.as_millis()),
     )?;
     let sql = "SELECT expires_at FROM password_resets WHERE id = ?1";
-    Ok(Timestamp::from_millis(db.query_row(sql, [operation.id.as_bytes()], |row| row.get(0))?))
+    let expires_at = db.query_row(sql, [operation.id.as_bytes()], |row| row.get(0))?;
+    Ok((Timestamp::from_millis(expires_at), kept == 0))
 }
 
 pub(super) fn find_reset(
