@@ -39,10 +39,22 @@ impl ShopClient {
         Ok(shop)
     }
 
+    /// Waits a little for a shop that is only starting.
     async fn renew_token(&mut self) -> Result<()> {
-        let body = json!({"username": self.username, "password": self.password}).to_string();
-        let answer = self.client.send(Method::POST, "/api/users/login", &[], body.into()).await?;
-        let value = expect(&answer, StatusCode::OK)?;
+        let body =
+            Bytes::from(json!({"username": self.username, "password": self.password}).to_string());
+        let mut pause = PAUSE;
+        let mut answer =
+            self.client.send(Method::POST, "/api/users/login", &[], body.clone()).await;
+        for _ in 1..ATTEMPTS {
+            if answer.is_ok() {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+            answer = self.client.send(Method::POST, "/api/users/login", &[], body.clone()).await;
+        }
+        let value = expect(&answer?, StatusCode::OK)?;
         self.token = value["accessToken"].as_str().unwrap_or_default().to_owned();
         Ok(())
     }
