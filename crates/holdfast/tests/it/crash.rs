@@ -6,7 +6,7 @@ use holdfast_drill::ledger::Lines;
 use holdfast_drill::{
     accounts::{Account, sign_in_pool},
     load::{Behaviour, Purchase, place_all},
-    replay::{Report, run},
+    replay::Report,
     verdict::{Before, Verdict, judge},
 };
 
@@ -51,11 +51,11 @@ fn purchases(products: &[String], count: usize) -> Vec<Purchase> {
 async fn drill(shop: &mut Shop, kills: usize, count: usize, fresh_keys: bool) -> (Report, usize) {
     let (products, accounts) = stocked(shop).await;
     let before = Before::look(&shop.url, &accounts).await.unwrap();
+    // Judging comes after the last kill: it asks a shop that is up.
     let load = {
-        let (accounts, before, behaviour) =
-            (accounts.clone(), before.clone(), behaviour(shop, fresh_keys));
+        let (accounts, behaviour) = (accounts.clone(), behaviour(shop, fresh_keys));
         let purchases = purchases(&products, count);
-        tokio::spawn(async move { run(purchases, &accounts, &before, &behaviour).await.unwrap() })
+        tokio::spawn(async move { place_all(purchases, &accounts, &behaviour).await })
     };
     let mut done = 0;
     while done < kills && !load.is_finished() {
@@ -64,7 +64,9 @@ async fn drill(shop: &mut Shop, kills: usize, count: usize, fresh_keys: bool) ->
         shop.kill_and_restart();
         done += 1;
     }
-    (load.await.unwrap(), done)
+    let outcome = load.await.unwrap();
+    let verdict = judge(&shop.url, &accounts, &before, &outcome.ledger).await.unwrap();
+    (Report { outcome, verdict }, done)
 }
 
 fn assert_check_is_clean(shop: &Shop) {
