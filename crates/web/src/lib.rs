@@ -25,5 +25,5 @@ pub use json::{from_json, not_null, parse, parse_value, present};
 pub use list::{PageQuery, list_reply, page_request};
 pub use problem::{Problem, Reply};
 pub use query::{NoQuery, Query, invalid_parameter};
-pub use reply::{IdPath, given, json_reply, no_content, replayed};
+pub use reply::{IdPath, created, given, json_reply, no_content, replayed, with_etag};
 pub use server::{Server, ServerLimits, listen};

@@ -29,6 +29,24 @@ fn json_response(status: u16, body: Vec<u8>) -> Response {
     response
 }
 
+/// The answer to a creation: 201 with where the new resource is and its entity tag.
+pub fn created(location: &str, etag: &str, body: &impl Serialize) -> Reply {
+    let mut response = with_etag(json_reply(201, body)?, etag);
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Adds an entity tag, quotes included.
+#[must_use]
+pub fn with_etag(mut response: Response, etag: &str) -> Response {
+    if let Ok(etag) = HeaderValue::from_str(etag) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
+}
+
 /// An answer without content.
 #[must_use]
 pub fn no_content() -> Response {
@@ -45,8 +63,8 @@ pub fn given(given: Given) -> Response {
         }
         false => json_response(answer.status, answer.body),
     };
-    if let Some(etag) = answer.etag.and_then(|etag| HeaderValue::from_str(&etag).ok()) {
-        response.headers_mut().insert(header::ETAG, etag);
+    if let Some(etag) = answer.etag {
+        response = with_etag(response, &etag);
     }
     replayed(response, given.replayed)
 }

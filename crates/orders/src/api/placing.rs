@@ -1,15 +1,11 @@
 //! Placing orders.
 
-use axum::{
-    extract::State,
-    http::{HeaderValue, header},
-    response::Response,
-};
+use axum::extract::State;
 use holdfast_types::{Error, OrderId};
-use holdfast_web::{Input, Reply, auth::Caller, json_reply, parse, replayed};
+use holdfast_web::{Input, Reply, auth::Caller, created, parse, replayed};
 
 use super::wire::{OrderView, PlaceBody};
-use crate::{Orders, model::Order, service::Placement};
+use crate::{Orders, service::Placement};
 
 /// Place an order: stock for every line, or for none. Repeating it with the same `Idempotency-Key` places nothing
 /// more and gets the same answer.
@@ -33,16 +29,8 @@ pub(super) async fn place_order(
         buyer: body.into_buyer(),
     };
     let placed = orders.place(placement).await?;
-    let mut response = with_etag(json_reply(201, &OrderView::from(&placed.order))?, &placed.order);
-    if let Ok(location) = HeaderValue::from_str(&format!("/api/orders/{}", placed.order.id)) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
+    let order = &placed.order;
+    let response =
+        created(&format!("/api/orders/{}", order.id), &order.etag(), &OrderView::from(order))?;
     Ok(replayed(response, placed.replayed))
-}
-
-pub(super) fn with_etag(mut response: Response, order: &Order) -> Response {
-    if let Ok(etag) = HeaderValue::from_str(&order.etag()) {
-        response.headers_mut().insert(header::ETAG, etag);
-    }
-    response
 }

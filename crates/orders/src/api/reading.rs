@@ -8,15 +8,12 @@ use axum::{
 use holdfast_types::{Code, Error, OrderId, OrderKind, Page, Result, UserId};
 use holdfast_web::{
     IdPath, NoQuery, Query, Reply, auth::Caller, invalid_parameter, json_reply, list_reply,
-    not_modified, page_request,
+    not_modified, page_request, with_etag,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{
-    placing::with_etag,
-    wire::{EventView, OrderView},
-};
+use super::wire::{EventView, OrderView};
 use crate::{
     Orders,
     model::{Order, Status},
@@ -83,8 +80,8 @@ pub(super) async fn get_order(
 ) -> Reply {
     let order = find(&orders, &caller, id).await?;
     match not_modified(&headers, &order.etag()) {
-        true => Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &order)),
-        false => Ok(with_etag(json_reply(200, &OrderView::from(&order))?, &order)),
+        true => Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &order.etag())),
+        false => Ok(with_etag(json_reply(200, &OrderView::from(&order))?, &order.etag())),
     }
 }
 

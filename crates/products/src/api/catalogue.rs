@@ -8,7 +8,7 @@ use axum::{
 use holdfast_types::{Currency, Error, Page, ProductId, ProductKind, Result, words};
 use holdfast_web::{
     IdPath, NoQuery, Query, Reply, invalid_parameter, json_reply, list_reply, not_modified,
-    page_request,
+    page_request, with_etag,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -164,18 +164,11 @@ pub(super) async fn get_product(
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => json_reply(200, &ProductView::from(&product))?,
     };
-    Ok(revalidated(with_etag(response, &product)))
+    Ok(revalidated(with_etag(response, &product.etag())))
 }
 
 pub(super) async fn find(products: &Products, id: ProductId) -> Result<Product> {
     products.store().get(id).await?.ok_or_else(|| Error::not_found("product"))
-}
-
-pub(super) fn with_etag(mut response: Response, product: &Product) -> Response {
-    if let Ok(etag) = HeaderValue::from_str(&product.etag()) {
-        response.headers_mut().insert(header::ETAG, etag);
-    }
-    response
 }
 
 /// Caches may keep it, but must ask before each use.

@@ -1,22 +1,19 @@
 //! Creating, editing and archiving products.
 
-use axum::{
-    extract::State,
-    http::{HeaderValue, header},
-};
+use axum::extract::State;
 use holdfast_types::{Answer, Basis, Given, ProductId, ProductKind, Result, Version};
 use holdfast_web::{
     IdPath, Input, Query, Reply,
     auth::{Caller, Seller},
     conditional::in_order,
-    from_json, given, json_reply, parse_value, replayed,
+    created, from_json, given, parse_value, replayed,
 };
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
 use super::{
-    catalogue::{find, with_etag},
+    catalogue::find,
     wire::{PatchBody, ProductBody, ProductView, changed, with_current, without_read_only},
 };
 use crate::{
@@ -55,10 +52,8 @@ pub(super) async fn create_product(
     }
     // Rebuilt from what creation fixed: the product may have changed since.
     let first = Product::new(&NewProduct { created_at: product.created_at, ..new });
-    let mut response = with_etag(json_reply(201, &ProductView::from(&first))?, &first);
-    if let Ok(location) = HeaderValue::from_str(&format!("/api/products/{}", first.id)) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
+    let location = format!("/api/products/{}", first.id);
+    let response = created(&location, &first.etag(), &ProductView::from(&first))?;
     Ok(replayed(response, repeat))
 }
 

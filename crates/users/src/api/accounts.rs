@@ -2,15 +2,15 @@
 
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, StatusCode},
+    response::IntoResponse,
 };
 use holdfast_types::{Code, Error, Given, Operation, Result, UserId};
 use holdfast_web::{
     ClientAddress, Input, NoQuery, Problem, Reply,
     auth::{Caller, LapsedCaller},
     conditional::in_order,
-    from_json, given, json_reply, not_modified, parse, parse_value, replayed,
+    created, from_json, given, json_reply, not_modified, parse, parse_value, replayed, with_etag,
 };
 
 use super::wire::{
@@ -40,10 +40,8 @@ pub(super) async fn register_user(
     let operation =
         input.operation(users.secret(), &principal, &content.map_err(Error::internal)?)?;
     let (user, repeat) = users.register(registration, &operation).await?;
-    let mut response = with_etag(json_reply(201, &UserView::from(&user))?, &user);
-    if let Ok(location) = HeaderValue::from_str(&format!("/api/users/{}", user.id)) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
+    let location = format!("/api/users/{}", user.id);
+    let response = created(&location, &user.etag(), &UserView::from(&user))?;
     Ok(replayed(response, repeat))
 }
 
@@ -63,8 +61,8 @@ pub(super) async fn get_me(
 pub(super) async fn show(users: &Users, id: UserId, headers: &HeaderMap) -> Reply {
     let user = find(users, id).await?;
     match not_modified(headers, &user.etag()) {
-        true => Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &user)),
-        false => Ok(with_etag(json_reply(200, &UserView::from(&user))?, &user)),
+        true => Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &user.etag())),
+        false => Ok(with_etag(json_reply(200, &UserView::from(&user))?, &user.etag())),
     }
 }
 
@@ -75,13 +73,6 @@ pub(super) async fn find(users: &Users, id: UserId) -> Result<User> {
         .await?
         .filter(|user| !user.deleted)
         .ok_or_else(|| Error::not_found("user"))
-}
-
-fn with_etag(mut response: Response, user: &User) -> Response {
-    if let Ok(etag) = HeaderValue::from_str(&user.etag()) {
-        response.headers_mut().insert(header::ETAG, etag);
-    }
-    response
 }
 
 /// Change one's e-mail address or name; `null` clears it.
