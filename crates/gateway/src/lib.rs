@@ -14,7 +14,7 @@ use axum::{
     response::Response,
 };
 use holdfast_types::Clock;
-use holdfast_web::{auth::Verifier, with_fallbacks};
+use holdfast_web::{Endpoint, auth::Verifier, with_fallbacks};
 
 use limits::Limiter;
 pub use limits::RateLimits;
@@ -40,66 +40,86 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
 }
 
-struct Gateway {
+/// The router of a whole shop.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+struct Inner {
+    plain: Arc<Plain>,
+    /// The same behind CORS.
+    shared: Router,
+}
+
+/// The gateway without CORS.
+struct Plain {
     upstreams: Upstreams,
     /// Paths outside the services.
     system: Router,
     limiter: Limiter,
 }
 
-/// The gateway, and the same behind CORS.
-#[derive(Clone)]
-struct Doors {
-    plain: Arc<Gateway>,
-    shared: Router,
-}
-
-/// The routes of a whole shop: services behind one router, and `system` for everything that is none of theirs.
-pub fn routes(
-    upstreams: Upstreams,
-    system: Router,
-    settings: &Settings,
-    verifier: Arc<Verifier>,
-    clock: Clock,
-) -> Router {
-    let limiter = Limiter::new(settings.limits, verifier, clock);
-    let plain = Arc::new(Gateway { upstreams, system: with_fallbacks(system), limiter });
-    let behind = |State(gateway): State<Arc<Gateway>>, request: Request| async move {
-        gateway.forward(request).await
-    };
-    let shared = Router::new().fallback(behind).with_state(Arc::clone(&plain));
-    let shared = shared.layer(cors::layer(&settings.cors_origins));
-    Router::new().fallback(enter).with_state(Doors { plain, shared })
-}
-
-/// Only what a page of another origin sends passes CORS. Its layer would answer every `OPTIONS`, but only preflights
-/// are its business (Fetch standard, §3.2.2).
-async fn enter(State(doors): State<Doors>, request: Request) -> Response {
-    let headers = request.headers();
-    let preflight = request.method() == Method::OPTIONS
-        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    if headers.contains_key(header::ORIGIN) && (request.method() != Method::OPTIONS || preflight) {
-        let mut response = upstream::call_local(doors.shared, request).await;
-        if preflight && response.status() == StatusCode::OK {
-            *response.status_mut() = StatusCode::NO_CONTENT;
-        }
-        return response;
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").finish_non_exhaustive()
     }
-    let mut response = doors.plain.forward(request).await;
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("origin"));
-    response
 }
 
 impl Gateway {
+    /// A gateway to `upstreams`, and to `system` for every path that is none of theirs.
+    #[must_use]
+    pub fn new(
+        upstreams: Upstreams,
+        system: Router,
+        settings: &Settings,
+        verifier: Arc<Verifier>,
+        clock: Clock,
+    ) -> Self {
+        let limiter = Limiter::new(settings.limits, verifier, clock);
+        let plain = Arc::new(Plain { upstreams, system: with_fallbacks(system), limiter });
+        let behind = |State(plain): State<Arc<Plain>>, request: Request| async move {
+            plain.forward(request).await
+        };
+        let shared = Router::new().fallback(behind).with_state(Arc::clone(&plain));
+        let shared = shared.layer(cors::layer(&settings.cors_origins));
+        Self(Arc::new(Inner { plain, shared }))
+    }
+}
+
+impl Endpoint for Gateway {
+    /// Only what a page of another origin sends passes CORS. Its layer would answer every `OPTIONS`, but only
+    /// preflights are its business (Fetch standard, §3.2.2).
+    async fn call(&self, request: Request) -> Response {
+        let headers = request.headers();
+        let preflight = request.method() == Method::OPTIONS
+            && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let foreign = headers.contains_key(header::ORIGIN);
+        if foreign && (request.method() != Method::OPTIONS || preflight) {
+            let mut response = self.0.shared.call(request).await;
+            if preflight && response.status() == StatusCode::OK {
+                *response.status_mut() = StatusCode::NO_CONTENT;
+            }
+            return response;
+        }
+        let mut response = self.0.plain.forward(request).await;
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("origin"));
+        response
+    }
+}
+
+impl Plain {
     async fn forward(&self, request: Request) -> Response {
-        let Some(upstream) = self.upstreams.of(request.uri().path()) else {
-            return upstream::call_local(self.system.clone(), request).await;
+        let Some((upstream, privacy)) = self.upstreams.of(request.uri().path()) else {
+            return self.system.call(request).await;
         };
         let standing = match self.limiter.admit(&request) {
             Ok(standing) => standing,
             Err(refusal) => return *refusal,
         };
         let mut response = upstream.call(request).await;
+        if privacy == Privacy::Personal {
+            let never = HeaderValue::from_static("no-store");
+            response.headers_mut().insert(header::CACHE_CONTROL, never);
+        }
         // A refusal of the service's own limit speaks for itself.
         if let Some(standing) =
             standing.filter(|_| response.status() != StatusCode::TOO_MANY_REQUESTS)
@@ -110,13 +130,20 @@ impl Gateway {
     }
 }
 
+/// Whether answers are somebody's own: those are kept by no cache.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Privacy {
+    Public,
+    Personal,
+}
+
 impl Upstreams {
-    fn of(&self, path: &str) -> Option<&Upstream> {
+    fn of(&self, path: &str) -> Option<(&Upstream, Privacy)> {
         let (first, rest) = path.strip_prefix('/')?.split_once('/')?;
         match (first, rest.split('/').next()?) {
-            ("api", "users") | (".well-known", _) => Some(&self.users),
-            ("api", "products") => Some(&self.products),
-            ("api", "orders") => Some(&self.orders),
+            ("api", "users") | (".well-known", _) => Some((&self.users, Privacy::Personal)),
+            ("api", "products") => Some((&self.products, Privacy::Public)),
+            ("api", "orders") => Some((&self.orders, Privacy::Personal)),
             _ => None,
         }
     }

@@ -1,9 +1,7 @@
 //! A service, as the gateway sees it.
 
-use std::convert::Infallible;
-
 use axum::{Router, extract::Request, response::Response};
-use tower::ServiceExt;
+use holdfast_web::Endpoint;
 
 /// Where a service runs.
 #[derive(Clone, Debug)]
@@ -16,11 +14,7 @@ impl Upstream {
     /// Hands a request over.
     pub(crate) async fn call(&self, request: Request) -> Response {
         match self {
-            Self::Local(routes) => call_local(routes.clone(), request).await,
+            Self::Local(routes) => routes.call(request).await,
         }
     }
-}
-
-pub(crate) async fn call_local(routes: Router, request: Request) -> Response {
-    routes.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {})
 }

@@ -2,10 +2,9 @@
 
 use std::{io::Write, net::SocketAddr, process::ExitCode, sync::Arc};
 
-use axum::Router;
 use holdfast_types::{Clock, Code, Error, Random, Result};
 use holdfast_users::FirstAdministrator;
-use holdfast_web::{Envelope, Server, ServerLimits, listen};
+use holdfast_web::{Endpoint, Envelope, Server, ServerLimits, listen};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -27,11 +26,11 @@ pub(crate) async fn serve(config: &Config) -> Result<ExitCode> {
     let shop = Shop::open(config).await?;
     let administrator = shop.users.ensure_administrator(config.admin_password.as_deref()).await?;
     let health = Health::new(shop.databases.clone(), metrics.clone());
-    let routes = shop.routes(config, health.clone());
+    let gateway = shop.gateway(config, health.clone());
     shop.begin_chores();
 
     let stopped = stop_signal(health)?;
-    let mut servers = vec![run(config, routes, listener, stopped.clone())];
+    let mut servers = vec![run(config, gateway, listener, stopped.clone())];
     if let Some(address) = config.metrics_listen {
         servers.push(run(config, open_metrics_routes(metrics), bind(address)?, stopped));
     }
@@ -45,12 +44,12 @@ pub(crate) async fn serve(config: &Config) -> Result<ExitCode> {
 
 fn run(
     config: &Config,
-    routes: Router,
+    endpoint: impl Endpoint,
     listener: TcpListener,
     mut stopped: watch::Receiver<bool>,
 ) -> tokio::task::JoinHandle<()> {
     let envelope =
-        Envelope::new(routes, Clock::System, Random::system(), config.trusted_proxies.clone());
+        Envelope::new(endpoint, Clock::System, Random::system(), config.trusted_proxies.clone());
     let server = Server::new(ServerLimits::default(), Arc::clone(&envelope));
     tokio::spawn(async move {
         server

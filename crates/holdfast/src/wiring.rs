@@ -3,17 +3,14 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use axum::{
-    Router,
-    http::{HeaderValue, header},
-    middleware::map_response,
-    response::Response,
-};
-use holdfast_gateway::{RateLimits, Upstream, Upstreams};
+use axum::Router;
+use holdfast_gateway::{Gateway, RateLimits, Upstream, Upstreams};
 use holdfast_orders::{Catalog, Orders};
 use holdfast_products::Products;
 use holdfast_storage::Database;
-use holdfast_types::{Clock, OrderId, Random, ReserveBatch, Reserved, Result, Settlement};
+use holdfast_types::{
+    BatchId, Clock, OrderId, Random, ReserveBatch, Reserved, Result, Settlement, Unconfirmed,
+};
 use holdfast_users::Users;
 use holdfast_web::{auth::Verifier, with_fallbacks};
 use utoipa::openapi::OpenApi;
@@ -50,7 +47,11 @@ impl Catalog for LocalCatalog {
         self.0.settle(settlements).await
     }
 
-    async fn unconfirmed(&self, age: Duration) -> Result<Vec<OrderId>> {
+    async fn confirm(&self, batches: &[BatchId]) -> Result<()> {
+        self.0.confirm(batches).await
+    }
+
+    async fn unconfirmed(&self, age: Duration) -> Result<Vec<Unconfirmed>> {
         self.0.unconfirmed(age).await
     }
 }
@@ -99,26 +100,20 @@ impl Shop {
         Ok(Self { users, products, orders, databases, verifier, clock })
     }
 
-    /// All routes behind the router.
-    pub(crate) fn routes(&self, config: &Config, health: system::Health) -> Router {
+    /// The router, and all services behind it.
+    pub(crate) fn gateway(&self, config: &Config, health: system::Health) -> Gateway {
         let local = |routes: Router| Upstream::Local(with_fallbacks(routes));
         let upstreams = Upstreams {
-            users: local(never_stored(holdfast_users::routes(self.users.clone()))),
+            users: local(holdfast_users::routes(self.users.clone())),
             products: local(holdfast_products::routes(self.products.clone())),
-            orders: local(never_stored(holdfast_orders::routes(self.orders.clone()))),
+            orders: local(holdfast_orders::routes(self.orders.clone())),
         };
         let system = system::routes(health, Arc::clone(&self.verifier), &document());
         let settings = holdfast_gateway::Settings {
             limits: RateLimits { reads: config.limits.reads, writes: config.limits.writes },
             cors_origins: config.cors_origins.clone(),
         };
-        holdfast_gateway::routes(
-            upstreams,
-            system,
-            &settings,
-            Arc::clone(&self.verifier),
-            self.clock.clone(),
-        )
+        Gateway::new(upstreams, system, &settings, Arc::clone(&self.verifier), self.clock.clone())
     }
 
     /// What goes on beside requests, until the process ends.
@@ -145,14 +140,6 @@ impl Shop {
             }
         });
     }
-}
-
-/// What is somebody's own is kept by no cache.
-fn never_stored(routes: Router) -> Router {
-    routes.layer(map_response(|mut response: Response| async {
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
-    }))
 }
 
 /// The OpenAPI document of everything, without opening any of it.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_types::{OrderId, ReserveBatch, Reserved, Result, Settlement};
+use holdfast_types::{BatchId, OrderId, ReserveBatch, Reserved, Result, Settlement, Unconfirmed};
 
 /// What orders needs of products. Every call may be repeated.
 #[async_trait]
@@ -16,6 +16,9 @@ pub trait Catalog: Send + Sync {
     /// Settles reservations. Only held ones move.
     async fn settle(&self, settlements: &[(OrderId, Settlement)]) -> Result<()>;
 
-    /// Held reservations that nobody has confirmed for `age`, oldest first, a bounded number.
-    async fn unconfirmed(&self, age: Duration) -> Result<Vec<OrderId>>;
+    /// Notes that the orders of these batches are recorded.
+    async fn confirm(&self, batches: &[BatchId]) -> Result<()>;
+
+    /// Batches that nobody has confirmed for `age`, oldest first, a bounded number.
+    async fn unconfirmed(&self, age: Duration) -> Result<Vec<Unconfirmed>>;
 }

@@ -45,7 +45,7 @@ impl Status {
     /// What the reservation of an order that stands here must become.
     pub(crate) const fn settlement(self) -> Settlement {
         match self {
-            Self::Placed | Self::Paid => Settlement::Confirm,
+            Self::Placed | Self::Paid => Settlement::Keep,
             Self::Shipped | Self::Delivered => Settlement::Ship,
             Self::Cancelled | Self::Expired => Settlement::Release,
         }

@@ -44,6 +44,7 @@ struct Parts {
     catalog: Arc<dyn Catalog>,
     confirmations: Confirmations,
     clock: Clock,
+    random: Random,
     settings: Settings,
 }
 
@@ -68,6 +69,7 @@ impl Orders {
             catalog,
             confirmations: Confirmations::default(),
             clock,
+            random,
             settings,
         });
         let checkout = Checkout::begin(&parts);

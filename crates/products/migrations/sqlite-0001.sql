@@ -53,11 +53,17 @@ CREATE TABLE reservations (
     id          BLOB    NOT NULL UNIQUE,
     fingerprint BLOB    NOT NULL,
     state       INTEGER NOT NULL DEFAULT 0,
-    confirmed   INTEGER NOT NULL DEFAULT 0,
     lines       TEXT    NOT NULL,
     at          INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX reservations_unconfirmed ON reservations (at) WHERE state = 0 AND confirmed = 0;
+
+-- Batches of reservations of which nobody has said that their orders are recorded; `orders` are their ids, one after the
+-- other. A row per batch costs the hot path nothing that counts.
+CREATE TABLE unconfirmed_batches (
+    id     BLOB    PRIMARY KEY,
+    orders BLOB    NOT NULL,
+    at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- The words are made in Rust, so that every engine matches the same ones; here they are only split at spaces.
 CREATE VIRTUAL TABLE product_words USING fts5 (

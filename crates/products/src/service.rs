@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use holdfast_storage::Database;
 use holdfast_types::{
-    Clock, OrderId, ProductId, Random, Reservation, ReserveBatch, Reserved, Result, Secret,
-    Settlement, Timestamp,
+    BatchId, Clock, OrderId, ProductId, Random, Reservation, ReserveBatch, Reserved, Result,
+    Secret, Settlement, Timestamp, Unconfirmed,
 };
 use holdfast_web::auth::Verifier;
 
@@ -65,8 +65,13 @@ impl Products {
         self.0.store.settle(settlements, self.now()).await
     }
 
-    /// Held reservations that nobody has confirmed for `age`, oldest first.
-    pub async fn unconfirmed(&self, age: Duration) -> Result<Vec<OrderId>> {
+    /// Notes that the orders of these batches are recorded.
+    pub async fn confirm(&self, batches: &[BatchId]) -> Result<()> {
+        self.0.store.confirm(batches).await
+    }
+
+    /// Batches that nobody has confirmed for `age`, oldest first.
+    pub async fn unconfirmed(&self, age: Duration) -> Result<Vec<Unconfirmed>> {
         self.0.store.unconfirmed(self.now().minus(age)).await
     }
 

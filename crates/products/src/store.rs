@@ -9,8 +9,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use holdfast_storage::Database;
 use holdfast_types::{
-    Answer, Basis, Currency, Given, Operation, OrderId, Page, PageRequest, ProductId, Random,
-    Reservation, ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp,
+    Answer, Basis, BatchId, Currency, Given, Operation, OrderId, Page, PageRequest, ProductId,
+    Random, Reservation, ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp,
+    Unconfirmed,
 };
 
 use crate::model::{
@@ -71,7 +72,7 @@ pub(crate) trait ProductStore: Send + Sync {
     async fn create(&self, new: &NewProduct) -> Result<(Product, bool)>;
 
     /// The product with that id, archived or not. Never an older version than one that was acknowledged before.
-    async fn get(&self, id: ProductId) -> Result<Option<Product>>;
+    async fn get(&self, id: ProductId) -> Result<Option<Arc<Product>>>;
 
     /// A page of the products that pass the filter.
     async fn list(&self, filter: &ProductFilter, request: &PageRequest) -> Result<Page<Product>>;
@@ -131,8 +132,11 @@ pub(crate) trait ProductStore: Send + Sync {
     /// Settles reservations, in one transaction. Only held ones move, so late and repeated calls are harmless.
     async fn settle(&self, settlements: &[(OrderId, Settlement)], now: Timestamp) -> Result<()>;
 
-    /// Held reservations that nobody has confirmed and that are older than `before`, oldest first, 100 at most.
-    async fn unconfirmed(&self, before: Timestamp) -> Result<Vec<OrderId>>;
+    /// Notes that the orders of these batches are recorded: the sweep need not ask about them.
+    async fn confirm(&self, batches: &[BatchId]) -> Result<()>;
+
+    /// Batches that nobody has confirmed and that are older than `before`, oldest first, 10 at most.
+    async fn unconfirmed(&self, before: Timestamp) -> Result<Vec<Unconfirmed>>;
 
     /// Looks for broken promises, in one snapshot: what is reserved is what held reservations hold; the journal adds up.
     async fn audit(&self) -> Result<Audit>;

@@ -5,6 +5,7 @@
 
 mod fault;
 mod file;
+mod generation;
 mod migrate;
 pub mod operations;
 mod readers;
@@ -19,6 +20,8 @@ use holdfast_types::{Error, Random, Result, Secret};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 pub use fault::Fault;
+use generation::Generations;
+pub use generation::Remembered;
 use readers::Readers;
 use writer::Writer;
 
@@ -31,6 +34,7 @@ struct Inner {
     path: PathBuf,
     writer: Writer,
     readers: Readers,
+    generations: Generations,
 }
 
 impl Sqlite {
@@ -39,7 +43,12 @@ impl Sqlite {
         file::inspect(path)?;
         let writer = Writer::open(path)?;
         let readers = Readers::open(path)?;
-        Ok(Self(Arc::new(Inner { path: path.to_owned(), writer, readers })))
+        Ok(Self(Arc::new(Inner {
+            path: path.to_owned(),
+            writer,
+            readers,
+            generations: Generations::default(),
+        })))
     }
 
     /// Where the file is.
@@ -135,9 +144,9 @@ fn keep_plans(db: &Connection) -> rusqlite::Result<()> {
     db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
-/// The write-ahead log beside a database file.
-fn wal_path(path: &Path) -> PathBuf {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    wal.into()
+/// A file that SQLite keeps beside a database file.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }

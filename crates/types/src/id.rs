@@ -26,6 +26,9 @@ pub enum ProductKind {}
 /// Marks ids of orders.
 #[derive(Debug)]
 pub enum OrderKind {}
+/// Marks ids of batches of orders.
+#[derive(Debug)]
+pub enum BatchKind {}
 
 /// Identifies a user.
 pub type UserId = Id<UserKind>;
@@ -35,6 +38,8 @@ pub type SessionId = Id<SessionKind>;
 pub type ProductId = Id<ProductKind>;
 /// Identifies an order, its reservation and the operation that placed it.
 pub type OrderId = Id<OrderKind>;
+/// Identifies a batch of orders on its way to products.
+pub type BatchId = Id<BatchKind>;
 
 impl<Kind> Id<Kind> {
     /// Wraps a UUID.

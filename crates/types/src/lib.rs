@@ -19,7 +19,8 @@ pub use basis::{Basis, IfMatch};
 pub use currency::Currency;
 pub use error::{Code, Error, FieldError, Result, Validation};
 pub use id::{
-    Id, OrderId, OrderKind, ProductId, ProductKind, SessionId, SessionKind, UserId, UserKind,
+    BatchId, BatchKind, Id, OrderId, OrderKind, ProductId, ProductKind, SessionId, SessionKind,
+    UserId, UserKind,
 };
 pub use money::{Money, TOTAL_MAX};
 pub use operation::{Answer, Fingerprint, Given, Operation, Secret, reused};
@@ -27,6 +28,7 @@ pub use page::{Cursor, Page, PageRequest};
 pub use random::Random;
 pub use reservation::{
     OrderLine, Reservation, ReservationState, ReserveBatch, ReserveCommand, Reserved, Settlement,
+    Unconfirmed,
 };
 pub use role::Role;
 pub use text::{

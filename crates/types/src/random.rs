@@ -1,7 +1,7 @@
 //! Randomness: ids, tokens and jitter come from one injectable source.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -15,7 +15,14 @@ pub struct Random {
     source: Source,
     /// Milliseconds and counter of the last id, in 48 and 12 bits.
     last_id: Arc<AtomicU64>,
+    /// Bytes for ids, drawn many at a time: the generator costs more per call than per byte.
+    drawn: Arc<Mutex<Vec<u8>>>,
 }
+
+/// The random tail of an id: 62 bits and the version's variant.
+const TAIL: usize = 8;
+/// Tails drawn at a time.
+const TAILS: usize = 64;
 
 #[derive(Clone, Debug)]
 enum Source {
@@ -27,13 +34,17 @@ impl Random {
     /// The system's cryptographically secure generator.
     #[must_use]
     pub fn system() -> Self {
-        Self { source: Source::System, last_id: Arc::default() }
+        Self::of(Source::System)
     }
 
     /// Repeatable bytes for tests and simulations; worthless as secrets.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        Self { source: Source::Seeded(Arc::new(AtomicU64::new(seed))), last_id: Arc::default() }
+        Self::of(Source::Seeded(Arc::new(AtomicU64::new(seed))))
+    }
+
+    fn of(source: Source) -> Self {
+        Self { source, last_id: Arc::default(), drawn: Arc::default() }
     }
 
     /// `N` random bytes.
@@ -64,9 +75,23 @@ impl Random {
             .last_id
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
         let id = next(last.unwrap_or_else(|last| last));
-        let mut bytes: [u8; 10] = self.bytes();
+        let mut bytes = [0; 2 + TAIL];
         bytes[..2].copy_from_slice(&u16::try_from(id & 0xfff).unwrap_or(0).to_be_bytes());
+        bytes[2..].copy_from_slice(&self.tail());
         uuid::Builder::from_unix_timestamp_millis(id >> 12, &bytes).into_uuid()
+    }
+
+    /// Bytes of which every one is used once.
+    fn tail(&self) -> [u8; TAIL] {
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        if drawn.is_empty() {
+            drawn.extend_from_slice(&self.bytes::<{ TAIL * TAILS }>());
+        }
+        let rest = drawn.len() - TAIL;
+        let mut tail = [0; TAIL];
+        tail.copy_from_slice(&drawn[rest..]);
+        drawn.truncate(rest);
+        tail
     }
 }
 

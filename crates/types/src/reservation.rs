@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Fingerprint, Money, OrderId, ProductId, Timestamp};
+use crate::{BatchId, Fingerprint, Money, OrderId, ProductId, Timestamp};
 
 /// One order's demand for stock.
 #[derive(Clone, Debug)]
@@ -18,12 +18,23 @@ pub struct ReserveCommand {
 }
 
 /// What one call carries to products: the demands that wait, and the confirmations that ride along.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ReserveBatch {
+    /// Names the batch until it is confirmed.
+    pub id: BatchId,
     /// Each id at most once.
     pub commands: Vec<ReserveCommand>,
-    /// Reservations whose orders are recorded.
-    pub confirmed: Vec<OrderId>,
+    /// Batches before, whose orders are recorded.
+    pub confirmed: Vec<BatchId>,
+}
+
+/// A batch of which products has not heard that its orders are recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unconfirmed {
+    /// The batch.
+    pub batch: BatchId,
+    /// Orders that it took stock for.
+    pub orders: Vec<OrderId>,
 }
 
 /// A line of an order, frozen at the moment of ordering.
@@ -89,8 +100,8 @@ pub struct Reservation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Settlement {
-    /// The order is recorded: the sweep need not ask about it.
-    Confirm,
+    /// The order stands: its units stay promised.
+    Keep,
     /// The order is over: the units go back.
     Release,
     /// The order was shipped: the units leave.

@@ -3,7 +3,6 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
     body::Body,
     extract::{FromRequestParts, Request},
     http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request::Parts},
@@ -12,14 +11,13 @@ use axum::{
 use futures_util::FutureExt;
 use holdfast_types::{Clock, Code, Error, Random, Result};
 use tokio::time::Instant;
-use tower::ServiceExt;
 use uuid::Uuid;
 
 mod durations;
 
 use durations::Durations;
 
-use crate::{Problem, problem::Unwritten};
+use crate::{Endpoint, Problem, problem::Unwritten};
 
 /// How long an answer may take, from the last header on.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -64,26 +62,26 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
     }
 }
 
-/// Wraps the routes of a process.
+/// Wraps what a process answers with.
 #[derive(Debug)]
-pub struct Envelope {
-    routes: Router,
+pub struct Envelope<E> {
+    endpoint: E,
     clock: Clock,
     random: Random,
     trusted_proxies: Vec<IpAddr>,
     durations: Durations,
 }
 
-impl Envelope {
-    /// Wraps `routes`. `X-Forwarded-For` is believed when it comes from one of `trusted_proxies`.
+impl<E: Endpoint> Envelope<E> {
+    /// Wraps `endpoint`. `X-Forwarded-For` is believed when it comes from one of `trusted_proxies`.
     #[must_use]
     pub fn new(
-        routes: Router,
+        endpoint: E,
         clock: Clock,
         random: Random,
         trusted_proxies: Vec<IpAddr>,
     ) -> Arc<Self> {
-        Arc::new(Self { routes, clock, random, trusted_proxies, durations: Durations::default() })
+        Arc::new(Self { endpoint, clock, random, trusted_proxies, durations: Durations::default() })
     }
 
     /// Answers one request of `peer`.
@@ -115,8 +113,7 @@ impl Envelope {
 
     async fn run(&self, request: Request) -> Response {
         let head = request.method() == Method::HEAD;
-        let answer =
-            std::panic::AssertUnwindSafe(self.routes.clone().oneshot(request)).catch_unwind();
+        let answer = std::panic::AssertUnwindSafe(self.endpoint.call(request)).catch_unwind();
         let late = || {
             Error::new(
                 Code::Timeout,
@@ -126,7 +123,7 @@ impl Envelope {
         let mut response = match tokio::time::timeout(DEADLINE, answer).await {
             Err(_) => Problem::from(late()).into_response(),
             Ok(Err(_)) => Problem::from(Error::internal("a handler panicked")).into_response(),
-            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(response)) => response,
         };
         if head {
             *response.body_mut() = Body::empty();

@@ -5,6 +5,7 @@ pub mod auth;
 pub mod catalog_of_problems;
 mod client;
 pub mod conditional;
+mod endpoint;
 mod envelope;
 mod fallback;
 mod input;
@@ -18,6 +19,7 @@ mod server;
 
 pub use client::{Client, Exchange};
 pub use conditional::not_modified;
+pub use endpoint::Endpoint;
 pub use envelope::{ClientAddress, Context, Envelope, RequestId};
 pub use fallback::with_fallbacks;
 pub use input::Input;

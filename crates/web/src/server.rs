@@ -1,27 +1,22 @@
 //! The accept loop: limits and time-outs on connections, and a drain that finishes what is in flight.
 
+mod connection;
+mod pulse;
+
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
-};
+use hyper_util::server::graceful::GracefulShutdown;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
 };
-use tokio_io_timeout::TimeoutStream;
 
-use crate::Envelope;
+use crate::{Endpoint, Envelope};
 
 /// Connections that wait to be accepted: a burst of everybody at once.
 const BACKLOG: u32 = 4096;
 /// Pause after an accept failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// Between two looks at a preface that has only begun.
-const PREFACE_PAUSE: Duration = Duration::from_millis(20);
 
 /// What a connection may take.
 #[derive(Clone, Copy, Debug)]
@@ -63,15 +58,15 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves an envelope on a listener.
 #[derive(Debug)]
-pub struct Server {
+pub struct Server<E> {
     limits: ServerLimits,
-    envelope: Arc<Envelope>,
+    envelope: Arc<Envelope<E>>,
 }
 
-impl Server {
+impl<E: Endpoint> Server<E> {
     /// A server with these limits.
     #[must_use]
-    pub const fn new(limits: ServerLimits, envelope: Arc<Envelope>) -> Self {
+    pub const fn new(limits: ServerLimits, envelope: Arc<Envelope<E>>) -> Self {
         Self { limits, envelope }
     }
 
@@ -86,7 +81,7 @@ impl Server {
                 accepted = accept(&listener, &slots) => accepted,
             };
             let Some((stream, peer, slot)) = accepted else { continue };
-            let connection = connection(
+            let connection = connection::serve(
                 self.limits,
                 Arc::clone(&self.envelope),
                 stream,
@@ -120,58 +115,5 @@ async fn accept(
             tokio::time::sleep(ACCEPT_PAUSE).await;
             None
         }
-    }
-}
-
-/// Waits for a first byte, and for all of the HTTP/2 preface (RFC 9113 §3.4) when it begins like that.
-/// False when the client has gone.
-async fn has_opened(stream: &TcpStream) -> bool {
-    const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    let mut bytes = [0; PREFACE.len()];
-    loop {
-        match stream.peek(&mut bytes).await {
-            Ok(0) | Err(_) => return false,
-            Ok(count) if count == PREFACE.len() || bytes[..count] != PREFACE[..count] => {
-                return true;
-            }
-            Ok(_) => tokio::time::sleep(PREFACE_PAUSE).await,
-        }
-    }
-}
-
-async fn connection(
-    limits: ServerLimits,
-    envelope: Arc<Envelope>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    watcher: hyper_util::server::graceful::Watcher,
-) {
-    // hyper-util waits without a limit until it can tell HTTP/1 from HTTP/2.
-    let opening = tokio::time::timeout(limits.header_time, has_opened(&stream)).await;
-    if !opening.unwrap_or(false) || stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_read_timeout(Some(limits.idle_time));
-    stream.set_write_timeout(Some(limits.idle_time));
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let answer = Arc::clone(&envelope).answer(request.map(axum::body::Body::new), peer.ip());
-        async move { Ok::<_, std::convert::Infallible>(answer.await) }
-    });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time)
-        .max_buf_size(limits.header_bytes);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.streams)
-        .keep_alive_interval(limits.header_time);
-    let serving = watcher
-        .watch(builder.serve_connection(TokioIo::new(Box::pin(stream)), service).into_owned());
-    if let Err(error) = serving.await {
-        tracing::debug!(%error, "connection ended");
     }
 }

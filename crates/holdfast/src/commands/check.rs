@@ -121,7 +121,7 @@ fn compare(order: &OrderAudit, reservation: Option<&Reservation>) -> Verdict {
         return Verdict::Broken(format!("order {id} and its reservation have different lines"));
     }
     let expected = match settlement {
-        Settlement::Confirm => ReservationState::Held,
+        Settlement::Keep => ReservationState::Held,
         Settlement::Release => ReservationState::Released,
         Settlement::Ship => ReservationState::Shipped,
     };

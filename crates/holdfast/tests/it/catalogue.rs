@@ -141,6 +141,15 @@ async fn batches() {
     );
     let overwrite = json!({"mode": "atomic", "overwrite": true, "items": [item("A", "a3")]});
     seller.post("/api/products/batch", &overwrite).await.expect(200).unwrap();
+    let mut stale = item("A", "a4");
+    stale["version"] = json!(1);
+    let stale = json!({"mode": "partial", "items": [stale]});
+    let refused = seller.post("/api/products/batch", &stale).await.json()["results"][0].clone();
+    assert_eq!(
+        (&refused["status"], &refused["problem"]["code"], &refused["problem"]["current"]["name"]),
+        (&json!(409), &json!("version-conflict"), &json!("a3")),
+        "a client can merge and retry"
+    );
     let mut other = shop.seller("eve").await;
     assert_eq!(
         problem(&other.post("/api/products/batch", &overwrite).await),

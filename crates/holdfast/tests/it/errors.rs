@@ -160,10 +160,12 @@ async fn slow_clients_are_not_waited_for() {
         &shop,
         b"POST /api/users/login HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
     );
+    let idle = patience(&shop, b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n");
     for client in [silent, half_preface, half_headers] {
         let (kept, _) = client.join().unwrap();
         assert!(kept < Duration::from_secs(15), "kept for {kept:?}");
     }
+    assert!(!idle.is_finished(), "between two requests there is more time than within one");
     let (kept, answer) = half_body.join().unwrap();
     assert!(
         kept < Duration::from_secs(15) && answer.contains("request-timeout"),

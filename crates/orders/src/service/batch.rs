@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use holdfast_types::{
-    Code, Error, Fingerprint, Money, OrderId, ProductId, ReserveBatch, ReserveCommand, Reserved,
-    Result, UserId, reused,
+    BatchId, Code, Error, Fingerprint, Money, OrderId, ProductId, ReserveBatch, ReserveCommand,
+    Reserved, Result, UserId, reused,
 };
 use tokio::{sync::oneshot, time::Instant};
 
@@ -115,10 +115,11 @@ impl Parts {
     /// Reserves, then records what products returned. An error says that nothing was recorded by this call; what was
     /// reserved is found again by a repeat, or undone by the sweep.
     async fn place_together(&self, placements: &[Placement]) -> Result<Vec<Result<Placed>>> {
+        let id = BatchId::new(self.random.uuid_v7(self.clock.now()));
         let confirmed = self.confirmations.take();
         let commands = placements.iter().map(command).collect();
-        let reserved =
-            self.catalog.reserve(ReserveBatch { commands, confirmed: confirmed.clone() }).await;
+        let batch = ReserveBatch { id, commands, confirmed: confirmed.clone() };
+        let reserved = self.catalog.reserve(batch).await;
         let reserved = reserved.inspect_err(|_| self.confirmations.add(&confirmed))?;
         if reserved.len() != placements.len() {
             return Err(Error::internal("products answered another number of commands"));
@@ -135,9 +136,10 @@ impl Parts {
             }
         }
         let mut recorded = self.store.record(orders).await?.into_iter();
+        self.confirmations.add(&[id]);
         let results = placements.iter().zip(refusals).map(|(placement, refusal)| match refusal {
             Some(error) => Err(error),
-            None => self.judge(
+            None => judge(
                 placement,
                 recorded.next().ok_or_else(|| Error::internal("an order has no record"))?,
             ),
@@ -157,21 +159,19 @@ impl Parts {
             expires_at: self.settings.payment_window.map(|window| reserved.at.plus(window)),
         }
     }
+}
 
-    fn judge(&self, placement: &Placement, recorded: Recorded) -> Result<Placed> {
-        match recorded {
-            Recorded::New(order) => {
-                self.confirmations.add(&[order.id]);
-                Ok(Placed { order, replayed: false })
-            }
-            Recorded::Before(order) if order.fingerprint == placement.fingerprint => {
-                Ok(Placed { order: order.into_placed(), replayed: true })
-            }
-            Recorded::Before(_) => Err(reused()),
-            Recorded::Undone => {
-                let why = "the attempt under this key was cut and undone: nothing was ordered; use a new key";
-                Err(Error::new(Code::IdempotencyKeySpent, why))
-            }
+fn judge(placement: &Placement, recorded: Recorded) -> Result<Placed> {
+    match recorded {
+        Recorded::New(order) => Ok(Placed { order, replayed: false }),
+        Recorded::Before(order) if order.fingerprint == placement.fingerprint => {
+            Ok(Placed { order: order.into_placed(), replayed: true })
+        }
+        Recorded::Before(_) => Err(reused()),
+        Recorded::Undone => {
+            let why =
+                "the attempt under this key was cut and undone: nothing was ordered; use a new key";
+            Err(Error::new(Code::IdempotencyKeySpent, why))
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use holdfast_types::{OrderId, Result, Settlement};
+use holdfast_types::{BatchId, OrderId, Result, Settlement, Unconfirmed};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Parts;
@@ -23,21 +23,21 @@ const HALF_MADE_AGE: Duration = Duration::from_secs(60);
 /// How long kept answers are kept.
 const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
 /// Confirmations that wait to ride along; more are left to the sweep, which finds what is unconfirmed.
-const CONFIRMATIONS: usize = 65_536;
+const CONFIRMATIONS: usize = 4096;
 
-/// Orders that are recorded, and of which products has not been told yet.
+/// Batches whose orders are recorded, and of which products has not been told yet.
 #[derive(Debug, Default)]
-pub(super) struct Confirmations(Mutex<Vec<OrderId>>);
+pub(super) struct Confirmations(Mutex<Vec<BatchId>>);
 
 impl Confirmations {
-    pub(super) fn take(&self) -> Vec<OrderId> {
+    pub(super) fn take(&self) -> Vec<BatchId> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn add(&self, orders: &[OrderId]) {
+    pub(super) fn add(&self, batches: &[BatchId]) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let room = CONFIRMATIONS.saturating_sub(waiting.len());
-        waiting.extend_from_slice(&orders[..orders.len().min(room)]);
+        waiting.extend_from_slice(&batches[..batches.len().min(room)]);
     }
 }
 
@@ -108,8 +108,7 @@ impl Parts {
         if waiting.is_empty() {
             return Ok(());
         }
-        let settlements: Vec<_> = waiting.iter().map(|id| (*id, Settlement::Confirm)).collect();
-        self.catalog.settle(&settlements).await.inspect_err(|_| self.confirmations.add(&waiting))
+        self.catalog.confirm(&waiting).await.inspect_err(|_| self.confirmations.add(&waiting))
     }
 
     async fn expire(&self) -> Result<()> {
@@ -137,20 +136,28 @@ impl Parts {
     /// Reservations without an order are released, but only once a tombstone keeps the order from being recorded late.
     async fn judge_half_made(&self, age: Duration) -> Result<()> {
         loop {
-            let unconfirmed = self.catalog.unconfirmed(age).await?;
-            if unconfirmed.is_empty() {
+            let mut settled = Vec::new();
+            for Unconfirmed { batch, orders } in self.catalog.unconfirmed(age).await? {
+                if self.judge(&orders).await? {
+                    settled.push(batch);
+                }
+            }
+            if settled.is_empty() {
                 return Ok(());
             }
-            let settlements = self.store.judge(&unconfirmed, self.clock.now()).await?;
-            let released = settlements
-                .iter()
-                .filter(|(_, settlement)| *settlement == Settlement::Release)
-                .count();
-            tracing::info!(found = unconfirmed.len(), released, "settled half-made orders");
-            if self.settle(&settlements).await? == 0 {
-                return Ok(());
-            }
+            self.catalog.confirm(&settled).await?;
         }
+    }
+
+    /// True when every one of them has become what it must.
+    async fn judge(&self, orders: &[OrderId]) -> Result<bool> {
+        let judged = self.store.judge(orders, self.clock.now()).await?;
+        let moving: Vec<_> =
+            judged.into_iter().filter(|(_, settlement)| *settlement != Settlement::Keep).collect();
+        let released =
+            moving.iter().filter(|(_, settlement)| *settlement == Settlement::Release).count();
+        tracing::info!(found = orders.len(), released, "settled half-made orders");
+        Ok(self.settle(&moving).await? == moving.len())
     }
 }
 

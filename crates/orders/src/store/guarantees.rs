@@ -89,7 +89,7 @@ async fn judge_keeps_a_cut_order_from_being_recorded_late() {
         let bench = Bench::new(fresh).await;
         let (cut, placed) = (bench.order(), bench.placed().await);
         let verdicts = bench.store.judge(&[cut.id, placed], bench.now()).await.unwrap();
-        assert_eq!(verdicts, [(cut.id, Settlement::Release), (placed, Settlement::Confirm)]);
+        assert_eq!(verdicts, [(cut.id, Settlement::Release), (placed, Settlement::Keep)]);
         let late = bench.store.record(vec![cut.clone()]).await.unwrap();
         assert!(matches!(late.as_slice(), [Recorded::Undone]));
         assert!(bench.store.get(cut.id).await.unwrap().is_none(), "a tombstone is no order");
@@ -123,7 +123,7 @@ async fn transition_happens_once_and_owes_once() {
             bench.take(id, &Action::Deliver).await.unwrap_err().code(),
             Code::InvalidTransition
         );
-        bench.store.settled(&[(id, Settlement::Confirm)]).await.unwrap();
+        bench.store.settled(&[(id, Settlement::Keep)]).await.unwrap();
         assert_eq!(
             bench.store.debt(id).await.unwrap(),
             Some(Settlement::Release),

@@ -33,9 +33,7 @@ impl SqliteOrders {
 #[async_trait]
 impl OrderStore for SqliteOrders {
     async fn record(&self, orders: Vec<NewOrder>) -> Result<Vec<Recorded>> {
-        self.db
-            .write(move |db| orders.into_iter().map(|order| rows::record(db, order)).collect())
-            .await
+        self.db.write(move |db| rows::record(db, orders)).await
     }
 
     async fn get(&self, id: OrderId) -> Result<Option<Order>> {

@@ -1,5 +1,7 @@
 //! Reading the catalogue.
 
+use std::sync::Arc;
+
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
@@ -162,12 +164,12 @@ pub(super) async fn get_product(
     let product = find(&products, id).await?;
     let response = match not_modified(&headers, &product.etag()) {
         true => StatusCode::NOT_MODIFIED.into_response(),
-        false => json_reply(200, &ProductView::from(&product))?,
+        false => json_reply(200, &ProductView::from(&*product))?,
     };
     Ok(revalidated(with_etag(response, &product.etag())))
 }
 
-pub(super) async fn find(products: &Products, id: ProductId) -> Result<Product> {
+pub(super) async fn find(products: &Products, id: ProductId) -> Result<Arc<Product>> {
     products.store().get(id).await?.ok_or_else(|| Error::not_found("product"))
 }
 

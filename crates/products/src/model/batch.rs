@@ -39,7 +39,8 @@ pub(crate) struct BatchRequest {
 pub(crate) enum BatchOutcome {
     Created(Product),
     Updated(Product),
-    Refused(Error),
+    /// With the product as it stands, when that is what it conflicts with.
+    Refused(Error, Option<Product>),
 }
 
 /// What is to be written for an item.

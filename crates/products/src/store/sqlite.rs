@@ -2,34 +2,40 @@
 
 mod audit;
 mod catalogue;
+mod confirmations;
 mod journal;
 mod lists;
 mod reservations;
 mod rows;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use holdfast_storage::sqlite::{Sqlite, operations};
+use holdfast_storage::sqlite::{Remembered, Sqlite, operations};
 use holdfast_types::{
-    Answer, Basis, Error, Given, Operation, OrderId, Page, PageRequest, ProductId, Random,
-    ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp,
+    Answer, Basis, BatchId, Error, Given, Operation, OrderId, Page, PageRequest, ProductId, Random,
+    ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp, Unconfirmed,
 };
 
 use super::{Audit, ProductFilter, ProductStore, Render, RenderBatch};
 use crate::model::{BatchRequest, Change, Movement, NewProduct, Product, ProductPatch};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite-0001.sql")];
+/// Products that are looked at often and remembered: at most about 70 KB each, usually one.
+const LOOKED_AT: usize = 512;
 const OPERATIONS: &str = "products_operations";
 
 #[derive(Debug)]
 pub(super) struct SqliteProducts {
     db: Sqlite,
+    looked_at: Remembered<ProductId, Option<Arc<Product>>>,
 }
 
 impl SqliteProducts {
     pub(super) async fn open(db: Sqlite, random: &Random) -> Result<(Self, Secret)> {
         db.migrate("products", MIGRATIONS).await?;
         let secret = db.secret("products", random).await?;
-        Ok((Self { db }, secret))
+        Ok((Self { db, looked_at: Remembered::new(LOOKED_AT) }, secret))
     }
 
     /// Changes one product, once per operation.
@@ -65,8 +71,8 @@ impl ProductStore for SqliteProducts {
         self.db.write(write).await
     }
 
-    async fn get(&self, id: ProductId) -> Result<Option<Product>> {
-        self.db.get(|db| rows::get(db, id))
+    async fn get(&self, id: ProductId) -> Result<Option<Arc<Product>>> {
+        self.looked_at.get(&self.db, &id, |db| Ok(rows::get(db, id)?.map(Arc::new)))
     }
 
     async fn list(&self, filter: &ProductFilter, request: &PageRequest) -> Result<Page<Product>> {
@@ -153,8 +159,13 @@ impl ProductStore for SqliteProducts {
         self.db.write(move |db| reservations::settle(db, &settlements, now)).await
     }
 
-    async fn unconfirmed(&self, before: Timestamp) -> Result<Vec<OrderId>> {
-        self.db.get(|db| reservations::unconfirmed(db, before))
+    async fn confirm(&self, batches: &[BatchId]) -> Result<()> {
+        let batches = batches.to_vec();
+        self.db.write(move |db| confirmations::confirm(db, &batches)).await
+    }
+
+    async fn unconfirmed(&self, before: Timestamp) -> Result<Vec<Unconfirmed>> {
+        self.db.get(|db| confirmations::unconfirmed(db, before))
     }
 
     async fn audit(&self) -> Result<Audit> {

@@ -36,7 +36,7 @@ pub(super) fn inspect(path: &Path) -> Result<()> {
     };
     // With a log beside it, the file may be shorter: a checkpoint that was cut writes the header first, and SQLite
     // completes it from the log.
-    let has_log = std::fs::metadata(super::wal_path(path)).is_ok_and(|log| log.len() > 0);
+    let has_log = std::fs::metadata(super::beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     if !has_log && size < expected_size(&header) {
         return Err(refuse(
             path,

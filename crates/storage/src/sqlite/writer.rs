@@ -1,8 +1,8 @@
 //! The one writer: runs every job that waits in one transaction, and acknowledges after the commit is on disk.
 //!
 //! While one transaction commits the next jobs gather, so batches grow exactly when it is busy. Each job runs in a
-//! savepoint, so that a refusal undoes that job alone; a job that is alone has the transaction for that, and is spared
-//! the copies of pages that a savepoint keeps. SQLite rolls the whole transaction back by itself on some errors
+//! savepoint, so that a refusal undoes that job alone; the first has the transaction for that, and is spared the copies of
+//! pages that a savepoint keeps. SQLite rolls the whole transaction back by itself on some errors
 //! (a full disk); then nothing more runs and every job of the batch fails.
 
 use std::{
@@ -59,7 +59,8 @@ impl Writer {
         let db = connect(path).map_err(Fault::from)?;
         let lock = File::create(path.with_extension("writer-lock")).map_err(Error::internal)?;
         let (queue, jobs) = mpsc::channel(QUEUE_JOBS);
-        let thread = Thread { db, lock, wal: super::wal_path(path), last_cut: Instant::now() };
+        let thread =
+            Thread { db, lock, wal: super::beside(path, "-wal"), last_cut: Instant::now() };
         std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || thread.run(jobs))
@@ -141,11 +142,10 @@ impl Thread {
             .and_then(|()| self.execute("BEGIN IMMEDIATE"));
         let mut failed = begun.err();
         let mut finishes = Vec::with_capacity(batch.len());
-        let alone = batch.len() == 1;
-        for job in batch.drain(..) {
-            finishes.push(match alone {
-                true => self.run_alone(job, &mut failed),
-                false => self.run_in_savepoint(job, &mut failed),
+        for (place, job) in batch.drain(..).enumerate() {
+            finishes.push(match place {
+                0 => self.run_first(job, &mut failed),
+                _ => self.run_in_savepoint(job, &mut failed),
             });
         }
         if failed.is_none() && !self.db.is_autocommit() {
@@ -159,21 +159,22 @@ impl Thread {
         }
     }
 
-    /// Runs the only job of a transaction: what it refuses is rolled back.
-    fn run_alone(&self, job: Job, failed: &mut Option<Error>) -> Finish {
+    /// Runs the first job of a transaction: what it refuses is rolled back by beginning again.
+    fn run_first(&self, job: Job, failed: &mut Option<Error>) -> Finish {
         if failed.is_some() {
             return job(None).1;
         }
         let (verdict, finish) = job(Some(&self.db));
-        match verdict {
-            Verdict::Keep if self.db.is_autocommit() => *failed = Some(lost(verdict)),
-            Verdict::Keep => {}
-            Verdict::Undo(_) => self.roll_back(),
+        if self.db.is_autocommit() {
+            *failed = Some(lost(verdict));
+        } else if matches!(verdict, Verdict::Undo(_)) {
+            self.roll_back();
+            *failed = self.execute("BEGIN IMMEDIATE").err();
         }
         finish
     }
 
-    /// Runs one job of several; `failed` is set when the job took the whole transaction down.
+    /// Runs one of the jobs after the first; `failed` is set when the job took the whole transaction down.
     fn run_in_savepoint(&self, job: Job, failed: &mut Option<Error>) -> Finish {
         if failed.is_some() {
             return job(None).1;

@@ -7,7 +7,7 @@ use holdfast_types::{
     Cursor, Fingerprint, Money, OrderId, Page, PageRequest, Result, Settlement, Timestamp, UserId,
     Version,
 };
-use rusqlite::{Connection, OptionalExtension, Row, types::Value};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, types::Value};
 
 use crate::{
     model::{Buyer, NewOrder, Order, Progress, Status},
@@ -20,34 +20,42 @@ const COLUMNS: &str = "id, user_id, status, version, lines, total, currency, buy
 /// The status of a tombstone: an attempt that was cut and undone.
 pub(super) const TOMBSTONE: i64 = 9;
 
-pub(super) fn record(db: &Connection, new: NewOrder) -> Result<Recorded, Fault> {
-    let order = Order::new(new);
+pub(super) fn record(db: &Connection, new: Vec<NewOrder>) -> Result<Vec<Recorded>, Fault> {
+    let mut insert = db.prepare_cached(
+        "INSERT INTO orders (id, user_id, status, version, lines, total, currency, buyer, fingerprint, created_at,
+                             updated_at, expires_at)
+         VALUES (?1, ?2, 0, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9) ON CONFLICT (id) DO NOTHING",
+    )?;
+    let mut recorded = Vec::with_capacity(new.len());
+    for new in new {
+        let order = Order::new(new);
+        recorded.push(match insert_order(&mut insert, &order)? {
+            true => Recorded::New(order),
+            false => get(db, order.id)?.map_or(Recorded::Undone, Recorded::Before),
+        });
+    }
+    Ok(recorded)
+}
+
+/// False when the id is taken.
+fn insert_order(insert: &mut CachedStatement<'_>, order: &Order) -> Result<bool, Fault> {
     let buyer = if order.buyer == Buyer::default() {
         None
     } else {
         Some(serde_json::to_string(&order.buyer)?)
     };
-    let inserted = db
-        .prepare_cached(
-            "INSERT INTO orders (id, user_id, status, version, lines, total, currency, buyer, fingerprint, created_at,
-                                 updated_at, expires_at)
-             VALUES (?1, ?2, 0, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9) ON CONFLICT (id) DO NOTHING",
-        )?
-        .execute((
-            order.id.bytes(),
-            order.user.bytes(),
-            serde_json::to_string(&order.lines)?,
-            order.total.amount,
-            order.total.currency.as_str(),
-            buyer,
-            order.fingerprint.0,
-            order.created_at.as_millis(),
-            order.expires_at.map(Timestamp::as_millis),
-        ))?;
-    if inserted == 1 {
-        return Ok(Recorded::New(order));
-    }
-    Ok(get(db, order.id)?.map_or(Recorded::Undone, Recorded::Before))
+    let inserted = insert.execute((
+        order.id.bytes(),
+        order.user.bytes(),
+        serde_json::to_string(&order.lines)?,
+        order.total.amount,
+        order.total.currency.as_str(),
+        buyer,
+        order.fingerprint.0,
+        order.created_at.as_millis(),
+        order.expires_at.map(Timestamp::as_millis),
+    ))?;
+    Ok(inserted == 1)
 }
 
 pub(super) fn get(db: &Connection, id: OrderId) -> Result<Option<Order>, Fault> {
@@ -162,7 +170,7 @@ pub(super) const fn status(column: usize, code: i64) -> rusqlite::Result<Status>
 
 pub(super) const fn settlement_code(settlement: Settlement) -> i64 {
     match settlement {
-        Settlement::Confirm => 0,
+        Settlement::Keep => 0,
         Settlement::Release => 1,
         Settlement::Ship => 2,
     }
@@ -170,7 +178,7 @@ pub(super) const fn settlement_code(settlement: Settlement) -> i64 {
 
 pub(super) const fn settlement(column: usize, code: i64) -> rusqlite::Result<Settlement> {
     match code {
-        0 => Ok(Settlement::Confirm),
+        0 => Ok(Settlement::Keep),
         1 => Ok(Settlement::Release),
         2 => Ok(Settlement::Ship),
         other => Err(rusqlite::Error::IntegralValueOutOfRange(column, other)),

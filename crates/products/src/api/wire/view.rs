@@ -87,8 +87,11 @@ pub(crate) fn written(outcomes: &[BatchOutcome]) -> Result<Answer> {
         BatchOutcome::Updated(product) => {
             json!({"index": index, "status": 200, "product": ProductView::from(product)})
         }
-        BatchOutcome::Refused(error) => {
-            let problem = Problem::document(error);
+        BatchOutcome::Refused(error, current) => {
+            let mut problem = Problem::document(error);
+            if let Some(current) = current {
+                problem.insert("current".into(), json!(ProductView::from(current)));
+            }
             json!({"index": index, "status": problem["status"], "problem": problem})
         }
     };
@@ -103,7 +106,7 @@ pub(crate) async fn with_current(products: &Products, id: ProductId, error: Erro
     let current = if conflict { products.store().get(id).await.ok().flatten() } else { None };
     let problem = Problem::from(error);
     match current.map(|product| {
-        (product.version, product.etag(), serde_json::to_value(ProductView::from(&product)))
+        (product.version, product.etag(), serde_json::to_value(ProductView::from(&*product)))
     }) {
         Some((version, etag, Ok(view))) => problem.with_current(version, etag, view),
         _ => problem,

@@ -1,12 +1,12 @@
 //! The audit of the products' tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use holdfast_storage::sqlite::Fault;
-use holdfast_types::{ProductId, ReservationState, Result};
+use holdfast_types::{OrderId, ProductId, ReservationState, Result};
 use rusqlite::Connection;
 
-use super::reservations;
+use super::{confirmations, reservations};
 use crate::store::Audit;
 
 /// Findings after which an audit stops listing.
@@ -23,10 +23,14 @@ pub(super) fn audit(db: &Connection) -> Result<Audit, Fault> {
 fn compare(db: &Connection) -> Result<Audit, Fault> {
     let mut audit = Audit::default();
     let mut held: HashMap<ProductId, i64> = HashMap::new();
-    let mut query = db.prepare("SELECT id, state, confirmed, lines, at FROM reservations")?;
+    let unconfirmed = confirmations::all(db)?;
+    let unconfirmed: HashSet<OrderId> =
+        unconfirmed.into_iter().flat_map(|batch| batch.orders).collect();
+    let mut query = db.prepare("SELECT id, state, lines, at FROM reservations")?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
-        let reservation = reservations::reservation(row)?;
+        let mut reservation = reservations::reservation(row)?;
+        reservation.confirmed = !unconfirmed.contains(&reservation.id);
         for line in reservation.lines.iter().filter(|_| reservation.state == ReservationState::Held)
         {
             *held.entry(line.product_id).or_default() += line.quantity;

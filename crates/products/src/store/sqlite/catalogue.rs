@@ -4,7 +4,7 @@ use holdfast_storage::sqlite::Fault;
 use holdfast_types::{Code, Error, Operation, Result, fold};
 use rusqlite::Connection;
 
-use super::{journal, rows};
+use super::{journal::Journal, rows};
 use crate::model::{
     BatchItem, BatchMode, BatchOutcome, BatchRequest, Change, Movement, NewProduct, Product,
     Status, Upsert, upsert,
@@ -41,7 +41,7 @@ pub(super) fn create(db: &Connection, new: &NewProduct) -> Result<Product, Fault
         "INSERT INTO stock (product, quantity, reserved, sequence) VALUES (?1, ?2, 0, 1)",
     )?
     .execute((seq, product.quantity))?;
-    journal::append(db, seq, &product.creation())?;
+    Journal::prepare(db)?.append(seq, &product.creation())?;
     index_words(db, seq, &product)?;
     Ok(product)
 }
@@ -81,7 +81,7 @@ pub(super) fn save(
     if let Some(movement) = movement {
         db.prepare_cached("UPDATE stock SET quantity = ?2, sequence = ?3 WHERE product = ?1")?
             .execute((seq, product.quantity, product.sequence))?;
-        journal::append(db, seq, movement)?;
+        Journal::prepare(db)?.append(seq, movement)?;
     }
     if product.details_version == product.version {
         index_words(db, seq, product)?;
@@ -118,7 +118,8 @@ pub(super) fn write_batch(
         let outcome = match written {
             Ok(outcome) => outcome,
             Err(Fault::Refused(error)) if mode == BatchMode::Partial => {
-                BatchOutcome::Refused(error)
+                let current = conflicting(db, &error)?;
+                BatchOutcome::Refused(error, current)
             }
             Err(Fault::Refused(error)) => return Err(error.with("index", index).into()),
             Err(fault) => return Err(fault),
@@ -126,6 +127,15 @@ pub(super) fn write_batch(
         outcomes.push(outcome);
     }
     Ok(outcomes)
+}
+
+/// The product that a version conflict names.
+fn conflicting(db: &Connection, error: &Error) -> Result<Option<Product>, Fault> {
+    let named = error.extras().get("productId").and_then(|id| id.as_str()?.parse().ok());
+    match named {
+        Some(id) if error.code() == Code::VersionConflict => rows::get(db, id),
+        _ => Ok(None),
+    }
 }
 
 fn write_item(

@@ -4,32 +4,40 @@ use holdfast_storage::sqlite::Fault;
 use holdfast_types::{
     Cursor, Error, OrderId, Page, PageRequest, ProductId, Result, Timestamp, UserId,
 };
-use rusqlite::{Connection, Row};
+use rusqlite::{CachedStatement, Connection, Row};
 
 use super::rows;
 use crate::model::{Cause, Movement, MovementKind};
 
-pub(super) fn append(db: &Connection, product: i64, movement: &Movement) -> Result<(), Fault> {
-    let (order, by, reason) = match &movement.cause {
-        Cause::Order(order) => (Some(order.bytes()), None, None),
-        Cause::Person { by, reason } => (None, Some(by.bytes()), reason.as_deref()),
-    };
-    db.prepare_cached(
-        "INSERT INTO movements (product, sequence, kind, quantity_delta, reserved_delta, order_id, by_user, reason, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )?
-    .execute((
-        product,
-        movement.sequence,
-        movement.kind.code(),
-        movement.quantity_delta,
-        movement.reserved_delta,
-        order,
-        by,
-        reason,
-        movement.at.as_millis(),
-    ))?;
-    Ok(())
+/// Appends to the journal.
+pub(super) struct Journal<'db>(CachedStatement<'db>);
+
+impl<'db> Journal<'db> {
+    pub(super) fn prepare(db: &'db Connection) -> Result<Self, Fault> {
+        Ok(Self(db.prepare_cached(
+            "INSERT INTO movements (product, sequence, kind, quantity_delta, reserved_delta, order_id, by_user, reason, at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?))
+    }
+
+    pub(super) fn append(&mut self, product: i64, movement: &Movement) -> Result<(), Fault> {
+        let (order, by, reason) = match &movement.cause {
+            Cause::Order(order) => (Some(order.bytes()), None, None),
+            Cause::Person { by, reason } => (None, Some(by.bytes()), reason.as_deref()),
+        };
+        self.0.execute((
+            product,
+            movement.sequence,
+            movement.kind.code(),
+            movement.quantity_delta,
+            movement.reserved_delta,
+            order,
+            by,
+            reason,
+            movement.at.as_millis(),
+        ))?;
+        Ok(())
+    }
 }
 
 pub(super) fn list(

@@ -7,45 +7,40 @@ use holdfast_types::{
     Error, Fingerprint, Money, OrderId, OrderLine, ProductId, Reservation, ReservationState,
     ReserveBatch, Reserved, Result, Settlement, Timestamp,
 };
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 
-use super::{journal, rows};
+use super::{confirmations, journal::Journal, rows};
 use crate::model::{
     Cause, Earlier, Movement, MovementKind, Shelf, ShelfItem, decide, settled_state,
 };
-
-/// Unconfirmed reservations that one sweep looks at.
-const SWEEP: i64 = 100;
 
 pub(super) fn reserve(
     db: &Connection,
     batch: &ReserveBatch,
     now: Timestamp,
 ) -> Result<Vec<Result<Reserved>>, Fault> {
-    confirm(db, &batch.confirmed)?;
+    confirmations::confirm(db, &batch.confirmed)?;
     let (mut shelf, seqs) = load(db, batch)?;
     let mut results = Vec::with_capacity(batch.commands.len());
-    let mut touched = HashSet::new();
+    let (mut taken, mut touched) = (Vec::new(), HashSet::new());
+    let (mut earlier, mut insert) = (Earliers::prepare(db)?, Inserts::prepare(db)?);
+    let mut journal = Journal::prepare(db)?;
     for command in &batch.commands {
-        let earlier = earlier(db, command.id)?;
+        let earlier = earlier.find(command.id)?;
         let result = decide(command, earlier.as_ref(), &mut shelf, now);
         if let (Ok(reserved), None) = (&result, &earlier) {
-            insert(db, command.id, command.fingerprint, reserved)?;
+            insert.insert(command.id, command.fingerprint, reserved)?;
+            taken.push(command.id);
             for line in &reserved.lines {
-                let seq = seqs[&line.product_id];
                 touched.insert(line.product_id);
-                append(
-                    db,
-                    seq,
-                    command.id,
-                    MovementKind::Reservation,
-                    (line.stock_sequence, 0, line.quantity),
-                    now,
-                )?;
+                let numbers = (line.stock_sequence, 0, line.quantity);
+                let movement = movement(command.id, MovementKind::Reservation, numbers, now);
+                journal.append(seqs[&line.product_id], &movement)?;
             }
         }
         results.push(result);
     }
+    confirmations::owe(db, batch.id, &taken, now)?;
     let mut update =
         db.prepare_cached("UPDATE stock SET reserved = ?2, sequence = ?3 WHERE product = ?1")?;
     for product in touched {
@@ -53,15 +48,6 @@ pub(super) fn reserve(
         update.execute((seqs[&product], item.reserved, item.sequence))?;
     }
     Ok(results)
-}
-
-fn confirm(db: &Connection, confirmed: &[OrderId]) -> Result<(), Fault> {
-    let mut update =
-        db.prepare_cached("UPDATE reservations SET confirmed = 1 WHERE id = ?1 AND confirmed = 0")?;
-    for id in confirmed {
-        update.execute([id.bytes()])?;
-    }
-    Ok(())
 }
 
 /// The products that the batch names, each once, and the integers that their rows are keyed by.
@@ -98,16 +84,24 @@ fn shelf_item(row: &Row<'_>) -> rusqlite::Result<(i64, ShelfItem)> {
     Ok((row.get(0)?, item))
 }
 
-fn earlier(db: &Connection, id: OrderId) -> Result<Option<Earlier>, Fault> {
-    let mut query =
-        db.prepare_cached("SELECT fingerprint, lines, at FROM reservations WHERE id = ?1")?;
-    let found = query.query_row([id.bytes()], |row| {
-        let lines: Vec<OrderLine> = rows::json(row, 1)?;
-        Ok((Fingerprint(row.get(0)?), lines, Timestamp::from_millis(row.get(2)?)))
-    });
-    let Some((fingerprint, lines, at)) = found.optional()? else { return Ok(None) };
-    let total = total(&lines)?;
-    Ok(Some(Earlier { fingerprint, reserved: Reserved { lines, total, at } }))
+/// Finds reservations that are there already.
+struct Earliers<'db>(CachedStatement<'db>);
+
+impl<'db> Earliers<'db> {
+    fn prepare(db: &'db Connection) -> Result<Self, Fault> {
+        let sql = "SELECT fingerprint, lines, at FROM reservations WHERE id = ?1";
+        Ok(Self(db.prepare_cached(sql)?))
+    }
+
+    fn find(&mut self, id: OrderId) -> Result<Option<Earlier>, Fault> {
+        let found = self.0.query_row([id.bytes()], |row| {
+            let lines: Vec<OrderLine> = rows::json(row, 1)?;
+            Ok((Fingerprint(row.get(0)?), lines, Timestamp::from_millis(row.get(2)?)))
+        });
+        let Some((fingerprint, lines, at)) = found.optional()? else { return Ok(None) };
+        let total = total(&lines)?;
+        Ok(Some(Earlier { fingerprint, reserved: Reserved { lines, total, at } }))
+    }
 }
 
 fn total(lines: &[OrderLine]) -> Result<Money> {
@@ -118,40 +112,36 @@ fn total(lines: &[OrderLine]) -> Result<Money> {
         .ok_or_else(|| Error::internal("a reservation's total is too large"))
 }
 
-fn insert(
-    db: &Connection,
-    id: OrderId,
-    fingerprint: Fingerprint,
-    reserved: &Reserved,
-) -> Result<(), Fault> {
-    db.prepare_cached(
-        "INSERT INTO reservations (id, fingerprint, lines, at) VALUES (?1, ?2, ?3, ?4)",
-    )?
-    .execute((
-        id.bytes(),
-        fingerprint.0,
-        serde_json::to_string(&reserved.lines)?,
-        reserved.at.as_millis(),
-    ))?;
-    Ok(())
+/// Writes new reservations.
+struct Inserts<'db>(CachedStatement<'db>);
+
+impl<'db> Inserts<'db> {
+    fn prepare(db: &'db Connection) -> Result<Self, Fault> {
+        let sql = "INSERT INTO reservations (id, fingerprint, lines, at) VALUES (?1, ?2, ?3, ?4)";
+        Ok(Self(db.prepare_cached(sql)?))
+    }
+
+    fn insert(
+        &mut self,
+        id: OrderId,
+        fingerprint: Fingerprint,
+        reserved: &Reserved,
+    ) -> Result<(), Fault> {
+        let lines = serde_json::to_string(&reserved.lines)?;
+        self.0.execute((id.bytes(), fingerprint.0, lines, reserved.at.as_millis()))?;
+        Ok(())
+    }
 }
 
 /// `numbers` are the sequence, what happens to the units on hand, and what happens to the units promised.
-fn append(
-    db: &Connection,
-    product: i64,
+fn movement(
     order: OrderId,
     kind: MovementKind,
     numbers: (i64, i64, i64),
     at: Timestamp,
-) -> Result<(), Fault> {
+) -> Movement {
     let (sequence, quantity_delta, reserved_delta) = numbers;
-    let cause = Cause::Order(order);
-    journal::append(
-        db,
-        product,
-        &Movement { sequence, kind, quantity_delta, reserved_delta, cause, at },
-    )
+    Movement { sequence, kind, quantity_delta, reserved_delta, cause: Cause::Order(order), at }
 }
 
 pub(super) fn settle(
@@ -161,11 +151,8 @@ pub(super) fn settle(
 ) -> Result<(), Fault> {
     for (id, settlement) in settlements {
         let Some(reservation) = find(db, *id)? else { continue };
-        if *settlement == Settlement::Confirm {
-            confirm(db, &[*id])?;
-        }
         let Some(state) = settled_state(reservation.state, *settlement) else { continue };
-        db.prepare_cached("UPDATE reservations SET state = ?2, confirmed = 1 WHERE id = ?1")?
+        db.prepare_cached("UPDATE reservations SET state = ?2 WHERE id = ?1")?
             .execute((id.bytes(), state_code(state)))?;
         for line in &reservation.lines {
             settle_line(db, *id, line, state, now)?;
@@ -197,25 +184,17 @@ fn settle_line(
         )?
         .execute((seq, now.as_millis()))?;
     }
-    append(db, seq, order, kind, (sequence, -leaving, -line.quantity), now)
-}
-
-pub(super) fn unconfirmed(db: &Connection, before: Timestamp) -> Result<Vec<OrderId>, Fault> {
-    let mut query = db.prepare_cached(
-        "SELECT id FROM reservations WHERE state = 0 AND confirmed = 0 AND at < ?1 ORDER BY at LIMIT ?2",
-    )?;
-    let ids =
-        query.query_map((before.as_millis(), SWEEP), |row| Ok(OrderId::from_bytes(row.get(0)?)))?;
-    Ok(ids.collect::<Result<_, _>>()?)
+    let numbers = (sequence, -leaving, -line.quantity);
+    Journal::prepare(db)?.append(seq, &movement(order, kind, numbers, now))
 }
 
 fn find(db: &Connection, id: OrderId) -> Result<Option<Reservation>, Fault> {
-    let mut query = db
-        .prepare_cached("SELECT id, state, confirmed, lines, at FROM reservations WHERE id = ?1")?;
+    let mut query =
+        db.prepare_cached("SELECT id, state, lines, at FROM reservations WHERE id = ?1")?;
     Ok(query.query_row([id.bytes()], reservation).optional()?)
 }
 
-/// Reads `id, state, confirmed, lines, at`.
+/// Reads `id, state, lines, at`; nothing is said about its confirmation.
 pub(super) fn reservation(row: &Row<'_>) -> rusqlite::Result<Reservation> {
     let state = match row.get::<_, i64>(1)? {
         0 => ReservationState::Held,
@@ -226,9 +205,9 @@ pub(super) fn reservation(row: &Row<'_>) -> rusqlite::Result<Reservation> {
     Ok(Reservation {
         id: OrderId::from_bytes(row.get(0)?),
         state,
-        confirmed: row.get(2)?,
-        lines: rows::json(row, 3)?,
-        at: Timestamp::from_millis(row.get(4)?),
+        confirmed: true,
+        lines: rows::json(row, 2)?,
+        at: Timestamp::from_millis(row.get(3)?),
     })
 }
 

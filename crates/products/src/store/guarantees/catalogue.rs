@@ -1,0 +1,216 @@
+//! Products, their journal, their lists, and the audit.
+
+use super::*;
+
+#[tokio::test]
+async fn create() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let new = bench.new_product("A", 5);
+        assert!(!bench.store.create(&new).await.unwrap().1);
+        assert!(bench.store.create(&new).await.unwrap().1, "the second call finds the first");
+        let taken = bench.store.create(&bench.new_product("A", 1)).await.unwrap_err();
+        assert_eq!(taken.code(), holdfast_types::Code::SkuTaken);
+        bench.assert_sound().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edit_lets_one_of_two_editors_win() {
+    on_every_engine(|fresh| async {
+        let bench = Arc::new(Bench::new(fresh).await);
+        let product = bench.product("A", 10).await;
+        let editors: Vec<_> = ["Ada", "Bob"]
+            .into_iter()
+            .map(|name| {
+                let bench = Arc::clone(&bench);
+                tokio::spawn(async move {
+                    let (patch, basis) = (rename(name), based_on(1));
+                    bench
+                        .store
+                        .edit(product, (&patch, &basis), &bench.operation(), bench.change(), render)
+                        .await
+                })
+            })
+            .collect();
+        let mut wins = 0;
+        for editor in editors {
+            match editor.await.unwrap() {
+                Ok(_) => wins += 1,
+                Err(error) => assert_eq!(error.code(), holdfast_types::Code::VersionConflict),
+            }
+        }
+        assert_eq!(wins, 1);
+        assert_eq!(bench.store.get(product).await.unwrap().unwrap().version, Version(2));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn adjust_happens_once_per_key() {
+    on_every_engine(|fresh| async {
+        let bench = Arc::new(Bench::new(fresh).await);
+        let product = bench.product("A", 10).await;
+        let operation = bench.operation();
+        let calls: Vec<_> = (0..40)
+            .map(|_| {
+                let bench = Arc::clone(&bench);
+                tokio::spawn(async move {
+                    bench
+                        .store
+                        .adjust(product, (5, "delivery"), &operation, bench.change(), render)
+                        .await
+                        .unwrap()
+                })
+            })
+            .collect();
+        let mut first = 0;
+        for call in calls {
+            let given = call.await.unwrap();
+            assert_eq!(given.answer.body, b"15");
+            first += u32::from(!given.replayed);
+        }
+        assert_eq!((first, bench.numbers(product).await), (1, (15, 0)));
+        let other = Operation { fingerprint: Fingerprint([9; 16]), ..operation };
+        let reused = bench
+            .store
+            .adjust(product, (6, "delivery"), &other, bench.change(), render)
+            .await
+            .unwrap_err();
+        assert_eq!(reused.code(), holdfast_types::Code::IdempotencyKeyReused);
+        bench.assert_sound().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn archive_hides_and_keeps() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let product = bench.product("A", 10).await;
+        for _ in 0..2 {
+            bench
+                .store
+                .archive(product, &based_on(1), &bench.operation(), bench.change(), render)
+                .await
+                .unwrap();
+        }
+        let request = PageRequest { limit: 10, after: None };
+        assert!(
+            bench.store.list(&ProductFilter::default(), &request).await.unwrap().items.is_empty()
+        );
+        assert!(bench.store.get(product).await.unwrap().is_some());
+        let refused = bench.reserve(&bench.command(&[(product, 1)])).await.unwrap_err();
+        assert_eq!(refused.code(), holdfast_types::Code::UnknownProduct);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn movements_number_every_change_without_gaps() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let product = bench.product("A", 10).await;
+        let order = bench.command(&[(product, 2)]);
+        let reserved = bench.reserve(&order).await.unwrap();
+        assert_eq!(reserved.lines[0].stock_sequence, 2);
+        bench
+            .store
+            .adjust(product, (5, "delivery"), &bench.operation(), bench.change(), render)
+            .await
+            .unwrap();
+        bench.store.settle(&[(order.id, Settlement::Release)], bench.now()).await.unwrap();
+        let request = PageRequest { limit: 3, after: None };
+        let page = bench.store.movements(product, &request).await.unwrap();
+        let rest = bench
+            .store
+            .movements(product, &PageRequest { limit: 3, after: page.next })
+            .await
+            .unwrap();
+        let found: Vec<_> = page
+            .items
+            .iter()
+            .chain(&rest.items)
+            .map(|movement| (movement.sequence, movement.kind))
+            .collect();
+        let expected = [
+            MovementKind::Creation,
+            MovementKind::Reservation,
+            MovementKind::Adjustment,
+            MovementKind::Release,
+        ];
+        assert_eq!(found, (1..).zip(expected).collect::<Vec<_>>());
+        assert!(rest.next.is_none());
+        bench.assert_sound().await;
+    })
+    .await;
+}
+
+async fn all_pages(bench: &Bench, filter: &ProductFilter) -> Vec<ProductId> {
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = bench.store.list(filter, &PageRequest { limit: 7, after }).await.unwrap();
+        seen.extend(page.items.into_iter().map(|product| product.id));
+        after = page.next;
+        if after.is_none() {
+            return seen;
+        }
+    }
+}
+
+#[tokio::test]
+async fn list_pages_are_complete_in_every_order() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        for number in 0..25 {
+            bench.product(&format!("S{number}"), number % 3).await;
+            bench
+                .fresh
+                .clock
+                .advance(std::time::Duration::from_millis(u64::try_from(number % 2).unwrap()));
+        }
+        for key in [SortKey::CreatedAt, SortKey::Name, SortKey::Price] {
+            for ascending in [true, false] {
+                let filter =
+                    ProductFilter { sort: Sort { key, ascending }, ..ProductFilter::default() };
+                let seen = all_pages(&bench, &filter).await;
+                let distinct: std::collections::HashSet<_> = seen.iter().collect();
+                assert_eq!((seen.len(), distinct.len()), (25, 25), "{key:?} {ascending}");
+            }
+        }
+        let words = |text: &str| ProductFilter {
+            words: holdfast_types::words(text),
+            ..ProductFilter::default()
+        };
+        let all = PageRequest { limit: 100, after: None };
+        for (query, count) in [("green", 25), ("GRE te", 25), ("s24", 1), ("s2", 6), ("kettle", 0)]
+        {
+            assert_eq!(
+                bench.store.list(&words(query), &all).await.unwrap().items.len(),
+                count,
+                "{query}"
+            );
+        }
+        let in_stock = ProductFilter { in_stock: Some(true), ..ProductFilter::default() };
+        assert_eq!(bench.store.list(&in_stock, &all).await.unwrap().items.len(), 16);
+        assert_eq!(bench.store.categories().await.unwrap(), [("Tea".to_owned(), 25)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn audit_sees_what_was_tampered_with() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let product = bench.product("A", 10).await;
+        bench.reserve(&bench.command(&[(product, 2)])).await.unwrap();
+        bench.assert_sound().await;
+        let Database::Sqlite(db) = &bench.fresh.database;
+        db.write(|db| Ok(db.execute("UPDATE stock SET reserved = 1", [])?)).await.unwrap();
+        assert!(!bench.store.audit().await.unwrap().findings.is_empty());
+        let oversold = db.write(|db| Ok(db.execute("UPDATE stock SET reserved = 11", [])?)).await;
+        assert!(oversold.is_err(), "the database itself refuses to oversell");
+    })
+    .await;
+}

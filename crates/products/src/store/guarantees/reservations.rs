@@ -1,0 +1,106 @@
+//! Stock for orders: taken for all lines or none, once, and given back once.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_unit_is_sold_once_among_64() {
+    on_every_engine(|fresh| async {
+        let bench = Arc::new(Bench::new(fresh).await);
+        let product = bench.product("last", 1).await;
+        let buyers: Vec<_> = (0..64)
+            .map(|_| {
+                let bench = Arc::clone(&bench);
+                tokio::spawn(async move {
+                    let command = bench.command(&[(product, 1)]);
+                    bench.reserve(&command).await
+                })
+            })
+            .collect();
+        let mut sold = 0;
+        for buyer in buyers {
+            match buyer.await.unwrap() {
+                Ok(_) => sold += 1,
+                Err(error) => assert_eq!(error.code(), holdfast_types::Code::InsufficientStock),
+            }
+        }
+        assert_eq!((sold, bench.numbers(product).await), (1, (1, 1)));
+        bench.assert_sound().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn reserve_takes_all_lines_or_none_and_once_per_id() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let (many, few) = (bench.product("many", 10).await, bench.product("few", 1).await);
+        let greedy = bench.command(&[(many, 3), (few, 2)]);
+        assert!(bench.reserve(&greedy).await.is_err());
+        assert_eq!(bench.numbers(many).await, (10, 0), "a refusal takes nothing");
+        let modest = bench.command(&[(many, 3), (few, 1)]);
+        let first = bench.reserve(&modest).await.unwrap();
+        bench.fresh.clock.advance(std::time::Duration::from_secs(5));
+        assert_eq!(bench.reserve(&modest).await.unwrap(), first, "a repeat gets what is held");
+        let other = ReserveCommand { fingerprint: Fingerprint([9; 16]), ..modest };
+        assert_eq!(
+            bench.reserve(&other).await.unwrap_err().code(),
+            holdfast_types::Code::IdempotencyKeyReused
+        );
+        assert_eq!((bench.numbers(many).await, bench.numbers(few).await), ((10, 3), (1, 1)));
+        bench.assert_sound().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settle_releases_and_ships_exactly_once() {
+    on_every_engine(|fresh| async {
+        let bench = Arc::new(Bench::new(fresh).await);
+        let product = bench.product("A", 10).await;
+        let (gone, sent) = (bench.command(&[(product, 2)]), bench.command(&[(product, 3)]));
+        bench.reserve(&gone).await.unwrap();
+        bench.reserve(&sent).await.unwrap();
+        let settlements = [(gone.id, Settlement::Release), (sent.id, Settlement::Ship)];
+        let calls: Vec<_> = (0..8)
+            .map(|_| {
+                let bench = Arc::clone(&bench);
+                tokio::spawn(async move { bench.store.settle(&settlements, bench.now()).await })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+        let late = [(gone.id, Settlement::Ship), (sent.id, Settlement::Release)];
+        bench.store.settle(&late, bench.now()).await.unwrap();
+        assert_eq!(bench.numbers(product).await, (7, 0));
+        let product_now = bench.store.get(product).await.unwrap().unwrap();
+        assert_eq!(
+            product_now.version,
+            Version(2),
+            "a shipment moves the version, a sale and a release do not"
+        );
+        bench.assert_sound().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn unconfirmed_finds_what_nobody_confirmed() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let product = bench.product("A", 10).await;
+        let (known, forgotten) = (bench.command(&[(product, 1)]), bench.command(&[(product, 1)]));
+        let (known, _) = bench.reserve_batch(&known).await;
+        let (batch, _) = bench.reserve_batch(&forgotten).await;
+        let id = BatchId::new(bench.fresh.random.uuid_v7(bench.now()));
+        let next = ReserveBatch { id, commands: Vec::new(), confirmed: vec![known] };
+        bench.store.reserve(next, bench.now()).await.unwrap();
+        assert!(bench.store.unconfirmed(bench.now()).await.unwrap().is_empty(), "too young");
+        bench.fresh.clock.advance(std::time::Duration::from_secs(61));
+        let found = Unconfirmed { batch, orders: vec![forgotten.id] };
+        assert_eq!(bench.store.unconfirmed(bench.now()).await.unwrap(), [found]);
+        bench.store.confirm(&[batch]).await.unwrap();
+        assert!(bench.store.unconfirmed(bench.now()).await.unwrap().is_empty());
+    })
+    .await;
+}
