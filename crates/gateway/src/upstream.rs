@@ -1,13 +1,42 @@
 //! A service, as the gateway sees it.
 
-use axum::{Router, extract::Request, response::Response};
-use holdfast_web::Endpoint;
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use holdfast_types::{Code, Error, Result};
+use holdfast_web::{Call, Context, Endpoint, Peer, Problem, Told, read_body};
+
+/// Bytes of a body; the batch route takes more.
+const BODY_BYTES: usize = 64 << 10;
+const BATCH_BYTES: usize = 1 << 20;
+const BATCH_PATH: &str = "/api/products/batch";
+
+/// Headers that belong to one connection (RFC 9110 §7.6.1).
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::HOST,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+];
+static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Where a service runs.
 #[derive(Clone, Debug)]
 pub enum Upstream {
     /// In this process: a call is a function call.
     Local(Router),
+    /// In other processes.
+    Remote(Peer),
 }
 
 impl Upstream {
@@ -15,6 +44,98 @@ impl Upstream {
     pub(crate) async fn call(&self, request: Request) -> Response {
         match self {
             Self::Local(routes) => routes.call(request).await,
+            Self::Remote(peer) => forward(peer, request)
+                .await
+                .unwrap_or_else(|error| Problem::from(error).into_response()),
         }
+    }
+}
+
+/// Buffers the request, so that it can be sent again, and passes the answer on.
+async fn forward(peer: &Peer, request: Request) -> Result<Response> {
+    let (parts, body) = request.into_parts();
+    let context = parts
+        .extensions
+        .get::<Context>()
+        .ok_or_else(|| Error::internal("the request has no context"))?;
+    let limit = if parts.uri.path() == BATCH_PATH { BATCH_BYTES } else { BODY_BYTES };
+    let body = read_body(body, &parts.headers, limit).await?;
+    let mut headers = end_to_end(parts.headers);
+    headers.insert(REQUEST_ID.clone(), context.request_id.value().clone());
+    if !body.is_empty() {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+    let told =
+        Told { operation: context.operation_id, client: Some(context.client), deadline: None };
+    let (deadline, uri) = (context.deadline, target(&parts.uri)?);
+    let call = Call { method: parts.method, uri, headers, body, told };
+    let (parts, body) = peer.call(&call, deadline).await?.into_parts();
+    Ok(answer(parts, body))
+}
+
+fn target(uri: &axum::http::Uri) -> Result<axum::http::Uri> {
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    target.parse().map_err(|_| Error::new(Code::Malformed, "the target cannot be passed on"))
+}
+
+fn answer(mut parts: axum::http::response::Parts, body: Bytes) -> Response {
+    let length = parts.headers.get(header::CONTENT_LENGTH).cloned();
+    parts.headers = end_to_end(parts.headers);
+    // The answer to HEAD has the length of a body that is not there.
+    if let Some(length) = length {
+        parts.headers.insert(header::CONTENT_LENGTH, length);
+    }
+    Response::from_parts(parts, Body::from(body))
+}
+
+/// Leaves out what belongs to one connection, and what only we may say.
+fn end_to_end(headers: HeaderMap) -> HeaderMap {
+    let named: Vec<String> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    let stays = |name: &HeaderName| {
+        let text = name.as_str();
+        !HOP_BY_HOP.contains(name)
+            && *name != KEEP_ALIVE
+            && *name != header::CONTENT_LENGTH
+            && !["x-internal-", "x-user-", "x-forwarded-"].iter().any(|ours| text.starts_with(ours))
+            && text != "forwarded"
+            && !named.iter().any(|named| named == text)
+    };
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for name in headers.keys().filter(|name| stays(name)) {
+        for value in headers.get_all(name) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_to_one_connection_stays_there() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("keep-alive", "1"),
+            ("x-internal-secret", "1"),
+            ("x-user-id", "1"),
+            ("x-forwarded-for", "1"),
+            ("accept", "a"),
+        ] {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers.append(header::ACCEPT, HeaderValue::from_static("b"));
+        let kept = end_to_end(headers);
+        assert_eq!(kept.len(), 2);
+        assert_eq!(kept.get_all(header::ACCEPT).iter().count(), 2);
     }
 }

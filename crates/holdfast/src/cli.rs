@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use holdfast_types::Role;
 
-use crate::config::Flags;
+use crate::config::{Flags, Part};
 
 /// A commerce backend that holds fast when everybody shows up at once.
 ///
@@ -37,12 +37,41 @@ pub(crate) struct ServeFlags {
     /// Where to listen, such as 127.0.0.1:3000 [default: 127.0.0.1 and PORT]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
+    /// Where other processes of the shop reach this one, when it serves the gateway
+    #[arg(long, value_name = "ADDRESS")]
+    internal_listen: Option<String>,
+    /// Where users is, when other processes serve it: http://HOST:PORT, with commas between them
+    #[arg(long, value_name = "URLS")]
+    users: Option<String>,
+    /// Where products is, when other processes serve it
+    #[arg(long, value_name = "URLS")]
+    products: Option<String>,
+    /// Where orders is, when other processes serve it
+    #[arg(long, value_name = "URLS")]
+    orders: Option<String>,
+}
+
+impl ServeFlags {
+    fn settings(&self) -> [(&'static str, Option<String>); 5] {
+        [
+            ("listen", self.listen.clone()),
+            ("internal_listen", self.internal_listen.clone()),
+            ("users", self.users.clone()),
+            ("products", self.products.clone()),
+            ("orders", self.orders.clone()),
+        ]
+    }
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve the shop until SIGTERM or Ctrl-C
-    Serve(ServeFlags),
+    /// Serve the shop, or some parts of it, until SIGTERM or Ctrl-C
+    Serve {
+        /// What this process serves [default: everything]
+        parts: Vec<Part>,
+        #[command(flatten)]
+        flags: ServeFlags,
+    },
     /// Manage users
     #[command(subcommand)]
     User(UserCommand),
@@ -118,14 +147,13 @@ pub(crate) struct ShopFlags {
 impl Cli {
     /// What the command line says about settings.
     pub(crate) fn flags(&self) -> Flags {
-        let serve = match &self.command {
-            Some(Command::Serve(serve)) => serve,
-            _ => &self.serve,
-        };
-        let listen = serve.listen.as_ref().or(self.serve.listen.as_ref());
         let data_dir =
             self.settings.data_dir.as_ref().map(|path| path.to_string_lossy().into_owned());
-        let settings = [("listen", listen.cloned()), ("data_dir", data_dir)];
+        let mut settings = vec![("data_dir", data_dir)];
+        settings.extend(self.serve.settings());
+        if let Some(Command::Serve { flags, .. }) = &self.command {
+            settings.extend(flags.settings());
+        }
         Flags {
             settings: settings.into_iter().filter_map(|(key, value)| Some((key, value?))).collect(),
             config_file: self.settings.config.clone(),

@@ -2,15 +2,19 @@
 //! The defaults are a commented file, embedded: the file is the documentation.
 
 mod layers;
+mod parts;
 mod values;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use holdfast_types::{Code, Error, Result};
-use holdfast_web::rate::Quota;
+use holdfast_web::{ClusterSecret, rate::Quota};
 
 pub(crate) use layers::{DEFAULTS, Flags, Layers};
-use values::{parse_addresses, parse_duration, parse_list, parse_quota};
+pub(crate) use parts::{Part, Parts};
+use values::{
+    parse_addresses, parse_duration, parse_list, parse_listen, parse_quota, parse_targets,
+};
 
 /// All settings, checked.
 #[derive(Clone, Debug)]
@@ -25,6 +29,9 @@ pub(crate) struct Config {
     pub(crate) cors_origins: Vec<String>,
     pub(crate) trusted_proxies: Vec<std::net::IpAddr>,
     pub(crate) metrics_listen: Option<SocketAddr>,
+    pub(crate) internal_listen: Option<SocketAddr>,
+    pub(crate) peers: PeerTargets,
+    pub(crate) cluster_secret: Option<ClusterSecret>,
     pub(crate) log: String,
     pub(crate) log_json: bool,
 }
@@ -82,11 +89,18 @@ impl Config {
             limits: Limits::load(layers)?,
             cors_origins: layers.parse("cors_origins", |text| Ok(parse_list(text)))?,
             trusted_proxies: layers.parse("trusted_proxies", parse_addresses)?,
-            metrics_listen: layers.parse("metrics_listen", |text| match text {
+            metrics_listen: layers.parse("metrics_listen", parse_listen)?,
+            internal_listen: layers.parse("internal_listen", parse_listen)?,
+            peers: PeerTargets {
+                users: layers.parse("users", parse_targets)?,
+                products: layers.parse("products", parse_targets)?,
+                orders: layers.parse("orders", parse_targets)?,
+            },
+            cluster_secret: layers.parse("cluster_secret", |text| match text {
                 "" => Ok(None),
-                text => text.parse().map(Some).map_err(|_| {
-                    "expected an address and a port, such as 127.0.0.1:9090".to_owned()
-                }),
+                text => {
+                    ClusterSecret::new(text).map(Some).map_err(|error| error.message().to_owned())
+                }
             })?,
             log: layers.parse("log", |text| Ok(text.to_owned()))?,
             log_json: layers.parse("log_format", |text| match text {
@@ -95,6 +109,26 @@ impl Config {
                 _ => Err("expected text or json".to_owned()),
             })?,
         })
+    }
+}
+
+/// Where services in other processes are, each a `host:port`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PeerTargets {
+    users: Vec<String>,
+    products: Vec<String>,
+    orders: Vec<String>,
+}
+
+impl Config {
+    /// Where a part is served by other processes.
+    pub(crate) fn targets(&self, part: Part) -> &[String] {
+        match part {
+            Part::Gateway => &[],
+            Part::Users => &self.peers.users,
+            Part::Products => &self.peers.products,
+            Part::Orders => &self.peers.orders,
+        }
     }
 }
 

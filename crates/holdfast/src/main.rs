@@ -16,7 +16,7 @@ use clap::Parser;
 use holdfast_types::{Error, Result};
 
 use cli::{Cli, Command, UserCommand};
-use config::{Config, Layers};
+use config::{Config, Layers, Parts};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -44,8 +44,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 async fn dispatch(cli: Cli, config: &Config, layers: &Layers) -> Result<ExitCode> {
-    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-        Command::Serve(_) => serve::serve(config).await,
+    let everything = Command::Serve { parts: Vec::new(), flags: cli.serve };
+    match cli.command.unwrap_or(everything) {
+        Command::Serve { parts, .. } => serve::serve(config, &Parts::new(&parts)).await,
         Command::User(UserCommand::Add { name, role }) => {
             commands::user::add(config, &name, role).await
         }

@@ -1,40 +1,56 @@
-//! Serving a whole shop in one process.
+//! Serving a shop, or some parts of it.
 
-use std::{io::Write, net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{io::Write, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use holdfast_types::{Clock, Code, Error, Random, Result};
 use holdfast_users::FirstAdministrator;
-use holdfast_web::{Endpoint, Envelope, Server, ServerLimits, listen};
+use holdfast_web::{Endpoint, Envelope, Load, Server, ServerLimits, Trust, listen};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
+    task::JoinHandle,
 };
 
 use crate::{
-    config::Config,
+    config::{Config, Part, Parts},
     system::{Health, Metrics, open_metrics_routes},
-    wiring::Shop,
+    wiring::Node,
 };
 
+/// For other processes of the shop to notice that this one is about to end.
+const NOTICE: Duration = Duration::from_millis(400);
+
 /// Serves until SIGTERM or Ctrl-C, then lets what is in flight finish.
-pub(crate) async fn serve(config: &Config) -> Result<ExitCode> {
-    let listener = bind(config.listen)?;
+pub(crate) async fn serve(config: &Config, parts: &Parts) -> Result<ExitCode> {
+    let listener = public_listener(config)?;
     let address = listener.local_addr().map_err(Error::internal)?;
     prepare_data_dir(config)?;
     let metrics = Metrics::begin()?;
-    let shop = Shop::open(config).await?;
-    let administrator = shop.users.ensure_administrator(config.admin_password.as_deref()).await?;
-    let health = Health::new(shop.databases.clone(), metrics.clone());
-    let gateway = shop.gateway(config, health.clone());
-    shop.begin_chores();
+    let node = Node::open(config, parts).await?;
+    let administrator = match &node.users {
+        Some(users) => users.ensure_administrator(config.admin_password.as_deref()).await?,
+        None => None,
+    };
+    let load = Arc::new(Load::default());
+    let health = Health::new(&node, metrics.clone(), Arc::clone(&load));
+    node.begin_chores();
 
-    let stopped = stop_signal(health)?;
-    let mut servers = vec![run(config, gateway, listener, stopped.clone())];
-    if let Some(address) = config.metrics_listen {
-        servers.push(run(config, open_metrics_routes(metrics), bind(address)?, stopped));
+    let has_peers = config.cluster_secret.is_some();
+    let process = Process { config, load, stopped: stop_signal(health.clone(), has_peers)? };
+    let mut servers = Vec::new();
+    if parts.has(Part::Gateway) {
+        servers.push(process.run(node.gateway(config, health.clone()), listener));
+        if let Some(address) = config.internal_listen {
+            servers.push(process.run(node.services(health), bind(address)?));
+        }
+    } else {
+        servers.push(process.run(node.services(health), listener));
     }
-    greet(config, address, administrator.as_ref());
+    if let Some(address) = config.metrics_listen {
+        servers.push(process.run(open_metrics_routes(metrics), bind(address)?));
+    }
+    greet(config, parts, address, administrator.as_ref());
     for server in servers {
         server.await.map_err(Error::internal)?;
     }
@@ -42,23 +58,44 @@ pub(crate) async fn serve(config: &Config) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run(
-    config: &Config,
-    endpoint: impl Endpoint,
-    listener: TcpListener,
-    mut stopped: watch::Receiver<bool>,
-) -> tokio::task::JoinHandle<()> {
-    let envelope =
-        Envelope::new(endpoint, Clock::System, Random::system(), config.trusted_proxies.clone());
-    let server = Server::new(ServerLimits::default(), Arc::clone(&envelope));
-    tokio::spawn(async move {
-        server
-            .run(listener, async move {
+/// What the listeners of a process share.
+struct Process<'a> {
+    config: &'a Config,
+    load: Arc<Load>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Process<'_> {
+    fn run(&self, endpoint: impl Endpoint, listener: TcpListener) -> JoinHandle<()> {
+        let trust = Trust {
+            proxies: self.config.trusted_proxies.clone(),
+            secret: self.config.cluster_secret.clone(),
+        };
+        let sources = (Clock::System, Random::system());
+        let envelope = Envelope::new(endpoint, sources, trust, Arc::clone(&self.load));
+        let server = Server::new(ServerLimits::default(), envelope);
+        let mut stopped = self.stopped.clone();
+        tokio::spawn(async move {
+            let told = async move {
                 // An error says that the sender is gone, which also means to stop.
                 let _ = stopped.wait_for(|stopped| *stopped).await;
-            })
-            .await;
-    })
+            };
+            server.run(listener, told).await;
+        })
+    }
+}
+
+/// The listener that was handed over at the start (`LISTEN_FDS`, as systemd does it), or a new one.
+fn public_listener(config: &Config) -> Result<TcpListener> {
+    let handed_over =
+        listenfd::ListenFd::from_env().take_tcp_listener(0).map_err(Error::internal)?;
+    match handed_over {
+        Some(listener) => {
+            listener.set_nonblocking(true).map_err(Error::internal)?;
+            TcpListener::from_std(listener).map_err(Error::internal)
+        }
+        None => bind(config.listen),
+    }
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener> {
@@ -79,7 +116,7 @@ pub(crate) fn prepare_data_dir(config: &Config) -> Result<()> {
 }
 
 /// Becomes true at SIGTERM or SIGINT; from then on the process counts as draining.
-fn stop_signal(health: Health) -> Result<watch::Receiver<bool>> {
+fn stop_signal(health: Health, has_peers: bool) -> Result<watch::Receiver<bool>> {
     let (sender, receiver) = watch::channel(false);
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
@@ -90,29 +127,51 @@ fn stop_signal(health: Health) -> Result<watch::Receiver<bool>> {
         }
         tracing::info!("draining: what is in flight finishes");
         health.drain();
+        if has_peers {
+            tokio::time::sleep(NOTICE).await;
+        }
         let _ = sender.send(true);
     });
     Ok(receiver)
 }
 
 /// A few lines for whoever started it.
-fn greet(config: &Config, address: SocketAddr, administrator: Option<&FirstAdministrator>) {
+fn greet(
+    config: &Config,
+    parts: &Parts,
+    address: SocketAddr,
+    administrator: Option<&FirstAdministrator>,
+) {
+    if parts != &Parts::new(&[]) {
+        tracing::info!(%parts, %address, "serving");
+        if let Some(administrator) = administrator {
+            print(&introduce(administrator));
+        }
+        return;
+    }
     let mut text =
         format!("Holdfast {} holds fast on http://{address}\n", env!("CARGO_PKG_VERSION"));
     text.push_str(&format!("  Docs   http://{address}/docs\n"));
     let place = config.databases.orders.clone();
     let place = place.unwrap_or_else(|| config.data_dir.join("holdfast.db").display().to_string());
     text.push_str(&format!("  Data   {place}\n"));
-    match administrator {
-        Some(FirstAdministrator { username, made_up_password: Some(password) }) => {
-            text.push_str(&format!("  Admin  {username} / {password}   (shown once: keep it)\n"));
-        }
-        Some(FirstAdministrator { username, .. }) => {
-            text.push_str(&format!("  Admin  {username}, with the configured password\n"));
-        }
-        None => {}
+    if let Some(administrator) = administrator {
+        text.push_str(&introduce(administrator));
     }
     text.push_str(&format!("  Next   curl http://{address}/api/products\n"));
+    print(&text);
+}
+
+fn introduce(FirstAdministrator { username, made_up_password }: &FirstAdministrator) -> String {
+    match made_up_password {
+        Some(password) => {
+            format!("  Admin  {username} / {password}   (shown once: keep it)\n")
+        }
+        None => format!("  Admin  {username}, with the configured password\n"),
+    }
+}
+
+fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     // Nobody may be reading; serving goes on.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

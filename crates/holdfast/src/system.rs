@@ -2,6 +2,7 @@
 
 mod documentation;
 mod health;
+mod internal;
 mod metrics;
 
 use std::sync::Arc;
@@ -13,33 +14,22 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) use documentation::describe;
 pub(crate) use health::Health;
+pub(crate) use internal::{Status, routes as internal_routes};
 pub(crate) use metrics::{Metrics, open_routes as open_metrics_routes};
 
-#[derive(Clone)]
-struct System {
-    health: Health,
-    verifier: Arc<Verifier>,
-}
-
-impl FromRef<System> for Health {
-    fn from_ref(system: &System) -> Self {
-        system.health.clone()
-    }
-}
-
-impl FromRef<System> for Arc<Verifier> {
-    fn from_ref(system: &System) -> Self {
-        Self::clone(&system.verifier)
+impl FromRef<Health> for Arc<Verifier> {
+    fn from_ref(health: &Health) -> Self {
+        health.verifier()
     }
 }
 
 /// All routes of no service; `document` is what `/openapi.json` answers.
-pub(crate) fn routes(health: Health, verifier: Arc<Verifier>, document: &OpenApi) -> Router {
-    let described: Router = table().with_state(System { health, verifier }).into();
+pub(crate) fn routes(health: Health, document: &OpenApi) -> Router {
+    let described: Router = table().with_state(health).into();
     described.merge(documentation::routes(document))
 }
 
-fn table() -> OpenApiRouter<System> {
+fn table() -> OpenApiRouter<Health> {
     OpenApiRouter::new()
         .routes(routes!(health::is_alive))
         .routes(routes!(health::is_ready))

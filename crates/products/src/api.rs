@@ -3,6 +3,7 @@
 mod batch;
 mod catalogue;
 mod editing;
+mod internal;
 mod stock;
 mod wire;
 
@@ -14,6 +15,8 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::Products;
+
+pub use internal::internal_routes;
 
 impl FromRef<Products> for Arc<Verifier> {
     fn from_ref(products: &Products) -> Self {

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, error::Error as StdError, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -204,6 +204,39 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// An error as one process tells it to another: the source stays in the log of the first.
+#[derive(Serialize, Deserialize)]
+struct Passed<'a> {
+    code: Code,
+    message: Cow<'a, str>,
+    #[serde(default)]
+    fields: Cow<'a, [FieldError]>,
+    #[serde(default)]
+    extras: Cow<'a, Map<String, Value>>,
+}
+
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Inner { code, message, fields, extras, .. } = &*self.0;
+        Passed {
+            code: *code,
+            message: Cow::Borrowed(message),
+            fields: Cow::Borrowed(fields),
+            extras: Cow::Borrowed(extras),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Error {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Passed { code, message, fields, extras } = Passed::deserialize(deserializer)?;
+        let message = message.into_owned().into();
+        let (fields, extras) = (fields.into_owned(), extras.into_owned());
+        Ok(Self(Box::new(Inner { code, message, fields, extras, source: None })))
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use aws_lc_rs::{digest, hmac};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{Code, Error};
@@ -36,7 +37,7 @@ impl Operation {
 }
 
 /// A keyed hash of a request's content: tells contents apart without revealing them.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint(pub [u8; 16]);
 
 impl fmt::Debug for Fingerprint {

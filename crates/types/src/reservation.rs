@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{BatchId, Fingerprint, Money, OrderId, ProductId, Timestamp};
 
 /// One order's demand for stock.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReserveCommand {
     /// The order; also names the reservation.
     pub id: OrderId,
@@ -18,7 +18,7 @@ pub struct ReserveCommand {
 }
 
 /// What one call carries to products: the demands that wait, and the confirmations that ride along.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReserveBatch {
     /// Names the batch until it is confirmed.
     pub id: BatchId,
@@ -59,7 +59,7 @@ pub struct OrderLine {
 }
 
 /// Stock that was taken for an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reserved {
     /// The frozen lines.
     pub lines: Vec<OrderLine>,

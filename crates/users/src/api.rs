@@ -2,6 +2,7 @@
 
 mod accounts;
 mod administration;
+mod internal;
 mod sessions;
 mod wire;
 
@@ -13,6 +14,8 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::Users;
+
+pub use internal::{Trusted, internal_routes};
 
 impl FromRef<Users> for Arc<Verifier> {
     fn from_ref(users: &Users) -> Self {

@@ -7,6 +7,6 @@ mod service;
 mod store;
 mod tokens;
 
-pub use api::{document, routes};
+pub use api::{Trusted, document, internal_routes, routes};
 pub use model::{NewUser, Password, User, Username};
 pub use service::{FirstAdministrator, Settings, Users};

@@ -1,6 +1,6 @@
 //! Calling another HTTP server: the one place that dials.
 
-use std::time::Duration;
+use std::{io, net::SocketAddr, time::Duration};
 
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use tokio::net::TcpStream;
 
 /// How long a call may take.
 const CALL_TIME: Duration = Duration::from_secs(30);
@@ -17,6 +18,13 @@ const CALL_TIME: Duration = Duration::from_secs(30);
 const CONNECT_TIME: Duration = Duration::from_secs(2);
 /// Bytes of an answer that are read.
 const ANSWER_BYTES: usize = 16 << 20;
+
+/// Opens a connection to a peer.
+pub(crate) async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
 
 /// A pooled HTTP/1.1 client for one server.
 #[derive(Clone, Debug)]

@@ -14,10 +14,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 mod durations;
+mod load;
 
 use durations::Durations;
+pub use load::Load;
 
-use crate::{Endpoint, Problem, problem::Unwritten};
+use crate::{ClusterSecret, Endpoint, Problem, Told, problem::Unwritten};
 
 /// How long an answer may take, from the last header on.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -37,6 +39,10 @@ pub struct Context {
     pub client: IpAddr,
     /// Names the request in answers and in the log.
     pub request_id: RequestId,
+    /// Until when it must be answered.
+    pub deadline: Instant,
+    /// True when a process of our own cluster sent it.
+    pub is_internal: bool,
 }
 
 /// Names a request: the client's `X-Request-Id` when it is sane, else a fresh UUIDv7.
@@ -44,6 +50,12 @@ pub struct Context {
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
+    /// The header's value.
+    #[must_use]
+    pub const fn value(&self) -> &HeaderValue {
+        &self.0
+    }
+
     fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
@@ -68,35 +80,55 @@ pub struct Envelope<E> {
     endpoint: E,
     clock: Clock,
     random: Random,
-    trusted_proxies: Vec<IpAddr>,
+    trust: Trust,
+    load: Arc<Load>,
     durations: Durations,
 }
 
+/// Whose word is taken for where a request comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<IpAddr>,
+    /// What our own processes know each other by.
+    pub secret: Option<ClusterSecret>,
+}
+
 impl<E: Endpoint> Envelope<E> {
-    /// Wraps `endpoint`. `X-Forwarded-For` is believed when it comes from one of `trusted_proxies`.
+    /// Wraps `endpoint`; `load` counts its requests.
     #[must_use]
     pub fn new(
         endpoint: E,
-        clock: Clock,
-        random: Random,
-        trusted_proxies: Vec<IpAddr>,
+        (clock, random): (Clock, Random),
+        trust: Trust,
+        load: Arc<Load>,
     ) -> Arc<Self> {
-        Arc::new(Self { endpoint, clock, random, trusted_proxies, durations: Durations::default() })
+        Arc::new(Self { endpoint, clock, random, trust, load, durations: Durations::default() })
+    }
+
+    /// The load of the process.
+    #[must_use]
+    pub fn load(&self) -> &Load {
+        &self.load
     }
 
     /// Answers one request of `peer`.
     pub async fn answer(self: Arc<Self>, mut request: Request, peer: IpAddr) -> Response {
         let started = Instant::now();
-        let context = self.context(&request, peer);
+        let context = self.context(&request, peer, started);
         let request_id = context.request_id.clone();
         let method = request.method().clone();
         let service = service_of(request.uri().path());
-        let refused = refuse(&request).err().map(|error| Problem::from(error).into_response());
-        let mut response = match refused {
-            Some(response) => response,
-            None => {
-                request.extensions_mut().insert(context);
-                self.run(request).await
+        crate::trust::strip(request.headers_mut());
+        let admitted = match self.load.admit(started, context.is_internal) {
+            Ok(counted) => refuse(&request).map(|()| counted).map_err(Problem::from),
+            Err(refusal) => Err(refusal),
+        };
+        let mut response = match admitted {
+            Err(problem) => problem.into_response(),
+            Ok(_counted) => {
+                request.extensions_mut().insert(context.clone());
+                self.run(request, context.deadline).await
             }
         };
         if let Some(unwritten) = response.extensions_mut().remove::<Unwritten>() {
@@ -106,12 +138,15 @@ impl<E: Endpoint> Envelope<E> {
         tracing::debug!(request_id = request_id.as_str(), %method, service, status, elapsed = ?started.elapsed(), "answered");
         self.durations.record(&method, service, status, started.elapsed());
         let headers = response.headers_mut();
+        if self.load.is_ending() {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         headers.insert(REQUEST_ID.clone(), request_id.0);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response
     }
 
-    async fn run(&self, request: Request) -> Response {
+    async fn run(&self, request: Request, deadline: Instant) -> Response {
         let head = request.method() == Method::HEAD;
         let answer = std::panic::AssertUnwindSafe(self.endpoint.call(request)).catch_unwind();
         let late = || {
@@ -120,7 +155,7 @@ impl<E: Endpoint> Envelope<E> {
                 "the answer took longer than 30 seconds: repeat with the same key",
             )
         };
-        let mut response = match tokio::time::timeout(DEADLINE, answer).await {
+        let mut response = match tokio::time::timeout_at(deadline, answer).await {
             Err(_) => Problem::from(late()).into_response(),
             Ok(Err(_)) => Problem::from(Error::internal("a handler panicked")).into_response(),
             Ok(Ok(response)) => response,
@@ -131,7 +166,7 @@ impl<E: Endpoint> Envelope<E> {
         response
     }
 
-    fn context(&self, request: &Request, peer: IpAddr) -> Context {
+    fn context(&self, request: &Request, peer: IpAddr, started: Instant) -> Context {
         let headers = request.headers();
         let now = self.clock.now();
         let request_id =
@@ -139,10 +174,16 @@ impl<E: Endpoint> Envelope<E> {
                 let fresh = self.random.uuid_v7(now).to_string();
                 HeaderValue::from_str(&fresh).expect("a UUID is a header value")
             });
+        let told = Told::read(headers, self.trust.secret.as_ref());
+        let is_internal = told.is_some();
+        let told = told.unwrap_or_default();
+        let minted = || (!request.method().is_safe()).then(|| self.random.uuid_v7(now));
         Context {
-            operation_id: (!request.method().is_safe()).then(|| self.random.uuid_v7(now)),
-            client: self.client(headers, peer),
+            operation_id: told.operation.or_else(minted),
+            client: told.client.unwrap_or_else(|| self.client(headers, peer)),
             request_id: RequestId(request_id),
+            deadline: started + told.deadline.unwrap_or(DEADLINE).min(DEADLINE),
+            is_internal,
         }
     }
 
@@ -153,7 +194,7 @@ impl<E: Endpoint> Envelope<E> {
             headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
         let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
         for hop in hops.iter().rev() {
-            if !self.trusted_proxies.contains(&client) {
+            if !self.trust.proxies.contains(&client) {
                 break;
             }
             match hop.trim().parse() {

@@ -61,32 +61,7 @@ impl Input {
 
     /// Reads the body, of at most `limit` bytes and one of the media `types`.
     pub async fn body_of(&mut self, limit: usize, types: &[&str]) -> Result<Bytes> {
-        let declared = self
-            .headers
-            .get(header::CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > limit as u64) {
-            return Err(Error::new(
-                Code::ContentTooLarge,
-                format!("the body may have {limit} bytes"),
-            ));
-        }
-        let body = Limited::new(std::mem::take(&mut self.body), limit).collect();
-        let late = || Error::new(Code::RequestTimeout, "the body did not arrive within 10 seconds");
-        let bytes = match tokio::time::timeout(BODY_TIME, body).await.map_err(|_| late())? {
-            Ok(collected) => collected.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
-                return Err(Error::new(
-                    Code::ContentTooLarge,
-                    format!("the body may have {limit} bytes"),
-                ));
-            }
-            Err(error) => {
-                return Err(
-                    Error::new(Code::Malformed, "the body did not arrive whole").with_source(error)
-                );
-            }
-        };
+        let bytes = read_body(std::mem::take(&mut self.body), &self.headers, limit).await?;
         if !bytes.is_empty() {
             self.check_type(types)?;
         }
@@ -136,6 +111,28 @@ impl Input {
             }
         };
         Ok(Operation { id, fingerprint: secret.fingerprint(content) })
+    }
+}
+
+/// Reads a body of at most `limit` bytes, within 10 s.
+/// Fails with `content-too-large`, `request-timeout` or `malformed`.
+pub async fn read_body(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes> {
+    let too_large =
+        || Error::new(Code::ContentTooLarge, format!("the body may have {limit} bytes"));
+    let late = || Error::new(Code::RequestTimeout, "the body did not arrive within 10 seconds");
+    let declared = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > limit as u64) {
+        return Err(too_large());
+    }
+    let body = Limited::new(body, limit).collect();
+    match tokio::time::timeout(BODY_TIME, body).await.map_err(|_| late())? {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(error) => {
+            Err(Error::new(Code::Malformed, "the body did not arrive whole").with_source(error))
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use holdfast_types::{Code, Error};
 use serde_json::{Map, Value, json};
 
-use crate::catalog_of_problems::describe;
+use crate::{catalog_of_problems::describe, trust::NOT_EXECUTED};
 
 /// What a handler returns.
 pub type Reply<T = Response> = Result<T, Problem>;
@@ -18,11 +18,12 @@ pub type Reply<T = Response> = Result<T, Problem>;
 pub struct Problem {
     error: Error,
     etag: Option<String>,
+    not_executed: bool,
 }
 
 impl<E: Into<Error>> From<E> for Problem {
     fn from(error: E) -> Self {
-        Self { error: error.into(), etag: None }
+        Self { error: error.into(), etag: None, not_executed: false }
     }
 }
 
@@ -42,7 +43,13 @@ impl Problem {
         current: Value,
     ) -> Self {
         let error = self.error.with("currentVersion", version.0).with("current", current);
-        Self { error, etag: Some(etag) }
+        Self { error, etag: Some(etag), not_executed: false }
+    }
+
+    /// Marks that the request was not executed, and will not be.
+    #[must_use]
+    pub(crate) fn not_executed(self) -> Self {
+        Self { not_executed: true, ..self }
     }
 
     /// The problem document, as batches embed it and `requestId` completes it.
@@ -90,6 +97,9 @@ impl Unwritten {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.0.not_executed {
+            headers.insert(NOT_EXECUTED.clone(), HeaderValue::from_static("true"));
+        }
         if let Some(challenge) = challenge(error.code()) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }

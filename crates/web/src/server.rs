@@ -27,7 +27,9 @@ pub struct ServerLimits {
     pub header_time: Duration,
     /// Between two requests, or for a client that does not read its answer.
     pub idle_time: Duration,
-    /// For what is in flight when the process is told to end.
+    /// For clients to send one more request when the process is told to end.
+    pub linger_time: Duration,
+    /// For what is in flight after that.
     pub drain_time: Duration,
     /// Bytes of all headers of a request.
     pub header_bytes: usize,
@@ -41,6 +43,7 @@ impl Default for ServerLimits {
             connections: 16_384,
             header_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(75),
+            linger_time: Duration::from_secs(1),
             drain_time: Duration::from_secs(25),
             header_bytes: 32 << 10,
             streams: 128,
@@ -71,6 +74,7 @@ impl<E: Endpoint> Server<E> {
     }
 
     /// Accepts until `shutdown`, then closes the listener and lets what is in flight finish within the drain time.
+    /// Clients that are between two requests learn with their next answer to go elsewhere.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
         let slots = Arc::new(Semaphore::new(self.limits.connections));
@@ -94,9 +98,19 @@ impl<E: Endpoint> Server<E> {
             });
         }
         drop(listener);
+        self.envelope.load().end_connections();
+        self.linger(&slots).await;
         if tokio::time::timeout(self.limits.drain_time, graceful.shutdown()).await.is_err() {
             tracing::warn!("some requests did not finish within the drain time");
         }
+    }
+
+    /// Waits until all connections are closed, for a while at most.
+    async fn linger(&self, slots: &Arc<Semaphore>) {
+        let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
+        let closed = slots.acquire_many(all);
+        // Whoever has not sent a request until then is cut off between two.
+        let _ = tokio::time::timeout(self.limits.linger_time, closed).await;
     }
 }
 

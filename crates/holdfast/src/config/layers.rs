@@ -16,7 +16,7 @@ pub(crate) const DEFAULTS: &str = include_str!("default.toml");
 const OWN_NAMES: [(&str, &str); 2] =
     [("DB_CONNECTION_STRING", "db_connection_string"), ("PORT", "port")];
 /// Settings whose values are not shown.
-const SECRETS: [&str; 1] = ["admin_password"];
+const SECRETS: [&str; 2] = ["admin_password", "cluster_secret"];
 /// Settings that may hold a password inside.
 const CONNECTION_STRINGS: [&str; 4] =
     ["db_connection_string", "users_db", "products_db", "orders_db"];

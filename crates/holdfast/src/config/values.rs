@@ -1,6 +1,9 @@
 //! Values of settings, from text.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use holdfast_web::rate::Quota;
 
@@ -25,6 +28,30 @@ pub(super) fn parse_list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
+/// An address to listen on, or nothing.
+pub(super) fn parse_listen(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let expected = |_| "expected an address and a port, such as 127.0.0.1:9090".to_owned();
+    text.parse().map(Some).map_err(expected)
+}
+
+/// `host:port` or `http://host:port`, with commas between them.
+pub(super) fn parse_targets(text: &str) -> Result<Vec<String>, String> {
+    let parse = |part: String| {
+        let target = part.trim_start_matches("http://").trim_end_matches('/');
+        let port = target.rsplit_once(':').and_then(|(host, port)| {
+            (!host.is_empty() && !host.contains('/')).then(|| port.parse::<u16>().ok())?
+        });
+        match port {
+            Some(_) => Ok(target.to_owned()),
+            None => Err(format!("expected http://HOST:PORT, found `{part}`")),
+        }
+    };
+    parse_list(text).into_iter().map(parse).collect()
+}
+
 /// IP addresses between commas.
 pub(super) fn parse_addresses(text: &str) -> Result<Vec<IpAddr>, String> {
     let parse =
@@ -45,6 +72,8 @@ mod tests {
             parse_quota("600/1m"),
             Ok(Quota { requests: 600, period: Duration::from_secs(60) })
         );
+        assert_eq!(parse_targets("http://a:1, b:2"), Ok(vec!["a:1".to_owned(), "b:2".to_owned()]));
+        assert!(["a", "https://a", ":1", "a:x"].iter().all(|text| parse_targets(text).is_err()));
         assert!(["600", "0/1m", "x/1m", "600/0s"].iter().all(|text| parse_quota(text).is_err()));
     }
 }

@@ -10,38 +10,80 @@ use std::{
 
 use axum::{extract::State, response::Response};
 use holdfast_storage::Database;
-use holdfast_web::{NoQuery, Reply, json_reply};
+use holdfast_web::{Load, NoQuery, Peer, Reply, auth::Verifier, json_reply};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::Metrics;
+use crate::wiring::Node;
 
 /// How long a database may take to answer before it counts as not ready.
 const PROBE_TIME: Duration = Duration::from_secs(2);
 
 /// What readiness is judged by. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Health {
+pub(crate) struct Health(Arc<Inner>);
+
+struct Inner {
     databases: Vec<Database>,
-    draining: Arc<AtomicBool>,
-    pub(super) metrics: Metrics,
+    peers: Vec<Peer>,
+    verifier: Arc<Verifier>,
+    draining: AtomicBool,
+    metrics: Metrics,
+    load: Arc<Load>,
+    started: Instant,
 }
 
 impl Health {
-    pub(crate) fn new(databases: Vec<Database>, metrics: Metrics) -> Self {
-        Self { databases, draining: Arc::default(), metrics }
+    pub(crate) fn new(node: &Node, metrics: Metrics, load: Arc<Load>) -> Self {
+        Self(Arc::new(Inner {
+            databases: node.databases.clone(),
+            peers: node.peers(),
+            verifier: Arc::clone(&node.verifier),
+            draining: AtomicBool::new(false),
+            metrics,
+            load,
+            started: Instant::now(),
+        }))
+    }
+
+    pub(super) fn verifier(&self) -> Arc<Verifier> {
+        Arc::clone(&self.0.verifier)
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(super) fn load(&self) -> &Load {
+        &self.0.load
+    }
+
+    pub(super) fn uptime(&self) -> Duration {
+        self.0.started.elapsed()
+    }
+
+    /// Whether other processes should send requests here.
+    pub(super) fn wants_requests(&self) -> bool {
+        !self.0.draining.load(Ordering::SeqCst) && self.0.verifier.is_ready()
     }
 
     /// From here on, requests should go elsewhere.
     pub(crate) fn drain(&self) {
-        self.draining.store(true, Ordering::SeqCst);
+        self.0.draining.store(true, Ordering::SeqCst);
     }
 
     async fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        if self.draining.load(Ordering::SeqCst) {
+        if self.0.draining.load(Ordering::SeqCst) {
             problems.push("draining: the process is about to end".to_owned());
         }
-        for database in &self.databases {
+        if !self.0.verifier.is_ready() {
+            problems.push("users: the keys that sign access tokens are not known yet".to_owned());
+        }
+        let down = self.0.peers.iter().filter(|peer| !peer.is_up());
+        problems.extend(down.map(|peer| format!("{}: no instance is up", peer.name())));
+        for database in &self.0.databases {
             match tokio::time::timeout(PROBE_TIME, database.ready()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => problems.push(format!("database: {}", error.message())),

@@ -53,7 +53,7 @@ pub(super) async fn show_metrics(
     _admin: Admin,
     _: NoQuery,
 ) -> Response {
-    health.metrics.text()
+    health.metrics().text()
 }
 
 /// Metrics for whoever reaches the listener.

@@ -9,6 +9,7 @@ use std::{
 use holdfast_types::{Clock, Code, Error, Result, SessionId, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use quick_cache::sync::Cache;
+use serde::{Deserialize, Serialize};
 
 use super::Claims;
 
@@ -16,7 +17,7 @@ use super::Claims;
 const TOKENS: usize = 16_384;
 
 /// A public key that signs access tokens, as in a JWK of RFC 8037.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicKey {
     /// Names the key.
     pub kid: String,
@@ -25,7 +26,7 @@ pub struct PublicKey {
 }
 
 /// What was revoked while tokens that carry it may still be alive.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Revocations {
     /// Tokens of a user are good only from this epoch on; `i64::MAX` for none at all.
     pub users: HashMap<UserId, i64>,
@@ -55,14 +56,25 @@ impl Verifier {
         }
     }
 
+    /// Whether any key is known: without one, nobody can be told from anybody.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.keys.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Replaces the keys; tokens of keys that are gone are forgotten.
     pub fn set_keys(&self, keys: &[PublicKey]) -> Result<()> {
         let decode = |key: &PublicKey| {
             Ok((key.kid.clone(), DecodingKey::from_ed_components(&key.x).map_err(Error::internal)?))
         };
         let keys = keys.iter().map(decode).collect::<Result<HashMap<_, _>>>()?;
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
-        self.verified.clear();
+        let mut known = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let same = known.len() == keys.len() && keys.keys().all(|kid| known.contains_key(kid));
+        *known = keys;
+        drop(known);
+        if !same {
+            self.verified.clear();
+        }
         Ok(())
     }
 
@@ -109,6 +121,10 @@ impl Verifier {
         let kid =
             header.kid.filter(|_| header.typ.as_deref() == Some("at+jwt")).ok_or_else(invalid)?;
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        if keys.is_empty() {
+            let why = "the keys that sign access tokens are not known yet: repeat";
+            return Err(Error::new(Code::Unavailable, why));
+        }
         let key = keys.get(&kid).ok_or_else(invalid)?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[&self.issuer]);

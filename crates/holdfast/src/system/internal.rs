@@ -1,0 +1,65 @@
+//! What processes of one cluster ask each other about themselves.
+
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use holdfast_web::{FromPeer, NoQuery, Reply, json_reply};
+use serde::{Deserialize, Serialize};
+
+use super::Health;
+use crate::config::Parts;
+
+/// How a process is getting on.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Status {
+    /// What it serves.
+    pub(crate) parts: String,
+    pub(crate) pid: u32,
+    pub(crate) uptime_seconds: u64,
+    pub(crate) in_flight: usize,
+    /// Of the answers of the last half minute or minute; null when there were none.
+    pub(crate) p99_micros: Option<u64>,
+    /// False while it drains, or does not know whose tokens are good.
+    pub(crate) wants_requests: bool,
+}
+
+#[derive(Clone)]
+struct Internal {
+    health: Health,
+    parts: Parts,
+}
+
+/// Routes that only processes of the same cluster may call.
+pub(crate) fn routes(health: Health, parts: Parts) -> Router {
+    Router::new()
+        .route("/internal/standing", get(standing))
+        .route("/internal/status", get(status))
+        .with_state(Internal { health, parts })
+}
+
+/// 204 when requests should come here. It asks no database: one that is busy must not look like a dead process.
+async fn standing(State(internal): State<Internal>, _: FromPeer, _: NoQuery) -> Response {
+    match internal.health.wants_requests() {
+        true => StatusCode::NO_CONTENT.into_response(),
+        false => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+async fn status(State(internal): State<Internal>, _: FromPeer, _: NoQuery) -> Reply {
+    let Internal { health, parts } = internal;
+    let p99 = health.load().p99();
+    let status = Status {
+        parts: parts.to_string(),
+        pid: std::process::id(),
+        uptime_seconds: health.uptime().as_secs(),
+        in_flight: health.load().in_flight(),
+        p99_micros: p99.map(|p99| u64::try_from(p99.as_micros()).unwrap_or(u64::MAX)),
+        wants_requests: health.wants_requests(),
+    };
+    json_reply(200, &status)
+}

@@ -1,0 +1,64 @@
+//! What orders asks of products when they run in different processes. A whole batch is one call.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::State,
+    response::Response,
+    routing::{get, post},
+};
+use holdfast_types::{BatchId, OrderId, ReserveBatch, Settlement};
+use holdfast_web::{FromPeer, Input, Query, Reply, json_reply, no_content, parse};
+use serde::Deserialize;
+
+use crate::Products;
+
+/// Bytes of a batch: 512 orders with 4,096 lines have about 600 KiB.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// Routes that only processes of the same cluster may call.
+pub fn internal_routes(products: Products) -> Router {
+    Router::new()
+        .route("/internal/products/reserve", post(reserve))
+        .route("/internal/products/settle", post(settle))
+        .route("/internal/products/confirm", post(confirm))
+        .route("/internal/products/unconfirmed", get(unconfirmed))
+        .with_state(products)
+}
+
+async fn reserve(State(products): State<Products>, _: FromPeer, mut input: Input) -> Reply {
+    let batch: ReserveBatch = read(&mut input).await?;
+    json_reply(200, &products.reserve(batch).await?)
+}
+
+async fn settle(State(products): State<Products>, _: FromPeer, mut input: Input) -> Reply {
+    let settlements: Vec<(OrderId, Settlement)> = read(&mut input).await?;
+    products.settle(&settlements).await?;
+    Ok(no_content())
+}
+
+async fn confirm(State(products): State<Products>, _: FromPeer, mut input: Input) -> Reply {
+    let batches: Vec<BatchId> = read(&mut input).await?;
+    products.confirm(&batches).await?;
+    Ok(no_content())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Age {
+    /// Milliseconds.
+    age: u64,
+}
+
+async fn unconfirmed(
+    State(products): State<Products>,
+    _: FromPeer,
+    Query(Age { age }): Query<Age>,
+) -> Reply<Response> {
+    json_reply(200, &products.unconfirmed(Duration::from_millis(age)).await?)
+}
+
+async fn read<T: serde::de::DeserializeOwned>(input: &mut Input) -> holdfast_types::Result<T> {
+    parse(&input.body_of(BATCH_BYTES, &["application/json"]).await?)
+}

@@ -1,0 +1,211 @@
+//! A service in other processes: balanced by load, probed, retried.
+//!
+//! The balancer draws two instances and takes the one with fewer requests in flight (Mitzenmacher, "The Power of Two
+//! Choices", 2001). What a failed attempt means depends on how far it got: what was not sent goes elsewhere, what may
+//! have been executed is repeated once, since every mutating request carries an operation id. While no instance is up,
+//! requests wait a little instead of failing.
+
+mod instance;
+mod probe;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use axum::http::{HeaderMap, Method, Request, Response, Uri};
+use bytes::Bytes;
+use holdfast_types::{Code, Error, Result};
+use http_body_util::Full;
+use tokio::{sync::Notify, time::Instant};
+
+use crate::trust::{ClusterSecret, Told};
+use instance::{Attempt, Instance};
+
+/// How long a request waits while no instance is up.
+const WAIT: Duration = Duration::from_secs(10);
+/// Retries that may stand against requests: one for every five, and some to begin with (a retry budget, as in
+/// Finagle). The first retry after a broken connection is not counted: it is what hides a crash.
+const BUDGET: i64 = 100;
+const REQUESTS_PER_RETRY: i64 = 5;
+
+/// A service somewhere else. Clones share it.
+#[derive(Clone)]
+pub struct Peer(Arc<Inner>);
+
+struct Inner {
+    name: &'static str,
+    targets: Vec<String>,
+    secret: ClusterSecret,
+    instances: RwLock<Arc<Vec<Arc<Instance>>>>,
+    came_up: Notify,
+    /// Fifths of retries that are left.
+    budget: AtomicI64,
+    draws: AtomicU64,
+}
+
+/// A request to a peer, as often as it must be sent.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The method.
+    pub method: Method,
+    /// Path and query.
+    pub uri: Uri,
+    /// The headers, without those of the connection.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+    /// What the peer should know.
+    pub told: Told,
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer")
+            .field("name", &self.0.name)
+            .field("targets", &self.0.targets)
+            .finish()
+    }
+}
+
+impl Peer {
+    /// The service `name` at `targets`, each a `host:port`; hosts are resolved again and again.
+    #[must_use]
+    pub fn new(name: &'static str, targets: Vec<String>, secret: ClusterSecret) -> Self {
+        let peer = Self(Arc::new(Inner {
+            name,
+            targets,
+            secret,
+            instances: RwLock::default(),
+            came_up: Notify::new(),
+            budget: AtomicI64::new(BUDGET * REQUESTS_PER_RETRY),
+            draws: AtomicU64::new(0x9e37_79b9_7f4a_7c15),
+        }));
+        probe::begin(&peer);
+        peer
+    }
+
+    /// What the service is called.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    /// True when some instance is up.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.instances().iter().any(|instance| instance.is_up())
+    }
+
+    /// Sends a request until it is answered, or may not be repeated any more, or `deadline` has come.
+    /// Fails with `unavailable` or `timeout`; any status is an answer.
+    pub async fn call(&self, call: &Call, deadline: Instant) -> Result<Response<Bytes>> {
+        let late = || Error::new(Code::Timeout, format!("{} did not answer in time", self.0.name));
+        tokio::time::timeout_at(deadline, self.call_until_answered(call, deadline))
+            .await
+            .map_err(|_| late())?
+    }
+
+    async fn call_until_answered(&self, call: &Call, deadline: Instant) -> Result<Response<Bytes>> {
+        let patience = deadline.min(Instant::now() + WAIT);
+        let left = self.0.budget.fetch_add(1, Relaxed);
+        if left > BUDGET * REQUESTS_PER_RETRY {
+            self.0.budget.fetch_sub(1, Relaxed);
+        }
+        let mut broken = 0;
+        let mut refused = 0;
+        loop {
+            let instance = self.draw(patience).await?;
+            let why = match instance.attempt(self.request(call, deadline)?).await {
+                Attempt::Answered(response) => return Ok(response),
+                Attempt::NotSent(why) => {
+                    refused += 1;
+                    why
+                }
+                Attempt::Unknown(why) => {
+                    broken += 1;
+                    why
+                }
+            };
+            // The next probe says whether it was the instance or only the connection.
+            instance.suspect();
+            tracing::debug!(service = self.0.name, instance = %instance.address, why, "an attempt failed");
+            let counted = broken + refused > 1;
+            if broken > 1 || (counted && !self.may_retry()) {
+                return Err(self.unavailable(why));
+            }
+        }
+    }
+
+    fn may_retry(&self) -> bool {
+        self.0
+            .budget
+            .fetch_update(Relaxed, Relaxed, |left| {
+                (left >= REQUESTS_PER_RETRY).then_some(left - REQUESTS_PER_RETRY)
+            })
+            .is_ok()
+    }
+
+    fn request(&self, call: &Call, deadline: Instant) -> Result<Request<Full<Bytes>>> {
+        let mut request = Request::builder()
+            .method(call.method.clone())
+            .uri(call.uri.clone())
+            .body(Full::new(call.body.clone()))
+            .map_err(Error::internal)?;
+        *request.headers_mut() = call.headers.clone();
+        let deadline = Some(deadline.saturating_duration_since(Instant::now()));
+        Told { deadline, ..call.told.clone() }.write(request.headers_mut(), &self.0.secret);
+        Ok(request)
+    }
+
+    /// An instance that is up; waits until `patience` for one.
+    async fn draw(&self, patience: Instant) -> Result<Arc<Instance>> {
+        loop {
+            let came_up = self.0.came_up.notified();
+            if let Some(instance) = self.draw_now() {
+                return Ok(instance);
+            }
+            if tokio::time::timeout_at(patience, came_up).await.is_err() {
+                return Err(self.unavailable("no instance is up"));
+            }
+        }
+    }
+
+    fn draw_now(&self) -> Option<Arc<Instance>> {
+        let instances = self.instances();
+        let up: Vec<&Arc<Instance>> =
+            instances.iter().filter(|instance| instance.is_up()).collect();
+        let two = match up.as_slice() {
+            [] => return None,
+            [only] => return Some(Arc::clone(only)),
+            several => {
+                let draw = self.random();
+                let first = draw % several.len();
+                let second = (first + 1 + (draw >> 16) % (several.len() - 1)) % several.len();
+                (several[first], several[second])
+            }
+        };
+        Some(Arc::clone(if two.0.load() <= two.1.load() { two.0 } else { two.1 }))
+    }
+
+    /// SplitMix64: enough to spread load.
+    fn random(&self) -> usize {
+        let mut z = self.0.draws.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) & 0xffff_ffff).unwrap_or(0)
+    }
+
+    fn instances(&self) -> Arc<Vec<Arc<Instance>>> {
+        Arc::clone(&self.0.instances.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn unavailable(&self, why: impl fmt::Display) -> Error {
+        let message = format!("{} cannot be reached: repeat with the same key", self.0.name);
+        Error::new(Code::Unavailable, message).with_source(why.to_string())
+    }
+}

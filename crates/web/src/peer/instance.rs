@@ -1,0 +1,204 @@
+//! One process of a service: its connections, its load, and whether it is up.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use axum::http::{HeaderValue, Request, Response, header};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{SendRequest, handshake},
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::TcpStream,
+    sync::{Notify, watch},
+    time::Instant,
+};
+
+/// How long a connection may take to come about.
+const CONNECT_TIME: Duration = Duration::from_secs(1);
+/// Connections kept for later requests.
+const IDLE_CONNECTIONS: usize = 512;
+/// A connection that was idle for longer may be closed by the other side at any moment.
+const IDLE_TIME: Duration = Duration::from_secs(30);
+/// Bytes of an answer that are read.
+const ANSWER_BYTES: usize = 16 << 20;
+const SILENCE: &str = "it does not answer any more";
+
+/// Whether requests should go there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It answers.
+    Up,
+    /// Nothing new goes there; what is on its way may still be answered.
+    Resting,
+    /// It does not answer: what is on its way is given up.
+    Gone,
+}
+
+/// How far a request got.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    /// Nobody has seen it, or who saw it says that it was not executed.
+    NotSent(String),
+    /// It may have been executed.
+    Unknown(String),
+    /// Here is the answer.
+    Answered(Response<Bytes>),
+}
+
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) address: SocketAddr,
+    host: HeaderValue,
+    standing: watch::Sender<Standing>,
+    in_flight: AtomicUsize,
+    idle: Mutex<Vec<(SendRequest<Full<Bytes>>, Instant)>>,
+    /// Wakes the probe when a request has failed.
+    pub(super) suspicion: Notify,
+}
+
+/// Counts a request in flight until dropped.
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Instance {
+    pub(super) fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            host: HeaderValue::from_str(&address.to_string())
+                .expect("an address is a header value"),
+            // A probe says more soon.
+            standing: watch::Sender::new(Standing::Resting),
+            in_flight: AtomicUsize::new(0),
+            idle: Mutex::default(),
+            suspicion: Notify::new(),
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        *self.standing.borrow() == Standing::Up
+    }
+
+    /// True when that is news.
+    pub(super) fn stand(&self, standing: Standing) -> bool {
+        if standing != Standing::Up {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        self.standing.send_if_modified(|now| std::mem::replace(now, standing) != standing)
+    }
+
+    /// A request failed: nothing goes there until a probe, now, says more.
+    pub(super) fn suspect(&self) {
+        self.stand(Standing::Resting);
+        self.suspicion.notify_one();
+    }
+
+    /// Returns when it is found gone from now on. What is sent to one that is gone already is a probe.
+    async fn found_gone(&self) {
+        let mut standing = self.standing.subscribe();
+        if *standing.borrow_and_update() == Standing::Gone {
+            std::future::pending::<()>().await;
+        }
+        let gone = standing.wait_for(|standing| *standing == Standing::Gone).await;
+        debug_assert!(gone.is_ok(), "the sender lives as long as the instance");
+    }
+
+    pub(super) fn load(&self) -> usize {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// Sends a request and reads the whole answer, unless the instance is found gone before.
+    pub(super) async fn attempt(&self, mut request: Request<Full<Bytes>>) -> Attempt {
+        self.in_flight.fetch_add(1, Relaxed);
+        let _counted = InFlight(&self.in_flight);
+        request.headers_mut().insert(header::HOST, self.host.clone());
+        let mut sender = match self.connection().await {
+            Ok(sender) => sender,
+            Err(why) => return Attempt::NotSent(why),
+        };
+        let sent = sender.try_send_request(request);
+        let answer = tokio::select! {
+            answer = sent => answer,
+            () = self.found_gone() => return Attempt::Unknown(SILENCE.to_owned()),
+        };
+        let response = match answer {
+            Ok(response) => response,
+            Err(mut error) => {
+                let never_sent = error.take_message().is_some();
+                let why = error.into_error().to_string();
+                return if never_sent { Attempt::NotSent(why) } else { Attempt::Unknown(why) };
+            }
+        };
+        self.read(response, sender).await
+    }
+
+    async fn read(
+        &self,
+        response: Response<Incoming>,
+        sender: SendRequest<Full<Bytes>>,
+    ) -> Attempt {
+        let (parts, body) = response.into_parts();
+        if parts.headers.contains_key(&crate::trust::NOT_EXECUTED) {
+            return Attempt::NotSent("it is about to end, or has too much to do".to_owned());
+        }
+        let whole = tokio::select! {
+            whole = Limited::new(body, ANSWER_BYTES).collect() => whole,
+            () = self.found_gone() => return Attempt::Unknown(SILENCE.to_owned()),
+        };
+        match whole {
+            Ok(whole) => {
+                self.keep(sender);
+                Attempt::Answered(Response::from_parts(parts, whole.to_bytes()))
+            }
+            Err(error) => Attempt::Unknown(error.to_string()),
+        }
+    }
+
+    async fn connection(&self) -> Result<SendRequest<Full<Bytes>>, String> {
+        while let Some(mut sender) = self.take_idle() {
+            if !sender.is_closed() && sender.ready().await.is_ok() {
+                return Ok(sender);
+            }
+        }
+        let dialed = tokio::time::timeout(CONNECT_TIME, crate::client::dial(self.address)).await;
+        let stream: TcpStream = dialed
+            .map_err(|_| format!("{} does not accept connections", self.address))?
+            .map_err(|error| format!("{}: {error}", self.address))?;
+        let (sender, connection) =
+            handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+        // How it ended is told to whoever sent the request.
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(sender)
+    }
+
+    fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((sender, since)) = idle.pop() {
+            if since.elapsed() < IDLE_TIME {
+                return Some(sender);
+            }
+        }
+        None
+    }
+
+    fn keep(&self, sender: SendRequest<Full<Bytes>>) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_CONNECTIONS && self.is_up() {
+            idle.push((sender, Instant::now()));
+        }
+    }
+}

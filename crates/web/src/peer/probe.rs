@@ -1,0 +1,120 @@
+//! Finding instances, and finding out which of them are up.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, PoisonError, Weak},
+    time::Duration,
+};
+
+use super::{
+    Inner, Peer,
+    instance::{Attempt, Instance, Standing},
+};
+use crate::trust::Told;
+use axum::http::{Request, StatusCode};
+use bytes::Bytes;
+use http_body_util::Full;
+
+/// Between two probes of an instance that is up.
+const CALM: Duration = Duration::from_millis(250);
+/// Between two probes of an instance that is not.
+const URGENT: Duration = Duration::from_millis(25);
+/// How long a probe may take.
+const PROBE_TIME: Duration = Duration::from_millis(750);
+/// Failures in a row after which what is on its way is given up.
+const FAILURES: u32 = 2;
+/// Between two resolutions of the targets' names.
+const RESOLVE: Duration = Duration::from_secs(2);
+
+/// Looks after the instances until the last clone of the peer is gone.
+pub(super) fn begin(peer: &Peer) {
+    tokio::spawn(resolve(Arc::downgrade(&peer.0)));
+}
+
+async fn resolve(peer: Weak<Inner>) {
+    while let Some(inner) = peer.upgrade() {
+        let mut addresses = Vec::new();
+        for target in &inner.targets {
+            match tokio::net::lookup_host(target).await {
+                Ok(found) => addresses.extend(found),
+                Err(error) => {
+                    tracing::warn!(service = inner.name, target, %error, "cannot resolve");
+                    // What was found before stays.
+                    addresses.extend(known(&inner));
+                }
+            }
+        }
+        adopt(&inner, &addresses);
+        drop(inner);
+        tokio::time::sleep(RESOLVE).await;
+    }
+}
+
+fn known(inner: &Inner) -> Vec<SocketAddr> {
+    let instances = inner.instances.read().unwrap_or_else(PoisonError::into_inner);
+    instances.iter().map(|instance| instance.address).collect()
+}
+
+/// Keeps the instances that are still named, drops the others, and begins to probe new ones.
+fn adopt(inner: &Arc<Inner>, addresses: &[SocketAddr]) {
+    let mut instances = inner.instances.write().unwrap_or_else(PoisonError::into_inner);
+    let mut next: Vec<Arc<Instance>> = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        if next.iter().any(|instance| instance.address == *address) {
+            continue;
+        }
+        let before = instances.iter().find(|instance| instance.address == *address);
+        next.push(before.cloned().unwrap_or_else(|| {
+            let instance = Arc::new(Instance::new(*address));
+            tokio::spawn(watch(Arc::downgrade(inner), Arc::downgrade(&instance)));
+            instance
+        }));
+    }
+    *instances = Arc::new(next);
+}
+
+/// Probes one instance until it is not named any more.
+async fn watch(peer: Weak<Inner>, instance: Weak<Instance>) {
+    let mut failures = 0;
+    loop {
+        let (Some(inner), Some(instance)) = (peer.upgrade(), instance.upgrade()) else { return };
+        match probe(&inner, &instance).await {
+            Some(true) => {
+                failures = 0;
+                if instance.stand(Standing::Up) {
+                    tracing::info!(service = inner.name, instance = %instance.address, "is up");
+                }
+                inner.came_up.notify_waiters();
+            }
+            Some(false) => {
+                failures = 0;
+                instance.stand(Standing::Resting);
+            }
+            None => {
+                failures += 1;
+                let standing =
+                    if failures >= FAILURES { Standing::Gone } else { Standing::Resting };
+                if instance.stand(standing) {
+                    tracing::warn!(service = inner.name, instance = %instance.address, "does not answer");
+                }
+            }
+        }
+        let pause = if instance.is_up() { CALM } else { URGENT };
+        drop(inner);
+        let suspected = tokio::time::timeout(pause, instance.suspicion.notified()).await.is_ok();
+        // A process that has just died needs a moment to be replaced.
+        if suspected && failures > 0 {
+            tokio::time::sleep(URGENT).await;
+        }
+    }
+}
+
+/// Whether it wants requests; `None` when it does not answer.
+async fn probe(peer: &Inner, instance: &Instance) -> Option<bool> {
+    let mut request = Request::get("/internal/standing").body(Full::<Bytes>::default()).ok()?;
+    Told::default().write(request.headers_mut(), &peer.secret);
+    match tokio::time::timeout(PROBE_TIME, instance.attempt(request)).await {
+        Ok(Attempt::Answered(response)) => Some(response.status() == StatusCode::NO_CONTENT),
+        _ => None,
+    }
+}
