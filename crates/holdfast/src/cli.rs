@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use holdfast_types::Role;
 
-use crate::config::{Flags, Part};
+use crate::{
+    commands::cluster::Counts,
+    config::{Flags, Part},
+};
 
 /// A commerce backend that holds fast when everybody shows up at once.
 ///
@@ -30,6 +33,19 @@ pub(crate) struct SettingFlags {
     /// A configuration file [default: holdfast.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+impl SettingFlags {
+    /// The same flags for another process.
+    pub(crate) fn to_arguments(&self) -> Vec<String> {
+        [("--data-dir", &self.data_dir), ("--config", &self.config)]
+            .into_iter()
+            .filter_map(|(name, path)| {
+                Some([name.to_owned(), path.as_ref()?.to_string_lossy().into_owned()])
+            })
+            .flatten()
+            .collect()
+    }
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -72,6 +88,21 @@ pub(crate) enum Command {
         #[command(flatten)]
         flags: ServeFlags,
     },
+    /// Serve the shop with several processes on this machine: any of them may die
+    ///
+    /// SIGHUP restarts them one by one, SIGTERM and Ctrl-C end them all. When this supervisor is killed, they go on;
+    /// the next one takes them over.
+    Cluster {
+        #[command(flatten)]
+        counts: Counts,
+        /// Where to listen, such as 127.0.0.1:3000 [default: 127.0.0.1 and PORT]
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<String>,
+    },
+    /// Show how every process of the cluster is getting on
+    Status,
+    /// Restart every process of the cluster, one after the other
+    Restart,
     /// Manage users
     #[command(subcommand)]
     User(UserCommand),
@@ -151,8 +182,10 @@ impl Cli {
             self.settings.data_dir.as_ref().map(|path| path.to_string_lossy().into_owned());
         let mut settings = vec![("data_dir", data_dir)];
         settings.extend(self.serve.settings());
-        if let Some(Command::Serve { flags, .. }) = &self.command {
-            settings.extend(flags.settings());
+        match &self.command {
+            Some(Command::Serve { flags, .. }) => settings.extend(flags.settings()),
+            Some(Command::Cluster { listen, .. }) => settings.push(("listen", listen.clone())),
+            _ => {}
         }
         Flags {
             settings: settings.into_iter().filter_map(|(key, value)| Some((key, value?))).collect(),

@@ -47,6 +47,12 @@ async fn dispatch(cli: Cli, config: &Config, layers: &Layers) -> Result<ExitCode
     let everything = Command::Serve { parts: Vec::new(), flags: cli.serve };
     match cli.command.unwrap_or(everything) {
         Command::Serve { parts, .. } => serve::serve(config, &Parts::new(&parts)).await,
+        Command::Cluster { counts, .. } => {
+            let program = std::env::current_exe().map_err(Error::internal)?;
+            commands::cluster::run(config, &cli.settings, counts, program).await
+        }
+        Command::Status => commands::cluster::status(config, layers.cluster_secret()?).await,
+        Command::Restart => commands::cluster::restart(config).await,
         Command::User(UserCommand::Add { name, role }) => {
             commands::user::add(config, &name, role).await
         }

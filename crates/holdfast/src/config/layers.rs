@@ -115,6 +115,11 @@ impl Layers {
         self.parse(key, |text| Ok(Some(text.to_owned()).filter(|text| !text.is_empty())))
     }
 
+    /// The cluster's secret in plain text: for asking processes how they are.
+    pub(crate) fn cluster_secret(&self) -> Result<Option<String>> {
+        self.optional("cluster_secret")
+    }
+
     /// All settings with their places, secrets hidden.
     pub(crate) fn shown(&self) -> Vec<(String, String, String)> {
         self.0

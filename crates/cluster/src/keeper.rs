@@ -1,0 +1,188 @@
+//! Keeps one slot filled.
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use holdfast_types::{Code, Error, Result};
+use holdfast_web::Client;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout},
+};
+
+use crate::{Plan, Slot, process::Process, state::Ledger};
+
+/// How long a heartbeat may take.
+const HEARTBEAT_TIME: Duration = Duration::from_millis(450);
+/// Between two heartbeats.
+const HEARTBEAT_PAUSE: Duration = Duration::from_millis(150);
+/// Heartbeats missed in a row after which a process is ended: a stopped one may hold a lock that all others need.
+/// Less than 2 s all together.
+const MISSED: u32 = 3;
+/// How long a process may take to answer for the first time.
+const START_TIME: Duration = Duration::from_secs(20);
+/// How long a process may take to end when asked.
+const END_TIME: Duration = Duration::from_secs(35);
+/// A process that lived for this long may be started again at once.
+const GOOD_LIFE: Duration = Duration::from_secs(5);
+/// The first and the longest pause before starting again.
+const PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What a keeper can be told.
+pub(crate) enum Order {
+    /// Replace the process by a new one; says how that went.
+    Replace(oneshot::Sender<Result<()>>),
+    /// End the process for good.
+    End(oneshot::Sender<()>),
+}
+
+pub(crate) struct Keeper {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) slot: Slot,
+    pub(crate) listener: Arc<TcpListener>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) client: Client,
+}
+
+impl Keeper {
+    pub(crate) fn new(
+        plan: &Arc<Plan>,
+        slot: Slot,
+        listener: &Arc<TcpListener>,
+        ledger: &Arc<Ledger>,
+    ) -> Self {
+        let client = Client::new(&format!("http://{}", slot.address));
+        Self {
+            plan: Arc::clone(plan),
+            slot,
+            listener: Arc::clone(listener),
+            ledger: Arc::clone(ledger),
+            client,
+        }
+    }
+
+    /// Keeps the slot filled until told to end.
+    pub(crate) async fn keep(self, adopted: Option<Process>, mut orders: mpsc::Receiver<Order>) {
+        let mut early_ends = 0;
+        let mut process = match adopted {
+            Some(process) => process,
+            None => self.start(&mut early_ends).await,
+        };
+        loop {
+            let began = Instant::now();
+            let order = tokio::select! {
+                () = process.ended() => None,
+                () = self.silence() => {
+                    tracing::warn!(slot = self.slot.name, pid = process.pid, "went silent: ending it");
+                    process.kill();
+                    process.ended().await;
+                    None
+                }
+                order = orders.recv() => match order {
+                    Some(order) => Some(order),
+                    None => return,
+                }
+            };
+            match order {
+                None => {
+                    tracing::warn!(
+                        slot = self.slot.name,
+                        pid = process.pid,
+                        "ended: starting another"
+                    );
+                    early_ends = if began.elapsed() < GOOD_LIFE { early_ends + 1 } else { 0 };
+                    self.count_restart();
+                    process = self.start(&mut early_ends).await;
+                }
+                Some(Order::Replace(done)) => {
+                    self.end(&mut process).await;
+                    self.count_restart();
+                    process = self.start(&mut early_ends).await;
+                    // Whoever asked may have gone.
+                    let _ = done.send(self.is_ready(&mut process).await);
+                }
+                Some(Order::End(done)) => {
+                    self.end(&mut process).await;
+                    let _ = done.send(());
+                    return;
+                }
+            }
+        }
+    }
+
+    fn count_restart(&self) {
+        self.ledger.note(&self.slot.name, |slot| slot.restarts += 1);
+    }
+
+    /// Starts a process, however often that takes.
+    async fn start(&self, early_ends: &mut u32) -> Process {
+        loop {
+            if *early_ends > 1 {
+                tokio::time::sleep((PAUSE * 2_u32.pow((*early_ends).min(8))).min(LONGEST_PAUSE))
+                    .await;
+            }
+            match Process::start(&self.plan, &self.slot, &self.listener) {
+                Ok(process) => {
+                    let (pid, started) = (process.pid, process.started);
+                    tracing::info!(slot = self.slot.name, pid, "started");
+                    self.ledger.note(&self.slot.name, |slot| {
+                        (slot.pid, slot.started) = (pid, started);
+                    });
+                    return process;
+                }
+                Err(error) => {
+                    tracing::error!(slot = self.slot.name, %error, "cannot start");
+                    *early_ends += 2;
+                }
+            }
+        }
+    }
+
+    /// Asks the process to end, and ends it when it takes too long.
+    async fn end(&self, process: &mut Process) {
+        process.terminate();
+        if timeout(END_TIME, process.ended()).await.is_err() {
+            tracing::warn!(slot = self.slot.name, pid = process.pid, "does not end: ending it");
+            process.kill();
+            process.ended().await;
+        }
+    }
+
+    /// Waits until a process that has just been started is ready.
+    async fn is_ready(&self, process: &mut Process) -> Result<()> {
+        let ready = async {
+            while self.answers("/readyz").await != Some(200) {
+                tokio::time::sleep(Duration::from_millis(25)).await;
+            }
+        };
+        let not_ready =
+            |why: &str| Error::new(Code::Unavailable, format!("{} {why}", self.slot.name));
+        tokio::select! {
+            ready = timeout(START_TIME, ready) => ready.map_err(|_| not_ready("did not become ready")),
+            () = process.ended() => Err(not_ready("ended before it was ready")),
+        }
+    }
+
+    /// Returns when the process has missed too many heartbeats.
+    async fn silence(&self) {
+        let began = Instant::now();
+        let (mut missed, mut was_heard) = (0, false);
+        loop {
+            match self.answers("/livez").await {
+                Some(_) => (missed, was_heard) = (0, true),
+                None => missed += 1,
+            }
+            let starting = !was_heard && began.elapsed() < START_TIME;
+            if missed >= MISSED && !starting {
+                return;
+            }
+            tokio::time::sleep(HEARTBEAT_PAUSE).await;
+        }
+    }
+
+    async fn answers(&self, path: &str) -> Option<u16> {
+        let call = self.client.send("GET".parse().ok()?, path, &[], Bytes::new());
+        Some(timeout(HEARTBEAT_TIME, call).await.ok()?.ok()?.status.as_u16())
+    }
+}

@@ -1,0 +1,217 @@
+//! `holdfast cluster`, `status` and `restart`: a shop in several processes on one machine.
+
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use clap::Args;
+use holdfast_cluster::{Plan, Slot, SlotState, State, supervise};
+use holdfast_types::{Code, Error, Random, Result};
+use holdfast_web::Client;
+
+use super::print;
+use crate::{
+    cli::SettingFlags,
+    config::{Config, Part},
+    serve::prepare_data_dir,
+    system::Status,
+};
+
+/// How long a process may take to say how it is.
+const STATUS_TIME: Duration = Duration::from_secs(1);
+
+/// How many processes of each part.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Counts {
+    /// Processes that serve the gateway
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    gateways: u8,
+    /// Processes that serve users
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    users: u8,
+    /// Processes that serve products
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    products: u8,
+    /// Processes that serve orders
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    orders: u8,
+}
+
+/// Runs a cluster until SIGTERM or Ctrl-C.
+pub(crate) async fn run(
+    config: &Config,
+    flags: &SettingFlags,
+    counts: Counts,
+    program: PathBuf,
+) -> Result<ExitCode> {
+    prepare_data_dir(config)?;
+    let state = state_file(config);
+    let before = State::read(&state).unwrap_or_default();
+    let secret = match &config.cluster_secret {
+        Some(_) => None,
+        None => Some(own_secret(config)?),
+    };
+    let plan = Plan {
+        program,
+        environment: secret
+            .map(|secret| ("HOLDFAST_CLUSTER_SECRET".to_owned(), secret))
+            .into_iter()
+            .collect(),
+        listen: config.listen,
+        state,
+        slots: slots(counts, &before, &flags.to_arguments())?,
+    };
+    supervise(plan, |address| {
+        let text = format!(
+            "Holdfast {} holds fast on http://{address}\n  Docs     http://{address}/docs\n  Status   holdfast status\n  Restart  holdfast restart, one process after the other\n",
+            env!("CARGO_PKG_VERSION")
+        );
+        // Nobody may be reading; the cluster goes on.
+        let _ = std::io::stdout().write_all(text.as_bytes());
+    })
+    .await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn state_file(config: &Config) -> PathBuf {
+    config.data_dir.join("cluster.json")
+}
+
+/// Services first, so that a gateway finds them when it starts.
+fn slots(counts: Counts, before: &State, settings: &[String]) -> Result<Vec<Slot>> {
+    let mut addresses = Vec::new();
+    for (part, count) in [
+        (Part::Users, counts.users),
+        (Part::Products, counts.products),
+        (Part::Orders, counts.orders),
+        (Part::Gateway, counts.gateways),
+    ] {
+        for number in 1..=count {
+            let name = format!("{}-{number}", part.name());
+            let address = before.slot(&name).map_or_else(free_address, |slot| Ok(slot.address))?;
+            addresses.push((part, name, address));
+        }
+    }
+    let slot = |(part, name, address): &(Part, String, SocketAddr)| Slot {
+        name: name.clone(),
+        arguments: arguments(*part, *address, &addresses, settings),
+        address: *address,
+        inherits_listener: *part == Part::Gateway,
+    };
+    Ok(addresses.iter().map(slot).collect())
+}
+
+fn arguments(
+    part: Part,
+    address: SocketAddr,
+    addresses: &[(Part, String, SocketAddr)],
+    settings: &[String],
+) -> Vec<String> {
+    let mut arguments = vec!["serve".to_owned(), part.name().to_owned()];
+    arguments.extend_from_slice(settings);
+    let listen = if part == Part::Gateway { "--internal-listen" } else { "--listen" };
+    arguments.extend([listen.to_owned(), address.to_string()]);
+    for peer in [Part::Users, Part::Products, Part::Orders] {
+        let places: Vec<String> = addresses
+            .iter()
+            .filter(|(other, ..)| *other == peer)
+            .map(|(.., address)| format!("http://{address}"))
+            .collect();
+        arguments.extend([format!("--{}", peer.name()), places.join(",")]);
+    }
+    arguments
+}
+
+/// An address that nobody uses now; the process binds it a moment later.
+fn free_address() -> Result<SocketAddr> {
+    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::internal)?;
+    probe.local_addr().map_err(Error::internal)
+}
+
+/// The secret of a cluster that was given none: made once, readable for its user only.
+fn own_secret(config: &Config) -> Result<String> {
+    let path = secret_file(config);
+    if let Some(secret) = read_secret(&path) {
+        return Ok(secret);
+    }
+    let bytes: [u8; 32] = Random::system().bytes();
+    let secret = bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&path).map_err(Error::internal)?;
+    file.write_all(secret.as_bytes()).map_err(Error::internal)?;
+    Ok(secret)
+}
+
+fn secret_file(config: &Config) -> PathBuf {
+    config.data_dir.join("cluster-secret")
+}
+
+fn read_secret(path: &Path) -> Option<String> {
+    std::fs::read_to_string(path).ok().filter(|text| text.len() == 64)
+}
+
+/// Shows how every process is getting on; exit status 1 when one is not.
+pub(crate) async fn status(config: &Config, secret: Option<String>) -> Result<ExitCode> {
+    let state = State::read(&state_file(config)).ok_or_else(|| {
+        Error::new(
+            Code::Unavailable,
+            "no cluster is running here: start one with `holdfast cluster`",
+        )
+    })?;
+    let secret = secret.or_else(|| read_secret(&secret_file(config))).unwrap_or_default();
+    let mut table = format!(
+        "{:<12} {:>8} {:>10} {:>9} {:>9} {:>9}\n",
+        "PROCESS", "PID", "UPTIME", "RESTARTS", "IN FLIGHT", "P99"
+    );
+    let mut all_well = true;
+    for slot in &state.slots {
+        let found = ask(slot, &secret).await;
+        all_well &= found.as_ref().is_some_and(|status| status.wants_requests);
+        table.push_str(&row(slot, found.as_ref()));
+    }
+    print(&table)?;
+    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn ask(slot: &SlotState, secret: &str) -> Option<Status> {
+    let client = Client::new(&format!("http://{}", slot.address));
+    let headers = [("x-internal-secret", secret)];
+    let call = client.send("GET".parse().ok()?, "/internal/status", &headers, Bytes::new());
+    let answer = tokio::time::timeout(STATUS_TIME, call).await.ok()?.ok()?;
+    serde_json::from_slice(&answer.body).ok()
+}
+
+fn row(slot: &SlotState, status: Option<&Status>) -> String {
+    let SlotState { name, pid, restarts, .. } = slot;
+    let Some(status) = status else {
+        return format!("{name:<12} {pid:>8} {:>10} {restarts:>9} {:>9} {:>9}\n", "silent", "", "");
+    };
+    let uptime = format!("{} s", status.uptime_seconds);
+    let p99 = status.p99_micros.map_or_else(
+        || "-".to_owned(),
+        |micros| format!("≤ {:?}", Duration::from_micros(micros.next_multiple_of(100))),
+    );
+    let standing = if status.wants_requests { "" } else { "  draining" };
+    format!(
+        "{name:<12} {:>8} {uptime:>10} {restarts:>9} {:>9} {p99:>9}{standing}\n",
+        status.pid, status.in_flight
+    )
+}
+
+/// Restarts every process, one after the other.
+pub(crate) async fn restart(config: &Config) -> Result<ExitCode> {
+    let state = holdfast_cluster::restart(&state_file(config)).await?;
+    print(&format!("{} processes were restarted, one after the other.\n", state.slots.len()))?;
+    Ok(ExitCode::SUCCESS)
+}
