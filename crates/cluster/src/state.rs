@@ -65,8 +65,10 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(path: PathBuf, state: State) -> Self {
-        Self { path, state: Mutex::new(state) }
+    /// Begins with `state`, which is on disk when this returns.
+    pub(crate) fn new(path: PathBuf, state: State) -> io::Result<Self> {
+        write(&path, &state)?;
+        Ok(Self { path, state: Mutex::new(state) })
     }
 
     /// Changes what stands about one slot.

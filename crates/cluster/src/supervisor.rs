@@ -40,7 +40,8 @@ pub async fn supervise(plan: Plan, tell: impl FnOnce(SocketAddr)) -> Result<()> 
         .collect();
     let listener = Arc::new(listener(&plan, &before, &adopted)?);
     let address = listener.local_addr().map_err(Error::internal)?;
-    let ledger = Arc::new(Ledger::new(plan.state.clone(), first_state(&plan, address, &before)));
+    let ledger = Ledger::new(plan.state.clone(), first_state(&plan, address, &before));
+    let ledger = Arc::new(ledger.map_err(Error::internal)?);
     let plan = Arc::new(plan);
     let mut keepers = Vec::new();
     for slot in plan.slots.clone() {

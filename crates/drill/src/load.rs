@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -46,10 +46,23 @@ pub struct Behaviour {
     pub clients: usize,
     /// Tells the keys of this run from those of others.
     pub run: String,
-    /// Whether a repeat comes under a fresh key: what a careless client does, and how orders get doubled.
-    pub fresh_keys: bool,
+    /// What a client does that has no answer.
+    pub repeat: Repeat,
+    /// Makes clients stop before all orders are placed.
+    pub stop: Arc<AtomicBool>,
     /// Whether to show progress.
     pub is_quiet: bool,
+}
+
+/// What a client does about a request whose fate it does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// Repeats it under the same key.
+    SameKey,
+    /// Repeats it under a fresh key: what a careless client does, and how orders get doubled.
+    FreshKey,
+    /// Gives it up: every failure that the shop lets through is seen.
+    Never,
 }
 
 /// What a load led to.
@@ -146,6 +159,9 @@ async fn client(shared: Arc<Shared>) {
         else {
             return;
         };
+        if shared.behaviour.stop.load(Ordering::Relaxed) {
+            return;
+        }
         let account = &shared.accounts[purchase.account % shared.accounts.len()];
         let started = Instant::now();
         let (answer, repeats) = place(&mut connection, purchase, account, &shared.behaviour).await;
@@ -193,7 +209,7 @@ async fn place(
     let mut repeats = 0;
     loop {
         let mut key = format!("{}-{}", behaviour.run, purchase.name);
-        if behaviour.fresh_keys {
+        if behaviour.repeat == Repeat::FreshKey {
             key.push_str(&format!("-{repeats}"));
         }
         let headers =
@@ -203,7 +219,7 @@ async fn place(
             Err(_) => true,
             Ok(answer) => matches!(answer.status.as_u16(), 429 | 500 | 502 | 503 | 504),
         };
-        if !unknown || Instant::now() > patience {
+        if !unknown || behaviour.repeat == Repeat::Never || Instant::now() > patience {
             return (answer, repeats);
         }
         repeats += 1;

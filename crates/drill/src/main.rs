@@ -5,6 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::PathBuf,
     process::{Command, ExitCode, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,7 +16,7 @@ use holdfast_drill::{
     bench::{Plan, bench, serve_bare},
     connection::Connection,
     generate,
-    load::Behaviour,
+    load::{Behaviour, Repeat},
     replay::{Report, replay},
     sale::sale,
 };
@@ -102,6 +103,9 @@ struct LoadFlags {
     /// Accounts that buyers share
     #[arg(long, default_value_t = 64)]
     accounts: usize,
+    /// Give up what has no answer instead of repeating it: shows every failure
+    #[arg(long)]
+    never_repeat: bool,
 }
 
 #[derive(Debug, Args)]
@@ -121,7 +125,8 @@ impl LoadFlags {
             url: self.url.clone(),
             clients: self.clients,
             run,
-            fresh_keys: false,
+            repeat: if self.never_repeat { Repeat::Never } else { Repeat::SameKey },
+            stop: Arc::default(),
             is_quiet: false,
         }
     }

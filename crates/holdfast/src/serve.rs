@@ -36,19 +36,20 @@ pub(crate) async fn serve(config: &Config, parts: &Parts) -> Result<ExitCode> {
     let health = Health::new(&node, metrics.clone(), Arc::clone(&load));
     node.begin_chores();
 
-    let has_peers = config.cluster_secret.is_some();
+    // Nobody but clients sends requests to a process that serves only the gateway.
+    let has_peers = config.cluster_secret.is_some() && parts != &Parts::new(&[Part::Gateway]);
     let process = Process { config, load, stopped: stop_signal(health.clone(), has_peers)? };
     let mut servers = Vec::new();
     if parts.has(Part::Gateway) {
-        servers.push(process.run(node.gateway(config, health.clone()), listener));
+        servers.push(process.run_public(node.gateway(config, health.clone()), listener));
         if let Some(address) = config.internal_listen {
-            servers.push(process.run(node.services(health), bind(address)?));
+            servers.push(process.run_for_peers(node.services(health), bind(address)?));
         }
     } else {
-        servers.push(process.run(node.services(health), listener));
+        servers.push(process.run_for_peers(node.services(health), listener));
     }
     if let Some(address) = config.metrics_listen {
-        servers.push(process.run(open_metrics_routes(metrics), bind(address)?));
+        servers.push(process.run_for_peers(open_metrics_routes(metrics), bind(address)?));
     }
     greet(config, parts, address, administrator.as_ref());
     for server in servers {
@@ -66,14 +67,29 @@ struct Process<'a> {
 }
 
 impl Process<'_> {
-    fn run(&self, endpoint: impl Endpoint, listener: TcpListener) -> JoinHandle<()> {
+    /// Serves what clients come to.
+    fn run_public(&self, endpoint: impl Endpoint, listener: TcpListener) -> JoinHandle<()> {
+        self.run(endpoint, listener, ServerLimits::default().linger_time)
+    }
+
+    /// Serves what only peers come to: they have noticed already that nothing should be sent here.
+    fn run_for_peers(&self, endpoint: impl Endpoint, listener: TcpListener) -> JoinHandle<()> {
+        self.run(endpoint, listener, Duration::ZERO)
+    }
+
+    fn run(
+        &self,
+        endpoint: impl Endpoint,
+        listener: TcpListener,
+        linger_time: Duration,
+    ) -> JoinHandle<()> {
         let trust = Trust {
             proxies: self.config.trusted_proxies.clone(),
             secret: self.config.cluster_secret.clone(),
         };
         let sources = (Clock::System, Random::system());
         let envelope = Envelope::new(endpoint, sources, trust, Arc::clone(&self.load));
-        let server = Server::new(ServerLimits::default(), envelope);
+        let server = Server::new(ServerLimits { linger_time, ..ServerLimits::default() }, envelope);
         let mut stopped = self.stopped.clone();
         tokio::spawn(async move {
             let told = async move {

@@ -1,11 +1,11 @@
 //! Crashes: the program is killed under load again and again, and the ledger is held against the shop.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use holdfast_drill::ledger::Lines;
 use holdfast_drill::{
     accounts::{Account, sign_in_pool},
-    load::{Behaviour, Purchase, place_all},
+    load::{Behaviour, Purchase, Repeat, place_all},
     replay::Report,
     verdict::{Before, Verdict, judge},
 };
@@ -15,12 +15,13 @@ use crate::shop::Shop;
 const ACCOUNTS: usize = 4;
 const PRODUCTS: usize = 5;
 
-fn behaviour(shop: &Shop, fresh_keys: bool) -> Behaviour {
+fn behaviour(shop: &Shop, repeat: Repeat) -> Behaviour {
     Behaviour {
         url: shop.url.clone(),
         clients: 16,
         run: "crash".to_owned(),
-        fresh_keys,
+        repeat,
+        stop: Arc::default(),
         is_quiet: true,
     }
 }
@@ -48,12 +49,12 @@ fn purchases(products: &[String], count: usize) -> Vec<Purchase> {
 }
 
 /// Kills the shop `kills` times while orders are placed, and judges. Ends early when all orders are placed.
-async fn drill(shop: &mut Shop, kills: usize, count: usize, fresh_keys: bool) -> (Report, usize) {
+async fn drill(shop: &mut Shop, kills: usize, count: usize, repeat: Repeat) -> (Report, usize) {
     let (products, accounts) = stocked(shop).await;
     let before = Before::look(&shop.url, &accounts).await.unwrap();
     // Judging comes after the last kill: it asks a shop that is up.
     let load = {
-        let (accounts, behaviour) = (accounts.clone(), behaviour(shop, fresh_keys));
+        let (accounts, behaviour) = (accounts.clone(), behaviour(shop, repeat));
         let purchases = purchases(&products, count);
         tokio::spawn(async move { place_all(purchases, &accounts, &behaviour).await })
     };
@@ -77,7 +78,7 @@ fn assert_check_is_clean(shop: &Shop) {
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_kills_lose_nothing_and_double_nothing() {
     let mut shop = Shop::start();
-    let (report, kills) = drill(&mut shop, 50, 12_000, false).await;
+    let (report, kills) = drill(&mut shop, 50, 12_000, Repeat::SameKey).await;
     println!("{kills} kills, {}", report.outcome.to_text());
     assert!(kills >= 50, "only {kills} kills: the load ended too early");
     assert!(report.outcome.repeats > 0, "the kills met no request");
@@ -90,7 +91,7 @@ async fn fifty_kills_lose_nothing_and_double_nothing() {
 async fn control_fresh_keys_double_orders() {
     let mut shop = Shop::start();
     for _ in 0..5 {
-        let (report, _) = drill(&mut shop, 10, 2_000, true).await;
+        let (report, _) = drill(&mut shop, 10, 2_000, Repeat::FreshKey).await;
         if !report.verdict.doubled.is_empty() {
             return;
         }
@@ -104,7 +105,8 @@ async fn control_a_deleted_order_is_lost() {
     let mut shop = Shop::start();
     let (products, accounts) = stocked(&shop).await;
     let before = Before::look(&shop.url, &accounts).await.unwrap();
-    let outcome = place_all(purchases(&products, 50), &accounts, &behaviour(&shop, false)).await;
+    let outcome =
+        place_all(purchases(&products, 50), &accounts, &behaviour(&shop, Repeat::SameKey)).await;
     let clean: Verdict = judge(&shop.url, &accounts, &before, &outcome.ledger).await.unwrap();
     assert!(clean.is_clean(), "{}", clean.to_text());
     // Confirmations follow within a quarter of a second.

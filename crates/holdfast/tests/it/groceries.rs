@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use std::sync::Arc;
+
 use holdfast_drill::{
     generate,
-    load::Behaviour,
+    load::{Behaviour, Repeat},
     replay::{Report, replay},
 };
 
@@ -19,7 +21,8 @@ async fn replay_baskets(shop: &Shop, catalogue: &Path, baskets: &Path, clients: 
         url: shop.url.clone(),
         clients,
         run: "replay".into(),
-        fresh_keys: false,
+        repeat: Repeat::SameKey,
+        stop: Arc::default(),
         is_quiet: true,
     };
     replay(baskets, 4, &behaviour).await.unwrap()

@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod cli;
+mod cluster;
 mod conventions;
 mod crash;
 mod errors;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use holdfast_cluster::{SlotState, State};
 use holdfast_drill::connection::{Answer, Connection};
 use hyper::Method;
 use serde_json::{Value, json};
@@ -23,6 +24,7 @@ pub(crate) struct Shop {
     pub folder: TempDir,
     pub child: Child,
     settings: Vec<(String, String)>,
+    arguments: Vec<String>,
 }
 
 impl Shop {
@@ -32,20 +34,26 @@ impl Shop {
     }
 
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
+        let cluster: &[&str] = if is_cluster_run() { &["cluster"] } else { &[] };
+        Self::start_as(cluster, settings)
+    }
+
+    /// A shop as another command than `serve`.
+    pub(crate) fn start_as(arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings: Vec<_> = settings
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let (child, url) = spawn(folder.path(), &settings, 0);
-        Self { url, folder, child, settings }
+        let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
+        let (child, url) = spawn(folder.path(), &arguments, &settings, 0);
+        Self { url, folder, child, settings, arguments }
     }
 
     /// Ends the process without warning, as a crash would, and starts another on the same data and port.
     pub(crate) fn kill_and_restart(&mut self) {
         self.kill();
-        let port = self.url.rsplit(':').next().unwrap().parse().unwrap();
-        (self.child, self.url) = spawn(self.folder.path(), &self.settings, port);
+        self.start_again();
     }
 
     pub(crate) fn kill(&mut self) {
@@ -55,6 +63,17 @@ impl Shop {
 
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// The processes of a cluster; none of a shop in one process.
+    pub(crate) fn slots(&self) -> Vec<SlotState> {
+        State::read(&self.data().join("cluster.json")).map_or_else(Vec::new, |state| state.slots)
+    }
+
+    /// Starts the same command once more on the same data and port.
+    pub(crate) fn start_again(&mut self) {
+        let port = self.url.rsplit(':').next().unwrap().parse().unwrap();
+        (self.child, self.url) = spawn(self.folder.path(), &self.arguments, &self.settings, port);
     }
 
     /// Somebody who is not signed in.
@@ -106,6 +125,10 @@ impl Drop for Shop {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // The processes of a cluster outlive their supervisor.
+        for slot in self.slots().iter().filter(|slot| slot.pid != 0) {
+            let _ = Command::new("kill").args(["-9", &slot.pid.to_string()]).output();
+        }
     }
 }
 
@@ -135,8 +158,20 @@ fn command(folder: &Path, settings: &[(String, String)]) -> Command {
     command
 }
 
-fn spawn(folder: &Path, settings: &[(String, String)], port: u16) -> (Child, String) {
+/// Whether the tests are to run against several processes instead of one.
+#[expect(clippy::disallowed_methods, reason = "the test command says it in the environment")]
+pub(crate) fn is_cluster_run() -> bool {
+    std::env::var("HOLDFAST_TEST_TOPOLOGY").is_ok_and(|topology| topology == "cluster")
+}
+
+fn spawn(
+    folder: &Path,
+    arguments: &[String],
+    settings: &[(String, String)],
+    port: u16,
+) -> (Child, String) {
     let mut child = command(folder, settings)
+        .args(arguments)
         .env("PORT", port.to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
