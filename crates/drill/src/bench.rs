@@ -37,36 +37,85 @@ pub struct Plan {
     pub bare_url: String,
 }
 
-/// Measures, and writes the table to `tell`.
-pub async fn bench(seller: &Account, plan: &Plan, mut tell: impl FnMut(&str)) -> Result<()> {
-    let accounts = sign_in_pool(&plan.behaviour.url, 64).await?;
-    let mut products = Vec::with_capacity(PRODUCTS);
-    for _ in 0..PRODUCTS {
-        products.push(create_product(seller, 500_000_000, &plan.behaviour).await?);
+/// A shop that is measured.
+struct Measured {
+    url: String,
+    accounts: Vec<Account>,
+    products: Vec<String>,
+    reads: Vec<f64>,
+    spread: Vec<f64>,
+    hot: Vec<f64>,
+}
+
+impl Measured {
+    async fn prepare(seller: &Account, url: &str, plan: &Plan) -> Result<Self> {
+        let behaviour = Behaviour { url: url.to_owned(), ..plan.behaviour.clone() };
+        let mut products = Vec::with_capacity(PRODUCTS);
+        for _ in 0..PRODUCTS {
+            products.push(create_product(seller, 500_000_000, &behaviour).await?);
+        }
+        Ok(Self {
+            url: url.to_owned(),
+            accounts: sign_in_pool(url, 64).await?,
+            products,
+            reads: Vec::new(),
+            spread: Vec::new(),
+            hot: Vec::new(),
+        })
     }
-    let path = format!("/api/products/{}", products[0]);
-    let (mut bare, mut reads) = (Vec::new(), Vec::new());
-    let (mut rows, mut spread, mut hot) = (Vec::new(), Vec::new(), Vec::new());
+
+    async fn measure(&mut self, plan: &Plan, round: usize) -> Result<()> {
+        let path = format!("/api/products/{}", self.products[0]);
+        self.reads.push(read_rate(&self.url, &path, plan).await?);
+        let spread = self.order_rate(&self.products, plan, &format!("spread-{round}")).await?;
+        self.spread.push(spread);
+        let hot = self.order_rate(&self.products[..1], plan, &format!("hot-{round}")).await?;
+        self.hot.push(hot);
+        Ok(())
+    }
+}
+
+/// Measures the shop of `seller`, and writes the table to `tell`; with `beside`, another shop in the same rounds, with a
+/// seller there.
+pub async fn bench(
+    seller: &Account,
+    beside: Option<(&Account, &str)>,
+    plan: &Plan,
+    mut tell: impl FnMut(&str),
+) -> Result<()> {
+    let mut shop = Measured::prepare(seller, &plan.behaviour.url, plan).await?;
+    let mut other = match beside {
+        Some((seller, url)) => Some(Measured::prepare(seller, url, plan).await?),
+        None => None,
+    };
+    let (mut bare, mut rows) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         bare.push(read_rate(&plan.bare_url, "/", plan).await?);
-        reads.push(read_rate(&plan.behaviour.url, &path, plan).await?);
         rows.push(limits::row_rate(plan.orders)?);
-        spread.push(order_rate(&products, &accounts, plan, &format!("spread-{round}")).await?);
-        hot.push(order_rate(&products[..1], &accounts, plan, &format!("hot-{round}")).await?);
+        shop.measure(plan, round).await?;
+        if let Some(other) = &mut other {
+            other.measure(plan, round).await?;
+        }
     }
-    let line = |name: &str, rates: &[f64], limit: &[f64]| {
+    let line = |name: &str, rates: &[f64], limit: &[f64], of: &str| {
         let (low, high) = (smallest(rates), largest(rates));
         let share = median(rates) / median(limit);
         format!(
-            "{name:<44} {:>9.0}/s  ({low:.0} to {high:.0})  {share:.2} of its limit\n",
+            "{name:<44} {:>9.0}/s  ({low:.0} to {high:.0})  {share:.2} of {of}\n",
             median(rates)
         )
     };
-    tell(&line("limit: bare hyper, the same bytes", &bare, &bare));
-    tell(&line("product reads", &reads, &bare));
-    tell(&line("limit: the same rows, fsynced batches of 256", &rows, &rows));
-    tell(&line("orders, spread over 64 products", &spread, &rows));
-    tell(&line("orders, one hot product", &hot, &rows));
+    tell(&line("limit: bare hyper, the same bytes", &bare, &bare, "its limit"));
+    tell(&line("product reads", &shop.reads, &bare, "its limit"));
+    tell(&line("limit: the same rows, fsynced batches of 256", &rows, &rows, "its limit"));
+    tell(&line("orders, spread over 64 products", &shop.spread, &rows, "its limit"));
+    tell(&line("orders, one hot product", &shop.hot, &rows, "its limit"));
+    if let Some(other) = other {
+        let of = "the other";
+        tell(&line("beside: product reads", &other.reads, &shop.reads, of));
+        tell(&line("beside: orders, spread over 64 products", &other.spread, &shop.spread, of));
+        tell(&line("beside: orders, one hot product", &other.hot, &shop.hot, of));
+    }
     Ok(())
 }
 
@@ -94,33 +143,30 @@ async fn read_until(url: String, request: String, until: Instant) -> Result<u32>
     Ok(count)
 }
 
-/// One-line orders per second, each with a token and a key of its own.
-async fn order_rate(
-    products: &[String],
-    accounts: &[Account],
-    plan: &Plan,
-    round: &str,
-) -> Result<f64> {
-    let clients = plan.behaviour.clients * ORDER_CLIENTS;
-    let started = Instant::now();
-    let clients: Vec<_> = (0..clients)
-        .map(|client| {
-            let account = &accounts[client % accounts.len()];
-            let name = format!("{}-{round}-{client}", plan.behaviour.run);
-            let share = plan.orders / clients;
-            tokio::spawn(place_many(
-                plan.behaviour.url.clone(),
-                account.token.clone(),
-                products.to_vec(),
-                (name, share),
-            ))
-        })
-        .collect();
-    let mut count = 0;
-    for client in clients {
-        count += client.await.map_err(|error| error.to_string())??;
+impl Measured {
+    /// One-line orders per second, each with a token and a key of its own.
+    async fn order_rate(&self, products: &[String], plan: &Plan, round: &str) -> Result<f64> {
+        let clients = plan.behaviour.clients * ORDER_CLIENTS;
+        let started = Instant::now();
+        let clients: Vec<_> = (0..clients)
+            .map(|client| {
+                let account = &self.accounts[client % self.accounts.len()];
+                let name = format!("{}-{round}-{client}", plan.behaviour.run);
+                let share = plan.orders / clients;
+                tokio::spawn(place_many(
+                    self.url.clone(),
+                    account.token.clone(),
+                    products.to_vec(),
+                    (name, share),
+                ))
+            })
+            .collect();
+        let mut count = 0;
+        for client in clients {
+            count += client.await.map_err(|error| error.to_string())??;
+        }
+        Ok(f64::from(count) / started.elapsed().as_secs_f64())
     }
-    Ok(f64::from(count) / started.elapsed().as_secs_f64())
 }
 
 async fn place_many(

@@ -61,6 +61,9 @@ enum Drill {
         /// Orders in each round
         #[arg(long, default_value_t = 40_000)]
         orders: usize,
+        /// Another shop, such as a cluster, to measure in the same rounds: http://HOST:PORT
+        #[arg(long)]
+        beside: Option<String>,
         #[command(flatten)]
         load: LoadFlags,
         #[command(flatten)]
@@ -158,8 +161,9 @@ async fn run(drill: Drill) -> Result<ExitCode> {
             let seller = seller.sign_in(&load.url).await?;
             Ok(tell_report(&sale(&seller, stock, buyers, load.accounts, &load.behaviour()).await?))
         }
-        Drill::Bench { seconds, orders, load, seller } => {
-            run_bench(Duration::from_secs(seconds), orders, &load, &seller).await
+        Drill::Bench { seconds, orders, beside, load, seller } => {
+            let rounds = (Duration::from_secs(seconds), orders);
+            run_bench(rounds, &load, &seller, beside.as_deref()).await
         }
         Drill::Generate { folder, products, baskets } => {
             generate::generate(&folder, products, baskets)?;
@@ -183,11 +187,15 @@ async fn run(drill: Drill) -> Result<ExitCode> {
 
 /// Measures beside a bare server in a process of its own.
 async fn run_bench(
-    read_time: Duration,
-    orders: usize,
+    (read_time, orders): (Duration, usize),
     load: &LoadFlags,
     seller: &SellerFlags,
+    beside: Option<&str>,
 ) -> Result<ExitCode> {
+    let other = match beside {
+        Some(url) => Some((seller.sign_in(url).await?, url)),
+        None => None,
+    };
     let seller = seller.sign_in(&load.url).await?;
     let behaviour = load.behaviour();
     let id = holdfast_drill::sale::create_product(&seller, 1, &behaviour).await?;
@@ -206,7 +214,8 @@ async fn run_bench(
         .map_err(|error| error.to_string())?;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let plan = Plan { behaviour, read_time, orders, bare_url: format!("http://{address}") };
-    let result = bench(&seller, &plan, tell).await;
+    let other = other.as_ref().map(|(seller, url)| (seller, *url));
+    let result = bench(&seller, other, &plan, tell).await;
     bare.kill().and_then(|()| bare.wait()).map_err(|error| error.to_string())?;
     result.map(|()| ExitCode::SUCCESS)
 }

@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) internal_listen: Option<SocketAddr>,
     pub(crate) peers: PeerTargets,
     pub(crate) cluster_secret: Option<ClusterSecret>,
+    /// Certificate chain and key.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) log: String,
     pub(crate) log_json: bool,
 }
@@ -69,8 +71,14 @@ impl Config {
         let own = |key| {
             Ok::<_, Error>(layers.optional(key)?.or(layers.optional("db_connection_string")?))
         };
+        let tls = match (layers.optional("tls_certificate")?, layers.optional("tls_key")?) {
+            (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
+            (None, None) => None,
+            _ => return Err(refuse("tls_certificate and tls_key go together".to_owned())),
+        };
         Ok(Self {
             listen,
+            tls,
             data_dir: layers.parse("data_dir", |text| Ok(PathBuf::from(text)))?,
             databases: Databases {
                 users: own("users_db")?,

@@ -1,10 +1,12 @@
 //! Serving a shop, or some parts of it.
 
-use std::{io::Write, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration,
+};
 
 use holdfast_types::{Clock, Code, Error, Random, Result};
 use holdfast_users::FirstAdministrator;
-use holdfast_web::{Endpoint, Envelope, Load, Server, ServerLimits, Trust, listen};
+use holdfast_web::{Endpoint, Envelope, Load, Server, ServerLimits, Tls, Trust, listen};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -41,7 +43,7 @@ pub(crate) async fn serve(config: &Config, parts: &Parts) -> Result<ExitCode> {
     let process = Process { config, load, stopped: stop_signal(health.clone(), has_peers)? };
     let mut servers = Vec::new();
     if parts.has(Part::Gateway) {
-        servers.push(process.run_public(node.gateway(config, health.clone()), listener));
+        servers.push(process.run_public(node.gateway(config, health.clone()), listener)?);
         if let Some(address) = config.internal_listen {
             servers.push(process.run_for_peers(node.services(health), bind(address)?));
         }
@@ -68,20 +70,24 @@ struct Process<'a> {
 
 impl Process<'_> {
     /// Serves what clients come to.
-    fn run_public(&self, endpoint: impl Endpoint, listener: TcpListener) -> JoinHandle<()> {
-        self.run(endpoint, listener, ServerLimits::default().linger_time)
+    fn run_public(&self, endpoint: impl Endpoint, listener: TcpListener) -> Result<JoinHandle<()>> {
+        let open = |(certificate, key): &(PathBuf, PathBuf)| Tls::open(certificate, key);
+        let tls = self.config.tls.as_ref().map(open).transpose()?;
+        Ok(self.run(endpoint, listener, ServerLimits::default(), tls))
     }
 
     /// Serves what only peers come to: they have noticed already that nothing should be sent here.
     fn run_for_peers(&self, endpoint: impl Endpoint, listener: TcpListener) -> JoinHandle<()> {
-        self.run(endpoint, listener, Duration::ZERO)
+        let limits = ServerLimits { linger_time: Duration::ZERO, ..ServerLimits::default() };
+        self.run(endpoint, listener, limits, None)
     }
 
     fn run(
         &self,
         endpoint: impl Endpoint,
         listener: TcpListener,
-        linger_time: Duration,
+        limits: ServerLimits,
+        tls: Option<Tls>,
     ) -> JoinHandle<()> {
         let trust = Trust {
             proxies: self.config.trusted_proxies.clone(),
@@ -89,7 +95,7 @@ impl Process<'_> {
         };
         let sources = (Clock::System, Random::system());
         let envelope = Envelope::new(endpoint, sources, trust, Arc::clone(&self.load));
-        let server = Server::new(ServerLimits { linger_time, ..ServerLimits::default() }, envelope);
+        let server = Server::new(limits, envelope, tls);
         let mut stopped = self.stopped.clone();
         tokio::spawn(async move {
             let told = async move {
@@ -165,16 +171,17 @@ fn greet(
         }
         return;
     }
-    let mut text =
-        format!("Holdfast {} holds fast on http://{address}\n", env!("CARGO_PKG_VERSION"));
-    text.push_str(&format!("  Docs   http://{address}/docs\n"));
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{address}");
+    let mut text = format!("Holdfast {} holds fast on {url}\n", env!("CARGO_PKG_VERSION"));
+    text.push_str(&format!("  Docs   {url}/docs\n"));
     let place = config.databases.orders.clone();
     let place = place.unwrap_or_else(|| config.data_dir.join("holdfast.db").display().to_string());
     text.push_str(&format!("  Data   {place}\n"));
     if let Some(administrator) = administrator {
         text.push_str(&introduce(administrator));
     }
-    text.push_str(&format!("  Next   curl http://{address}/api/products\n"));
+    text.push_str(&format!("  Next   curl {url}/api/products\n"));
     print(&text);
 }
 

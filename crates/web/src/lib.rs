@@ -31,5 +31,5 @@ pub use peer::{Call, Peer};
 pub use problem::{Problem, Reply};
 pub use query::{NoQuery, Query, invalid_parameter};
 pub use reply::{IdPath, created, given, json_reply, no_content, replayed, with_etag};
-pub use server::{Server, ServerLimits, listen};
+pub use server::{Server, ServerLimits, Tls, listen};
 pub use trust::{ClusterSecret, FromPeer, Told};

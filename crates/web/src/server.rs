@@ -2,6 +2,7 @@
 
 mod connection;
 mod pulse;
+mod tls;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -12,6 +13,8 @@ use tokio::{
 };
 
 use crate::{Endpoint, Envelope};
+use connection::Common;
+pub use tls::Tls;
 
 /// Connections that wait to be accepted: a burst of everybody at once.
 const BACKLOG: u32 = 4096;
@@ -61,23 +64,20 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves an envelope on a listener.
 #[derive(Debug)]
-pub struct Server<E> {
-    limits: ServerLimits,
-    envelope: Arc<Envelope<E>>,
-}
+pub struct Server<E>(Arc<Common<E>>);
 
 impl<E: Endpoint> Server<E> {
-    /// A server with these limits.
+    /// A server with these limits; with `tls`, it speaks nothing else.
     #[must_use]
-    pub const fn new(limits: ServerLimits, envelope: Arc<Envelope<E>>) -> Self {
-        Self { limits, envelope }
+    pub fn new(limits: ServerLimits, envelope: Arc<Envelope<E>>, tls: Option<Tls>) -> Self {
+        Self(Arc::new(Common { limits, envelope, tls }))
     }
 
     /// Accepts until `shutdown`, then closes the listener and lets what is in flight finish within the drain time.
     /// Clients that are between two requests learn with their next answer to go elsewhere.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
-        let slots = Arc::new(Semaphore::new(self.limits.connections));
+        let slots = Arc::new(Semaphore::new(self.0.limits.connections));
         tokio::pin!(shutdown);
         loop {
             let accepted = tokio::select! {
@@ -85,32 +85,26 @@ impl<E: Endpoint> Server<E> {
                 accepted = accept(&listener, &slots) => accepted,
             };
             let Some((stream, peer, slot)) = accepted else { continue };
-            let connection = connection::serve(
-                self.limits,
-                Arc::clone(&self.envelope),
-                stream,
-                peer,
-                graceful.watcher(),
-            );
+            let (common, watcher) = (Arc::clone(&self.0), graceful.watcher());
             tokio::spawn(async move {
-                connection.await;
+                common.serve(stream, peer, watcher).await;
                 drop(slot);
             });
         }
         drop(listener);
-        self.envelope.load().end_connections();
+        self.0.envelope.load().end_connections();
         self.linger(&slots).await;
-        if tokio::time::timeout(self.limits.drain_time, graceful.shutdown()).await.is_err() {
+        if tokio::time::timeout(self.0.limits.drain_time, graceful.shutdown()).await.is_err() {
             tracing::warn!("some requests did not finish within the drain time");
         }
     }
 
     /// Waits until all connections are closed, for a while at most.
     async fn linger(&self, slots: &Arc<Semaphore>) {
-        let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
+        let all = u32::try_from(self.0.limits.connections).unwrap_or(u32::MAX);
         let closed = slots.acquire_many(all);
         // Whoever has not sent a request until then is cut off between two.
-        let _ = tokio::time::timeout(self.limits.linger_time, closed).await;
+        let _ = tokio::time::timeout(self.0.limits.linger_time, closed).await;
     }
 }
 

@@ -15,4 +15,5 @@ mod readme;
 mod shop;
 mod system;
 mod tidy;
+mod tls;
 mod users;

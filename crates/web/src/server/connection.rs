@@ -11,11 +11,16 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::graceful::Watcher,
 };
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 
 use super::{
     ServerLimits,
     pulse::{Pulse, Watched},
+    tls::Tls,
 };
 use crate::{Endpoint, Envelope};
 
@@ -43,44 +48,75 @@ async fn opening(stream: &TcpStream) -> Option<Protocol> {
     }
 }
 
-pub(super) async fn serve<E: Endpoint>(
-    limits: ServerLimits,
-    envelope: Arc<Envelope<E>>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    watcher: Watcher,
-) {
-    let opened = tokio::time::timeout(limits.header_time, opening(&stream)).await;
-    let Ok(Some(protocol)) = opened else { return };
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let pulse = Pulse::new();
-    let stream = Watched::new(stream, Arc::clone(&pulse), protocol == Protocol::Http1);
-    let requests = Arc::clone(&pulse);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let serving = requests.serve();
-        let answer = Arc::clone(&envelope).answer(request.map(axum::body::Body::new), peer.ip());
-        async move {
-            let answer = answer.await;
-            drop(serving);
-            Ok::<_, Infallible>(answer)
+/// What all connections of a listener have in common.
+#[derive(Debug)]
+pub(super) struct Common<E> {
+    pub(super) limits: ServerLimits,
+    pub(super) envelope: Arc<Envelope<E>>,
+    pub(super) tls: Option<Tls>,
+}
+
+impl<E: Endpoint> Common<E> {
+    pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+        if stream.set_nodelay(true).is_err() {
+            return;
         }
-    });
-    let io = TokioIo::new(stream);
-    let ended = async {
-        match protocol {
-            Protocol::Http1 => watcher.watch(http1(limits).serve_connection(io, service)).await,
-            Protocol::Http2 => watcher.watch(http2(limits).serve_connection(io, service)).await,
-        }
-    };
-    tokio::select! {
-        ended = ended => {
-            if let Err(error) = ended {
-                tracing::debug!(%error, "connection ended");
+        let limit = self.limits.header_time;
+        let Some(tls) = &self.tls else {
+            if let Ok(Some(protocol)) = timeout(limit, opening(&stream)).await {
+                self.serve_stream(stream, protocol, peer, watcher).await;
             }
+            return;
+        };
+        match timeout(limit, tls.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
+                self.serve_stream(stream, protocol, peer, watcher).await;
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "no TLS connection"),
+            Err(_) => tracing::debug!("no TLS connection within the time for headers"),
         }
-        () = pulse.expired(limits) => tracing::debug!("connection timed out"),
+    }
+
+    async fn serve_stream<S>(
+        &self,
+        stream: S,
+        protocol: Protocol,
+        peer: SocketAddr,
+        watcher: Watcher,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let pulse = Pulse::new();
+        let io =
+            TokioIo::new(Watched::new(stream, Arc::clone(&pulse), protocol == Protocol::Http1));
+        let (requests, envelope) = (Arc::clone(&pulse), Arc::clone(&self.envelope));
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let serving = requests.serve();
+            let request = request.map(axum::body::Body::new);
+            let answer = Arc::clone(&envelope).answer(request, peer.ip());
+            async move {
+                let answer = answer.await;
+                drop(serving);
+                Ok::<_, Infallible>(answer)
+            }
+        });
+        let limits = self.limits;
+        let ended = async {
+            match protocol {
+                Protocol::Http1 => watcher.watch(http1(limits).serve_connection(io, service)).await,
+                Protocol::Http2 => watcher.watch(http2(limits).serve_connection(io, service)).await,
+            }
+        };
+        tokio::select! {
+            ended = ended => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "connection ended");
+                }
+            }
+            () = pulse.expired(limits) => tracing::debug!("connection timed out"),
+        }
     }
 }
 

@@ -14,7 +14,6 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::Instant,
 };
 
@@ -103,20 +102,20 @@ impl Drop for Serving {
 
 /// A stream that writes down how it is getting on.
 #[derive(Debug)]
-pub(super) struct Watched {
-    stream: TcpStream,
+pub(super) struct Watched<S> {
+    stream: S,
     pulse: Arc<Pulse>,
     /// Whether what is heard is the head of a request; frames of HTTP/2 may be anything.
     heads: bool,
 }
 
-impl Watched {
-    pub(super) const fn new(stream: TcpStream, pulse: Arc<Pulse>, heads: bool) -> Self {
+impl<S> Watched<S> {
+    pub(super) const fn new(stream: S, pulse: Arc<Pulse>, heads: bool) -> Self {
         Self { stream, pulse, heads }
     }
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -130,7 +129,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

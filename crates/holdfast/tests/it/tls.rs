@@ -1,0 +1,65 @@
+//! TLS to clients, HTTP/2 within it, and certificates that change while the shop is open.
+//! The certificates beside this file were made for these tests and are trusted by nobody.
+
+use std::{fs, path::Path, process::Command, time::Duration};
+
+use crate::shop::{Shop, run, wait_until};
+
+const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/tls");
+
+fn install(folder: &Path, name: &str) {
+    fs::copy(format!("{FILES}/{name}.pem"), folder.join("shop.pem")).unwrap();
+    fs::copy(format!("{FILES}/{name}-key.pem"), folder.join("shop-key.pem")).unwrap();
+}
+
+/// What curl tells of a connection: protocol, status, and the certificate's subject in its remarks.
+fn curl(url: &str, protocol: &str) -> String {
+    let arguments =
+        ["-skv", protocol, "-o", "/dev/null", "-w", "%{http_version} %{http_code}", url];
+    let output = Command::new("curl").args(arguments).output().unwrap();
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+#[tokio::test]
+async fn tls_with_http2_and_new_certificates() {
+    let folder = tempfile::tempdir().unwrap();
+    install(folder.path(), "first");
+    let (certificate, key) = (folder.path().join("shop.pem"), folder.path().join("shop-key.pem"));
+    let shop = Shop::start_as(
+        &[],
+        &[
+            ("HOLDFAST_TLS_CERTIFICATE", certificate.to_str().unwrap()),
+            ("HOLDFAST_TLS_KEY", key.to_str().unwrap()),
+        ],
+    );
+    assert!(shop.url.starts_with("https://"));
+    let url = format!("{}/livez", shop.url);
+    let told = curl(&url, "--http2");
+    assert!(told.contains("2 200") && told.contains("CN=first.holdfast.test"), "{told}");
+    assert!(curl(&url, "--http1.1").contains("1.1 200"));
+
+    fs::write(&certificate, "no certificate").unwrap();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert!(curl(&url, "--http2").contains("CN=first.holdfast.test"), "the one before stays");
+    install(folder.path(), "second");
+    wait_until(Duration::from_secs(10), "the new certificate is shown", || async {
+        curl(&url, "--http2").contains("CN=second.holdfast.test")
+    })
+    .await;
+}
+
+#[test]
+fn what_is_no_certificate_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = |key: &str| {
+        vec![
+            ("HOLDFAST_TLS_CERTIFICATE".to_owned(), format!("{FILES}/first.pem")),
+            ("HOLDFAST_TLS_KEY".to_owned(), key.to_owned()),
+            ("PORT".to_owned(), "0".to_owned()),
+        ]
+    };
+    let missing = run(folder.path(), &[], &settings("nowhere.pem"));
+    assert!(missing.code == 2 && missing.err.contains("nowhere.pem"), "{missing:?}");
+    let half = run(folder.path(), &[], &settings(""));
+    assert!(half.code == 2 && half.err.contains("go together"), "{half:?}");
+}
