@@ -52,16 +52,16 @@ fn slots_of(shop: &Shop, part: &str) -> Vec<SlotState> {
 }
 
 /// Orders that are being placed.
-struct Load {
+pub(crate) struct Load {
     accounts: Vec<Account>,
     before: Before,
-    stop: Arc<AtomicBool>,
+    pub(crate) stop: Arc<AtomicBool>,
     placing: JoinHandle<Outcome>,
 }
 
 impl Load {
     /// Begins to place orders at `url`.
-    async fn begin(shop: &Shop, url: &str, repeat: Repeat) -> Self {
+    pub(crate) async fn begin(shop: &Shop, url: &str, repeat: Repeat) -> Self {
         let mut admin = shop.admin().await;
         let mut products = Vec::new();
         for number in 0..PRODUCTS {
@@ -93,7 +93,7 @@ impl Load {
     }
 
     /// Lets the clients finish what they have begun, and judges.
-    async fn end(self, shop: &Shop) -> (Outcome, Verdict) {
+    pub(crate) async fn end(self, shop: &Shop) -> (Outcome, Verdict) {
         self.stop.store(true, Relaxed);
         let outcome = self.placing.await.unwrap();
         println!("{}", outcome.to_text());

@@ -9,6 +9,7 @@ mod conventions;
 mod crash;
 mod errors;
 mod groceries;
+mod network;
 mod orders;
 mod products;
 mod readme;

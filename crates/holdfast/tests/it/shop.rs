@@ -22,7 +22,7 @@ pub(crate) const PASSWORD: &str = "a fine passphrase";
 pub(crate) struct Shop {
     pub url: String,
     pub folder: TempDir,
-    pub child: Child,
+    pub child: Option<Child>,
     settings: Vec<(String, String)>,
     arguments: Vec<String>,
 }
@@ -47,7 +47,14 @@ impl Shop {
             .collect();
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
         let (child, url) = spawn(folder.path(), &arguments, &settings, 0);
-        Self { url, folder, child, settings, arguments }
+        Self { url, folder, child: Some(child), settings, arguments }
+    }
+
+    /// A shop that somebody else started.
+    pub(crate) fn elsewhere(url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (settings, arguments) = (Vec::new(), Vec::new());
+        Self { url: url.to_owned(), folder, child: None, settings, arguments }
     }
 
     /// Ends the process without warning, as a crash would, and starts another on the same data and port.
@@ -57,8 +64,9 @@ impl Shop {
     }
 
     pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        let child = self.child.as_mut().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -73,7 +81,8 @@ impl Shop {
     /// Starts the same command once more on the same data and port.
     pub(crate) fn start_again(&mut self) {
         let port = self.url.rsplit(':').next().unwrap().parse().unwrap();
-        (self.child, self.url) = spawn(self.folder.path(), &self.arguments, &self.settings, port);
+        let (child, url) = spawn(self.folder.path(), &self.arguments, &self.settings, port);
+        (self.child, self.url) = (Some(child), url);
     }
 
     /// Somebody who is not signed in.
@@ -123,8 +132,10 @@ impl Shop {
 
 impl Drop for Shop {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
         // The processes of a cluster outlive their supervisor.
         for slot in self.slots().iter().filter(|slot| slot.pid != 0) {
             let _ = Command::new("kill").args(["-9", &slot.pid.to_string()]).output();

@@ -95,14 +95,14 @@ async fn draining_finishes_what_is_in_flight() {
         })
         .collect();
     tokio::time::sleep(Duration::from_millis(5)).await;
-    let pid = shop.child.id().to_string();
+    let pid = shop.child.as_ref().unwrap().id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     let mut placed = 0;
     for order in orders {
         // One that came too late was not accepted at all: its connection was refused.
         placed += u32::from(order.await.is_ok_and(|status| status == 201));
     }
-    assert!(shop.child.wait().unwrap().success());
+    assert!(shop.child.as_mut().unwrap().wait().unwrap().success());
     shop.kill_and_restart();
     let mut admin = shop.admin().await;
     assert_eq!(
