@@ -74,7 +74,7 @@ impl Ledger {
     /// Changes what stands about one slot.
     pub(crate) fn note(&self, name: &str, change: impl FnMut(&mut SlotState)) {
         self.change(|state| {
-            state.slots.iter_mut().filter(|slot| slot.name == name).for_each(change)
+            state.slots.iter_mut().filter(|slot| slot.name == name).for_each(change);
         });
     }
 

@@ -60,7 +60,7 @@ async fn forward(peer: &Peer, request: Request) -> Result<Response> {
         .ok_or_else(|| Error::internal("the request has no context"))?;
     let limit = if parts.uri.path() == BATCH_PATH { BATCH_BYTES } else { BODY_BYTES };
     let body = read_body(body, &parts.headers, limit).await?;
-    let mut headers = end_to_end(parts.headers);
+    let mut headers = end_to_end(&parts.headers);
     headers.insert(REQUEST_ID.clone(), context.request_id.value().clone());
     if !body.is_empty() {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
@@ -80,7 +80,7 @@ fn target(uri: &axum::http::Uri) -> Result<axum::http::Uri> {
 
 fn answer(mut parts: axum::http::response::Parts, body: Bytes) -> Response {
     let length = parts.headers.get(header::CONTENT_LENGTH).cloned();
-    parts.headers = end_to_end(parts.headers);
+    parts.headers = end_to_end(&parts.headers);
     // The answer to HEAD has the length of a body that is not there.
     if let Some(length) = length {
         parts.headers.insert(header::CONTENT_LENGTH, length);
@@ -89,7 +89,7 @@ fn answer(mut parts: axum::http::response::Parts, body: Bytes) -> Response {
 }
 
 /// Leaves out what belongs to one connection, and what only we may say.
-fn end_to_end(headers: HeaderMap) -> HeaderMap {
+fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let named: Vec<String> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -134,7 +134,7 @@ mod tests {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         headers.append(header::ACCEPT, HeaderValue::from_static("b"));
-        let kept = end_to_end(headers);
+        let kept = end_to_end(&headers);
         assert_eq!(kept.len(), 2);
         assert_eq!(kept.get_all(header::ACCEPT).iter().count(), 2);
     }

@@ -107,6 +107,11 @@ impl Orders {
         self.0.parts.sweep_once(age).await
     }
 
+    /// Erases what orders say about users who are gone.
+    pub async fn erase_buyers(&self, users: &[UserId]) -> Result<()> {
+        self.store().erase_buyers(users).await
+    }
+
     /// All orders and tombstones, for an audit.
     pub async fn audit(&self) -> Result<Vec<OrderAudit>> {
         self.store().audit().await

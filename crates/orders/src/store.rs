@@ -93,6 +93,9 @@ pub(crate) trait OrderStore: Send + Sync {
     /// in its place first, so that it can never be recorded later.
     async fn judge(&self, ids: &[OrderId], now: Timestamp) -> Result<Vec<(OrderId, Settlement)>>;
 
+    /// Erases e-mail, address and metadata from all orders of these users; the orders stay.
+    async fn erase_buyers(&self, users: &[UserId]) -> Result<()>;
+
     /// All orders and tombstones, in one snapshot.
     async fn audit(&self) -> Result<Vec<OrderAudit>>;
 

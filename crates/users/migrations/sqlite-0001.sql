@@ -17,9 +17,11 @@ CREATE TABLE users (
     access_version   INTEGER NOT NULL,
     epoch            INTEGER NOT NULL DEFAULT 0,
     fingerprint      BLOB    NOT NULL,
-    created_at       INTEGER NOT NULL
+    created_at       INTEGER NOT NULL,
+    deleted_at       INTEGER
 ) STRICT;
 CREATE INDEX users_by_creation ON users (created_at, id);
+CREATE INDEX users_by_deletion ON users (deleted_at) WHERE deleted_at IS NOT NULL;
 
 -- One row per family of refresh tokens; only the hash of the newest is kept.
 CREATE TABLE sessions (

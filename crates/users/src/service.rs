@@ -118,6 +118,12 @@ impl Users {
         Ok(())
     }
 
+    /// Users that were deleted at `since` or later, the earliest first, 1,000 at most: other services erase what they
+    /// know of them.
+    pub async fn deleted(&self, since: Timestamp) -> Result<Vec<(Timestamp, UserId)>> {
+        self.0.store.deleted(since).await
+    }
+
     /// Forgets what nobody can need any more.
     pub async fn forget(&self) -> Result<()> {
         self.0.store.forget(self.now().minus(ANSWER_TIME)).await

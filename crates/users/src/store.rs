@@ -96,6 +96,9 @@ pub(crate) trait UserStore: Send + Sync {
     /// Erases a user's personal data and ends all sessions; once per operation.
     async fn delete(&self, id: UserId, operation: &Operation, now: Timestamp) -> Result<Given>;
 
+    /// Users that were deleted at `since` or later, the earliest first, 1,000 at most.
+    async fn deleted(&self, since: Timestamp) -> Result<Vec<(Timestamp, UserId)>>;
+
     /// Keeps a permission to reset a password; once per operation. Returns when it expires, and whether it was kept
     /// before.
     async fn grant_reset(

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use holdfast_orders::Orders;
 use holdfast_products::Products;
-use holdfast_types::Result;
+use holdfast_types::{Clock, Result, Timestamp, UserId};
 use holdfast_users::Users;
 use holdfast_web::{Peer, auth::Verifier};
 
@@ -13,6 +14,12 @@ use super::remote;
 const TRUST_POLL: Duration = Duration::from_secs(1);
 /// The same, as long as no key is known.
 const FIRST_TRUST_POLL: Duration = Duration::from_millis(20);
+/// Between two rounds of erasing what orders say about deleted users.
+const ERASING: Duration = Duration::from_secs(2);
+/// How long after a deletion an order of the user may still have come.
+const ERASING_AGAIN: Duration = Duration::from_secs(20 * 60);
+/// Deleted users that are told at once.
+const PAGE: usize = 1000;
 /// Between two rounds of forgetting.
 const FORGETTING: Duration = Duration::from_secs(600);
 
@@ -45,6 +52,56 @@ async fn learn_trusted(users: &Peer, verifier: &Verifier) -> Result<()> {
     let trusted = remote::trusted(users).await?;
     verifier.set_revocations(trusted.revocations);
     verifier.set_keys(&trusted.keys)
+}
+
+/// Where users are asked.
+pub(super) enum UsersAt {
+    Here(Users),
+    There(Peer),
+}
+
+impl UsersAt {
+    async fn deleted(&self, since: Timestamp) -> Result<Vec<(Timestamp, UserId)>> {
+        match self {
+            Self::Here(users) => users.deleted(since).await,
+            Self::There(peer) => remote::deleted(peer, since).await,
+        }
+    }
+}
+
+/// Erases what orders say about users who deleted their accounts: all of them once, then those of the last while, since
+/// an order may have been on its way.
+pub(super) fn erase_buyers(orders: Orders, users: UsersAt, clock: Clock) {
+    tokio::spawn(async move {
+        let mut since = Timestamp::from_millis(0);
+        loop {
+            match erase_page(&orders, &users, since).await {
+                Ok(Some(last)) => {
+                    since = if last > since { last } else { since.plus(Duration::from_millis(1)) };
+                }
+                Ok(None) => {
+                    since = since.max(clock.now().minus(ERASING_AGAIN));
+                    tokio::time::sleep(ERASING).await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot erase what orders say about deleted users");
+                    tokio::time::sleep(ERASING).await;
+                }
+            }
+        }
+    });
+}
+
+/// Erases one page; says where it ended when there is more.
+async fn erase_page(
+    orders: &Orders,
+    users: &UsersAt,
+    since: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let deleted = users.deleted(since).await?;
+    let ids: Vec<UserId> = deleted.iter().map(|(_, id)| *id).collect();
+    orders.erase_buyers(&ids).await?;
+    Ok(deleted.last().filter(|_| deleted.len() >= PAGE).map(|(at, _)| *at))
 }
 
 /// Forgets kept answers that nobody can need any more.

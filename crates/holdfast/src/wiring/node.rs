@@ -11,7 +11,12 @@ use holdfast_types::{Clock, Code, Error, Result};
 use holdfast_users::Users;
 use holdfast_web::{Peer, auth::Verifier, with_fallbacks};
 
-use super::{LocalCatalog, Opener, chores, document, remote::RemoteCatalog};
+use super::{
+    LocalCatalog, Opener,
+    chores::{self, UsersAt},
+    document,
+    remote::RemoteCatalog,
+};
 use crate::{
     config::{Config, Part, Parts},
     system,
@@ -143,6 +148,11 @@ impl Node {
     /// What goes on beside requests, until the process ends.
     pub(crate) fn begin_chores(&self) {
         if let Some(orders) = self.orders.clone() {
+            let users = self.users.clone().map(UsersAt::Here);
+            let users = users.or_else(|| self.peers.users.clone().map(UsersAt::There));
+            if let Some(users) = users {
+                chores::erase_buyers(orders.clone(), users, Clock::System);
+            }
             tokio::spawn(async move { orders.sweep().await });
         }
         match (&self.users, &self.peers.users) {

@@ -7,7 +7,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use bytes::Bytes;
 use holdfast_orders::Catalog;
 use holdfast_types::{
-    BatchId, Code, Error, OrderId, ReserveBatch, Reserved, Result, Settlement, Unconfirmed,
+    BatchId, Code, Error, OrderId, ReserveBatch, Reserved, Result, Settlement, Timestamp,
+    Unconfirmed, UserId,
 };
 use holdfast_users::Trusted;
 use holdfast_web::{Call, Peer, Told};
@@ -45,6 +46,12 @@ impl Catalog for RemoteCatalog {
 /// Asks users whose tokens are good.
 pub(super) async fn trusted(users: &Peer) -> Result<Trusted> {
     read(&call(users, Method::GET, "/internal/users/trusted", Bytes::new(), TRUST_TIME).await?)
+}
+
+/// Asks users who was deleted at `since` or later.
+pub(super) async fn deleted(users: &Peer, since: Timestamp) -> Result<Vec<(Timestamp, UserId)>> {
+    let path = format!("/internal/users/deleted?since={}", since.as_millis());
+    read(&call(users, Method::GET, &path, Bytes::new(), TRUST_TIME).await?)
 }
 
 async fn post(peer: &Peer, path: &str, body: &impl Serialize) -> Result<Bytes> {

@@ -93,6 +93,7 @@ impl Load {
     }
 
     /// Lets the clients finish what they have begun, and judges.
+    #[expect(clippy::print_stdout, reason = "figures for whoever reads the output of a test")]
     pub(crate) async fn end(self, shop: &Shop) -> (Outcome, Verdict) {
         self.stop.store(true, Relaxed);
         let outcome = self.placing.await.unwrap();

@@ -215,6 +215,22 @@ pub(crate) async fn wait_until<F: Future<Output = bool>>(
     }
 }
 
+/// Waits until there is something, for at most `limit`.
+pub(crate) async fn wait_for<T>(
+    limit: Duration,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "still not after {limit:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Somebody who calls the shop.
 pub(crate) struct Client {
     pub connection: Connection,

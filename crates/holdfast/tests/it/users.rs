@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::shop::{PASSWORD, Shop, header, problem, wait_until};
+use crate::shop::{PASSWORD, Shop, header, items, problem, wait_for, wait_until};
 
 #[tokio::test]
 async fn register() {
@@ -210,6 +210,12 @@ async fn deletion_erases_and_can_be_repeated() {
         problem(&ada.post("/api/users/me/delete", &json!({"password": "wrong"})).await),
         (422, "validation".into())
     );
+    let mut admin = shop.admin().await;
+    let product = admin.product("Teapot", 5).await;
+    let mut order = items(&[(&product, 1)]);
+    order["email"] = json!("ada@example.com");
+    let order = ada.post("/api/orders", &order).await.expect(201).unwrap();
+    assert_eq!(order["email"], "ada@example.com");
     let body = json!({"password": PASSWORD});
     assert_eq!(ada.post_under("bye", "/api/users/me/delete", &body).await.status, 204);
     let again = ada.post_under("bye", "/api/users/me/delete", &body).await;
@@ -220,6 +226,13 @@ async fn deletion_erases_and_can_be_repeated() {
         (404, "not-found".into())
     );
     shop.customer("ada").await;
+    let path = format!("/api/orders/{}", order["id"].as_str().unwrap());
+    let left = wait_for(Duration::from_secs(10), "her orders forget her", async || {
+        let left = admin.get(&path).await.expect(200).unwrap();
+        left["email"].is_null().then_some(left)
+    })
+    .await;
+    assert_eq!((&left["userId"], &left["items"]), (&json!(ada.id), &order["items"]));
 }
 
 #[tokio::test]

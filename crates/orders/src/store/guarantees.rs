@@ -215,3 +215,20 @@ async fn list_shows_newest_first_in_whole_pages() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn erase_buyers_leaves_the_orders() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let mut new = bench.order();
+        new.buyer.email = Some("ada@example.com".to_owned());
+        let id = new.id;
+        bench.store.record(vec![new]).await.unwrap();
+        bench.store.erase_buyers(&[UserId::from_bytes([4; 16])]).await.unwrap();
+        assert!(bench.store.get(id).await.unwrap().unwrap().buyer.email.is_some(), "another's");
+        bench.store.erase_buyers(&[BUYER]).await.unwrap();
+        let left = bench.store.get(id).await.unwrap().unwrap();
+        assert_eq!((left.buyer.email, left.user), (None, BUYER));
+    })
+    .await;
+}

@@ -96,6 +96,14 @@ impl OrderStore for SqliteOrders {
         self.db.write(move |db| debts::judge(db, &ids, now)).await
     }
 
+    async fn erase_buyers(&self, users: &[UserId]) -> Result<()> {
+        let known = self.db.get(|db| rows::with_buyer(db, users))?;
+        if known.is_empty() {
+            return Ok(());
+        }
+        self.db.write(move |db| rows::erase_buyers(db, &known)).await
+    }
+
     async fn audit(&self) -> Result<Vec<OrderAudit>> {
         self.db.scan(rows::audit).await
     }

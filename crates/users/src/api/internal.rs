@@ -1,8 +1,9 @@
 //! What every process asks of users: whose tokens are good.
 
 use axum::{Router, extract::State, routing::get};
+use holdfast_types::Timestamp;
 use holdfast_web::{
-    FromPeer, NoQuery, Reply,
+    FromPeer, NoQuery, Query, Reply,
     auth::{PublicKey, Revocations},
     json_reply,
 };
@@ -21,7 +22,25 @@ pub struct Trusted {
 
 /// Routes that only processes of the same cluster may call.
 pub fn internal_routes(users: Users) -> Router {
-    Router::new().route("/internal/users/trusted", get(trusted)).with_state(users)
+    Router::new()
+        .route("/internal/users/trusted", get(trusted))
+        .route("/internal/users/deleted", get(deleted))
+        .with_state(users)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Since {
+    /// Milliseconds since the Unix epoch.
+    since: i64,
+}
+
+async fn deleted(
+    State(users): State<Users>,
+    _: FromPeer,
+    Query(Since { since }): Query<Since>,
+) -> Reply {
+    json_reply(200, &users.deleted(Timestamp::from_millis(since)).await?)
 }
 
 async fn trusted(State(users): State<Users>, _: FromPeer, _: NoQuery) -> Reply {

@@ -201,6 +201,9 @@ async fn delete_erases_and_frees_the_name() {
         assert!(left.deleted && left.username.is_empty() && left.password_hash.is_empty());
         assert!(matches!(bench.exchange(token).await, Exchanged::Over));
         assert!(bench.store.create(&bench.new_user("ada")).await.is_ok());
+        assert_eq!(bench.store.deleted(bench.now()).await.unwrap(), [(bench.now(), user.id)]);
+        let later = bench.now().plus(std::time::Duration::from_millis(1));
+        assert!(bench.store.deleted(later).await.unwrap().is_empty());
     })
     .await;
 }

@@ -123,13 +123,17 @@ impl UserStore for SqliteUsers {
         let operation = *operation;
         let write = move |db: &rusqlite::Connection| {
             operations::once(db, OPERATIONS, &operation, now, |db| {
-                accounts::erase(db, id)?;
+                accounts::erase(db, id, now)?;
                 sessions::end_all(db, id, None, now)?;
                 sessions::revoke_user(db, id, i64::MAX, now)?;
                 Ok(no_content())
             })
         };
         self.db.write(write).await
+    }
+
+    async fn deleted(&self, since: Timestamp) -> Result<Vec<(Timestamp, UserId)>> {
+        self.db.get(|db| accounts::deleted(db, since))
     }
 
     async fn grant_reset(

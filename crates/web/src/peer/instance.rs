@@ -30,7 +30,7 @@ const IDLE_CONNECTIONS: usize = 512;
 /// A connection that was idle for longer may be closed by the other side at any moment.
 const IDLE_TIME: Duration = Duration::from_secs(30);
 /// Bytes of an answer that are read.
-const ANSWER_BYTES: usize = 16 << 20;
+const ANSWER_BYTES: usize = 64 << 20;
 const SILENCE: &str = "it does not answer any more";
 
 /// Whether requests should go there.

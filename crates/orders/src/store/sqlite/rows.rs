@@ -96,6 +96,28 @@ pub(super) fn list(
     }))
 }
 
+/// Those of the users whose orders still say something about them.
+pub(super) fn with_buyer(db: &Connection, users: &[UserId]) -> Result<Vec<UserId>, Fault> {
+    let mut query = db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM orders WHERE user_id = ?1 AND buyer IS NOT NULL)",
+    )?;
+    let mut known = Vec::new();
+    for user in users {
+        if query.query_row([user.bytes()], |row| row.get(0))? {
+            known.push(*user);
+        }
+    }
+    Ok(known)
+}
+
+pub(super) fn erase_buyers(db: &Connection, users: &[UserId]) -> Result<(), Fault> {
+    let mut erase = db.prepare_cached("UPDATE orders SET buyer = NULL WHERE user_id = ?1")?;
+    for user in users {
+        erase.execute([user.bytes()])?;
+    }
+    Ok(())
+}
+
 pub(super) fn audit(db: &Connection) -> Result<Vec<OrderAudit>, Fault> {
     let mut query = db.prepare("SELECT id, status, owed, lines FROM orders")?;
     let rows = query.query_map([], |row| {

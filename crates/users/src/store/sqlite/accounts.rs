@@ -9,6 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::sessions;
 use crate::model::{NewUser, User, UserChange};
 
+/// Deleted users that are told at once.
+const DELETED: i64 = 1000;
+
 const COLUMNS: &str = "id, username, password_hash, password_changed, role, email, name, disabled, deleted, \
                        version, profile_version, access_version, epoch, fingerprint, created_at";
 
@@ -117,13 +120,27 @@ pub(super) fn set_password(db: &Connection, id: UserId, hash: &str) -> Result<()
     Ok(())
 }
 
-pub(super) fn erase(db: &Connection, id: UserId) -> Result<(), Fault> {
+pub(super) fn erase(db: &Connection, id: UserId, now: Timestamp) -> Result<(), Fault> {
     db.execute(
         "UPDATE users SET username = NULL, username_folded = NULL, password_hash = '', password_changed = 1,
-                          email = NULL, name = NULL, deleted = 1, version = version + 1 WHERE id = ?1",
-        [id.bytes()],
+                          email = NULL, name = NULL, deleted = 1, deleted_at = ?2, version = version + 1
+         WHERE id = ?1",
+        (id.bytes(), now.as_millis()),
     )?;
     Ok(())
+}
+
+pub(super) fn deleted(
+    db: &Connection,
+    since: Timestamp,
+) -> Result<Vec<(Timestamp, UserId)>, Fault> {
+    let mut query = db.prepare_cached(
+        "SELECT deleted_at, id FROM users WHERE deleted_at >= ?1 ORDER BY deleted_at, id LIMIT ?2",
+    )?;
+    let found = query.query_map((since.as_millis(), DELETED), |row| {
+        Ok((Timestamp::from_millis(row.get(0)?), UserId::from_bytes(row.get(1)?)))
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
 fn user(row: &Row<'_>) -> rusqlite::Result<User> {
