@@ -40,6 +40,17 @@ pub async fn supervise(plan: Plan, tell: impl FnOnce(SocketAddr)) -> Result<()> 
         .collect();
     let listener = Arc::new(listener(&plan, &before, &adopted)?);
     let address = listener.local_addr().map_err(Error::internal)?;
+    if plan.listen.port() != 0 && plan.listen != address {
+        let why = format!(
+            "the processes that are running listen on {address}, not on {}: end them first",
+            plan.listen
+        );
+        return Err(Error::new(Code::InvalidParameter, why));
+    }
+    let planned: Vec<&str> = plan.slots.iter().map(|slot| slot.name.as_str()).collect();
+    let known: Vec<&str> = before.slots.iter().map(|slot| slot.name.as_str()).collect();
+    // Those that were taken over know the others by their arguments.
+    let is_other_plan = !adopted.is_empty() && planned != known;
     let ledger = Ledger::new(plan.state.clone(), first_state(&plan, address, &before));
     let ledger = Arc::new(ledger.map_err(Error::internal)?);
     let plan = Arc::new(plan);
@@ -56,12 +67,20 @@ pub async fn supervise(plan: Plan, tell: impl FnOnce(SocketAddr)) -> Result<()> 
     // Slots that are in the plan no more.
     adopted.values().for_each(Process::terminate);
     tell(address);
-    let orders: Vec<_> = keepers.iter().map(|(orders, _)| orders.clone()).collect();
+    let orders: Vec<_> = keepers.into_iter().map(|(orders, _)| orders).collect();
+    if is_other_plan {
+        roll_and_note(&orders, &ledger).await;
+    }
     obey(&orders, &ledger).await?;
+    let inherits = |number: &usize| plan.slots[*number].inherits_listener;
+    let (gateways, services): (Vec<usize>, Vec<usize>) = (0..orders.len()).partition(inherits);
+    // What clients meet goes first, so that what is in flight finds the services still there.
+    end(&orders, &gateways).await;
+    end(&orders, &services).await;
     ledger.remove().map_err(Error::internal)
 }
 
-/// Obeys signals until the one that says to end, and ends everything, what clients meet first at first.
+/// Obeys signals until the one that says to end.
 async fn obey(keepers: &[mpsc::Sender<Order>], ledger: &Ledger) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
@@ -70,24 +89,36 @@ async fn obey(keepers: &[mpsc::Sender<Order>], ledger: &Ledger) -> Result<()> {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hang_up.recv() => {
-                let rolled = roll(keepers).await;
-                match &rolled {
-                    Ok(()) => tracing::info!("every process was restarted"),
-                    Err(error) => tracing::error!(%error, "the rolling restart stopped: the others go on as they are"),
-                }
-                ledger.note_roll(rolled.err().map(|error| error.to_string()));
-            }
-        }
-    }
-    for keeper in keepers.iter().rev() {
-        let (done, ended) = oneshot::channel();
-        if keeper.send(Order::End(done)).await.is_ok() {
-            // An error says that the keeper has ended, which is as good.
-            let _ = ended.await;
+            _ = hang_up.recv() => roll_and_note(keepers, ledger).await,
         }
     }
     Ok(())
+}
+
+/// Ends some of the processes, all at once.
+async fn end(keepers: &[mpsc::Sender<Order>], numbers: &[usize]) {
+    let mut ends = Vec::new();
+    for number in numbers {
+        let (done, ended) = oneshot::channel();
+        if keepers[*number].send(Order::End(done)).await.is_ok() {
+            ends.push(ended);
+        }
+    }
+    for ended in ends {
+        // An error says that the keeper has ended, which is as good.
+        let _ = ended.await;
+    }
+}
+
+async fn roll_and_note(keepers: &[mpsc::Sender<Order>], ledger: &Ledger) {
+    let rolled = roll(keepers).await;
+    match &rolled {
+        Ok(()) => tracing::info!("every process was restarted"),
+        Err(error) => {
+            tracing::error!(%error, "the rolling restart stopped: the others go on as they are");
+        }
+    }
+    ledger.note_roll(rolled.err().map(|error| error.to_string()));
 }
 
 /// Restarts one process after the other; stops at the first that does not become ready.
@@ -105,6 +136,10 @@ async fn roll(keepers: &[mpsc::Sender<Order>]) -> Result<()> {
 pub async fn restart(path: &Path) -> Result<State> {
     let gone = || Error::new(Code::Unavailable, "no supervisor is running here");
     let before = State::read(path).ok_or_else(gone)?;
+    if lock(path).is_ok() {
+        // Nobody holds the lock: what is written down is of a supervisor that was killed.
+        return Err(gone());
+    }
     let supervisor = i32::try_from(before.supervisor).ok().and_then(Pid::from_raw);
     kill_process(supervisor.ok_or_else(gone)?, Signal::HUP).map_err(|_| gone())?;
     let deadline = Instant::now() + ROLL_TIME;

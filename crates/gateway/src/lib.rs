@@ -94,7 +94,7 @@ impl Endpoint for Gateway {
             && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         let foreign = headers.contains_key(header::ORIGIN);
         if foreign && (request.method() != Method::OPTIONS || preflight) {
-            let mut response = self.0.shared.call(request).await;
+            let mut response = Box::pin(self.0.shared.call(request)).await;
             if preflight && response.status() == StatusCode::OK {
                 *response.status_mut() = StatusCode::NO_CONTENT;
             }
@@ -109,7 +109,7 @@ impl Endpoint for Gateway {
 impl Plain {
     async fn forward(&self, request: Request) -> Response {
         let Some((upstream, privacy)) = self.upstreams.of(request.uri().path()) else {
-            return self.system.call(request).await;
+            return Box::pin(self.system.call(request)).await;
         };
         let standing = match self.limiter.admit(&request) {
             Ok(standing) => standing,

@@ -27,6 +27,9 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
 ];
+/// Headers that change what a request means: naming them in `Connection` does not make them disappear.
+const END_TO_END: [&str; 6] =
+    ["authorization", "content-type", "idempotency-key", "if-match", "if-none-match", "accept"];
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -44,7 +47,8 @@ impl Upstream {
     pub(crate) async fn call(&self, request: Request) -> Response {
         match self {
             Self::Local(routes) => routes.call(request).await,
-            Self::Remote(peer) => forward(peer, request)
+            // On the heap: this future is large, and a local call should not carry its size about.
+            Self::Remote(peer) => Box::pin(forward(peer, request))
                 .await
                 .unwrap_or_else(|error| Problem::from(error).into_response()),
         }
@@ -59,7 +63,12 @@ async fn forward(peer: &Peer, request: Request) -> Result<Response> {
         .get::<Context>()
         .ok_or_else(|| Error::internal("the request has no context"))?;
     let limit = if parts.uri.path() == BATCH_PATH { BATCH_BYTES } else { BODY_BYTES };
-    let body = read_body(body, &parts.headers, limit).await?;
+    let body = match read_body(body, &parts.headers, limit).await {
+        // The service refuses it as well, but only after what comes before: who is calling, and whether there is such a
+        // route at all. For that any body of the same kind will do.
+        Err(error) if error.code() == Code::ContentTooLarge => vec![b' '; limit + 1].into(),
+        body => body?,
+    };
     let mut headers = end_to_end(&parts.headers);
     headers.insert(REQUEST_ID.clone(), context.request_id.value().clone());
     if !body.is_empty() {
@@ -99,6 +108,9 @@ fn end_to_end(headers: &HeaderMap) -> HeaderMap {
         .collect();
     let stays = |name: &HeaderName| {
         let text = name.as_str();
+        if END_TO_END.contains(&text) {
+            return true;
+        }
         !HOP_BY_HOP.contains(name)
             && *name != KEEP_ALIVE
             && *name != header::CONTENT_LENGTH
@@ -123,7 +135,7 @@ mod tests {
     fn what_belongs_to_one_connection_stays_there() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
-            ("connection", "close, X-Hop"),
+            ("connection", "close, X-Hop, Accept"),
             ("x-hop", "1"),
             ("keep-alive", "1"),
             ("x-internal-secret", "1"),

@@ -1,7 +1,8 @@
 //! Serving a shop, or some parts of it.
 
 use std::{
-    io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration,
+    io::Write, net::SocketAddr, os::unix::fs::DirBuilderExt, path::PathBuf, process::ExitCode,
+    sync::Arc, time::Duration,
 };
 
 use holdfast_types::{Clock, Code, Error, Random, Result};
@@ -76,10 +77,9 @@ impl Process<'_> {
         Ok(self.run(endpoint, listener, ServerLimits::default(), tls))
     }
 
-    /// Serves what only peers come to: they have noticed already that nothing should be sent here.
+    /// Serves what only peers come to.
     fn run_for_peers(&self, endpoint: impl Endpoint, listener: TcpListener) -> JoinHandle<()> {
-        let limits = ServerLimits { linger_time: Duration::ZERO, ..ServerLimits::default() };
-        self.run(endpoint, listener, limits, None)
+        self.run(endpoint, listener, ServerLimits::for_peers(), None)
     }
 
     fn run(
@@ -128,7 +128,9 @@ fn bind(address: SocketAddr) -> Result<TcpListener> {
 }
 
 pub(crate) fn prepare_data_dir(config: &Config) -> Result<()> {
-    std::fs::create_dir_all(&config.data_dir).map_err(|error| {
+    // What lies there is nobody else's business: keys, password hashes, addresses.
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir);
+    made.map_err(|error| {
         Error::new(
             Code::Unavailable,
             format!("cannot make the data directory {}", config.data_dir.display()),

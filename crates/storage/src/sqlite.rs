@@ -41,6 +41,7 @@ impl Sqlite {
     /// Opens the file, creating it where there is none. Refuses damaged files and those of other programs.
     pub fn open(path: &Path) -> Result<Self> {
         file::inspect(path)?;
+        file::make(path)?;
         let writer = Writer::open(path)?;
         let readers = Readers::open(path)?;
         Ok(Self(Arc::new(Inner {
@@ -120,14 +121,16 @@ impl Sqlite {
         Ok(Secret::new(&bytes))
     }
 
-    /// Writes a consistent copy to `target`, which must not exist yet, while the shop goes on.
-    pub async fn backup(&self, target: &Path) -> Result<()> {
-        let (source, target) = (self.path().to_owned(), target.to_string_lossy().into_owned());
+    /// Writes a consistent copy to `place`, which must not exist yet, while the shop goes on.
+    pub async fn backup(&self, place: &Path) -> Result<()> {
+        let (source, target) = (self.path().to_owned(), place.to_string_lossy().into_owned());
         let copy = move || {
             // The copy is opened with the rights of the original, so a connection for reading would not do.
             let db = Connection::open_with_flags(source, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             db.execute("VACUUM INTO ?1", [target])
         };
+        // It may be copied into a file that is there, if that is empty.
+        file::make(place)?;
         let copied = tokio::task::spawn_blocking(copy).await.map_err(Error::internal)?;
         Ok(copied.map(|_| ()).map_err(Fault::from)?)
     }

@@ -11,7 +11,7 @@ use axum::{
 use futures_util::FutureExt;
 use holdfast_types::{Clock, Code, Error, Random, Result};
 use tokio::time::Instant;
-use uuid::Uuid;
+use uuid::{Uuid, fmt::Hyphenated};
 
 mod durations;
 mod load;
@@ -119,7 +119,9 @@ impl<E: Endpoint> Envelope<E> {
         let request_id = context.request_id.clone();
         let method = request.method().clone();
         let service = service_of(request.uri().path());
-        crate::trust::strip(request.headers_mut());
+        if self.trust.secret.is_some() {
+            crate::trust::strip(request.headers_mut());
+        }
         let admitted = match self.load.admit(started, context.is_internal) {
             Ok(counted) => refuse(&request).map(|()| counted).map_err(Problem::from),
             Err(refusal) => Err(refusal),
@@ -171,8 +173,9 @@ impl<E: Endpoint> Envelope<E> {
         let now = self.clock.now();
         let request_id =
             headers.get(&REQUEST_ID).filter(|id| is_sane(id)).cloned().unwrap_or_else(|| {
-                let fresh = self.random.uuid_v7(now).to_string();
-                HeaderValue::from_str(&fresh).expect("a UUID is a header value")
+                let mut text = [0; Hyphenated::LENGTH];
+                let fresh = self.random.uuid_v7(now).hyphenated().encode_lower(&mut text);
+                HeaderValue::from_str(fresh).expect("a UUID is a header value")
             });
         let told = Told::read(headers, self.trust.secret.as_ref());
         let is_internal = told.is_some();

@@ -36,8 +36,20 @@ pub struct ServerLimits {
     pub drain_time: Duration,
     /// Bytes of all headers of a request.
     pub header_bytes: usize,
+    /// Headers of a request.
+    pub headers: usize,
     /// Requests at once on one HTTP/2 connection.
     pub streams: u32,
+}
+
+impl ServerLimits {
+    /// Limits for requests that a gateway has let through and added to. Peers do not send one more request at the end:
+    /// they have noticed already that nothing is wanted here.
+    #[must_use]
+    pub fn for_peers() -> Self {
+        let limits = Self::default();
+        Self { linger_time: Duration::ZERO, header_bytes: 128 << 10, headers: 256, ..limits }
+    }
 }
 
 impl Default for ServerLimits {
@@ -49,6 +61,7 @@ impl Default for ServerLimits {
             linger_time: Duration::from_secs(1),
             drain_time: Duration::from_secs(25),
             header_bytes: 32 << 10,
+            headers: 100,
             streams: 128,
         }
     }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use clap::Args;
 use holdfast_cluster::{Plan, Slot, SlotState, State, supervise};
 use holdfast_types::{Code, Error, Random, Result};
-use holdfast_web::Client;
+use holdfast_web::{Client, Tls};
 
 use super::print;
 use crate::{
@@ -52,6 +52,10 @@ pub(crate) async fn run(
     program: PathBuf,
 ) -> Result<ExitCode> {
     prepare_data_dir(config)?;
+    if let Some((certificate, key)) = &config.tls {
+        Tls::check(certificate, key)?;
+    }
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
     let state = state_file(config);
     let before = State::read(&state).unwrap_or_default();
     let secret = match &config.cluster_secret {
@@ -70,7 +74,7 @@ pub(crate) async fn run(
     };
     supervise(plan, |address| {
         let text = format!(
-            "Holdfast {} holds fast on http://{address}\n  Docs     http://{address}/docs\n  Status   holdfast status\n  Restart  holdfast restart, one process after the other\n",
+            "Holdfast {} holds fast on {scheme}://{address}\n  Docs     {scheme}://{address}/docs\n  Status   holdfast status\n  Restart  holdfast restart, one process after the other\n",
             env!("CARGO_PKG_VERSION")
         );
         // Nobody may be reading; the cluster goes on.
@@ -87,6 +91,7 @@ fn state_file(config: &Config) -> PathBuf {
 /// Services first, so that a gateway finds them when it starts.
 fn slots(counts: Counts, before: &State, settings: &[String]) -> Result<Vec<Slot>> {
     let mut addresses = Vec::new();
+    let mut places = Places::new(before);
     for (part, count) in [
         (Part::Users, counts.users),
         (Part::Products, counts.products),
@@ -95,7 +100,10 @@ fn slots(counts: Counts, before: &State, settings: &[String]) -> Result<Vec<Slot
     ] {
         for number in 1..=count {
             let name = format!("{}-{number}", part.name());
-            let address = before.slot(&name).map_or_else(free_address, |slot| Ok(slot.address))?;
+            let address = match before.slot(&name) {
+                Some(slot) => slot.address,
+                None => places.draw()?,
+            };
             addresses.push((part, name, address));
         }
     }
@@ -129,10 +137,36 @@ fn arguments(
     arguments
 }
 
-/// An address that nobody uses now; the process binds it a moment later.
-fn free_address() -> Result<SocketAddr> {
-    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::internal)?;
-    probe.local_addr().map_err(Error::internal)
+/// Draws addresses for processes, each once. Below the ports that kernels give to outgoing connections, where one of
+/// those could take it between two lives of a process.
+struct Places {
+    random: Random,
+    taken: Vec<SocketAddr>,
+}
+
+/// Ports to draw from.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// Draws before giving up.
+const DRAWS: usize = 1000;
+
+impl Places {
+    fn new(before: &State) -> Self {
+        let taken = before.slots.iter().map(|slot| slot.address).collect();
+        Self { random: Random::system(), taken }
+    }
+
+    fn draw(&mut self) -> Result<SocketAddr> {
+        for _ in 0..DRAWS {
+            let number = u16::from_be_bytes(self.random.bytes());
+            let port = PORTS.start + number % (PORTS.end - PORTS.start);
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            if !self.taken.contains(&address) && TcpListener::bind(address).is_ok() {
+                self.taken.push(address);
+                return Ok(address);
+            }
+        }
+        Err(Error::new(Code::Unavailable, "there is no free port from 20000 to 31999"))
+    }
 }
 
 /// The secret of a cluster that was given none: made once, readable for its user only.
@@ -177,6 +211,7 @@ pub(crate) async fn status(config: &Config, secret: Option<String>) -> Result<Ex
     let mut all_well = true;
     for slot in &state.slots {
         let found = ask(slot, &secret).await;
+        let found = found.filter(|status| status.pid == slot.pid);
         all_well &= found.as_ref().is_some_and(|status| status.wants_requests);
         table.push_str(&row(slot, found.as_ref()));
     }

@@ -47,6 +47,14 @@ impl Peers {
     /// A peer for every service that this process needs and does not serve.
     fn new(config: &Config, parts: &Parts) -> Result<Self> {
         let gateway = parts.has(Part::Gateway);
+        let everything = [Part::Users, Part::Products, Part::Orders];
+        if gateway
+            && everything.iter().all(|part| parts.has(*part))
+            && everything.iter().any(|part| !config.targets(*part).is_empty())
+        {
+            let why = "this process serves everything itself: --users, --products and --orders say where other processes are";
+            return Err(Error::new(Code::InvalidParameter, why));
+        }
         let peer = |part: Part, needed: bool| {
             if parts.has(part) || !needed {
                 return Ok(None);
@@ -55,7 +63,9 @@ impl Peers {
             let secret = config.cluster_secret.clone();
             match (targets.is_empty(), secret) {
                 (false, Some(secret)) => Ok(Some(Peer::new(part.name(), targets, secret))),
-                (true, _) => Err(missing(&format!("where {0} is: --{0} HOST:PORT", part.name()))),
+                (true, _) => {
+                    Err(missing(&format!("where {0} is: --{0} http://HOST:PORT", part.name())))
+                }
                 (false, None) => Err(missing("HOLDFAST_CLUSTER_SECRET, the same in every process")),
             }
         };

@@ -1,8 +1,9 @@
 //! What a file must be before it is opened: ours, whole, and of a kind that this program knows.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{ErrorKind, Read},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
@@ -16,6 +17,16 @@ pub(super) const APPLICATION_ID: i32 = 0x486f_6c64;
 const QUICK_CHECK_BYTES: u64 = 16 << 20;
 
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// Makes an empty file that only its owner can read: databases hold keys. Does nothing where there is one already.
+pub(super) fn make(path: &Path) -> Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(refuse(path, "cannot be made").with_source(error))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Refuses what is not a whole database of this program. A missing or empty file is fine: it will be made.
 pub(super) fn inspect(path: &Path) -> Result<()> {

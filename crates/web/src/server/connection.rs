@@ -124,6 +124,10 @@ impl<E: Endpoint> Common<E> {
 fn http1(limits: ServerLimits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder.header_read_timeout(None).max_buf_size(limits.header_bytes);
+    // Its own way of counting to the default is quicker than any number.
+    if limits.headers != ServerLimits::default().headers {
+        builder.max_headers(limits.headers);
+    }
     builder
 }
 

@@ -44,6 +44,11 @@ impl Tls {
         Ok(tls)
     }
 
+    /// Refuses a pair that cannot be used, without using it.
+    pub fn check(certificate: &Path, key: &Path) -> Result<()> {
+        read(certificate, key).map(|_| ())
+    }
+
     async fn watch(&self, files: &[PathBuf; 2]) {
         let mut seen = changed(files);
         loop {
