@@ -4,6 +4,7 @@ use std::{
     fmt::Write as _,
     io::Write as _,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    num::NonZero,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -62,16 +63,11 @@ pub(crate) async fn run(
         Some(_) => None,
         None => Some(own_secret(config)?),
     };
-    let plan = Plan {
-        program,
-        environment: secret
-            .map(|secret| ("HOLDFAST_CLUSTER_SECRET".to_owned(), secret))
-            .into_iter()
-            .collect(),
-        listen: config.listen,
-        state,
-        slots: slots(counts, &before, &flags.to_arguments())?,
-    };
+    let slots = slots(counts, &before, &flags.to_arguments())?;
+    let mut environment =
+        vec![("TOKIO_WORKER_THREADS".to_owned(), threads(slots.len()).to_string())];
+    environment.extend(secret.map(|secret| ("HOLDFAST_CLUSTER_SECRET".to_owned(), secret)));
+    let plan = Plan { program, environment, listen: config.listen, state, slots };
     supervise(plan, |address| {
         let text = format!(
             "Holdfast {} holds fast on {scheme}://{address}\n  Docs     {scheme}://{address}/docs\n  Status   holdfast status\n  Restart  holdfast restart, one process after the other\n",
@@ -82,6 +78,13 @@ pub(crate) async fn run(
     })
     .await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Threads of each process: all together twice as many as cores. As many as cores in each, they mostly wake each other
+/// up: on two cores, seven processes with one thread each were a tenth faster than with two.
+fn threads(processes: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    (2 * cores).div_ceil(processes.max(1))
 }
 
 fn state_file(config: &Config) -> PathBuf {

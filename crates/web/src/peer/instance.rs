@@ -31,7 +31,6 @@ const IDLE_CONNECTIONS: usize = 512;
 const IDLE_TIME: Duration = Duration::from_secs(30);
 /// Bytes of an answer that are read.
 const ANSWER_BYTES: usize = 64 << 20;
-const SILENCE: &str = "it does not answer any more";
 
 /// Whether requests should go there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,20 +129,22 @@ impl Instance {
             Ok(sender) => sender,
             Err(why) => return Attempt::NotSent(why),
         };
-        let sent = sender.try_send_request(request);
-        let answer = tokio::select! {
-            answer = sent => answer,
-            () = self.found_gone() => return Attempt::Unknown(SILENCE.to_owned()),
-        };
-        let response = match answer {
-            Ok(response) => response,
-            Err(mut error) => {
-                let never_sent = error.take_message().is_some();
-                let why = error.into_error().to_string();
-                return if never_sent { Attempt::NotSent(why) } else { Attempt::Unknown(why) };
+        let exchange = async {
+            match sender.try_send_request(request).await {
+                Ok(response) => self.read(response, sender).await,
+                Err(mut error) => {
+                    let never_sent = error.take_message().is_some();
+                    let why = error.into_error().to_string();
+                    if never_sent { Attempt::NotSent(why) } else { Attempt::Unknown(why) }
+                }
             }
         };
-        self.read(response, sender).await
+        tokio::select! {
+            attempt = exchange => attempt,
+            () = self.found_gone() => {
+                Attempt::Unknown("it does not answer any more".to_owned())
+            }
+        }
     }
 
     async fn read(
@@ -155,11 +156,7 @@ impl Instance {
         if parts.headers.contains_key(&crate::trust::NOT_EXECUTED) {
             return Attempt::NotSent("it is about to end, or has too much to do".to_owned());
         }
-        let whole = tokio::select! {
-            whole = Limited::new(body, ANSWER_BYTES).collect() => whole,
-            () = self.found_gone() => return Attempt::Unknown(SILENCE.to_owned()),
-        };
-        match whole {
+        match Limited::new(body, ANSWER_BYTES).collect().await {
             Ok(whole) => {
                 self.keep(sender);
                 Attempt::Answered(Response::from_parts(parts, whole.to_bytes()))
