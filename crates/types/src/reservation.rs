@@ -26,6 +26,9 @@ pub struct ReserveBatch {
     pub commands: Vec<ReserveCommand>,
     /// Batches before, whose orders are recorded.
     pub confirmed: Vec<BatchId>,
+    /// The trace of the first order in it that has one (W3C Trace Context, `traceparent`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// A batch of which products has not heard that its orders are recorded.

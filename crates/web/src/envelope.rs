@@ -118,6 +118,7 @@ impl<E: Endpoint> Envelope<E> {
         let context = self.context(&request, peer, started);
         let request_id = context.request_id.clone();
         let method = request.method().clone();
+        let trace = trace_of(&request);
         let service = service_of(request.uri().path());
         if self.trust.secret.is_some() {
             crate::trust::strip(request.headers_mut());
@@ -137,7 +138,7 @@ impl<E: Endpoint> Envelope<E> {
             unwritten.write(request_id.as_str(), &mut response);
         }
         let status = response.status().as_u16();
-        tracing::debug!(request_id = request_id.as_str(), %method, service, status, elapsed = ?started.elapsed(), "answered");
+        tracing::debug!(request_id = request_id.as_str(), trace, %method, service, status, elapsed = ?started.elapsed(), "answered");
         self.durations.record(&method, service, status, started.elapsed());
         let headers = response.headers_mut();
         if self.load.is_ending() {
@@ -207,6 +208,12 @@ impl<E: Endpoint> Envelope<E> {
         }
         client
     }
+}
+
+/// The trace that a request belongs to, when the log wants it.
+fn trace_of(request: &Request) -> Option<String> {
+    let value = request.headers().get("traceparent")?;
+    tracing::enabled!(tracing::Level::DEBUG).then(|| value.to_str().ok().map(str::to_owned))?
 }
 
 fn is_sane(id: &HeaderValue) -> bool {

@@ -22,6 +22,8 @@ use crate::{
 const BODY_BYTES: usize = 64 << 10;
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
+/// How long a `traceparent` may be: version 00 has 55 characters.
+const TRACE_CHARACTERS: usize = 128;
 /// How long an `Idempotency-Key` may be.
 const KEY_CHARACTERS: usize = 255;
 
@@ -95,6 +97,13 @@ impl Input {
     /// What an update with this `body` is based on.
     pub fn basis(&self, body: &serde_json::Value) -> Result<Basis> {
         crate::conditional::basis(&self.headers, body)
+    }
+
+    /// The trace that this request belongs to (W3C Trace Context, `traceparent`), as the client sent it.
+    #[must_use]
+    pub fn trace(&self) -> Option<String> {
+        let value = self.headers.get("traceparent")?.to_str().ok()?;
+        (value.len() <= TRACE_CHARACTERS).then(|| value.to_owned())
     }
 
     /// What `If-Match` asks for.

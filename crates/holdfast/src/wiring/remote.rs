@@ -26,48 +26,61 @@ pub(super) struct RemoteCatalog(pub(super) Peer);
 #[async_trait]
 impl Catalog for RemoteCatalog {
     async fn reserve(&self, batch: ReserveBatch) -> Result<Vec<Result<Reserved>>> {
-        read(&post(&self.0, "/internal/products/reserve", &batch).await?)
+        let trace = batch.trace.as_deref();
+        read(&post(&self.0, "/internal/products/reserve", &batch, trace).await?)
     }
 
     async fn settle(&self, settlements: &[(OrderId, Settlement)]) -> Result<()> {
-        post(&self.0, "/internal/products/settle", &settlements).await.map(|_| ())
+        post(&self.0, "/internal/products/settle", &settlements, None).await.map(|_| ())
     }
 
     async fn confirm(&self, batches: &[BatchId]) -> Result<()> {
-        post(&self.0, "/internal/products/confirm", &batches).await.map(|_| ())
+        post(&self.0, "/internal/products/confirm", &batches, None).await.map(|_| ())
     }
 
     async fn unconfirmed(&self, age: Duration) -> Result<Vec<Unconfirmed>> {
         let path = format!("/internal/products/unconfirmed?age={}", age.as_millis());
-        read(&call(&self.0, Method::GET, &path, Bytes::new(), CATALOG_TIME).await?)
+        read(&get(&self.0, &path, CATALOG_TIME).await?)
     }
 }
 
 /// Asks users whose tokens are good.
 pub(super) async fn trusted(users: &Peer) -> Result<Trusted> {
-    read(&call(users, Method::GET, "/internal/users/trusted", Bytes::new(), TRUST_TIME).await?)
+    read(&get(users, "/internal/users/trusted", TRUST_TIME).await?)
 }
 
 /// Asks users who was deleted at `since` or later.
 pub(super) async fn deleted(users: &Peer, since: Timestamp) -> Result<Vec<(Timestamp, UserId)>> {
     let path = format!("/internal/users/deleted?since={}", since.as_millis());
-    read(&call(users, Method::GET, &path, Bytes::new(), TRUST_TIME).await?)
+    read(&get(users, &path, TRUST_TIME).await?)
 }
 
-async fn post(peer: &Peer, path: &str, body: &impl Serialize) -> Result<Bytes> {
+async fn get(peer: &Peer, path: &str, limit: Duration) -> Result<Bytes> {
+    call(peer, (Method::GET, path), HeaderMap::new(), Bytes::new(), limit).await
+}
+
+async fn post(
+    peer: &Peer,
+    path: &str,
+    body: &impl Serialize,
+    trace: Option<&str>,
+) -> Result<Bytes> {
     let body = serde_json::to_vec(body).map_err(Error::internal)?;
-    call(peer, Method::POST, path, body.into(), CATALOG_TIME).await
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(trace) = trace.and_then(|trace| HeaderValue::from_str(trace).ok()) {
+        headers.insert("traceparent", trace);
+    }
+    call(peer, (Method::POST, path), headers, body.into(), CATALOG_TIME).await
 }
 
 async fn call(
     peer: &Peer,
-    method: Method,
-    path: &str,
+    (method, path): (Method, &str),
+    headers: HeaderMap,
     body: Bytes,
     limit: Duration,
 ) -> Result<Bytes> {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let uri = path.parse().map_err(Error::internal)?;
     let call = Call { method, uri, headers, body, told: Told::default() };
     let answer = peer.call(&call, Instant::now() + limit).await?;

@@ -26,6 +26,7 @@ pub(super) async fn place_order(
         user: caller.user,
         items: body.items(),
         expected_total: body.expected_total,
+        trace: input.trace(),
         buyer: body.into_buyer(),
     };
     let placed = orders.place(placement).await?;

@@ -24,6 +24,8 @@ pub(crate) struct Placement {
     /// Products and units, each product once.
     pub(crate) items: Vec<(ProductId, i64)>,
     pub(crate) expected_total: Option<Money>,
+    /// The trace that the request belongs to.
+    pub(crate) trace: Option<String>,
 }
 
 /// An order that is recorded.
@@ -118,7 +120,8 @@ impl Parts {
         let id = BatchId::new(self.random.uuid_v7(self.clock.now()));
         let confirmed = self.confirmations.take();
         let commands = placements.iter().map(command).collect();
-        let batch = ReserveBatch { id, commands, confirmed: confirmed.clone() };
+        let trace = placements.iter().find_map(|placement| placement.trace.clone());
+        let batch = ReserveBatch { id, commands, confirmed: confirmed.clone(), trace };
         let reserved = self.catalog.reserve(batch).await;
         let reserved = reserved.inspect_err(|_| self.confirmations.add(&confirmed))?;
         if reserved.len() != placements.len() {

@@ -80,7 +80,12 @@ impl Bench {
     /// The batch, and what the one command in it led to.
     async fn reserve_batch(&self, command: &ReserveCommand) -> (BatchId, Result<Reserved>) {
         let id = BatchId::new(self.fresh.random.uuid_v7(self.now()));
-        let batch = ReserveBatch { id, commands: vec![command.clone()], confirmed: Vec::new() };
+        let batch = ReserveBatch {
+            id,
+            commands: vec![command.clone()],
+            confirmed: Vec::new(),
+            trace: None,
+        };
         (id, self.store.reserve(batch, self.now()).await.unwrap().pop().unwrap())
     }
 

@@ -93,7 +93,7 @@ async fn unconfirmed_finds_what_nobody_confirmed() {
         let (known, _) = bench.reserve_batch(&known).await;
         let (batch, _) = bench.reserve_batch(&forgotten).await;
         let id = BatchId::new(bench.fresh.random.uuid_v7(bench.now()));
-        let next = ReserveBatch { id, commands: Vec::new(), confirmed: vec![known] };
+        let next = ReserveBatch { id, commands: Vec::new(), confirmed: vec![known], trace: None };
         bench.store.reserve(next, bench.now()).await.unwrap();
         assert!(bench.store.unconfirmed(bench.now()).await.unwrap().is_empty(), "too young");
         bench.fresh.clock.advance(std::time::Duration::from_secs(61));
