@@ -102,11 +102,6 @@ impl Orders {
         self.0.parts.sweep().await;
     }
 
-    /// One round of everything that [`Self::sweep`] does, half-made orders of at least `age` included.
-    pub async fn sweep_once(&self, age: Duration) -> Result<()> {
-        self.0.parts.sweep_once(age).await
-    }
-
     /// Erases what orders say about users who are gone.
     pub async fn erase_buyers(&self, users: &[UserId]) -> Result<()> {
         self.store().erase_buyers(users).await

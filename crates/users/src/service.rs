@@ -118,7 +118,7 @@ impl Users {
         Ok(())
     }
 
-    /// Users that were deleted at `since` or later, the earliest first, 1,000 at most: other services erase what they
+    /// Users that were deleted at `since` or later, the earliest first, [`crate::DELETED_PAGE`] at most: other services erase what they
     /// know of them.
     pub async fn deleted(&self, since: Timestamp) -> Result<Vec<(Timestamp, UserId)>> {
         self.0.store.deleted(since).await

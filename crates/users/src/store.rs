@@ -54,6 +54,9 @@ pub(crate) struct ResetGrant {
     pub(crate) expires_at: Timestamp,
 }
 
+/// Deleted users that are told at once; more follow in the next page.
+pub const DELETED_PAGE: usize = 1000;
+
 #[async_trait]
 pub(crate) trait UserStore: Send + Sync {
     /// Registers a user once per id: a second call returns the one that is there and `true`, also one deleted since.
@@ -96,7 +99,7 @@ pub(crate) trait UserStore: Send + Sync {
     /// Erases a user's personal data and ends all sessions; once per operation.
     async fn delete(&self, id: UserId, operation: &Operation, now: Timestamp) -> Result<Given>;
 
-    /// Users that were deleted at `since` or later, the earliest first, 1,000 at most.
+    /// Users that were deleted at `since` or later, the earliest first, [`DELETED_PAGE`] at most.
     async fn deleted(&self, since: Timestamp) -> Result<Vec<(Timestamp, UserId)>>;
 
     /// Keeps a permission to reset a password; once per operation. Returns when it expires, and whether it was kept

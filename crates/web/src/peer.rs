@@ -12,14 +12,14 @@ use std::{
     fmt,
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicI64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use axum::http::{HeaderMap, Method, Request, Response, Uri};
 use bytes::Bytes;
-use holdfast_types::{Code, Error, Result};
+use holdfast_types::{Code, Error, Random, Result};
 use http_body_util::Full;
 use tokio::{sync::Notify, time::Instant};
 
@@ -45,7 +45,7 @@ struct Inner {
     came_up: Notify,
     /// Fifths of retries that are left.
     budget: AtomicI64,
-    draws: AtomicU64,
+    random: Random,
 }
 
 /// A request to a peer, as often as it must be sent.
@@ -75,7 +75,12 @@ impl fmt::Debug for Peer {
 impl Peer {
     /// The service `name` at `targets`, each a `host:port`; hosts are resolved again and again.
     #[must_use]
-    pub fn new(name: &'static str, targets: Vec<String>, secret: ClusterSecret) -> Self {
+    pub fn new(
+        name: &'static str,
+        targets: Vec<String>,
+        secret: ClusterSecret,
+        random: Random,
+    ) -> Self {
         let peer = Self(Arc::new(Inner {
             name,
             targets,
@@ -83,7 +88,7 @@ impl Peer {
             instances: RwLock::default(),
             came_up: Notify::new(),
             budget: AtomicI64::new(BUDGET * REQUESTS_PER_RETRY),
-            draws: AtomicU64::new(0x9e37_79b9_7f4a_7c15),
+            random,
         }));
         probe::begin(&peer);
         peer
@@ -183,21 +188,13 @@ impl Peer {
             [] => return None,
             [only] => return Some(Arc::clone(only)),
             several => {
-                let draw = self.random();
-                let first = draw % several.len();
-                let second = (first + 1 + (draw >> 16) % (several.len() - 1)) % several.len();
+                let [one, other] = self.0.random.bytes().map(usize::from);
+                let first = one % several.len();
+                let second = (first + 1 + other % (several.len() - 1)) % several.len();
                 (several[first], several[second])
             }
         };
         Some(Arc::clone(if two.0.load() <= two.1.load() { two.0 } else { two.1 }))
-    }
-
-    /// SplitMix64: enough to spread load.
-    fn random(&self) -> usize {
-        let mut z = self.0.draws.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) & 0xffff_ffff).unwrap_or(0)
     }
 
     fn instances(&self) -> Arc<Vec<Arc<Instance>>> {

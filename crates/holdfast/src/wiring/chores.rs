@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use holdfast_orders::Orders;
 use holdfast_products::Products;
 use holdfast_types::{Clock, Result, Timestamp, UserId};
-use holdfast_users::Users;
+use holdfast_users::{DELETED_PAGE, Users};
 use holdfast_web::{Peer, auth::Verifier};
 
 use super::remote;
@@ -18,8 +18,6 @@ const FIRST_TRUST_POLL: Duration = Duration::from_millis(20);
 const ERASING: Duration = Duration::from_secs(2);
 /// How long after a deletion an order of the user may still have come.
 const ERASING_AGAIN: Duration = Duration::from_secs(20 * 60);
-/// Deleted users that are told at once.
-const PAGE: usize = 1000;
 /// Between two rounds of forgetting.
 const FORGETTING: Duration = Duration::from_secs(600);
 
@@ -101,7 +99,7 @@ async fn erase_page(
     let deleted = users.deleted(since).await?;
     let ids: Vec<UserId> = deleted.iter().map(|(_, id)| *id).collect();
     orders.erase_buyers(&ids).await?;
-    Ok(deleted.last().filter(|_| deleted.len() >= PAGE).map(|(at, _)| *at))
+    Ok(deleted.last().filter(|_| deleted.len() >= DELETED_PAGE).map(|(at, _)| *at))
 }
 
 /// Forgets kept answers that nobody can need any more.

@@ -7,7 +7,7 @@ use holdfast_gateway::{Gateway, RateLimits, Upstream, Upstreams};
 use holdfast_orders::{Catalog, Orders};
 use holdfast_products::Products;
 use holdfast_storage::Database;
-use holdfast_types::{Clock, Code, Error, Result};
+use holdfast_types::{Clock, Code, Error, Random, Result};
 use holdfast_users::Users;
 use holdfast_web::{Peer, auth::Verifier, with_fallbacks};
 
@@ -45,7 +45,7 @@ struct Peers {
 
 impl Peers {
     /// A peer for every service that this process needs and does not serve.
-    fn new(config: &Config, parts: &Parts) -> Result<Self> {
+    fn new(config: &Config, parts: &Parts, random: &Random) -> Result<Self> {
         let gateway = parts.has(Part::Gateway);
         let everything = [Part::Users, Part::Products, Part::Orders];
         if gateway
@@ -62,7 +62,9 @@ impl Peers {
             let targets = config.targets(part).to_vec();
             let secret = config.cluster_secret.clone();
             match (targets.is_empty(), secret) {
-                (false, Some(secret)) => Ok(Some(Peer::new(part.name(), targets, secret))),
+                (false, Some(secret)) => {
+                    Ok(Some(Peer::new(part.name(), targets, secret, random.clone())))
+                }
                 (true, _) => {
                     Err(missing(&format!("where {0} is: --{0} http://HOST:PORT", part.name())))
                 }
@@ -87,8 +89,8 @@ fn missing(what: &str) -> Error {
 impl Node {
     /// Opens what this process serves.
     pub(crate) async fn open(config: &Config, parts: &Parts) -> Result<Self> {
-        let peers = Peers::new(config, parts)?;
         let mut opener = Opener::new(config);
+        let peers = Peers::new(config, parts, &opener.random)?;
         let users = if parts.has(Part::Users) { Some(opener.users().await?) } else { None };
         let products =
             if parts.has(Part::Products) { Some(opener.products().await?) } else { None };

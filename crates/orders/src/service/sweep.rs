@@ -60,13 +60,6 @@ impl Parts {
         }
     }
 
-    pub(super) async fn sweep_once(&self, age: Duration) -> Result<()> {
-        self.confirm().await?;
-        self.expire().await?;
-        self.pay_debts(Duration::ZERO).await?;
-        self.judge_half_made(age).await
-    }
-
     /// Pays the debt of one order, if it has one.
     pub(super) async fn pay_debt(&self, id: OrderId) -> Result<()> {
         match self.store.debt(id).await? {

@@ -1,4 +1,4 @@
-//! How much a process has to do, how long that takes, and when it takes no more.
+//! How much a process has to do, how long that takes, and when that is too much.
 
 use std::{
     sync::{
@@ -25,7 +25,6 @@ const WINDOW: Duration = Duration::from_secs(30);
 pub struct Load {
     in_flight: AtomicUsize,
     ending: AtomicBool,
-    refusing: AtomicBool,
     latencies: Mutex<Latencies>,
 }
 
@@ -66,28 +65,17 @@ impl Load {
         self.ending.load(Relaxed)
     }
 
-    /// From now on nothing new is executed: the process is about to end.
-    pub fn refuse(&self) {
-        self.refusing.store(true, Relaxed);
-    }
-
-    /// Refuses with `overloaded`, or with `unavailable` before the end. A peer is told that nothing was executed, so it
-    /// may send the request elsewhere.
+    /// Refuses with `overloaded`. A peer is told that nothing was executed, so it may send the request elsewhere.
     pub(super) fn admit(
         self: &Arc<Self>,
         since: Instant,
         is_internal: bool,
     ) -> Result<Counted, Problem> {
-        let refuse = |code, why: &'static str| {
-            let problem = Problem::from(Error::new(code, why));
-            Err(if is_internal { problem.not_executed() } else { problem })
-        };
-        if self.refusing.load(Relaxed) {
-            return refuse(Code::Unavailable, "this process is about to end: repeat");
-        }
         let counted = Counted { load: Arc::clone(self), since };
         if self.in_flight.fetch_add(1, Relaxed) >= IN_FLIGHT {
-            return refuse(Code::Overloaded, "too many requests at once: repeat a little later");
+            let why = "too many requests at once: repeat a little later";
+            let problem = Problem::from(Error::new(Code::Overloaded, why));
+            return Err(if is_internal { problem.not_executed() } else { problem });
         }
         Ok(counted)
     }

@@ -154,7 +154,7 @@ impl Instance {
     ) -> Attempt {
         let (parts, body) = response.into_parts();
         if parts.headers.contains_key(&crate::trust::NOT_EXECUTED) {
-            return Attempt::NotSent("it is about to end, or has too much to do".to_owned());
+            return Attempt::NotSent("it has too much to do".to_owned());
         }
         match Limited::new(body, ANSWER_BYTES).collect().await {
             Ok(whole) => {

@@ -7,10 +7,10 @@ use holdfast_types::{
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::sessions;
-use crate::model::{NewUser, User, UserChange};
-
-/// Deleted users that are told at once.
-const DELETED: i64 = 1000;
+use crate::{
+    model::{NewUser, User, UserChange},
+    store::DELETED_PAGE,
+};
 
 const COLUMNS: &str = "id, username, password_hash, password_changed, role, email, name, disabled, deleted, \
                        version, profile_version, access_version, epoch, fingerprint, created_at";
@@ -137,7 +137,8 @@ pub(super) fn deleted(
     let mut query = db.prepare_cached(
         "SELECT deleted_at, id FROM users WHERE deleted_at >= ?1 ORDER BY deleted_at, id LIMIT ?2",
     )?;
-    let found = query.query_map((since.as_millis(), DELETED), |row| {
+    let limit = i64::try_from(DELETED_PAGE).unwrap_or(i64::MAX);
+    let found = query.query_map((since.as_millis(), limit), |row| {
         Ok((Timestamp::from_millis(row.get(0)?), UserId::from_bytes(row.get(1)?)))
     })?;
     Ok(found.collect::<Result<_, _>>()?)
