@@ -4,12 +4,12 @@ mod chores;
 mod node;
 mod remote;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use holdfast_orders::{Catalog, Orders};
 use holdfast_products::Products;
-use holdfast_storage::Database;
+use holdfast_storage::{Database, Location};
 use holdfast_types::{
     BatchId, Clock, OrderId, Random, ReserveBatch, Reserved, Result, Settlement, Unconfirmed,
 };
@@ -65,7 +65,7 @@ impl Shop {
 /// Opens services, each database once.
 struct Opener<'a> {
     config: &'a Config,
-    opened: Vec<(PathBuf, Database)>,
+    opened: Vec<(Location, Database)>,
     verifier: Arc<Verifier>,
     clock: Clock,
     random: Random,
@@ -83,12 +83,12 @@ impl<'a> Opener<'a> {
     }
 
     fn database(&mut self, url: Option<&str>) -> Result<Database> {
-        let path = holdfast_storage::resolve(url, &self.config.data_dir)?;
-        if let Some((_, database)) = self.opened.iter().find(|(other, _)| *other == path) {
+        let location = Location::of(url, &self.config.data_dir)?;
+        if let Some((_, database)) = self.opened.iter().find(|(other, _)| *other == location) {
             return Ok(database.clone());
         }
-        let database = holdfast_storage::open(url, &self.config.data_dir)?;
-        self.opened.push((path, database.clone()));
+        let database = Database::open(&location)?;
+        self.opened.push((location, database.clone()));
         Ok(database)
     }
 

@@ -5,7 +5,7 @@ mod transition;
 use std::collections::BTreeMap;
 
 use holdfast_types::{
-    Fingerprint, Money, OrderId, OrderLine, Settlement, Timestamp, UserId, Version,
+    Error, Fingerprint, Money, OrderId, OrderLine, Result, Settlement, Timestamp, UserId, Version,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -40,6 +40,33 @@ impl Status {
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",
         }
+    }
+
+    /// The number in a database.
+    pub(crate) const fn code(self) -> i64 {
+        match self {
+            Self::Placed => 0,
+            Self::Paid => 1,
+            Self::Shipped => 2,
+            Self::Delivered => 3,
+            Self::Cancelled => 4,
+            Self::Expired => 5,
+        }
+    }
+
+    /// Reads what [`Self::code`] gave.
+    pub(crate) fn from_code(code: i64) -> Result<Self> {
+        const ALL: [Status; 6] = [
+            Status::Placed,
+            Status::Paid,
+            Status::Shipped,
+            Status::Delivered,
+            Status::Cancelled,
+            Status::Expired,
+        ];
+        ALL.into_iter()
+            .find(|status| status.code() == code)
+            .ok_or_else(|| Error::internal(format!("{code} is not the status of an order")))
     }
 
     /// What the reservation of an order that stands here must become.

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod guarantees;
+mod postgres;
 mod sqlite;
 
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use holdfast_storage::Database;
 use holdfast_types::{
-    Answer, Given, Operation, OrderId, OrderLine, Page, PageRequest, Random, Result, Secret,
-    Settlement, Timestamp, UserId,
+    Answer, Cursor, Given, Operation, OrderId, OrderLine, Page, PageRequest, Random, Result,
+    Secret, Settlement, Timestamp, UserId,
 };
 
 use crate::model::{Action, Event, NewOrder, Order, Status};
@@ -35,6 +36,26 @@ pub(crate) struct OrderFilter {
     pub(crate) user: Option<UserId>,
     pub(crate) status: Option<Status>,
 }
+
+impl OrderFilter {
+    /// The place before the requested page. Refuses with `invalid-cursor`.
+    pub(crate) fn after(&self, request: &PageRequest) -> Result<(i64, OrderId)> {
+        let first = (i64::MAX, OrderId::from_bytes([0xff; 16]));
+        request.after.as_ref().map_or(Ok(first), |cursor| cursor.place(&self.text()))
+    }
+
+    /// The cursor after an order.
+    pub(crate) fn place(&self, order: &Order) -> Cursor {
+        Cursor::new(&self.text(), &(order.created_at.as_millis(), order.id))
+    }
+
+    fn text(&self) -> String {
+        format!("orders {self:?}")
+    }
+}
+
+/// The status of a tombstone in a database: an attempt that was cut and undone.
+pub(crate) const TOMBSTONE: i64 = 9;
 
 /// An order as an audit sees it.
 #[derive(Clone, Debug)]
@@ -111,6 +132,10 @@ pub(crate) async fn open(
     match database {
         Database::Sqlite(db) => {
             let (store, secret) = sqlite::SqliteOrders::open(db.clone(), random).await?;
+            Ok((Arc::new(store), secret))
+        }
+        Database::Postgres(db) => {
+            let (store, secret) = postgres::PostgresOrders::open(db.clone(), random).await?;
             Ok((Arc::new(store), secret))
         }
     }

@@ -12,11 +12,11 @@ use holdfast_types::{Fingerprint, Money, ProductId, Timestamp, UserId, Version};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub(crate) use batch::{BatchItem, BatchMode, BatchOutcome, BatchRequest, Upsert, upsert};
+pub(crate) use batch::{BatchItem, BatchMode, BatchOutcome, BatchRequest, Written, decide_batch};
 pub(crate) use change::{MetadataPatch, PricePatch, ProductPatch};
-pub(crate) use reserve::{Earlier, Shelf, ShelfItem, decide};
-pub(crate) use settle::settled_state;
-pub(crate) use stock::{Cause, Change};
+pub(crate) use reserve::{Earlier, Earliers, Shelf, ShelfItem, decide_all};
+pub(crate) use settle::settle_all;
+pub(crate) use stock::{Cause, Change, Numbers};
 pub use stock::{Movement, MovementKind};
 
 /// Units on hand at most.
@@ -113,6 +113,10 @@ impl Product {
     }
 
     /// Units that can be ordered.
+    pub(crate) const fn numbers(&self) -> Numbers {
+        Numbers { quantity: self.quantity, reserved: self.reserved, sequence: self.sequence }
+    }
+
     pub(crate) const fn available(&self) -> i64 {
         self.quantity - self.reserved
     }

@@ -1,7 +1,9 @@
 //! What the products service needs of a database. Each method is one atomic operation; its doc comment is its guarantee.
 
+mod audit;
 #[cfg(test)]
 mod guarantees;
+mod postgres;
 mod sqlite;
 
 use std::sync::Arc;
@@ -9,10 +11,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use holdfast_storage::Database;
 use holdfast_types::{
-    Answer, Basis, BatchId, Currency, Given, Operation, OrderId, Page, PageRequest, ProductId,
-    Random, Reservation, ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp,
-    Unconfirmed,
+    Answer, Basis, BatchId, Currency, Cursor, Given, Operation, OrderId, Page, PageRequest,
+    ProductId, Random, ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp, Unconfirmed,
+    fold,
 };
+
+pub(crate) use audit::{Audit, Books};
 
 use crate::model::{
     BatchOutcome, BatchRequest, Change, Movement, NewProduct, Product, ProductPatch,
@@ -56,13 +60,38 @@ pub(crate) enum SortKey {
     Price,
 }
 
-/// What an audit found in the products' part of the database.
-#[derive(Debug, Default)]
-pub(crate) struct Audit {
-    /// One sentence per broken promise; at most 100.
-    pub(crate) findings: Vec<String>,
-    pub(crate) products: u64,
-    pub(crate) reservations: Vec<Reservation>,
+/// Where a page of products begins: after this value of what the list is sorted by, and this id.
+pub(crate) enum Place {
+    Name(String, ProductId),
+    Number(i64, ProductId),
+}
+
+impl ProductFilter {
+    /// Where the requested page begins. Refuses with `invalid-cursor`.
+    pub(crate) fn after(&self, request: &PageRequest) -> Result<Option<Place>> {
+        let Some(cursor) = &request.after else { return Ok(None) };
+        Ok(Some(match self.sort.key {
+            SortKey::Name => {
+                let (name, id) = cursor.place(&self.text)?;
+                Place::Name(name, id)
+            }
+            SortKey::CreatedAt | SortKey::Price => {
+                let (number, id) = cursor.place(&self.text)?;
+                Place::Number(number, id)
+            }
+        }))
+    }
+
+    /// The cursor after a product.
+    pub(crate) fn place(&self, product: &Product) -> Cursor {
+        match self.sort.key {
+            SortKey::CreatedAt => {
+                Cursor::new(&self.text, &(product.created_at.as_millis(), product.id))
+            }
+            SortKey::Name => Cursor::new(&self.text, &(fold(&product.details.name), product.id)),
+            SortKey::Price => Cursor::new(&self.text, &(product.details.price.amount, product.id)),
+        }
+    }
 }
 
 #[async_trait]
@@ -153,6 +182,10 @@ pub(crate) async fn open(
     match database {
         Database::Sqlite(db) => {
             let (store, secret) = sqlite::SqliteProducts::open(db.clone(), random).await?;
+            Ok((Arc::new(store), secret))
+        }
+        Database::Postgres(db) => {
+            let (store, secret) = postgres::PostgresProducts::open(db.clone(), random).await?;
             Ok((Arc::new(store), secret))
         }
     }

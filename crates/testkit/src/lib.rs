@@ -1,10 +1,95 @@
-//! Fresh isolated databases for tests.
+//! Fresh isolated databases for tests, and the servers that they are on.
+
+mod postgres;
+mod process;
 
 use std::io::Write;
 
-use holdfast_storage::Database;
+use holdfast_storage::{Database, Location};
 use holdfast_types::{Clock, Fingerprint, Operation, Random, Timestamp};
 use tempfile::TempDir;
+
+pub use postgres::{PostgresServer, postgres_program};
+
+/// Engines that a test may run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Embedded; always there.
+    Sqlite,
+    /// A private cluster.
+    Postgres,
+}
+
+impl Engine {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+
+    /// The engine of that name.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        match name {
+            "sqlite" => Self::Sqlite,
+            "postgres" => Self::Postgres,
+            _ => panic!("there is no engine {name}"),
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+/// What a database lives in; gone when dropped.
+#[derive(Debug)]
+pub enum Home {
+    /// A folder.
+    Folder(TempDir),
+    /// A PostgreSQL server.
+    Postgres(PostgresServer),
+}
+
+impl Home {
+    /// A home for a new database. `None`, said aloud, when the engine is not installed; where `CI` is set that is a
+    /// failure.
+    ///
+    /// # Panics
+    /// When the engine is not installed and `CI` is set, or does not start.
+    #[must_use]
+    pub fn of(engine: Engine) -> Option<Self> {
+        let home = match engine {
+            Engine::Sqlite => tempfile::tempdir().ok().map(Self::Folder),
+            Engine::Postgres => PostgresServer::start().map(Self::Postgres),
+        };
+        if home.is_none() {
+            assert!(std::env::var_os("CI").is_none(), "{} is not installed", engine.name());
+            let _ = writeln!(
+                std::io::stderr(),
+                "!!! NOT TESTED: {} is not installed !!!",
+                engine.name()
+            );
+        }
+        home
+    }
+
+    /// What to set `DB_CONNECTION_STRING` to.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match self {
+            Self::Folder(folder) => {
+                format!("sqlite:{}", folder.path().join("holdfast.db").display())
+            }
+            Self::Postgres(server) => server.url(),
+        }
+    }
+}
 
 /// A database that nobody else uses; gone when dropped.
 #[derive(Debug)]
@@ -15,21 +100,16 @@ pub struct Fresh {
     pub clock: Clock,
     /// Randomness that repeats.
     pub random: Random,
-    _folder: TempDir,
+    _home: Home,
 }
 
-/// Databases of all engines that are there, each with its name.
-#[must_use]
-pub fn engines() -> Vec<(&'static str, Fresh)> {
-    vec![("sqlite", sqlite())]
-}
-
-fn sqlite() -> Fresh {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let database =
-        holdfast_storage::open(None, folder.path()).expect("an empty folder can hold a database");
-    let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
-    Fresh { database, clock, random: Random::seeded(7), _folder: folder }
+impl Fresh {
+    fn new(home: Home) -> Self {
+        let location = Location::of(Some(&home.url()), "".as_ref()).expect("the home is there");
+        let database = Database::open(&location).expect("a new home can hold a database");
+        let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
+        Self { database, clock, random: Random::seeded(7), _home: home }
+    }
 }
 
 /// Runs a test of one guarantee on every engine.
@@ -37,10 +117,11 @@ pub async fn on_every_engine<F>(test: impl Fn(Fresh) -> F)
 where
     F: Future<Output = ()>,
 {
-    for (engine, fresh) in engines() {
+    for engine in Engine::ALL {
+        let Some(home) = Home::of(engine) else { continue };
         // Dropped quietly when the test passes; a failure says where it happened.
-        let _told = Told(engine);
-        test(fresh).await;
+        let _told = Told(engine.name());
+        test(Fresh::new(home)).await;
     }
 }
 

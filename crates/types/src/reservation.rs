@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BatchId, Fingerprint, Money, OrderId, ProductId, Timestamp};
+use crate::{BatchId, Error, Fingerprint, Money, OrderId, ProductId, Result, Timestamp};
 
 /// One order's demand for stock.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,6 +84,28 @@ pub enum ReservationState {
     Shipped,
 }
 
+impl ReservationState {
+    /// The number in a database.
+    #[must_use]
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Held => 0,
+            Self::Released => 1,
+            Self::Shipped => 2,
+        }
+    }
+
+    /// Reads what [`Self::code`] gave.
+    pub fn from_code(code: i64) -> Result<Self> {
+        match code {
+            0 => Ok(Self::Held),
+            1 => Ok(Self::Released),
+            2 => Ok(Self::Shipped),
+            _ => Err(Error::internal(format!("{code} is not the state of a reservation"))),
+        }
+    }
+}
+
 /// A reservation, as an audit sees it.
 #[derive(Clone, Debug)]
 pub struct Reservation {
@@ -109,4 +131,26 @@ pub enum Settlement {
     Release,
     /// The order was shipped: the units leave.
     Ship,
+}
+
+impl Settlement {
+    /// The number in a database.
+    #[must_use]
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Keep => 0,
+            Self::Release => 1,
+            Self::Ship => 2,
+        }
+    }
+
+    /// Reads what [`Self::code`] gave.
+    pub fn from_code(code: i64) -> Result<Self> {
+        match code {
+            0 => Ok(Self::Keep),
+            1 => Ok(Self::Release),
+            2 => Ok(Self::Ship),
+            _ => Err(Error::internal(format!("{code} is not a settlement"))),
+        }
+    }
 }

@@ -16,12 +16,15 @@ pub fn fold(text: &str) -> String {
         .collect()
 }
 
+/// Characters of a word that a search looks at. Engines have limits of their own, and nobody searches for more.
+const WORD_CHARS: usize = 64;
+
 /// The words that a search matches: runs of letters and digits, folded, in order of appearance, each once.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
-        let word = fold(word);
+        let word: String = fold(word).chars().take(WORD_CHARS).collect();
         if !words.contains(&word) {
             words.push(word);
         }

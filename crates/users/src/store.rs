@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod guarantees;
+mod postgres;
 mod sqlite;
 
 use std::sync::Arc;
@@ -163,9 +164,17 @@ pub(crate) async fn open(
 ) -> Result<(Arc<dyn UserStore>, Secret)> {
     match database {
         Database::Sqlite(db) => {
-            let store = sqlite::SqliteUsers::open(db.clone(), random).await?;
-            let secret = store.secret().clone();
+            let (store, secret) = sqlite::SqliteUsers::open(db.clone(), random).await?;
+            Ok((Arc::new(store), secret))
+        }
+        Database::Postgres(db) => {
+            let (store, secret) = postgres::PostgresUsers::open(db.clone(), random).await?;
             Ok((Arc::new(store), secret))
         }
     }
+}
+
+/// The answer of a change of which there is nothing to tell.
+fn no_content() -> Answer {
+    Answer { status: 204, etag: None, body: Vec::new() }
 }

@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
+use holdfast_storage::{Database, Location};
 use holdfast_types::{Code, Error, Result};
 
 use super::print;
@@ -21,7 +22,7 @@ pub(crate) async fn backup(config: &Config, target: &Path) -> Result<ExitCode> {
         ));
     }
     require_existing(config)?;
-    let database = holdfast_storage::open(names.orders.as_deref(), &config.data_dir)?;
+    let database = Database::open(&Location::of(names.orders.as_deref(), &config.data_dir)?)?;
     database.backup(target).await?;
     let size = std::fs::metadata(target).map_err(Error::internal)?.len();
     print(&format!("Wrote {} ({size} bytes)\n", target.display()))?;
@@ -30,8 +31,8 @@ pub(crate) async fn backup(config: &Config, target: &Path) -> Result<ExitCode> {
 
 /// Refuses to make a shop where there should be one.
 pub(super) fn require_existing(config: &Config) -> Result<()> {
-    let path = holdfast_storage::resolve(config.databases.orders.as_deref(), &config.data_dir);
-    match path.is_ok_and(|path| path.exists()) {
+    let location = Location::of(config.databases.orders.as_deref(), &config.data_dir);
+    match location.is_ok_and(|location| location.may_exist()) {
         true => Ok(()),
         false => {
             let why = format!("there is no shop in {}: give --data-dir", config.data_dir.display());

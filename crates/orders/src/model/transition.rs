@@ -38,6 +38,16 @@ impl Action {
 }
 
 impl Order {
+    /// The first line of its history.
+    pub(crate) const fn placing(&self) -> Event {
+        Event {
+            status: Status::Placed,
+            version: holdfast_types::Version::FIRST,
+            at: self.created_at,
+            by: Some(self.user),
+        }
+    }
+
     /// Takes a step. A step that was passed already changes nothing and is no error.
     /// Refuses with `invalid-transition` what the state forbids.
     pub(crate) fn take(

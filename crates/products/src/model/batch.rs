@@ -1,5 +1,7 @@
 //! Creating and updating many products in one request.
 
+use std::collections::HashMap;
+
 use holdfast_types::{Basis, Code, Error, Operation, ProductId, Result, Version};
 
 use super::{Change, Details, Movement, NewProduct, Product, ProductPatch, Status};
@@ -44,15 +46,89 @@ pub(crate) enum BatchOutcome {
 }
 
 /// What is to be written for an item.
-#[derive(Debug)]
-pub(crate) enum Upsert {
+#[derive(Clone, Debug)]
+pub(crate) enum Written {
+    Created(Product),
+    Updated(Product, Option<Movement>),
+}
+
+impl Written {
+    /// As it is to be.
+    pub(crate) const fn product(&self) -> &Product {
+        match self {
+            Self::Created(product) | Self::Updated(product, _) => product,
+        }
+    }
+}
+
+/// Decides a whole batch, item by item, over the products that have its skus. Returns what each item led to and what is
+/// to be written, in order. An item sees what the items before it did.
+pub(crate) fn decide_batch(
+    request: &BatchRequest,
+    mut existing: HashMap<String, Product>,
+    operation: &Operation,
+    change: Change,
+) -> Result<(Vec<BatchOutcome>, Vec<Written>)> {
+    let (mode, rights) = (request.mode, (request.overwrite, request.is_admin));
+    let mut outcomes = Vec::with_capacity(request.items.len());
+    let mut written = Vec::with_capacity(request.items.len());
+    for (index, item) in request.items.iter().enumerate() {
+        let decided = item.as_ref().map_err(Error::copy).and_then(|item| {
+            let known = item.details.sku.as_ref().and_then(|sku| existing.get(sku)).cloned();
+            upsert(item.clone(), known, rights, operation, change)
+        });
+        let (outcome, product) = match decided {
+            Ok(Upsert::Create(new)) => {
+                let product = Product::new(&new);
+                written.push(Written::Created(product.clone()));
+                (BatchOutcome::Created(product.clone()), product)
+            }
+            Ok(Upsert::Update(product, movement)) => {
+                written.push(Written::Updated(product.clone(), movement));
+                (BatchOutcome::Updated(product.clone()), product)
+            }
+            Err(error) if mode == BatchMode::Partial => {
+                let current = conflicting(&existing, &error);
+                outcomes.push(BatchOutcome::Refused(error, current));
+                continue;
+            }
+            Err(error) => return Err(error.with("index", index)),
+        };
+        if let Some(sku) = &product.details.sku {
+            existing.insert(sku.clone(), product);
+        }
+        outcomes.push(outcome);
+    }
+    Ok((outcomes, written))
+}
+
+/// The product that a version conflict names.
+fn conflicting(existing: &HashMap<String, Product>, error: &Error) -> Option<Product> {
+    let named: ProductId = error.extras().get("productId")?.as_str()?.parse().ok()?;
+    let conflicts = error.code() == Code::VersionConflict;
+    existing.values().find(|product| conflicts && product.id == named).cloned()
+}
+
+impl BatchRequest {
+    /// The skus that its items name, each once, in order.
+    pub(crate) fn skus(&self) -> Vec<String> {
+        let items = self.items.iter().filter_map(|item| item.as_ref().ok());
+        let mut skus: Vec<String> = items.filter_map(|item| item.details.sku.clone()).collect();
+        skus.sort_unstable();
+        skus.dedup();
+        skus
+    }
+}
+
+/// What one item leads to.
+enum Upsert {
     Create(NewProduct),
     Update(Product, Option<Movement>),
 }
 
 /// Decides one item: creates, or updates the product that has its sku. An update needs the version, unless the
 /// batch overwrites. Refuses with `sku-taken` when the sku is another seller's.
-pub(crate) fn upsert(
+fn upsert(
     item: BatchItem,
     existing: Option<Product>,
     request: (bool, bool),

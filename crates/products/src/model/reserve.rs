@@ -1,13 +1,15 @@
 //! Taking stock for an order: for every line or for none. The rule that prevents overselling is written here, once,
 //! for every storage engine.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use holdfast_types::{
-    Code, Error, FieldError, Fingerprint, Money, OrderLine, ProductId, ReserveCommand, Reserved,
-    Result, Timestamp, reused,
+    Code, Error, FieldError, Fingerprint, Money, OrderId, OrderLine, ProductId, ReserveBatch,
+    ReserveCommand, Reserved, Result, Timestamp, reused,
 };
 use serde_json::json;
+
+use super::{Cause, Movement, MovementKind, Numbers};
 
 /// What a decision reads of a product, and changes.
 #[derive(Clone, Debug)]
@@ -31,12 +33,102 @@ pub(crate) struct Earlier {
     pub(crate) reserved: Reserved,
 }
 
+impl Earlier {
+    /// From what was stored; the total is the sum of the lines.
+    pub(crate) fn new(
+        fingerprint: Fingerprint,
+        lines: Vec<OrderLine>,
+        at: Timestamp,
+    ) -> Result<Self> {
+        let mut totals = lines.iter().map(|line| line.total);
+        let first = totals.next().ok_or_else(|| Error::internal("a reservation has no lines"))?;
+        let total = totals
+            .try_fold(first, Money::plus)
+            .ok_or_else(|| Error::internal("a reservation's total is too large"))?;
+        Ok(Self { fingerprint, reserved: Reserved { lines, total, at } })
+    }
+}
+
+/// The reservations of a batch that are there already.
+pub(crate) type Earliers = HashMap<OrderId, Earlier>;
+
+/// What a batch leads to.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    /// In the order of the commands.
+    pub(crate) results: Vec<Result<Reserved>>,
+    /// The commands whose stock was taken just now, by their place in the batch.
+    pub(crate) taken: Vec<usize>,
+    pub(crate) movements: Vec<(ProductId, Movement)>,
+    /// The new numbers of the products that units were taken of, by id.
+    pub(crate) numbers: BTreeMap<ProductId, Numbers>,
+}
+
+impl Decided {
+    /// The reservations to write, by id: the order in which every batch inserts.
+    pub(crate) fn reservations<'a>(
+        &'a self,
+        batch: &'a ReserveBatch,
+    ) -> Vec<(OrderId, Fingerprint, &'a Reserved)> {
+        let mut taken: Vec<_> = self
+            .taken
+            .iter()
+            .filter_map(|place| {
+                let command = &batch.commands[*place];
+                let reserved = self.results[*place].as_ref().ok()?;
+                Some((command.id, command.fingerprint, reserved))
+            })
+            .collect();
+        taken.sort_unstable_by_key(|(id, ..)| *id);
+        taken
+    }
+}
+
+/// Decides the commands of a batch in turn; see [`decide`].
+pub(crate) fn decide_all(
+    batch: &ReserveBatch,
+    earliers: &Earliers,
+    mut shelf: Shelf,
+    now: Timestamp,
+) -> Decided {
+    let mut decided = Decided {
+        results: Vec::with_capacity(batch.commands.len()),
+        taken: Vec::new(),
+        movements: Vec::new(),
+        numbers: BTreeMap::new(),
+    };
+    for (place, command) in batch.commands.iter().enumerate() {
+        let earlier = earliers.get(&command.id);
+        let result = decide(command, earlier, &mut shelf, now);
+        if let (Ok(reserved), None) = (&result, earlier) {
+            decided.taken.push(place);
+            decided.movements.extend(reserved.lines.iter().map(|line| {
+                let movement = Movement {
+                    sequence: line.stock_sequence,
+                    kind: MovementKind::Reservation,
+                    quantity_delta: 0,
+                    reserved_delta: line.quantity,
+                    cause: Cause::Order(command.id),
+                    at: now,
+                };
+                (line.product_id, movement)
+            }));
+        }
+        decided.results.push(result);
+    }
+    for (product, _) in &decided.movements {
+        let ShelfItem { quantity, reserved, sequence, .. } = shelf[product];
+        decided.numbers.insert(*product, Numbers { quantity, reserved, sequence });
+    }
+    decided
+}
+
 /// Decides one command: takes the stock of all its lines out of `shelf`, or nothing.
 ///
 /// A command whose reservation is there already takes nothing and returns it. The refusals, in this order:
 /// `idempotency-key-reused`, `unknown-product`, `mixed-currencies`, `total-too-large`, `price-changed`,
 /// `insufficient-stock`.
-pub(crate) fn decide(
+fn decide(
     command: &ReserveCommand,
     earlier: Option<&Earlier>,
     shelf: &mut Shelf,

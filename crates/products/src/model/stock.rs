@@ -49,6 +49,15 @@ impl MovementKind {
     }
 }
 
+/// The numbers of a product, apart from its details.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Numbers {
+    pub(crate) quantity: i64,
+    pub(crate) reserved: i64,
+    /// Lines in the journal.
+    pub(crate) sequence: i64,
+}
+
 /// Who or what made a number move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {

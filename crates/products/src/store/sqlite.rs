@@ -63,10 +63,10 @@ impl SqliteProducts {
 #[async_trait]
 impl ProductStore for SqliteProducts {
     async fn create(&self, new: &NewProduct) -> Result<(Product, bool)> {
-        let new = new.clone();
-        let write = move |db: &rusqlite::Connection| match rows::get(db, new.id)? {
+        let product = Product::new(new);
+        let write = move |db: &rusqlite::Connection| match rows::get(db, product.id)? {
             Some(product) => Ok((product, true)),
-            None => Ok((catalogue::create(db, &new)?, false)),
+            None => catalogue::create(db, &product).map(|()| (product, false)),
         };
         self.db.write(write).await
     }
@@ -139,7 +139,7 @@ impl ProductStore for SqliteProducts {
         let operation = *operation;
         let write = move |db: &rusqlite::Connection| {
             operations::once(db, OPERATIONS, &operation, change.at, |db| {
-                Ok(render(&catalogue::write_batch(db, request, &operation, change)?)?)
+                Ok(render(&catalogue::write_batch(db, &request, &operation, change)?)?)
             })
         };
         self.db.write(write).await

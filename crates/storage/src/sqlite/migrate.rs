@@ -1,6 +1,6 @@
 //! Migrations: each service numbers its own steps, and a step runs once.
 
-use holdfast_types::{Code, Error, Result};
+use holdfast_types::Result;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::Fault;
@@ -12,16 +12,12 @@ pub(super) fn run(db: &Connection, service: &str, steps: &[&str]) -> Result<(), 
         "CREATE TABLE IF NOT EXISTS holdfast_migrations (service TEXT PRIMARY KEY, step INTEGER NOT NULL) STRICT;
          CREATE TABLE IF NOT EXISTS holdfast_secrets (service TEXT PRIMARY KEY, secret BLOB NOT NULL) STRICT;",
     )?;
-    let done: Option<usize> = db
+    let found: Option<i64> = db
         .query_row("SELECT step FROM holdfast_migrations WHERE service = ?1", [service], |row| {
-            row.get::<_, i64>(0)
+            row.get(0)
         })
-        .optional()?
-        .and_then(|step| usize::try_from(step).ok());
-    let done = done.unwrap_or(0);
-    if done > steps.len() {
-        return Err(newer(service, done, steps.len()).into());
-    }
+        .optional()?;
+    let done = crate::migrations_done(service, found.unwrap_or(0), steps.len())?;
     for step in &steps[done..] {
         db.execute_batch(step)?;
     }
@@ -30,13 +26,4 @@ pub(super) fn run(db: &Connection, service: &str, steps: &[&str]) -> Result<(), 
         (service, i64::try_from(steps.len()).unwrap_or(i64::MAX)),
     )?;
     Ok(())
-}
-
-fn newer(service: &str, found: usize, known: usize) -> Error {
-    Error::new(
-        Code::Internal,
-        format!(
-            "the database was written by a newer Holdfast ({service} is at step {found}, this program knows {known}): start that one"
-        ),
-    )
 }

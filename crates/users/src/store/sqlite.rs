@@ -11,7 +11,7 @@ use holdfast_types::{
 };
 use holdfast_web::auth::{PublicKey, Revocations};
 
-use super::{Exchanged, PasswordChange, Render, ResetGrant, UserStore};
+use super::{Exchanged, PasswordChange, Render, ResetGrant, UserStore, no_content};
 use crate::{
     model::{NewUser, User, UserChange},
     tokens::{RefreshToken, SigningKey},
@@ -27,19 +27,11 @@ pub(super) struct SqliteUsers {
 }
 
 impl SqliteUsers {
-    pub(super) async fn open(db: Sqlite, random: &Random) -> Result<Self> {
+    pub(super) async fn open(db: Sqlite, random: &Random) -> Result<(Self, Secret)> {
         db.migrate("users", MIGRATIONS).await?;
         let secret = db.secret("users", random).await?;
-        Ok(Self { db, secret })
+        Ok((Self { db, secret: secret.clone() }, secret))
     }
-
-    pub(super) const fn secret(&self) -> &Secret {
-        &self.secret
-    }
-}
-
-fn no_content() -> Answer {
-    Answer { status: 204, etag: None, body: Vec::new() }
 }
 
 #[async_trait]

@@ -5,6 +5,7 @@ use holdfast_types::{OrderId, Result, Settlement, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::rows;
+use crate::store::TOMBSTONE;
 
 /// Debts that one round pays.
 const ROUND: i64 = 100;
@@ -29,7 +30,7 @@ pub(super) fn strike(
     let mut update =
         db.prepare_cached("UPDATE orders SET owed = NULL WHERE id = ?1 AND owed = ?2")?;
     for (id, settlement) in debts {
-        update.execute((id.bytes(), rows::settlement_code(settlement)))?;
+        update.execute((id.bytes(), settlement.code()))?;
     }
     Ok(())
 }
@@ -48,14 +49,14 @@ fn judge_one(db: &Connection, id: OrderId, now: Timestamp) -> Result<Settlement,
         .query_row([id.bytes()], |row| row.get(0))
         .optional()?;
     match status {
-        Some(rows::TOMBSTONE) => Ok(Settlement::Release),
+        Some(TOMBSTONE) => Ok(Settlement::Release),
         Some(code) => Ok(rows::status(0, code)?.settlement()),
         None => {
             db.prepare_cached(
                 "INSERT INTO orders (id, user_id, status, version, lines, total, currency, fingerprint, created_at, updated_at)
                  VALUES (?1, x'', ?2, 0, '[]', 0, '', x'', ?3, ?3)",
             )?
-            .execute((id.bytes(), rows::TOMBSTONE, now.as_millis()))?;
+            .execute((id.bytes(), TOMBSTONE, now.as_millis()))?;
             Ok(Settlement::Release)
         }
     }

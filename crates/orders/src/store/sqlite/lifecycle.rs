@@ -1,11 +1,11 @@
 //! Steps of the lifecycle, and their history.
 
 use holdfast_storage::sqlite::Fault;
-use holdfast_types::{Error, OrderId, Result, Timestamp, UserId, Version};
+use holdfast_types::{Error, OrderId, Result, Settlement, Timestamp, UserId, Version};
 use rusqlite::Connection;
 
 use super::rows;
-use crate::model::{Action, Event, Order, Status};
+use crate::model::{Action, Event, Order};
 
 /// Orders that one round of expiry takes.
 const EXPIRY: i64 = 100;
@@ -24,7 +24,7 @@ pub(super) fn transition(
             .execute((
                 id.bytes(),
                 event.version.0,
-                rows::status_code(event.status),
+                event.status.code(),
                 event.by.as_ref().map(UserId::bytes),
                 event.at.as_millis(),
             ))?;
@@ -43,9 +43,9 @@ fn save(db: &Connection, order: &Order) -> Result<(), Fault> {
     )?
     .execute((
         order.id.bytes(),
-        rows::status_code(order.status),
+        order.status.code(),
         order.version.0,
-        order.owed.map(rows::settlement_code),
+        order.owed.map(Settlement::code),
         order.updated_at.as_millis(),
         millis(progress.paid_at),
         millis(progress.shipped_at),
@@ -86,12 +86,6 @@ pub(super) fn expire(
 }
 
 pub(super) fn events(db: &Connection, order: &Order) -> Result<Vec<Event>, Fault> {
-    let placed = Event {
-        status: Status::Placed,
-        version: Version::FIRST,
-        at: order.created_at,
-        by: Some(order.user),
-    };
     let mut query =
         db.prepare_cached("SELECT status, version, at, by_user FROM order_events WHERE order_id = ?1 ORDER BY version")?;
     let later = query.query_map([order.id.bytes()], |row| {
@@ -102,7 +96,7 @@ pub(super) fn events(db: &Connection, order: &Order) -> Result<Vec<Event>, Fault
             by: row.get::<_, Option<[u8; 16]>>(3)?.map(UserId::from_bytes),
         })
     })?;
-    let mut events = vec![placed];
+    let mut events = vec![order.placing()];
     events.extend(later.collect::<Result<Vec<_>, _>>()?);
     Ok(events)
 }

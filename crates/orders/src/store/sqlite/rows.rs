@@ -4,21 +4,17 @@ use std::fmt::Write;
 
 use holdfast_storage::sqlite::Fault;
 use holdfast_types::{
-    Cursor, Fingerprint, Money, OrderId, Page, PageRequest, Result, Settlement, Timestamp, UserId,
-    Version,
+    Fingerprint, Money, OrderId, Page, PageRequest, Result, Settlement, Timestamp, UserId, Version,
 };
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, types::Value};
 
 use crate::{
     model::{Buyer, NewOrder, Order, Progress, Status},
-    store::{OrderAudit, OrderFilter, Recorded},
+    store::{OrderAudit, OrderFilter, Recorded, TOMBSTONE},
 };
 
 const COLUMNS: &str = "id, user_id, status, version, lines, total, currency, buyer, fingerprint, owed, created_at, \
     updated_at, expires_at, paid_at, shipped_at, delivered_at, cancelled_at, expired_at, reference, carrier, tracking_number";
-
-/// The status of a tombstone: an attempt that was cut and undone.
-pub(super) const TOMBSTONE: i64 = 9;
 
 pub(super) fn record(db: &Connection, new: Vec<NewOrder>) -> Result<Vec<Recorded>, Fault> {
     let mut insert = db.prepare_cached(
@@ -70,15 +66,12 @@ pub(super) fn list(
     filter: &OrderFilter,
     request: &PageRequest,
 ) -> Result<Page<Order>, Fault> {
-    let filters = format!("orders {filter:?}");
-    let end = || (i64::MAX, OrderId::from_bytes([0xff; 16]));
-    let (at, id) =
-        request.after.as_ref().map_or_else(|| Ok(end()), |cursor| cursor.place(&filters))?;
+    let (at, id) = filter.after(request)?;
     let mut sql = format!("SELECT {COLUMNS} FROM orders WHERE (created_at, id) < (?, ?)");
     let mut values = vec![Value::from(at), Value::from(id.bytes().to_vec())];
     match filter.status {
         // Written out, so that the partial indexes apply.
-        Some(status) => write!(sql, " AND status = {}", status_code(status)),
+        Some(status) => write!(sql, " AND status = {}", status.code()),
         None => write!(sql, " AND status <> {TOMBSTONE}"),
     }
     .map_err(holdfast_types::Error::internal)?;
@@ -91,9 +84,7 @@ pub(super) fn list(
     let mut query = db.prepare_cached(&sql)?;
     let orders =
         query.query_map(rusqlite::params_from_iter(values), order)?.collect::<Result<_, _>>()?;
-    Ok(Page::cut(orders, request.limit, |order| {
-        Cursor::new(&filters, &(order.created_at.as_millis(), order.id))
-    }))
+    Ok(Page::cut(orders, request.limit, |order| filter.place(order)))
 }
 
 /// Those of the users whose orders still say something about them.
@@ -167,44 +158,12 @@ fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Timestamp>> {
     Ok(row.get::<_, Option<i64>>(index)?.map(Timestamp::from_millis))
 }
 
-pub(super) const fn status_code(status: Status) -> i64 {
-    match status {
-        Status::Placed => 0,
-        Status::Paid => 1,
-        Status::Shipped => 2,
-        Status::Delivered => 3,
-        Status::Cancelled => 4,
-        Status::Expired => 5,
-    }
+pub(super) fn status(column: usize, code: i64) -> rusqlite::Result<Status> {
+    Status::from_code(code).map_err(|error| damaged(column, error))
 }
 
-pub(super) const fn status(column: usize, code: i64) -> rusqlite::Result<Status> {
-    match code {
-        0 => Ok(Status::Placed),
-        1 => Ok(Status::Paid),
-        2 => Ok(Status::Shipped),
-        3 => Ok(Status::Delivered),
-        4 => Ok(Status::Cancelled),
-        5 => Ok(Status::Expired),
-        other => Err(rusqlite::Error::IntegralValueOutOfRange(column, other)),
-    }
-}
-
-pub(super) const fn settlement_code(settlement: Settlement) -> i64 {
-    match settlement {
-        Settlement::Keep => 0,
-        Settlement::Release => 1,
-        Settlement::Ship => 2,
-    }
-}
-
-pub(super) const fn settlement(column: usize, code: i64) -> rusqlite::Result<Settlement> {
-    match code {
-        0 => Ok(Settlement::Keep),
-        1 => Ok(Settlement::Release),
-        2 => Ok(Settlement::Ship),
-        other => Err(rusqlite::Error::IntegralValueOutOfRange(column, other)),
-    }
+pub(super) fn settlement(column: usize, code: i64) -> rusqlite::Result<Settlement> {
+    Settlement::from_code(code).map_err(|error| damaged(column, error))
 }
 
 fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {

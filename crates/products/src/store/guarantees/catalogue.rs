@@ -206,11 +206,23 @@ async fn audit_sees_what_was_tampered_with() {
         let product = bench.product("A", 10).await;
         bench.reserve(&bench.command(&[(product, 2)])).await.unwrap();
         bench.assert_sound().await;
-        let Database::Sqlite(db) = &bench.fresh.database;
-        db.write(|db| Ok(db.execute("UPDATE stock SET reserved = 1", [])?)).await.unwrap();
+        tamper(&bench.fresh.database, 1).await.unwrap();
         assert!(!bench.store.audit().await.unwrap().findings.is_empty());
-        let oversold = db.write(|db| Ok(db.execute("UPDATE stock SET reserved = 11", [])?)).await;
+        let oversold = tamper(&bench.fresh.database, 11).await;
         assert!(oversold.is_err(), "the database itself refuses to oversell");
     })
     .await;
+}
+
+/// Changes what is reserved behind the shop's back.
+async fn tamper(database: &Database, reserved: i64) -> Result<()> {
+    match database {
+        Database::Sqlite(db) => {
+            let sql = "UPDATE stock SET reserved = ?1";
+            db.write(move |db| Ok(db.execute(sql, [reserved]).map(|_| ())?)).await
+        }
+        Database::Postgres(db) => {
+            db.query("UPDATE stock SET reserved = $1", &[&reserved]).await.map(|_| ())
+        }
+    }
 }

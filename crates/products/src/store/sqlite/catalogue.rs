@@ -1,17 +1,17 @@
 //! Writing products.
 
+use std::collections::HashMap;
+
 use holdfast_storage::sqlite::Fault;
 use holdfast_types::{Code, Error, Operation, Result, fold};
 use rusqlite::Connection;
 
 use super::{journal::Journal, rows};
 use crate::model::{
-    BatchItem, BatchMode, BatchOutcome, BatchRequest, Change, Movement, NewProduct, Product,
-    Status, Upsert, upsert,
+    BatchOutcome, BatchRequest, Change, Movement, Product, Status, Written, decide_batch,
 };
 
-pub(super) fn create(db: &Connection, new: &NewProduct) -> Result<Product, Fault> {
-    let product = Product::new(new);
+pub(super) fn create(db: &Connection, product: &Product) -> Result<(), Fault> {
     let details = &product.details;
     db.prepare_cached(
         "INSERT INTO products (id, sku, name, sort_name, description, category, images, metadata, price, currency,
@@ -42,8 +42,7 @@ pub(super) fn create(db: &Connection, new: &NewProduct) -> Result<Product, Fault
     )?
     .execute((seq, product.quantity))?;
     Journal::prepare(db)?.append(seq, &product.creation())?;
-    index_words(db, seq, &product)?;
-    Ok(product)
+    index_words(db, seq, product)
 }
 
 /// Writes a changed product back, and the movement that the change made.
@@ -105,55 +104,22 @@ fn sku_taken(error: rusqlite::Error) -> Fault {
 
 pub(super) fn write_batch(
     db: &Connection,
-    request: BatchRequest,
+    request: &BatchRequest,
     operation: &Operation,
     change: Change,
 ) -> Result<Vec<BatchOutcome>, Fault> {
-    let mut outcomes = Vec::with_capacity(request.items.len());
-    let (mode, rights) = (request.mode, (request.overwrite, request.is_admin));
-    for (index, item) in request.items.into_iter().enumerate() {
-        let written = item
-            .map_err(Fault::from)
-            .and_then(|item| write_item(db, item, rights, operation, change));
-        let outcome = match written {
-            Ok(outcome) => outcome,
-            Err(Fault::Refused(error)) if mode == BatchMode::Partial => {
-                let current = conflicting(db, &error)?;
-                BatchOutcome::Refused(error, current)
-            }
-            Err(Fault::Refused(error)) => return Err(error.with("index", index).into()),
-            Err(fault) => return Err(fault),
-        };
-        outcomes.push(outcome);
+    let mut existing = HashMap::new();
+    for sku in request.skus() {
+        if let Some(product) = rows::find_by_sku(db, &sku)? {
+            existing.insert(sku, product);
+        }
+    }
+    let (outcomes, written) = decide_batch(request, existing, operation, change)?;
+    for written in &written {
+        match written {
+            Written::Created(product) => create(db, product)?,
+            Written::Updated(product, movement) => save(db, product, movement.as_ref())?,
+        }
     }
     Ok(outcomes)
-}
-
-/// The product that a version conflict names.
-fn conflicting(db: &Connection, error: &Error) -> Result<Option<Product>, Fault> {
-    let named = error.extras().get("productId").and_then(|id| id.as_str()?.parse().ok());
-    match named {
-        Some(id) if error.code() == Code::VersionConflict => rows::get(db, id),
-        _ => Ok(None),
-    }
-}
-
-fn write_item(
-    db: &Connection,
-    item: BatchItem,
-    rights: (bool, bool),
-    operation: &Operation,
-    change: Change,
-) -> Result<BatchOutcome, Fault> {
-    let existing = match &item.details.sku {
-        Some(sku) => rows::find_by_sku(db, sku)?,
-        None => None,
-    };
-    Ok(match upsert(item, existing, rights, operation, change)? {
-        Upsert::Create(new) => BatchOutcome::Created(create(db, &new)?),
-        Upsert::Update(product, movement) => {
-            save(db, &product, movement.as_ref())?;
-            BatchOutcome::Updated(product)
-        }
-    })
 }

@@ -3,13 +3,13 @@
 use std::fmt::Write;
 
 use holdfast_storage::sqlite::Fault;
-use holdfast_types::{Cursor, Page, PageRequest, ProductId, Result, fold};
+use holdfast_types::{Page, PageRequest, Result};
 use rusqlite::{Connection, types::Value};
 
 use super::rows;
 use crate::{
     model::Product,
-    store::{ProductFilter, SortKey},
+    store::{Place, ProductFilter, SortKey},
 };
 
 pub(super) fn list(
@@ -29,19 +29,10 @@ pub(super) fn list(
         SortKey::Price => "p.price",
     };
     let (compare, direction) = if filter.sort.ascending { (">", "ASC") } else { ("<", "DESC") };
-    if let Some(cursor) = &request.after {
-        let id: ProductId;
-        let key = match filter.sort.key {
-            SortKey::Name => {
-                let place: (String, ProductId) = cursor.place(&filter.text)?;
-                id = place.1;
-                Value::from(place.0)
-            }
-            SortKey::CreatedAt | SortKey::Price => {
-                let place: (i64, ProductId) = cursor.place(&filter.text)?;
-                id = place.1;
-                Value::from(place.0)
-            }
+    if let Some(place) = filter.after(request)? {
+        let (key, id) = match place {
+            Place::Name(name, id) => (Value::from(name), id),
+            Place::Number(number, id) => (Value::from(number), id),
         };
         let _ = write!(sql, " AND ({column}, p.id) {compare} (?, ?)");
         values.extend([key, Value::from(id.bytes().to_vec())]);
@@ -52,17 +43,7 @@ pub(super) fn list(
     let products = query
         .query_map(rusqlite::params_from_iter(values), rows::product)?
         .collect::<Result<_, _>>()?;
-    Ok(Page::cut(products, request.limit, |product| place(filter, product)))
-}
-
-fn place(filter: &ProductFilter, product: &Product) -> Cursor {
-    match filter.sort.key {
-        SortKey::CreatedAt => {
-            Cursor::new(&filter.text, &(product.created_at.as_millis(), product.id))
-        }
-        SortKey::Name => Cursor::new(&filter.text, &(fold(&product.details.name), product.id)),
-        SortKey::Price => Cursor::new(&filter.text, &(product.details.price.amount, product.id)),
-    }
+    Ok(Page::cut(products, request.limit, |product| filter.place(product)))
 }
 
 fn add_filters(sql: &mut String, values: &mut Vec<Value>, filter: &ProductFilter) {

@@ -88,7 +88,7 @@ pub(super) fn json<T: serde::de::DeserializeOwned>(
     serde_json::from_str(row.get_ref(index)?.as_str()?).map_err(|error| damaged(index, error))
 }
 
-fn damaged(
+pub(super) fn damaged(
     index: usize,
     error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> rusqlite::Error {

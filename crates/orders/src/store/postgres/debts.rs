@@ -1,0 +1,78 @@
+//! What orders owe to products, and the fate of reservations without an order.
+
+use std::collections::HashMap;
+
+use holdfast_storage::postgres::{Fault, Postgres, Row, Tx};
+use holdfast_types::{OrderId, Result, Settlement, Timestamp};
+use uuid::Uuid;
+
+use crate::{model::Status, store::TOMBSTONE};
+
+/// Debts that one round pays.
+const ROUND: i64 = 100;
+
+pub(super) async fn standing(
+    db: &Postgres,
+    before: Timestamp,
+) -> Result<Vec<(OrderId, Settlement)>> {
+    let sql = "SELECT id, owed FROM orders WHERE owed IS NOT NULL AND updated_at <= $1 ORDER BY updated_at LIMIT $2";
+    let rows = db.query(sql, &[&before.as_millis(), &ROUND]).await?;
+    rows.iter()
+        .map(|row| Ok((OrderId::new(row.get(0)), Settlement::from_code(row.get(1))?)))
+        .collect()
+}
+
+pub(super) async fn strike(tx: Tx, debts: &[(OrderId, Settlement)]) -> Result<(), Fault> {
+    let mut debts = debts.to_vec();
+    debts.sort_unstable_by_key(|(id, _)| *id);
+    let ids: Vec<Uuid> = debts.iter().map(|(id, _)| id.uuid()).collect();
+    let codes: Vec<i64> = debts.iter().map(|(_, settlement)| settlement.code()).collect();
+    tx.query("SELECT FROM orders WHERE id = ANY($1) ORDER BY id FOR UPDATE", &[&ids]).await?;
+    let sql =
+        "UPDATE orders o SET owed = NULL FROM unnest($1::uuid[], $2::bigint[]) AS n (id, owed)
+               WHERE o.id = n.id AND o.owed = n.owed";
+    tx.execute(sql, &[&ids, &codes]).await.map(|_| ())
+}
+
+/// Puts tombstones where there is no order, then reads what is there.
+pub(super) async fn judge(
+    tx: Tx,
+    ids: &[OrderId],
+    now: Timestamp,
+) -> Result<Vec<(OrderId, Settlement)>, Fault> {
+    let mut uuids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    uuids.sort_unstable();
+    tx.execute(
+        "INSERT INTO orders (id, user_id, status, version, lines, total, currency, fingerprint, created_at, updated_at)
+         SELECT id, '00000000-0000-0000-0000-000000000000', $2, 0, '[]', 0, '', '', $3, $3 FROM unnest($1::uuid[]) AS n (id)
+         ON CONFLICT (id) DO NOTHING",
+        &[&uuids, &TOMBSTONE, &now.as_millis()],
+    )
+    .await?;
+    let rows = tx.query("SELECT id, status FROM orders WHERE id = ANY($1)", &[&uuids]).await?;
+    let judge = |row: &Row| {
+        let settlement = match row.get(1) {
+            TOMBSTONE => Settlement::Release,
+            code => Status::from_code(code)?.settlement(),
+        };
+        Ok((OrderId::new(row.get(0)), settlement))
+    };
+    let judged: HashMap<OrderId, Settlement> = rows.iter().map(judge).collect::<Result<_>>()?;
+    Ok(ids.iter().filter_map(|id| judged.get(id).map(|settlement| (*id, *settlement))).collect())
+}
+
+/// Erases what orders say about buyers, those of one user in one statement.
+pub(super) async fn erase_buyers(tx: Tx, users: &[Uuid]) -> Result<(), Fault> {
+    for user in users {
+        let sql = "UPDATE orders SET buyer = NULL WHERE id IN
+                   (SELECT id FROM orders WHERE user_id = $1 AND buyer IS NOT NULL ORDER BY id FOR UPDATE)";
+        tx.execute(sql, &[user]).await?;
+    }
+    Ok(())
+}
+
+/// Those of the users whose orders still say something about them.
+pub(super) async fn with_buyer(db: &Postgres, users: &[Uuid]) -> Result<Vec<Uuid>> {
+    let sql = "SELECT DISTINCT user_id FROM orders WHERE user_id = ANY($1) AND buyer IS NOT NULL";
+    Ok(db.query(sql, &[&users]).await?.iter().map(|row| row.get(0)).collect())
+}

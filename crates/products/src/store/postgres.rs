@@ -1,0 +1,189 @@
+//! Products on PostgreSQL.
+
+mod audit;
+mod catalogue;
+mod confirmations;
+mod journal;
+mod lists;
+mod reservations;
+mod rows;
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_trait::async_trait;
+use holdfast_storage::{
+    Gathered,
+    postgres::{Postgres, operations},
+};
+use holdfast_types::{
+    Answer, Basis, BatchId, Error, Given, Operation, OrderId, Page, PageRequest, ProductId, Random,
+    ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp, Unconfirmed,
+};
+use uuid::Uuid;
+
+use super::{Audit, ProductFilter, ProductStore, Render, RenderBatch};
+use crate::model::{BatchRequest, Change, Movement, NewProduct, Product, ProductPatch};
+
+const MIGRATIONS: &[&str] = &[include_str!("../../migrations/postgres-0001.sql")];
+const OPERATIONS: &str = "products_operations";
+
+#[derive(Debug)]
+pub(super) struct PostgresProducts {
+    db: Postgres,
+    looked_up: Gathered<ProductId, Arc<Product>>,
+}
+
+impl PostgresProducts {
+    pub(super) async fn open(db: Postgres, random: &Random) -> Result<(Self, Secret)> {
+        db.migrate("products", MIGRATIONS).await?;
+        let secret = db.secret("products", random).await?;
+        let reader = db.clone();
+        let looked_up = Gathered::new(move |ids| {
+            let db = reader.clone();
+            async move { get_all(&db, &ids).await }
+        });
+        Ok((Self { db, looked_up }, secret))
+    }
+
+    /// Changes one product, once per operation.
+    async fn change(
+        &self,
+        id: ProductId,
+        operation: &Operation,
+        at: Timestamp,
+        render: Render,
+        change: impl Fn(&mut Product) -> Result<Option<Movement>> + Send + Sync,
+    ) -> Result<Given> {
+        let change = &change;
+        self.db
+            .transaction(|tx| async move {
+                let effect = async {
+                    let found = rows::lock_one(&tx, id).await?;
+                    let mut product = found.ok_or_else(|| Error::not_found("product"))?;
+                    let sku = product.details.sku.clone();
+                    let movement = change(&mut product)?;
+                    catalogue::save(&tx, &product, sku.as_deref(), movement).await?;
+                    Ok(render(&product)?)
+                };
+                operations::once(&tx, OPERATIONS, operation, at, effect).await
+            })
+            .await
+    }
+}
+
+async fn get_all(db: &Postgres, ids: &[ProductId]) -> Result<HashMap<ProductId, Arc<Product>>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let rows = db.query(&format!("{} WHERE p.id = ANY($1)", rows::SELECT), &[&ids]).await?;
+    let products = rows.iter().map(|row| Ok(Arc::new(rows::product(row)?)));
+    products.map(|product| product.map(|product: Arc<Product>| (product.id, product))).collect()
+}
+
+#[async_trait]
+impl ProductStore for PostgresProducts {
+    async fn create(&self, new: &NewProduct) -> Result<(Product, bool)> {
+        let product = &Product::new(new);
+        self.db.transaction(|tx| async move { catalogue::create(&tx, product).await }).await
+    }
+
+    async fn get(&self, id: ProductId) -> Result<Option<Arc<Product>>> {
+        self.looked_up.get(id).await
+    }
+
+    async fn list(&self, filter: &ProductFilter, request: &PageRequest) -> Result<Page<Product>> {
+        lists::list(&self.db, filter, request).await
+    }
+
+    async fn categories(&self) -> Result<Vec<(String, i64)>> {
+        lists::categories(&self.db).await
+    }
+
+    async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
+        operations::replay(&self.db, OPERATIONS, operation).await
+    }
+
+    async fn edit(
+        &self,
+        id: ProductId,
+        (patch, basis): (&ProductPatch, &Basis),
+        operation: &Operation,
+        change: Change,
+        render: Render,
+    ) -> Result<Given> {
+        let edit = |product: &mut Product| product.edit(patch, basis, change);
+        self.change(id, operation, change.at, render, edit).await
+    }
+
+    async fn adjust(
+        &self,
+        id: ProductId,
+        (delta, reason): (i64, &str),
+        operation: &Operation,
+        change: Change,
+        render: Render,
+    ) -> Result<Given> {
+        let adjust = |product: &mut Product| product.adjust(delta, reason, change).map(Some);
+        self.change(id, operation, change.at, render, adjust).await
+    }
+
+    async fn archive(
+        &self,
+        id: ProductId,
+        basis: &Basis,
+        operation: &Operation,
+        change: Change,
+        render: Render,
+    ) -> Result<Given> {
+        let archive = |product: &mut Product| product.archive(basis, change).map(|()| None);
+        self.change(id, operation, change.at, render, archive).await
+    }
+
+    async fn write_batch(
+        &self,
+        request: BatchRequest,
+        operation: &Operation,
+        change: Change,
+        render: RenderBatch,
+    ) -> Result<Given> {
+        let request = &request;
+        self.db
+            .transaction(|tx| async move {
+                let effect = async {
+                    let written = catalogue::write_batch(&tx, request, operation, change).await?;
+                    Ok(render(&written)?)
+                };
+                operations::once(&tx, OPERATIONS, operation, change.at, effect).await
+            })
+            .await
+    }
+
+    async fn movements(&self, id: ProductId, request: &PageRequest) -> Result<Page<Movement>> {
+        journal::list(&self.db, id, request).await
+    }
+
+    async fn reserve(&self, batch: ReserveBatch, now: Timestamp) -> Result<Vec<Result<Reserved>>> {
+        let batch = &batch;
+        self.db.transaction(|tx| reservations::reserve(tx, batch, now)).await
+    }
+
+    async fn settle(&self, settlements: &[(OrderId, Settlement)], now: Timestamp) -> Result<()> {
+        self.db.transaction(|tx| reservations::settle(tx, settlements, now)).await
+    }
+
+    async fn confirm(&self, batches: &[BatchId]) -> Result<()> {
+        self.db.transaction(|tx| async move { confirmations::confirm(&tx, batches).await }).await
+    }
+
+    async fn unconfirmed(&self, before: Timestamp) -> Result<Vec<Unconfirmed>> {
+        let sql = format!("{} WHERE at < $1 ORDER BY at LIMIT $2", confirmations::SELECT);
+        let rows = self.db.query(&sql, &[&before.as_millis(), &confirmations::SWEEP]).await?;
+        Ok(rows.iter().map(confirmations::unconfirmed_batch).collect())
+    }
+
+    async fn audit(&self) -> Result<Audit> {
+        self.db.snapshot(audit::audit).await
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<()> {
+        operations::forget(&self.db, OPERATIONS, before).await
+    }
+}

@@ -1,0 +1,174 @@
+//! Writing products.
+
+use futures_util::future::{try_join, try_join3};
+use holdfast_storage::postgres::{Fault, Tx};
+use holdfast_types::{Code, Error, Operation, ProductId, Result, fold, words};
+
+use super::{journal, rows};
+use crate::model::{
+    BatchOutcome, BatchRequest, Change, Movement, Product, Status, Written, decide_batch,
+};
+
+/// Creates a product, or finds the one that is there under its id.
+pub(super) async fn create(tx: &Tx, product: &Product) -> Result<(Product, bool), Fault> {
+    if let Some(found) = rows::get(tx, product.id).await? {
+        return Ok((found, true));
+    }
+    if let Some(sku) = &product.details.sku
+        && !take_sku(tx, sku, product.id).await?
+    {
+        // Whoever has it may be the same request, which came twice.
+        let found = rows::get(tx, product.id).await?;
+        return found.map(|product| (product, true)).ok_or_else(|| sku_taken().into());
+    }
+    insert(tx, product).await?;
+    Ok((product.clone(), false))
+}
+
+async fn insert(tx: &Tx, product: &Product) -> Result<(), Fault> {
+    let creation = [(product.id, product.creation())];
+    let inserted = try_join3(
+        insert_details(tx, product),
+        insert_stock(tx, product),
+        journal::append(tx, &creation),
+    );
+    match inserted.await? {
+        (1, 1, ()) => Ok(()),
+        _ => Err(Fault::Stale),
+    }
+}
+
+async fn insert_details(tx: &Tx, product: &Product) -> Result<u64, Fault> {
+    let details = &product.details;
+    tx.execute(
+        "INSERT INTO products (id, sku, name, sort_name, description, category, images, metadata, price, currency,
+                               archived, seller_id, version, details_version, quantity_version, fingerprint,
+                               created_at, updated_at, words)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, 1, 1, $13, $14, $14,
+                 array_to_tsvector($15::text[]))
+         ON CONFLICT (id) DO NOTHING",
+        &[
+            &product.id.uuid(),
+            &details.sku,
+            &details.name,
+            &fold(&details.name),
+            &details.description,
+            &details.category,
+            &serde_json::to_string(&details.images)?,
+            &serde_json::to_string(&details.metadata)?,
+            &details.price.amount,
+            &details.price.currency.as_str(),
+            &(details.status == Status::Archived),
+            &product.seller.uuid(),
+            &product.fingerprint.0.as_slice(),
+            &product.created_at.as_millis(),
+            &words(&product.words()),
+        ],
+    )
+    .await
+}
+
+async fn insert_stock(tx: &Tx, product: &Product) -> Result<u64, Fault> {
+    tx.execute(
+        "INSERT INTO stock (product_id, quantity, reserved, sequence) VALUES ($1, $2, 0, 1)
+         ON CONFLICT (product_id) DO NOTHING",
+        &[&product.id.uuid(), &product.quantity],
+    )
+    .await
+}
+
+/// False when another product has it.
+async fn take_sku(tx: &Tx, sku: &str, product: ProductId) -> Result<bool, Fault> {
+    let sql =
+        "INSERT INTO product_skus (sku, product_id) VALUES ($1, $2) ON CONFLICT (sku) DO NOTHING";
+    Ok(tx.execute(sql, &[&sku, &product.uuid()]).await? == 1)
+}
+
+fn sku_taken() -> Error {
+    Error::new(Code::SkuTaken, "another product has this sku")
+}
+
+/// Writes a changed product back; `sku` is the one that it had.
+pub(super) async fn save(
+    tx: &Tx,
+    product: &Product,
+    sku: Option<&str>,
+    movement: Option<Movement>,
+) -> Result<(), Fault> {
+    if product.details.sku.as_deref() != sku {
+        change_sku(tx, product, sku).await?;
+    }
+    try_join(update(tx, product), save_numbers(tx, product, movement)).await.map(|_| ())
+}
+
+async fn change_sku(tx: &Tx, product: &Product, from: Option<&str>) -> Result<(), Fault> {
+    if let Some(sku) = &product.details.sku
+        && !take_sku(tx, sku, product.id).await?
+    {
+        return Err(sku_taken().into());
+    }
+    tx.execute("DELETE FROM product_skus WHERE sku = $1", &[&from]).await.map(|_| ())
+}
+
+async fn update(tx: &Tx, product: &Product) -> Result<u64, Fault> {
+    let details = &product.details;
+    tx.execute(
+        "UPDATE products SET sku = $2, name = $3, sort_name = $4, description = $5, category = $6, images = $7,
+                metadata = $8, price = $9, currency = $10, archived = $11, version = $12, details_version = $13,
+                quantity_version = $14, updated_at = $15, words = array_to_tsvector($16::text[])
+         WHERE id = $1",
+        &[
+            &product.id.uuid(),
+            &details.sku,
+            &details.name,
+            &fold(&details.name),
+            &details.description,
+            &details.category,
+            &serde_json::to_string(&details.images)?,
+            &serde_json::to_string(&details.metadata)?,
+            &details.price.amount,
+            &details.price.currency.as_str(),
+            &(details.status == Status::Archived),
+            &product.version.0,
+            &product.details_version.0,
+            &product.quantity_version.0,
+            &product.updated_at.as_millis(),
+            &words(&product.words()),
+        ],
+    )
+    .await
+}
+
+async fn save_numbers(tx: &Tx, product: &Product, movement: Option<Movement>) -> Result<(), Fault> {
+    let Some(movement) = movement else { return Ok(()) };
+    journal::set_numbers(tx, [(product.id, product.numbers())]).await?;
+    journal::append(tx, &[(product.id, movement)]).await
+}
+
+pub(super) async fn write_batch(
+    tx: &Tx,
+    request: &BatchRequest,
+    operation: &Operation,
+    change: Change,
+) -> Result<Vec<BatchOutcome>, Fault> {
+    let existing = rows::lock_by_sku(tx, &request.skus()).await?;
+    let (outcomes, mut written) = decide_batch(request, existing, operation, change)?;
+    // Whoever inserts several skus does it in one order.
+    written.sort_by(|one, other| one.product().details.sku.cmp(&other.product().details.sku));
+    for written in written {
+        match written {
+            Written::Created(product) => {
+                if let Some(sku) = &product.details.sku
+                    && !take_sku(tx, sku, product.id).await?
+                {
+                    return Err(Fault::Stale);
+                }
+                insert(tx, &product).await?;
+            }
+            Written::Updated(product, movement) => {
+                save(tx, &product, product.details.sku.as_deref(), movement).await?;
+            }
+        }
+    }
+    Ok(outcomes)
+}

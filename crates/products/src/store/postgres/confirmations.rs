@@ -1,0 +1,40 @@
+//! Batches of reservations whose orders nobody has confirmed. One row stands for a whole batch.
+
+use holdfast_storage::postgres::{Fault, Row, Tx};
+use holdfast_types::{BatchId, OrderId, Result, Timestamp, Unconfirmed};
+use uuid::Uuid;
+
+/// The columns that [`unconfirmed_batch`] reads.
+pub(super) const SELECT: &str = "SELECT id, orders FROM unconfirmed_batches";
+/// Unconfirmed batches that one sweep looks at.
+pub(super) const SWEEP: i64 = 10;
+
+/// Writes down that the orders of a batch were taken stock for.
+pub(super) async fn owe(
+    tx: &Tx,
+    (batch, orders): (BatchId, &[Uuid]),
+    now: Timestamp,
+) -> Result<(), Fault> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let sql = "INSERT INTO unconfirmed_batches (id, orders, at) VALUES ($1, $2, $3)";
+    tx.execute(sql, &[&batch.uuid(), &orders, &now.as_millis()]).await.map(|_| ())
+}
+
+pub(super) async fn confirm(tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {
+    if batches.is_empty() {
+        return Ok(());
+    }
+    let mut ids: Vec<Uuid> = batches.iter().map(|batch| batch.uuid()).collect();
+    ids.sort_unstable();
+    tx.execute("DELETE FROM unconfirmed_batches WHERE id = ANY($1)", &[&ids]).await.map(|_| ())
+}
+
+pub(super) fn unconfirmed_batch(row: &Row) -> Unconfirmed {
+    let orders: Vec<Uuid> = row.get(1);
+    Unconfirmed {
+        batch: BatchId::new(row.get(0)),
+        orders: orders.into_iter().map(OrderId::new).collect(),
+    }
+}

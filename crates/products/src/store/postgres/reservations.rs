@@ -1,0 +1,186 @@
+//! Reservations: the hot path. Lock and load what a batch names, decide each command in turn, save all changes: six
+//! statements, however many orders there are.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use futures_util::future::{try_join, try_join4};
+use holdfast_storage::postgres::{Fault, Row, Tx, bytes};
+use holdfast_types::{
+    BatchId, Fingerprint, OrderId, ProductId, Reservation, ReservationState, ReserveBatch,
+    Reserved, Result, Settlement, Timestamp,
+};
+use uuid::Uuid;
+
+use super::{confirmations, journal, rows};
+use crate::model::{Earlier, Earliers, Numbers, Shelf, ShelfItem, decide_all, settle_all};
+
+pub(super) async fn reserve(
+    tx: Tx,
+    batch: &ReserveBatch,
+    now: Timestamp,
+) -> Result<Vec<Result<Reserved>>, Fault> {
+    let products: BTreeSet<Uuid> =
+        batch.commands.iter().flat_map(|command| &command.items).map(|(id, _)| id.uuid()).collect();
+    let products: Vec<Uuid> = products.into_iter().collect();
+    rows::lock(&tx, &products).await?;
+    // Statements of their own, begun once the rows are locked: they see what those before us committed.
+    let (shelf, earliers) = try_join(shelf(&tx, &products), earliers(&tx, batch)).await?;
+    let decided = decide_all(batch, &earliers, shelf, now);
+    let reservations = decided.reservations(batch);
+    let ids: Vec<Uuid> = reservations.iter().map(|(id, ..)| id.uuid()).collect();
+    try_join4(
+        insert(&tx, &ids, &reservations, now),
+        journal::append(&tx, &decided.movements),
+        journal::set_numbers(&tx, decided.numbers.clone()),
+        confirm_and_owe(&tx, batch, &ids, now),
+    )
+    .await?;
+    Ok(decided.results)
+}
+
+async fn confirm_and_owe(
+    tx: &Tx,
+    batch: &ReserveBatch,
+    ids: &[Uuid],
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let owe: (BatchId, &[Uuid]) = (batch.id, ids);
+    try_join(confirmations::confirm(tx, &batch.confirmed), confirmations::owe(tx, owe, now))
+        .await
+        .map(|_| ())
+}
+
+async fn shelf(tx: &Tx, products: &[Uuid]) -> Result<Shelf, Fault> {
+    let sql = "SELECT p.id, p.sku, p.name, p.price, p.currency, p.archived, s.quantity, s.reserved, s.sequence
+               FROM products p JOIN stock s ON s.product_id = p.id WHERE p.id = ANY($1)";
+    let rows = tx.query(sql, &[&products]).await?;
+    rows.iter().map(shelf_item).collect()
+}
+
+fn shelf_item(row: &Row) -> Result<(ProductId, ShelfItem), Fault> {
+    let Numbers { quantity, reserved, sequence } = rows::numbers(row, 6);
+    let item = ShelfItem {
+        sku: row.get(1),
+        name: row.get(2),
+        price: rows::money(row, 3)?,
+        is_active: !row.get::<_, bool>(5),
+        quantity,
+        reserved,
+        sequence,
+    };
+    Ok((ProductId::new(row.get(0)), item))
+}
+
+/// The reservations of the batch that are there already.
+async fn earliers(tx: &Tx, batch: &ReserveBatch) -> Result<Earliers, Fault> {
+    let ids: Vec<Uuid> = batch.commands.iter().map(|command| command.id.uuid()).collect();
+    let sql = "SELECT id, fingerprint, lines, at FROM reservations WHERE id = ANY($1)";
+    let rows = tx.query(sql, &[&ids]).await?;
+    let earlier = |row: &Row| {
+        let fingerprint = Fingerprint(bytes(row.get(1))?);
+        let at = Timestamp::from_millis(row.get(3));
+        let earlier = Earlier::new(fingerprint, serde_json::from_str(row.get(2))?, at)?;
+        Ok((OrderId::new(row.get(0)), earlier))
+    };
+    rows.iter().map(earlier).collect()
+}
+
+async fn insert(
+    tx: &Tx,
+    ids: &[Uuid],
+    reservations: &[(OrderId, Fingerprint, &Reserved)],
+    now: Timestamp,
+) -> Result<(), Fault> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let fingerprints: Vec<&[u8]> =
+        reservations.iter().map(|(_, fingerprint, _)| fingerprint.0.as_slice()).collect();
+    let lines = reservations.iter().map(|(.., reserved)| serde_json::to_string(&reserved.lines));
+    let lines: Vec<String> = lines.collect::<Result<_, _>>()?;
+    let inserted = tx
+        .execute(
+            "INSERT INTO reservations (id, fingerprint, state, lines, at)
+             SELECT id, fingerprint, 0, lines, $4::bigint
+             FROM unnest($1::uuid[], $2::bytea[], $3::text[]) AS n (id, fingerprint, lines)
+             ON CONFLICT (id) DO NOTHING",
+            &[&ids, &fingerprints, &lines, &now.as_millis()],
+        )
+        .await?;
+    // One of them came in between, from another instance and with other products: look again.
+    if inserted == ids.len() as u64 { Ok(()) } else { Err(Fault::Stale) }
+}
+
+pub(super) async fn settle(
+    tx: Tx,
+    settlements: &[(OrderId, Settlement)],
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let mut ids: Vec<Uuid> = settlements.iter().map(|(id, _)| id.uuid()).collect();
+    ids.sort_unstable();
+    // What a reservation holds never changes, so it says which products to lock first.
+    let sql = "SELECT id, state, lines, at FROM reservations WHERE id = ANY($1)";
+    let found = read(&tx.query(sql, &[&ids]).await?)?;
+    let products: BTreeSet<Uuid> = found
+        .iter()
+        .flat_map(|reservation| &reservation.lines)
+        .map(|line| line.product_id.uuid())
+        .collect();
+    let products: Vec<Uuid> = products.into_iter().collect();
+    rows::lock(&tx, &products).await?;
+    let locked = tx.query(&format!("{sql} ORDER BY id FOR UPDATE"), &[&ids]).await?;
+    let reservations =
+        read(&locked)?.into_iter().map(|found| (found.id, (found.state, found.lines))).collect();
+    let mut numbers = numbers(&tx, &products).await?;
+    let settled = settle_all(settlements, reservations, &mut numbers, now)?;
+    try_join4(
+        set_states(&tx, &settled.states),
+        journal::append(&tx, &settled.movements),
+        journal::set_numbers(&tx, numbers),
+        ship(&tx, &settled.shipped, now),
+    )
+    .await
+    .map(|_| ())
+}
+
+async fn numbers(tx: &Tx, products: &[Uuid]) -> Result<HashMap<ProductId, Numbers>, Fault> {
+    let sql =
+        "SELECT product_id, quantity, reserved, sequence FROM stock WHERE product_id = ANY($1)";
+    let rows = tx.query(sql, &[&products]).await?;
+    Ok(rows.iter().map(|row| (ProductId::new(row.get(0)), rows::numbers(row, 1))).collect())
+}
+
+async fn set_states(tx: &Tx, states: &[(OrderId, ReservationState)]) -> Result<(), Fault> {
+    let ids: Vec<Uuid> = states.iter().map(|(id, _)| id.uuid()).collect();
+    let codes: Vec<i64> = states.iter().map(|(_, state)| state.code()).collect();
+    let sql = "UPDATE reservations r SET state = n.state
+               FROM unnest($1::uuid[], $2::bigint[]) AS n (id, state) WHERE r.id = n.id";
+    tx.execute(sql, &[&ids, &codes]).await.map(|_| ())
+}
+
+/// A shipment changes the quantity, and with it the version.
+async fn ship(tx: &Tx, shipped: &BTreeMap<ProductId, i64>, now: Timestamp) -> Result<(), Fault> {
+    let ids: Vec<Uuid> = shipped.keys().map(|id| id.uuid()).collect();
+    let counts: Vec<i64> = shipped.values().copied().collect();
+    tx.execute(
+        "UPDATE products p SET version = version + n.shipments, quantity_version = version + n.shipments, updated_at = $3
+         FROM unnest($1::uuid[], $2::bigint[]) AS n (id, shipments) WHERE p.id = n.id",
+        &[&ids, &counts, &now.as_millis()],
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Reads `id, state, lines, at`; nothing is said about confirmations.
+pub(super) fn read(rows: &[Row]) -> Result<Vec<Reservation>, Fault> {
+    let reservation = |row: &Row| {
+        Ok(Reservation {
+            id: OrderId::new(row.get(0)),
+            state: ReservationState::from_code(row.get(1))?,
+            confirmed: true,
+            lines: serde_json::from_str(row.get(2))?,
+            at: Timestamp::from_millis(row.get(3)),
+        })
+    };
+    rows.iter().map(reservation).collect()
+}

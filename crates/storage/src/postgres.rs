@@ -1,0 +1,158 @@
+//! PostgreSQL 15 and newer: a pool of connections, and transactions that are run again when they may be.
+//!
+//! Everything is correct at READ COMMITTED: rows that a decision rests on are locked first, in the order of their ids.
+//! Every transaction may be run twice, since a connection can break while its COMMIT is on the way: what it does is
+//! found again under the id of its operation, so the second run tells what the first one did.
+
+mod connect;
+mod fault;
+mod migrate;
+pub mod operations;
+mod tx;
+
+use std::{sync::Arc, time::Duration};
+
+use deadpool_postgres::{Object, Pool};
+use holdfast_types::{Random, Result, Secret};
+use tokio::time::Instant;
+pub use tokio_postgres::{Row, types::ToSql};
+
+pub use fault::{Fault, bytes};
+pub use tx::Tx;
+
+use crate::retry::Patience;
+
+/// A value of a statement.
+pub type Value<'a> = &'a (dyn ToSql + Sync);
+
+/// A query of a list is given up after this long; see also the limits of a session.
+const READ_TIME: Duration = Duration::from_secs(5);
+
+/// A database on a PostgreSQL server. Clones share the pool.
+#[derive(Clone)]
+pub struct Postgres(Arc<Inner>);
+
+struct Inner {
+    pool: Pool,
+    random: Random,
+}
+
+impl std::fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Postgres").finish_non_exhaustive()
+    }
+}
+
+impl Postgres {
+    /// Makes a pool for the server that `url` names; connects at the first use.
+    /// Refuses a connection string that cannot be used.
+    pub fn open(url: &str) -> Result<Self> {
+        Ok(Self(Arc::new(Inner { pool: connect::pool(url)?, random: Random::system() })))
+    }
+
+    /// Runs `job` in one transaction, again and again while what hinders it may pass, for a few seconds.
+    /// `job` must be harmless when it is run twice: the outcome of a COMMIT may be unknown.
+    pub async fn transaction<T, J, F>(&self, job: J) -> Result<T>
+    where
+        J: Fn(Tx) -> F + Send + Sync,
+        F: Future<Output = Result<T, Fault>> + Send,
+        T: Send,
+    {
+        let mut patience = Patience::new(&self.0.random);
+        loop {
+            match self.attempt(&job).await {
+                Err(fault) if fault.may_pass() => patience.wait(fault).await?,
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    async fn attempt<T, J, F>(&self, job: &J) -> Result<T, Fault>
+    where
+        J: Fn(Tx) -> F + Send + Sync,
+        F: Future<Output = Result<T, Fault>> + Send,
+        T: Send,
+    {
+        let running = tx::begin(self.connection().await?, tx::READ_COMMITTED).await?;
+        match job(running.tx()).await {
+            Ok(done) => running.commit().await.map(|()| done),
+            Err(fault) => {
+                running.roll_back(&fault).await;
+                Err(fault)
+            }
+        }
+    }
+
+    /// Runs one query outside of a transaction: it sees one snapshot.
+    pub async fn query(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        let mut patience = Patience::new(&self.0.random);
+        let deadline = Instant::now() + READ_TIME;
+        loop {
+            let found = tokio::time::timeout_at(deadline, self.query_once(sql, values)).await;
+            match found.unwrap_or(Err(Fault::Late)) {
+                Err(fault) if fault.may_pass() => patience.wait(fault).await?,
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    async fn query_once(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Fault> {
+        let client = self.connection().await?;
+        let statement = client.prepare_cached(sql).await?;
+        Ok(client.query(&statement, values).await?)
+    }
+
+    /// The first row of a query, if there is one.
+    pub async fn query_opt(&self, sql: &str, values: &[Value<'_>]) -> Result<Option<Row>> {
+        Ok(self.query(sql, values).await?.into_iter().next())
+    }
+
+    /// Runs `job` on one snapshot of the whole database, for as long as it takes: for audits and exports.
+    pub async fn snapshot<T, J, F>(&self, job: J) -> Result<T>
+    where
+        J: FnOnce(Tx) -> F + Send,
+        F: Future<Output = Result<T, Fault>> + Send,
+        T: Send,
+    {
+        let running = tx::begin(self.connection().await?, tx::SNAPSHOT).await?;
+        let done = job(running.tx()).await?;
+        running.commit().await?;
+        Ok(done)
+    }
+
+    async fn connection(&self) -> Result<Object, Fault> {
+        Ok(self.0.pool.get().await?)
+    }
+
+    /// Brings the tables of `service` up to date; refuses a database that a newer program wrote.
+    pub async fn migrate(
+        &self,
+        service: &'static str,
+        steps: &'static [&'static str],
+    ) -> Result<()> {
+        self.transaction(|tx| migrate::run(tx, service, steps)).await
+    }
+
+    /// The secret of `service`, made at the first call and kept in the database from then on.
+    pub async fn secret(&self, service: &'static str, random: &Random) -> Result<Secret> {
+        let fresh: [u8; 32] = random.bytes();
+        let bytes = self
+            .transaction(|tx| async move {
+                let insert = "INSERT INTO holdfast_secrets (service, secret) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+                tx.execute(insert, &[&service, &fresh.as_slice()]).await?;
+                let select = "SELECT secret FROM holdfast_secrets WHERE service = $1";
+                Ok(fault::bytes(tx.query_one(select, &[&service]).await?.get(0))?)
+            })
+            .await?;
+        Ok(Secret::new(&bytes))
+    }
+
+    /// Answers when the server takes writes: the readiness probe.
+    pub async fn ready(&self) -> Result<()> {
+        let found = self.query_opt("SELECT pg_is_in_recovery()", &[]).await?;
+        match found.is_some_and(|row| row.get(0)) {
+            false => Ok(()),
+            true => Err(fault::standby()),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! One transaction.
+
+use std::{sync::Arc, time::Duration};
+
+use deadpool_postgres::Object;
+use tokio_postgres::Row;
+
+use super::{Fault, Value};
+
+pub(super) const READ_COMMITTED: &str = "BEGIN";
+/// One snapshot for all questions. It may take long, and it holds nobody up.
+pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+    SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 60000";
+/// The server cancels statements sooner; this is for one that does not answer at all.
+const STATEMENT_TIME: Duration = Duration::from_secs(12);
+
+/// A handle on a running transaction.
+#[derive(Clone)]
+pub struct Tx(Arc<Object>);
+
+impl std::fmt::Debug for Tx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tx").finish_non_exhaustive()
+    }
+}
+
+impl Tx {
+    /// The rows of a query.
+    pub async fn query(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Fault> {
+        let query = async {
+            let statement = self.0.prepare_cached(sql).await?;
+            Ok(self.0.query(&statement, values).await?)
+        };
+        tokio::time::timeout(STATEMENT_TIME, query).await.unwrap_or(Err(Fault::Late))
+    }
+
+    /// The first row of a query, if there is one.
+    pub async fn query_opt(&self, sql: &str, values: &[Value<'_>]) -> Result<Option<Row>, Fault> {
+        Ok(self.query(sql, values).await?.into_iter().next())
+    }
+
+    /// The only row of a query.
+    pub async fn query_one(&self, sql: &str, values: &[Value<'_>]) -> Result<Row, Fault> {
+        self.query_opt(sql, values).await?.ok_or_else(|| {
+            Fault::Refused(holdfast_types::Error::internal("a query has no row that must be there"))
+        })
+    }
+
+    /// Runs a statement; says how many rows it touched.
+    pub async fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, Fault> {
+        let execute = async {
+            let statement = self.0.prepare_cached(sql).await?;
+            Ok(self.0.execute(&statement, values).await?)
+        };
+        tokio::time::timeout(STATEMENT_TIME, execute).await.unwrap_or(Err(Fault::Late))
+    }
+
+    /// Runs several statements without values.
+    pub(super) async fn batch(&self, sql: &str) -> Result<(), Fault> {
+        Ok(self.0.batch_execute(sql).await?)
+    }
+}
+
+/// A transaction that has begun. One that is dropped before it ends takes its connection with it, so the server rolls
+/// it back at once.
+pub(super) struct Running(Option<Tx>);
+
+pub(super) async fn begin(connection: Object, how: &'static str) -> Result<Running, Fault> {
+    let running = Running(Some(Tx(Arc::new(connection))));
+    running.tx().batch(how).await?;
+    Ok(running)
+}
+
+impl Running {
+    pub(super) fn tx(&self) -> Tx {
+        self.0.clone().expect("a running transaction has its connection")
+    }
+
+    pub(super) async fn commit(mut self) -> Result<(), Fault> {
+        tokio::time::timeout(STATEMENT_TIME, self.tx().batch("COMMIT"))
+            .await
+            .unwrap_or(Err(Fault::Late))?;
+        self.0 = None;
+        Ok(())
+    }
+
+    pub(super) async fn roll_back(mut self, why: &Fault) {
+        if why.leaves_connection() && self.tx().batch("ROLLBACK").await.is_ok() {
+            self.0 = None;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(object) = self.0.take().and_then(|tx| Arc::into_inner(tx.0)) {
+            drop(Object::take(object));
+        }
+    }
+}

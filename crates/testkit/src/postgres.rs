@@ -1,0 +1,102 @@
+//! A private PostgreSQL cluster in a temporary folder.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use crate::process::{Server, find, folders_in, free_port, give_away, unprivileged};
+
+/// A server may take this long to come up.
+const START: Duration = Duration::from_secs(20);
+
+/// A server of its own, on 127.0.0.1; gone when dropped.
+#[derive(Debug)]
+pub struct PostgresServer {
+    server: Option<Server>,
+    folder: TempDir,
+    port: u16,
+}
+
+/// Where a program of PostgreSQL is, if it is installed.
+#[must_use]
+pub fn postgres_program(name: &str) -> Option<PathBuf> {
+    let versions = folders_in("/usr/lib/postgresql").into_iter();
+    find(name, versions.map(|version| version.join("bin")))
+}
+
+impl PostgresServer {
+    /// Makes a cluster and starts it; `None` when PostgreSQL is not installed.
+    #[must_use]
+    pub fn start() -> Option<Self> {
+        let initdb = postgres_program("initdb")?;
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        give_away(folder.path());
+        let made = unprivileged(&initdb)
+            .args(["--no-sync", "--auth=trust", "--username=holdfast", "--encoding=UTF8"])
+            .args(["--locale=C", "--pgdata"])
+            .arg(folder.path().join("data"))
+            .stdin(Stdio::null())
+            .output()
+            .expect("initdb can be started");
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let mut server = Self { server: None, folder, port: free_port() };
+        server.resume();
+        Some(server)
+    }
+
+    /// Starts the server again after it was killed.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn resume(&mut self) {
+        self.server = None;
+        let postgres = postgres_program("postgres").expect("initdb came with postgres");
+        let mut command = unprivileged(&postgres);
+        command.arg("-D").arg(self.folder.path().join("data")).args(["-p", &self.port.to_string()]);
+        for setting in [
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            "max_connections=200",
+            "shared_buffers=128MB",
+            "max_wal_size=2GB",
+        ] {
+            command.args(["-c", setting]);
+        }
+        self.server = Some(Server::start(command));
+        let deadline = Instant::now() + START;
+        while !self.is_ready() {
+            assert!(Instant::now() < deadline, "PostgreSQL did not come up");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        let ready = postgres_program("pg_isready").expect("initdb came with pg_isready");
+        let port = self.port.to_string();
+        let mut command = Command::new(ready);
+        command.args(["-q", "-h", "127.0.0.1", "-p", &port, "-U", "holdfast", "-d", "postgres"]);
+        command.status().is_ok_and(|status| status.success())
+    }
+
+    /// The process of the postmaster, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.server.as_ref().map(Server::pid)
+    }
+
+    /// The port on 127.0.0.1.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A connection string.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://holdfast@127.0.0.1:{}/postgres", self.port)
+    }
+}
