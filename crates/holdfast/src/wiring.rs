@@ -82,18 +82,18 @@ impl<'a> Opener<'a> {
         self.opened.into_iter().map(|(_, database)| database).collect()
     }
 
-    fn database(&mut self, url: Option<&str>) -> Result<Database> {
+    async fn database(&mut self, url: Option<&str>) -> Result<Database> {
         let location = Location::of(url, &self.config.data_dir)?;
         if let Some((_, database)) = self.opened.iter().find(|(other, _)| *other == location) {
             return Ok(database.clone());
         }
-        let database = Database::open(&location)?;
+        let database = Database::open(&location).await?;
         self.opened.push((location, database.clone()));
         Ok(database)
     }
 
     async fn users(&mut self) -> Result<Users> {
-        let database = self.database(self.config.databases.users.as_deref())?;
+        let database = self.database(self.config.databases.users.as_deref()).await?;
         let limits = &self.config.limits;
         let settings = holdfast_users::Settings {
             issuer: self.config.issuer.clone(),
@@ -106,13 +106,13 @@ impl<'a> Opener<'a> {
     }
 
     async fn products(&mut self) -> Result<Products> {
-        let database = self.database(self.config.databases.products.as_deref())?;
+        let database = self.database(self.config.databases.products.as_deref()).await?;
         let verifier = Arc::clone(&self.verifier);
         Products::open(&database, verifier, self.clock.clone(), self.random.clone()).await
     }
 
     async fn orders(&mut self, catalog: Arc<dyn Catalog>) -> Result<Orders> {
-        let database = self.database(self.config.databases.orders.as_deref())?;
+        let database = self.database(self.config.databases.orders.as_deref()).await?;
         let settings = holdfast_orders::Settings { payment_window: self.config.payment_window };
         let (verifier, timing) =
             (Arc::clone(&self.verifier), (self.clock.clone(), self.random.clone()));

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod guarantees;
+mod mongo;
 mod postgres;
 mod sqlite;
 
@@ -136,6 +137,10 @@ pub(crate) async fn open(
         }
         Database::Postgres(db) => {
             let (store, secret) = postgres::PostgresOrders::open(db.clone(), random).await?;
+            Ok((Arc::new(store), secret))
+        }
+        Database::Mongo(db) => {
+            let (store, secret) = mongo::MongoOrders::open(db.clone(), random).await?;
             Ok((Arc::new(store), secret))
         }
     }

@@ -3,6 +3,7 @@
 mod audit;
 #[cfg(test)]
 mod guarantees;
+mod mongo;
 mod postgres;
 mod sqlite;
 
@@ -186,6 +187,10 @@ pub(crate) async fn open(
         }
         Database::Postgres(db) => {
             let (store, secret) = postgres::PostgresProducts::open(db.clone(), random).await?;
+            Ok((Arc::new(store), secret))
+        }
+        Database::Mongo(db) => {
+            let (store, secret) = mongo::MongoProducts::open(db.clone(), random).await?;
             Ok((Arc::new(store), secret))
         }
     }

@@ -3,6 +3,7 @@
 
 mod gathered;
 pub mod location;
+pub mod mongo;
 pub mod postgres;
 mod retry;
 pub mod sqlite;
@@ -13,6 +14,7 @@ use holdfast_types::{Code, Error, Result};
 
 pub use gathered::Gathered;
 pub use location::Location;
+pub use mongo::Mongo;
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 
@@ -23,14 +25,17 @@ pub enum Database {
     Sqlite(Sqlite),
     /// A database on a PostgreSQL server.
     Postgres(Postgres),
+    /// A database on a MongoDB replica set or sharded cluster.
+    Mongo(Mongo),
 }
 
 impl Database {
     /// Opens the database at `location`. Refuses with a sentence what cannot be used.
-    pub fn open(location: &Location) -> Result<Self> {
+    pub async fn open(location: &Location) -> Result<Self> {
         match location {
             Location::Sqlite(path) => Sqlite::open(path).map(Self::Sqlite),
             Location::Postgres(url) => Postgres::open(url).map(Self::Postgres),
+            Location::Mongo(url) => Mongo::open(url).await.map(Self::Mongo),
         }
     }
 
@@ -39,6 +44,7 @@ impl Database {
         match self {
             Self::Sqlite(db) => db.ready().await,
             Self::Postgres(db) => db.ready().await,
+            Self::Mongo(db) => db.ready().await,
         }
     }
 
@@ -47,7 +53,7 @@ impl Database {
     pub async fn backup(&self, target: &Path) -> Result<()> {
         match self {
             Self::Sqlite(db) => db.backup(target).await,
-            Self::Postgres(_) => {
+            Self::Postgres(_) | Self::Mongo(_) => {
                 let why =
                     "this database is not a file: write a portable dump with `export --all FILE`";
                 Err(Error::new(Code::InvalidParameter, why))

@@ -15,6 +15,8 @@ pub enum Location {
     Sqlite(PathBuf),
     /// A connection string of a PostgreSQL server.
     Postgres(String),
+    /// A connection string of a MongoDB replica set or sharded cluster.
+    Mongo(String),
 }
 
 impl fmt::Debug for Location {
@@ -24,13 +26,14 @@ impl fmt::Debug for Location {
 }
 
 impl Location {
-    /// What `url` names: `sqlite:PATH`, `postgres://…`, or a file in `data_dir` when there is no connection string.
+    /// What `url` names: `sqlite:PATH`, `postgres://…`, `mongodb://…`, or a file in `data_dir` when there is no connection string.
     /// Refuses unknown schemes and missing folders with a sentence.
     pub fn of(url: Option<&str>, data_dir: &Path) -> Result<Self> {
         let Some(url) = url else { return file(&data_dir.join("holdfast.db")) };
         match url.split_once(':') {
             Some(("sqlite", path)) => file(Path::new(path.strip_prefix("//").unwrap_or(path))),
             Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.to_owned())),
+            Some(("mongodb" | "mongodb+srv", _)) => Ok(Self::Mongo(url.to_owned())),
             _ => Err(unknown_scheme(url)),
         }
     }
@@ -41,6 +44,7 @@ impl Location {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgres",
+            Self::Mongo(_) => "mongo",
         }
     }
 
@@ -49,7 +53,7 @@ impl Location {
     pub fn may_exist(&self) -> bool {
         match self {
             Self::Sqlite(path) => path.exists(),
-            Self::Postgres(_) => true,
+            Self::Postgres(_) | Self::Mongo(_) => true,
         }
     }
 }

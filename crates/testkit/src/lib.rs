@@ -1,5 +1,6 @@
 //! Fresh isolated databases for tests, and the servers that they are on.
 
+mod mongo;
 mod postgres;
 mod process;
 
@@ -9,6 +10,7 @@ use holdfast_storage::{Database, Location};
 use holdfast_types::{Clock, Fingerprint, Operation, Random, Timestamp};
 use tempfile::TempDir;
 
+pub use mongo::MongoServer;
 pub use postgres::{PostgresServer, postgres_program};
 
 /// Engines that a test may run on.
@@ -18,11 +20,13 @@ pub enum Engine {
     Sqlite,
     /// A private cluster.
     Postgres,
+    /// A private replica set of one.
+    Mongo,
 }
 
 impl Engine {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+    pub const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mongo];
 
     /// The engine of that name.
     ///
@@ -33,6 +37,7 @@ impl Engine {
         match name {
             "sqlite" => Self::Sqlite,
             "postgres" => Self::Postgres,
+            "mongo" => Self::Mongo,
             _ => panic!("there is no engine {name}"),
         }
     }
@@ -43,6 +48,7 @@ impl Engine {
         match self {
             Self::Sqlite => "sqlite",
             Self::Postgres => "postgres",
+            Self::Mongo => "mongo",
         }
     }
 }
@@ -54,6 +60,8 @@ pub enum Home {
     Folder(TempDir),
     /// A PostgreSQL server.
     Postgres(PostgresServer),
+    /// A MongoDB server.
+    Mongo(MongoServer),
 }
 
 impl Home {
@@ -63,10 +71,11 @@ impl Home {
     /// # Panics
     /// When the engine is not installed and `CI` is set, or does not start.
     #[must_use]
-    pub fn of(engine: Engine) -> Option<Self> {
+    pub async fn of(engine: Engine) -> Option<Self> {
         let home = match engine {
             Engine::Sqlite => tempfile::tempdir().ok().map(Self::Folder),
             Engine::Postgres => PostgresServer::start().map(Self::Postgres),
+            Engine::Mongo => MongoServer::start().await.map(Self::Mongo),
         };
         if home.is_none() {
             assert!(std::env::var_os("CI").is_none(), "{} is not installed", engine.name());
@@ -87,6 +96,7 @@ impl Home {
                 format!("sqlite:{}", folder.path().join("holdfast.db").display())
             }
             Self::Postgres(server) => server.url(),
+            Self::Mongo(server) => server.url(),
         }
     }
 }
@@ -104,9 +114,9 @@ pub struct Fresh {
 }
 
 impl Fresh {
-    fn new(home: Home) -> Self {
+    async fn new(home: Home) -> Self {
         let location = Location::of(Some(&home.url()), "".as_ref()).expect("the home is there");
-        let database = Database::open(&location).expect("a new home can hold a database");
+        let database = Database::open(&location).await.expect("a new home can hold a database");
         let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
         Self { database, clock, random: Random::seeded(7), _home: home }
     }
@@ -118,10 +128,10 @@ where
     F: Future<Output = ()>,
 {
     for engine in Engine::ALL {
-        let Some(home) = Home::of(engine) else { continue };
+        let Some(home) = Home::of(engine).await else { continue };
         // Dropped quietly when the test passes; a failure says where it happened.
         let _told = Told(engine.name());
-        test(Fresh::new(home)).await;
+        test(Fresh::new(home).await).await;
     }
 }
 

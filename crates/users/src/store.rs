@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod guarantees;
+mod mongo;
 mod postgres;
 mod sqlite;
 
@@ -169,6 +170,10 @@ pub(crate) async fn open(
         }
         Database::Postgres(db) => {
             let (store, secret) = postgres::PostgresUsers::open(db.clone(), random).await?;
+            Ok((Arc::new(store), secret))
+        }
+        Database::Mongo(db) => {
+            let (store, secret) = mongo::MongoUsers::open(db.clone(), random).await?;
             Ok((Arc::new(store), secret))
         }
     }

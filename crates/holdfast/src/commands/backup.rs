@@ -22,7 +22,8 @@ pub(crate) async fn backup(config: &Config, target: &Path) -> Result<ExitCode> {
         ));
     }
     require_existing(config)?;
-    let database = Database::open(&Location::of(names.orders.as_deref(), &config.data_dir)?)?;
+    let database =
+        Database::open(&Location::of(names.orders.as_deref(), &config.data_dir)?).await?;
     database.backup(target).await?;
     let size = std::fs::metadata(target).map_err(Error::internal)?.len();
     print(&format!("Wrote {} ({size} bytes)\n", target.display()))?;

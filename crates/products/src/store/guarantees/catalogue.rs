@@ -1,6 +1,7 @@
 //! Products, their journal, their lists, and the audit.
 
 use super::*;
+use holdfast_storage::mongo::doc;
 
 #[tokio::test]
 async fn create() {
@@ -223,6 +224,14 @@ async fn tamper(database: &Database, reserved: i64) -> Result<()> {
         }
         Database::Postgres(db) => {
             db.query("UPDATE stock SET reserved = $1", &[&reserved]).await.map(|_| ())
+        }
+        Database::Mongo(db) => {
+            let change = doc! {"$set": {"reserved": reserved}};
+            db.transaction(|tx| {
+                let change = change.clone();
+                async move { tx.update_all("products", doc! {}, change).await.map(|_| ()) }
+            })
+            .await
         }
     }
 }

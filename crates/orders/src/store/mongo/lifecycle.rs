@@ -1,0 +1,125 @@
+//! Recording orders, and the steps of their lifecycle.
+
+use std::collections::HashMap;
+
+use holdfast_storage::mongo::{Document, Fault, Mongo, Query, Tx, doc, fields};
+use holdfast_types::{Error, OrderId, Result, Settlement, Timestamp, UserId};
+
+use super::documents::{self, ORDERS};
+use crate::{
+    model::{Action, Order},
+    store::Recorded,
+};
+
+/// Orders that one round of expiry takes.
+const EXPIRY: i64 = 100;
+/// Debts that one round pays.
+const ROUND: i64 = 100;
+
+/// Records those whose id is free. If one of them comes in between, all of it is done again.
+pub(super) async fn record(tx: Tx, orders: &[Order]) -> Result<Vec<Recorded>, Fault> {
+    let ids: Vec<OrderId> = orders.iter().map(|order| order.id).collect();
+    let found = documents::find(&tx, &ids).await?;
+    let mut before: HashMap<OrderId, Document> = found
+        .into_iter()
+        .map(|found| Ok((fields::id(&found, "_id")?, found)))
+        .collect::<Result<_>>()?;
+    let new = orders.iter().filter(|order| !before.contains_key(&order.id));
+    tx.insert(ORDERS, new.map(documents::placed).collect::<Result<_, _>>()?).await?;
+    let outcome = |order: &Order| match before.remove(&order.id) {
+        None => Ok(Recorded::New(order.clone())),
+        Some(found) if documents::is_tombstone(&found) => Ok(Recorded::Undone),
+        Some(found) => Ok(Recorded::Before(documents::order(&found)?)),
+    };
+    orders.iter().map(outcome).collect()
+}
+
+pub(super) async fn transition(
+    tx: &Tx,
+    id: OrderId,
+    action: &Action,
+    by: Option<UserId>,
+    now: Timestamp,
+) -> Result<Order, Fault> {
+    let found = documents::find(tx, &[id]).await?.pop();
+    let found = found.filter(|found| !documents::is_tombstone(found));
+    let mut order = documents::order(&found.ok_or_else(|| Error::not_found("order"))?)?;
+    let before = order.version;
+    if let Some(event) = order.take(action, by, now)? {
+        let like = doc! {"_id": fields::uuid(id.uuid()), "version": before.0};
+        tx.update(ORDERS, vec![(like, documents::step(&order, &event))]).await?;
+    }
+    Ok(order)
+}
+
+/// Orders whose time has come.
+pub(super) async fn due(db: &Mongo, now: Timestamp) -> Result<Vec<OrderId>> {
+    let query = Query {
+        filter: doc! {"status": 0, "expires_at": {"$exists": true, "$lte": now.as_millis()}},
+        sort: Some(doc! {"expires_at": 1}),
+        limit: Some(EXPIRY),
+        projection: Some(doc! {"_id": 1}),
+    };
+    db.find(ORDERS, &query).await?.iter().map(|found| fields::id(found, "_id")).collect()
+}
+
+/// Expires those of `due` that are still only placed.
+pub(super) async fn expire(tx: Tx, due: &[OrderId], now: Timestamp) -> Result<Vec<OrderId>, Fault> {
+    let mut expired = Vec::with_capacity(due.len());
+    for id in due {
+        match transition(&tx, *id, &Action::Expire, None, now).await {
+            Ok(_) => expired.push(*id),
+            Err(Fault::Refused(_)) => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(expired)
+}
+
+/// Debts that stand, oldest first.
+pub(super) async fn standing(db: &Mongo, before: Timestamp) -> Result<Vec<(OrderId, Settlement)>> {
+    let query = Query {
+        filter: doc! {"owed": {"$exists": true}, "updated_at": {"$lte": before.as_millis()}},
+        sort: Some(doc! {"updated_at": 1}),
+        limit: Some(ROUND),
+        projection: Some(doc! {"owed": 1}),
+    };
+    let debt = |found: &Document| {
+        Ok((fields::id(found, "_id")?, Settlement::from_code(fields::number(found, "owed")?)?))
+    };
+    db.find(ORDERS, &query).await?.iter().map(debt).collect()
+}
+
+/// Strikes out debts that are still the ones that stand.
+pub(super) async fn strike(tx: Tx, debts: &[(OrderId, Settlement)]) -> Result<(), Fault> {
+    for settlement in [Settlement::Keep, Settlement::Release, Settlement::Ship] {
+        let ids = debts.iter().filter(|(_, owed)| *owed == settlement);
+        let ids: Vec<_> = ids.map(|(id, _)| fields::uuid(id.uuid())).collect();
+        if !ids.is_empty() {
+            let like = doc! {"_id": {"$in": ids}, "owed": settlement.code()};
+            tx.update_all(ORDERS, like, doc! {"$unset": {"owed": ""}}).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts tombstones where there is no order, and says what must become of the reservations.
+pub(super) async fn judge(
+    tx: Tx,
+    ids: &[OrderId],
+    now: Timestamp,
+) -> Result<Vec<(OrderId, Settlement)>, Fault> {
+    let found = documents::find(&tx, ids).await?;
+    let judge = |found: &Document| {
+        let settlement = match documents::is_tombstone(found) {
+            true => Settlement::Release,
+            false => documents::order(found)?.status.settlement(),
+        };
+        Ok((fields::id(found, "_id")?, settlement))
+    };
+    let judged: HashMap<OrderId, Settlement> = found.iter().map(judge).collect::<Result<_>>()?;
+    let missing = ids.iter().filter(|id| !judged.contains_key(id));
+    tx.insert(ORDERS, missing.map(|id| documents::tombstone(*id, now)).collect()).await?;
+    let fate = |id: &OrderId| (*id, judged.get(id).copied().unwrap_or(Settlement::Release));
+    Ok(ids.iter().map(fate).collect())
+}

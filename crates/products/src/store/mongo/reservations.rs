@@ -1,0 +1,217 @@
+//! Reservations: the hot path. Load what a batch names, decide each command in turn, save all changes: a handful of
+//! commands, however many orders there are. Every change of a product is guarded by the number of its last movement.
+
+use std::collections::{BTreeSet, HashMap};
+
+use holdfast_storage::mongo::{Document, Fault, Query, Tx, doc, fields};
+use holdfast_types::{
+    BatchId, Fingerprint, OrderId, ProductId, Reservation, ReservationState, ReserveBatch,
+    Reserved, Result, Settlement, Timestamp, Unconfirmed,
+};
+
+use super::{
+    documents::{self, PRODUCTS},
+    journal,
+};
+use crate::model::{Earlier, Earliers, Numbers, Shelf, ShelfItem, decide_all, settle_all};
+
+const RESERVATIONS: &str = "reservations";
+pub(super) const UNCONFIRMED: &str = "unconfirmed_batches";
+
+pub(super) async fn reserve(
+    tx: Tx,
+    batch: &ReserveBatch,
+    now: Timestamp,
+) -> Result<Vec<Result<Reserved>>, Fault> {
+    let products: BTreeSet<ProductId> =
+        batch.commands.iter().flat_map(|command| &command.items).map(|(id, _)| *id).collect();
+    let shelf = shelf(&tx, products).await?;
+    let before: HashMap<ProductId, Numbers> = shelf.iter().map(numbers_of).collect();
+    let decided = decide_all(batch, &earliers(&tx, batch).await?, shelf, now);
+    let changes = decided.numbers.iter().map(|(id, after)| (*id, before[id], *after));
+    tx.update(PRODUCTS, changes.map(change).collect()).await?;
+    let reservations = decided.reservations(batch);
+    owe(&tx, batch.id, &reservations, now).await?;
+    let documents = reservations.into_iter().map(document).collect::<Result<_, Fault>>()?;
+    tx.insert(RESERVATIONS, documents).await?;
+    journal::append(&tx, &decided.movements).await?;
+    confirm(&tx, &batch.confirmed).await?;
+    Ok(decided.results)
+}
+
+async fn shelf(tx: &Tx, products: BTreeSet<ProductId>) -> Result<Shelf, Fault> {
+    let products: Vec<ProductId> = products.into_iter().collect();
+    let wanted = doc! {"sku": 1, "name": 1, "price": 1, "currency": 1, "archived": 1, "quantity": 1, "reserved": 1,
+    "sequence": 1};
+    let query = Query { projection: Some(wanted), ..documents::among(&products) };
+    let found = tx.find(PRODUCTS, &query).await?;
+    Ok(found.iter().map(shelf_item).collect::<Result<_>>()?)
+}
+
+fn shelf_item(found: &Document) -> Result<(ProductId, ShelfItem)> {
+    let Numbers { quantity, reserved, sequence } = documents::numbers(found)?;
+    let item = ShelfItem {
+        sku: fields::optional_text(found, "sku")?,
+        name: fields::text(found, "name")?.to_owned(),
+        price: documents::money(found)?,
+        is_active: !fields::flag(found, "archived")?,
+        quantity,
+        reserved,
+        sequence,
+    };
+    Ok((fields::id(found, "_id")?, item))
+}
+
+fn numbers_of((id, item): (&ProductId, &ShelfItem)) -> (ProductId, Numbers) {
+    let ShelfItem { quantity, reserved, sequence, .. } = item;
+    (*id, Numbers { quantity: *quantity, reserved: *reserved, sequence: *sequence })
+}
+
+/// What a product must still be like, and what is added to its numbers.
+fn change((id, before, after): (ProductId, Numbers, Numbers)) -> (Document, Document) {
+    let like = doc! {"_id": fields::uuid(id.uuid()), "sequence": before.sequence};
+    let add = doc! {
+        "quantity": after.quantity - before.quantity,
+        "reserved": after.reserved - before.reserved,
+        "sequence": after.sequence - before.sequence,
+    };
+    (like, doc! {"$inc": add})
+}
+
+/// The reservations of the batch that are there already.
+async fn earliers(tx: &Tx, batch: &ReserveBatch) -> Result<Earliers, Fault> {
+    let ids: Vec<OrderId> = batch.commands.iter().map(|command| command.id).collect();
+    let earlier = |found: &Document| {
+        let fingerprint = fields::fingerprint(found, "fingerprint")?;
+        let lines = fields::json(found, "lines")?;
+        Ok((
+            fields::id(found, "_id")?,
+            Earlier::new(fingerprint, lines, fields::time(found, "at")?)?,
+        ))
+    };
+    Ok(tx.find(RESERVATIONS, &among(&ids)).await?.iter().map(earlier).collect::<Result<_>>()?)
+}
+
+fn among(ids: &[OrderId]) -> Query {
+    let ids: Vec<_> = ids.iter().map(|id| fields::uuid(id.uuid())).collect();
+    Query::of(doc! {"_id": {"$in": ids}})
+}
+
+fn document(
+    (id, fingerprint, reserved): (OrderId, Fingerprint, &Reserved),
+) -> Result<Document, Fault> {
+    Ok(doc! {
+        "_id": fields::uuid(id.uuid()),
+        "fingerprint": fields::binary(&fingerprint.0),
+        "state": ReservationState::Held.code(),
+        "lines": serde_json::to_string(&reserved.lines)?,
+        "at": reserved.at.as_millis(),
+    })
+}
+
+pub(super) async fn settle(
+    tx: Tx,
+    settlements: &[(OrderId, Settlement)],
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let ids: Vec<OrderId> = settlements.iter().map(|(id, _)| *id).collect();
+    let found = tx.find(RESERVATIONS, &among(&ids)).await?;
+    let found = found.iter().map(reservation).collect::<Result<Vec<_>>>()?;
+    let products: BTreeSet<ProductId> = found
+        .iter()
+        .flat_map(|reservation| &reservation.lines)
+        .map(|line| line.product_id)
+        .collect();
+    let products: Vec<ProductId> = products.into_iter().collect();
+    let wanted = Some(doc! {"quantity": 1, "reserved": 1, "sequence": 1, "version": 1});
+    let query = Query { projection: wanted, ..documents::among(&products) };
+    let (mut before, mut versions) = (HashMap::new(), HashMap::new());
+    for found in tx.find(PRODUCTS, &query).await? {
+        let id: ProductId = fields::id(&found, "_id")?;
+        before.insert(id, documents::numbers(&found)?);
+        versions.insert(id, fields::number(&found, "version")?);
+    }
+    let reservations =
+        found.into_iter().map(|found| (found.id, (found.state, found.lines))).collect();
+    let mut after = before.clone();
+    let settled = settle_all(settlements, reservations, &mut after, now)?;
+    let moved = after.into_iter().filter(|(id, after)| before[id] != *after);
+    let mut changes: Vec<_> = moved.map(|(id, after)| (id, before[&id], after)).collect();
+    changes.sort_unstable_by_key(|(id, ..)| *id);
+    let changes = changes.into_iter().map(|numbers| {
+        let shipments = settled.shipped.get(&numbers.0).copied();
+        let newer = shipments.map(|shipments| versions[&numbers.0] + shipments);
+        ship(change(numbers), newer, now)
+    });
+    tx.update(PRODUCTS, changes.collect()).await?;
+    let states = settled.states.iter().map(|(id, state)| {
+        let like = doc! {"_id": fields::uuid(id.uuid()), "state": ReservationState::Held.code()};
+        (like, doc! {"$set": {"state": state.code()}})
+    });
+    tx.update(RESERVATIONS, states.collect()).await?;
+    journal::append(&tx, &settled.movements).await
+}
+
+/// A shipment changes the quantity, and with it the version.
+fn ship(
+    (like, mut change): (Document, Document),
+    version: Option<i64>,
+    now: Timestamp,
+) -> (Document, Document) {
+    if let Some(version) = version {
+        let newer =
+            doc! {"version": version, "quantity_version": version, "updated_at": now.as_millis()};
+        change.insert("$set", newer);
+    }
+    (like, change)
+}
+
+/// Nothing is said about its confirmation.
+pub(super) fn reservation(found: &Document) -> Result<Reservation> {
+    Ok(Reservation {
+        id: fields::id(found, "_id")?,
+        state: ReservationState::from_code(fields::number(found, "state")?)?,
+        confirmed: true,
+        lines: fields::json(found, "lines")?,
+        at: fields::time(found, "at")?,
+    })
+}
+
+/// Writes down that the orders of a batch were taken stock for. One document stands for the whole batch.
+async fn owe(
+    tx: &Tx,
+    batch: BatchId,
+    taken: &[(OrderId, Fingerprint, &Reserved)],
+    now: Timestamp,
+) -> Result<(), Fault> {
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let orders: Vec<_> = taken.iter().map(|(id, ..)| fields::uuid(id.uuid())).collect();
+    let owed = doc! {"_id": fields::uuid(batch.uuid()), "orders": orders, "at": now.as_millis()};
+    tx.insert(UNCONFIRMED, vec![owed]).await
+}
+
+pub(super) async fn confirm(tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {
+    if batches.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = batches.iter().map(|batch| fields::uuid(batch.uuid())).collect();
+    tx.delete(UNCONFIRMED, doc! {"_id": {"$in": ids}}).await.map(|_| ())
+}
+
+pub(super) fn unconfirmed_batch(found: &Document) -> Result<Unconfirmed> {
+    let orders = found.get_array("orders").map_err(holdfast_types::Error::internal)?;
+    let orders = orders.iter().map(|id| fields::id_of(Some(id))).collect::<Result<_>>()?;
+    Ok(Unconfirmed { batch: fields::id(found, "_id")?, orders })
+}
+
+/// All reservations, and all batches that nobody has confirmed.
+pub(super) async fn all(tx: &Tx) -> Result<(Vec<Reservation>, Vec<Unconfirmed>), Fault> {
+    let reservations = tx.find(RESERVATIONS, &Query::default()).await?;
+    let unconfirmed = tx.find(UNCONFIRMED, &Query::default()).await?;
+    Ok((
+        reservations.iter().map(reservation).collect::<Result<_>>()?,
+        unconfirmed.iter().map(unconfirmed_batch).collect::<Result<_>>()?,
+    ))
+}

@@ -1,0 +1,203 @@
+//! MongoDB: transactions on a replica set or a sharded cluster, with snapshot reads and majority writes, run again when
+//! they may be.
+//!
+//! Nothing is locked here: a transaction that changes a document which another has changed since its snapshot is
+//! aborted at once and begun afresh after a pause with jitter. What a decision rests on is therefore also written, or
+//! guarded by a unique `_id`. Every transaction may be run twice; see [`crate::postgres`].
+
+mod connect;
+mod fault;
+pub mod fields;
+mod migrate;
+pub mod operations;
+mod tx;
+mod watch;
+
+use std::{sync::Arc, time::Duration};
+
+pub use fault::Fault;
+use futures_util::TryStreamExt;
+use holdfast_types::{Random, Result, Secret};
+pub use mongodb::bson::{self, Bson, Document, doc};
+use mongodb::{Client, options::FindOptions};
+pub use tx::Tx;
+
+use crate::retry::Patience;
+
+/// A query of a list is given up after this long.
+const READ_TIME: Duration = Duration::from_secs(5);
+
+/// A database on a MongoDB server. Clones share the connections.
+#[derive(Clone)]
+pub struct Mongo(Arc<Inner>);
+
+struct Inner {
+    client: Client,
+    database: mongodb::Database,
+    random: Random,
+}
+
+impl std::fmt::Debug for Mongo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mongo").finish_non_exhaustive()
+    }
+}
+
+/// What a query asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// What documents must be like.
+    pub filter: Document,
+    /// The members that are wanted; all when empty.
+    pub projection: Option<Document>,
+    /// In which order.
+    pub sort: Option<Document>,
+    /// How many at most.
+    pub limit: Option<i64>,
+}
+
+impl Query {
+    /// All documents like `filter`.
+    #[must_use]
+    pub fn of(filter: Document) -> Self {
+        Self { filter, ..Self::default() }
+    }
+
+    fn options(&self) -> FindOptions {
+        FindOptions::builder()
+            .projection(self.projection.clone())
+            .sort(self.sort.clone())
+            .limit(self.limit)
+            .build()
+    }
+}
+
+impl Mongo {
+    /// Connects, and refuses what could not keep the promises: a standalone server has no transactions.
+    pub async fn open(url: &str) -> Result<Self> {
+        let (client, database) = connect::connect(url).await?;
+        watch::require_transactions(&database).await?;
+        watch::keep_transactions_short(client.clone());
+        Ok(Self(Arc::new(Inner { client, database, random: Random::system() })))
+    }
+
+    /// Runs `job` in one transaction, again and again while what hinders it may pass, for a few seconds.
+    /// `job` must be harmless when it is run twice: the outcome of a commit may be unknown.
+    pub async fn transaction<T, J, F>(&self, job: J) -> Result<T>
+    where
+        J: Fn(Tx) -> F + Send + Sync,
+        F: Future<Output = Result<T, Fault>> + Send,
+        T: Send,
+    {
+        let mut patience = Patience::new(&self.0.random);
+        loop {
+            match self.attempt(&job, &mut patience).await {
+                Err(fault) if fault.may_pass() => patience.wait(fault).await?,
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    async fn attempt<T, J, F>(&self, job: &J, patience: &mut Patience<'_>) -> Result<T, Fault>
+    where
+        J: Fn(Tx) -> F + Send + Sync,
+        F: Future<Output = Result<T, Fault>> + Send,
+        T: Send,
+    {
+        let tx = Tx::begin(&self.0.client, &self.0.database).await?;
+        match job(tx.clone()).await {
+            Ok(done) => tx.commit(patience).await.map(|()| done),
+            Err(fault) => {
+                tx.abort().await;
+                Err(fault)
+            }
+        }
+    }
+
+    /// The documents of `collection` that a query finds; what a majority has.
+    pub async fn find(&self, collection: &str, query: &Query) -> Result<Vec<Document>> {
+        let mut patience = Patience::new(&self.0.random);
+        loop {
+            let found = tokio::time::timeout(READ_TIME, self.find_once(collection, query)).await;
+            match found.unwrap_or(Err(Fault::Late)) {
+                Err(fault) if fault.may_pass() => patience.wait(fault).await?,
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    async fn find_once(&self, collection: &str, query: &Query) -> Result<Vec<Document>, Fault> {
+        let collection = self.0.database.collection::<Document>(collection);
+        let found = collection.find(query.filter.clone()).with_options(query.options());
+        Ok(found.await?.try_collect().await?)
+    }
+
+    /// The document of `collection` with that id.
+    pub async fn get(
+        &self,
+        collection: &str,
+        id: impl Into<Bson> + Send,
+    ) -> Result<Option<Document>> {
+        Ok(self.find(collection, &Query::of(doc! {"_id": id.into()})).await?.pop())
+    }
+
+    /// The results of an aggregation.
+    pub async fn aggregate(
+        &self,
+        collection: &str,
+        pipeline: Vec<Document>,
+    ) -> Result<Vec<Document>> {
+        let aggregate = async {
+            let collection = self.0.database.collection::<Document>(collection);
+            Ok(collection.aggregate(pipeline).await?.try_collect().await?)
+        };
+        Ok(tokio::time::timeout(READ_TIME, aggregate).await.unwrap_or(Err(Fault::Late))?)
+    }
+
+    /// Runs `job` on one snapshot of the whole database, for as long as it takes: for audits and exports.
+    pub async fn snapshot<T, J, F>(&self, job: J) -> Result<T>
+    where
+        J: FnOnce(Tx) -> F + Send,
+        F: Future<Output = Result<T, Fault>> + Send,
+        T: Send,
+    {
+        Ok(job(Tx::snapshot(&self.0.client, &self.0.database).await?).await?)
+    }
+
+    /// Deletes what is like `filter`, for housekeeping.
+    pub async fn forget(&self, collection: &str, filter: Document) -> Result<()> {
+        let collection = self.0.database.collection::<Document>(collection);
+        Ok(collection.delete_many(filter).await.map(|_| ()).map_err(Fault::from)?)
+    }
+
+    /// Brings the collections of `service` up to date; refuses a database that a newer program wrote.
+    /// A step is a list of commands in Extended JSON that may be run twice.
+    pub async fn migrate(&self, service: &str, steps: &[&str]) -> Result<()> {
+        Ok(migrate::run(&self.0.database, service, steps).await?)
+    }
+
+    /// The secret of `service`, made at the first call and kept in the database from then on.
+    pub async fn secret(&self, service: &str, random: &Random) -> Result<Secret> {
+        let fresh: [u8; 32] = random.bytes();
+        let kept = self
+            .transaction(|tx| async move {
+                let found = tx.get("holdfast_secrets", service).await?;
+                if let Some(found) = found {
+                    return Ok(fields::bytes(&found, "secret")?);
+                }
+                let secret = fields::binary(&fresh);
+                tx.insert("holdfast_secrets", vec![doc! {"_id": service, "secret": secret}])
+                    .await?;
+                Ok(fresh)
+            })
+            .await?;
+        Ok(Secret::new(&kept))
+    }
+
+    /// Answers when a primary takes writes: the readiness probe.
+    pub async fn ready(&self) -> Result<()> {
+        let ping = self.0.database.run_command(doc! {"ping": 1});
+        let ping = tokio::time::timeout(READ_TIME, ping).await;
+        Ok(ping.map_err(|_| Fault::Late)?.map(|_| ()).map_err(Fault::from)?)
+    }
+}

@@ -1,0 +1,42 @@
+//! Migrations: each service numbers its own steps. MongoDB has no transactions for collections and indexes, so every
+//! command of a step may be run twice, and several processes may be at it at once.
+
+use holdfast_types::Error;
+use mongodb::{
+    Database,
+    bson::{Document, doc},
+};
+
+use super::{Fault, fault, fields};
+
+const NAMESPACE_EXISTS: i32 = 48;
+const MIGRATIONS: &str = "holdfast_migrations";
+
+/// Runs the steps that this database has not seen.
+pub(super) async fn run(database: &Database, service: &str, steps: &[&str]) -> Result<(), Fault> {
+    for collection in [MIGRATIONS, "holdfast_secrets"] {
+        create(database, doc! {"create": collection}).await?;
+    }
+    let migrations = database.collection::<Document>(MIGRATIONS);
+    let found = migrations.find_one(doc! {"_id": service}).await?;
+    let found = found.map_or(Ok(0), |found| fields::number(&found, "step"))?;
+    let done = crate::migrations_done(service, found, steps.len())?;
+    for step in &steps[done..] {
+        let commands: Vec<Document> = serde_json::from_str(step)?;
+        for command in commands {
+            create(database, command).await?;
+        }
+    }
+    let known = i64::try_from(steps.len()).map_err(Error::internal)?;
+    let newest = doc! {"$max": {"step": known}, "$setOnInsert": {"turn": 0_i64}};
+    migrations.update_one(doc! {"_id": service}, newest).upsert(true).await?;
+    Ok(())
+}
+
+/// Runs a command that creates something, unless it is there.
+async fn create(database: &Database, command: Document) -> Result<(), Fault> {
+    match database.run_command(command).await {
+        Err(error) if fault::code(&error) == Some(NAMESPACE_EXISTS) => Ok(()),
+        done => Ok(done.map(|_| ())?),
+    }
+}

@@ -1,0 +1,52 @@
+//! Kept answers: a mutation and its answer are stored in one transaction, so a repeat is answered and not run again.
+
+use holdfast_types::{Answer, Error, Given, Operation, Result, Timestamp, reused};
+use mongodb::bson::{Document, doc};
+
+use super::{Fault, Mongo, Tx, fields};
+
+/// The answer that `operation` was given before, if any.
+/// Refuses with `idempotency-key-reused` when the earlier request had another content.
+pub async fn replay(db: &Mongo, collection: &str, operation: &Operation) -> Result<Option<Answer>> {
+    let found = db.get(collection, fields::uuid(operation.id)).await?;
+    found.map(|found| answer(&found, operation)).transpose()
+}
+
+fn answer(found: &Document, operation: &Operation) -> Result<Answer> {
+    if fields::fingerprint(found, "fingerprint")? != operation.fingerprint {
+        return Err(reused());
+    }
+    let status = u16::try_from(fields::number(found, "status")?).map_err(Error::internal)?;
+    let etag = fields::optional_text(found, "etag")?;
+    Ok(Answer { status, etag, body: fields::blob(found, "body")? })
+}
+
+/// Runs `effect` once per operation: a repeat gets the kept answer. Two that run at once meet at the `_id`: the later
+/// one is run again.
+pub async fn once(
+    tx: &Tx,
+    collection: &str,
+    operation: &Operation,
+    now: Timestamp,
+    effect: impl Future<Output = Result<Answer, Fault>>,
+) -> Result<Given, Fault> {
+    if let Some(found) = tx.get(collection, fields::uuid(operation.id)).await? {
+        return Ok(Given { answer: answer(&found, operation)?, replayed: true });
+    }
+    let answer = effect.await?;
+    let kept = doc! {
+        "_id": fields::uuid(operation.id),
+        "fingerprint": fields::binary(&operation.fingerprint.0),
+        "status": i64::from(answer.status),
+        "etag": answer.etag.clone(),
+        "body": fields::binary(&answer.body),
+        "at": now.as_millis(),
+    };
+    tx.insert(collection, vec![kept]).await?;
+    Ok(Given { answer, replayed: false })
+}
+
+/// Forgets answers given before `before`.
+pub async fn forget(db: &Mongo, collection: &str, before: Timestamp) -> Result<()> {
+    db.forget(collection, doc! {"at": {"$lt": before.as_millis()}}).await
+}

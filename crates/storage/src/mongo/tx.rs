@@ -1,0 +1,185 @@
+//! One transaction, or one snapshot.
+
+use std::{sync::Arc, time::Duration};
+
+use mongodb::{
+    Client, ClientSession, Database,
+    bson::{Bson, Document, doc},
+    options::{ReadConcern, TransactionOptions},
+};
+use tokio::sync::Mutex;
+
+use super::{Fault, Query, connect, fields};
+use crate::retry::Patience;
+
+/// An operation that is not answered by then is given up.
+const OPERATION_TIME: Duration = Duration::from_secs(10);
+
+/// A handle on a running transaction.
+#[derive(Clone)]
+pub struct Tx {
+    session: Arc<Mutex<ClientSession>>,
+    database: Database,
+}
+
+impl std::fmt::Debug for Tx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tx").finish_non_exhaustive()
+    }
+}
+
+async fn in_time<T>(
+    operation: impl Future<Output = mongodb::error::Result<T>>,
+) -> Result<T, Fault> {
+    match tokio::time::timeout(OPERATION_TIME, operation).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(Fault::Late),
+    }
+}
+
+impl Tx {
+    pub(super) async fn begin(client: &Client, database: &Database) -> Result<Self, Fault> {
+        let mut session = in_time(client.start_session().into_future()).await?;
+        let options = TransactionOptions::builder()
+            .read_concern(ReadConcern::snapshot())
+            .write_concern(connect::sure())
+            .max_commit_time(OPERATION_TIME)
+            .build();
+        in_time(session.start_transaction().with_options(options).into_future()).await?;
+        Ok(Self { session: Arc::new(Mutex::new(session)), database: database.clone() })
+    }
+
+    pub(super) async fn snapshot(client: &Client, database: &Database) -> Result<Self, Fault> {
+        let session = in_time(client.start_session().snapshot(true).into_future()).await?;
+        Ok(Self { session: Arc::new(Mutex::new(session)), database: database.clone() })
+    }
+
+    pub(super) async fn commit(&self, patience: &mut Patience<'_>) -> Result<(), Fault> {
+        let mut session = self.session.lock().await;
+        loop {
+            match in_time(session.commit_transaction().into_future()).await {
+                Err(fault) if fault.is_unknown_commit() => patience.wait(fault).await?,
+                done => return done,
+            }
+        }
+    }
+
+    pub(super) async fn abort(&self) {
+        let mut session = self.session.lock().await;
+        // What cannot be aborted now is aborted by the server, soon.
+        let _ = in_time(session.abort_transaction().into_future()).await;
+    }
+
+    /// The documents of `collection` that a query finds.
+    pub async fn find(&self, collection: &str, query: &Query) -> Result<Vec<Document>, Fault> {
+        let collection = self.database.collection::<Document>(collection);
+        let mut session = self.session.lock().await;
+        let find = collection.find(query.filter.clone()).with_options(query.options());
+        let mut cursor = in_time(find.session(&mut *session).into_future()).await?;
+        let mut found = Vec::new();
+        while let Some(document) =
+            in_time(async { cursor.next(&mut session).await.transpose() }).await?
+        {
+            found.push(document);
+        }
+        Ok(found)
+    }
+
+    /// The document of `collection` with that id.
+    pub async fn get(
+        &self,
+        collection: &str,
+        id: impl Into<Bson> + Send,
+    ) -> Result<Option<Document>, Fault> {
+        Ok(self.find(collection, &Query::of(doc! {"_id": id.into()})).await?.pop())
+    }
+
+    /// The results of an aggregation.
+    pub async fn aggregate(
+        &self,
+        collection: &str,
+        pipeline: Vec<Document>,
+    ) -> Result<Vec<Document>, Fault> {
+        let collection = self.database.collection::<Document>(collection);
+        let mut session = self.session.lock().await;
+        let mut cursor = collection.aggregate(pipeline).session(&mut *session).await?;
+        let mut found = Vec::new();
+        while let Some(document) = cursor.next(&mut session).await.transpose()? {
+            found.push(document);
+        }
+        Ok(found)
+    }
+
+    /// Inserts documents. One whose `_id` is taken ends the transaction, which then looks again.
+    pub async fn insert(&self, collection: &str, documents: Vec<Document>) -> Result<(), Fault> {
+        if documents.is_empty() {
+            return Ok(());
+        }
+        let count = documents.len();
+        let inserted = self.write("insert", collection, "documents", documents).await?;
+        if inserted == count { Ok(()) } else { Err(Fault::Stale) }
+    }
+
+    /// Changes one document for each pair of what it must be like and what to do with it. One that is not like that any
+    /// more makes the decision stale.
+    pub async fn update(
+        &self,
+        collection: &str,
+        changes: Vec<(Document, Document)>,
+    ) -> Result<(), Fault> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let count = changes.len();
+        let changes = changes.into_iter().map(|(like, change)| doc! {"q": like, "u": change});
+        let matched = self.write("update", collection, "updates", changes.collect()).await?;
+        if matched == count { Ok(()) } else { Err(Fault::Stale) }
+    }
+
+    /// Changes all documents like `filter`; says how many there were.
+    pub async fn update_all(
+        &self,
+        collection: &str,
+        filter: Document,
+        change: Document,
+    ) -> Result<usize, Fault> {
+        let changes = vec![doc! {"q": filter, "u": change, "multi": true}];
+        self.write("update", collection, "updates", changes).await
+    }
+
+    /// Deletes all documents like `filter`; says how many there were.
+    pub async fn delete(&self, collection: &str, filter: Document) -> Result<usize, Fault> {
+        let deletes = vec![doc! {"q": filter, "limit": 0}];
+        self.write("delete", collection, "deletes", deletes).await
+    }
+
+    /// Runs a write command of several statements; says how many documents it met.
+    async fn write(
+        &self,
+        command: &str,
+        collection: &str,
+        member: &str,
+        statements: Vec<Document>,
+    ) -> Result<usize, Fault> {
+        let mut session = self.session.lock().await;
+        let run = self.database.run_command(doc! {command: collection, member: statements});
+        let reply = in_time(run.session(&mut *session).into_future()).await?;
+        if let Ok(errors) = reply.get_array("writeErrors")
+            && let Some(Bson::Document(error)) = errors.first()
+        {
+            return Err(write_error(error)?);
+        }
+        let count = fields::number(&reply, "n")?;
+        usize::try_from(count).map_err(|error| holdfast_types::Error::internal(error).into())
+    }
+}
+
+/// A statement that failed: somebody was faster, or something is wrong.
+fn write_error(error: &Document) -> Result<Fault, Fault> {
+    const DUPLICATE_KEY: i64 = 11000;
+    const WRITE_CONFLICT: i64 = 112;
+    match fields::number(error, "code")? {
+        DUPLICATE_KEY | WRITE_CONFLICT => Ok(Fault::Stale),
+        _ => Ok(Fault::Refused(holdfast_types::Error::internal(error.to_string()))),
+    }
+}
