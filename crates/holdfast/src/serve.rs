@@ -5,6 +5,7 @@ use std::{
     sync::Arc, time::Duration,
 };
 
+use holdfast_storage::Location;
 use holdfast_types::{Clock, Code, Error, Random, Result};
 use holdfast_users::FirstAdministrator;
 use holdfast_web::{Endpoint, Envelope, Load, Server, ServerLimits, Tls, Trust, listen};
@@ -177,8 +178,8 @@ fn greet(
     let url = format!("{scheme}://{address}");
     let mut text = format!("Holdfast {} holds fast on {url}\n", env!("CARGO_PKG_VERSION"));
     text.push_str(&format!("  Docs   {url}/docs\n"));
-    let place = config.databases.orders.clone();
-    let place = place.unwrap_or_else(|| config.data_dir.join("holdfast.db").display().to_string());
+    let place = Location::of(config.databases.orders.as_deref(), &config.data_dir);
+    let place = place.map_or_else(|_| String::new(), |place| place.describe());
     text.push_str(&format!("  Data   {place}\n"));
     if let Some(administrator) = administrator {
         text.push_str(&introduce(administrator));

@@ -48,6 +48,20 @@ impl Location {
         }
     }
 
+    /// The place in words, without passwords.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Sqlite(path) => path.display().to_string(),
+            Self::Postgres(url) | Self::Mongo(url) => {
+                let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+                let rest = rest.split('?').next().unwrap_or_default();
+                let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+                format!("{scheme}://{place}")
+            }
+        }
+    }
+
     /// False when this is a file that is not there yet.
     #[must_use]
     pub fn may_exist(&self) -> bool {

@@ -71,11 +71,11 @@ impl Home {
     /// # Panics
     /// When the engine is not installed and `CI` is set, or does not start.
     #[must_use]
-    pub async fn of(engine: Engine) -> Option<Self> {
+    pub fn of(engine: Engine) -> Option<Self> {
         let home = match engine {
             Engine::Sqlite => tempfile::tempdir().ok().map(Self::Folder),
             Engine::Postgres => PostgresServer::start().map(Self::Postgres),
-            Engine::Mongo => MongoServer::start().await.map(Self::Mongo),
+            Engine::Mongo => MongoServer::start().map(Self::Mongo),
         };
         if home.is_none() {
             assert!(std::env::var_os("CI").is_none(), "{} is not installed", engine.name());
@@ -128,7 +128,7 @@ where
     F: Future<Output = ()>,
 {
     for engine in Engine::ALL {
-        let Some(home) = Home::of(engine).await else { continue };
+        let Some(home) = Home::of(engine) else { continue };
         // Dropped quietly when the test passes; a failure says where it happened.
         let _told = Told(engine.name());
         test(Fresh::new(home).await).await;

@@ -67,15 +67,17 @@ impl Member {
 
 impl MongoServer {
     /// Starts a replica set of one; `None` when MongoDB is not installed.
-    pub async fn start() -> Option<Self> {
-        Self::start_members(1).await
+    #[must_use]
+    pub fn start() -> Option<Self> {
+        Self::start_members(1)
     }
 
     /// Starts a replica set; `None` when MongoDB is not installed.
     ///
     /// # Panics
     /// When it does not come up.
-    pub async fn start_members(count: usize) -> Option<Self> {
+    #[must_use]
+    pub fn start_members(count: usize) -> Option<Self> {
         let members: Vec<Member> =
             (0..count).map(|_| Member::start(true)).collect::<Option<_>>()?;
         let hosts = members.iter().enumerate().map(|(number, member)| {
@@ -87,10 +89,12 @@ impl MongoServer {
             "members": hosts.collect::<Vec<_>>(),
             "settings": {"electionTimeoutMillis": 1000, "heartbeatIntervalMillis": 200},
         };
-        let admin = members[0].client().await.database("admin");
-        admin.run_command(doc! {"replSetInitiate": config}).await.expect("it can be initiated");
+        in_runtime(async {
+            let admin = members[0].client().await.database("admin");
+            admin.run_command(doc! {"replSetInitiate": config}).await.expect("it can be initiated");
+        });
         let server = Self { members };
-        server.wait_for_primary().await;
+        server.wait_for_primary();
         Some(server)
     }
 
@@ -104,7 +108,11 @@ impl MongoServer {
     ///
     /// # Panics
     /// When none is elected in time.
-    pub async fn wait_for_primary(&self) -> usize {
+    pub fn wait_for_primary(&self) -> usize {
+        in_runtime(self.primary())
+    }
+
+    async fn primary(&self) -> usize {
         let deadline = Instant::now() + START;
         loop {
             for (number, member) in self.members.iter().enumerate() {
@@ -144,4 +152,14 @@ impl MongoServer {
 async fn is_primary(member: &Member) -> bool {
     let hello = member.client().await.database("admin").run_command(doc! {"hello": 1}).await;
     hello.is_ok_and(|hello| hello.get_bool("isWritablePrimary").unwrap_or(false))
+}
+
+/// Runs `future` beside whatever runtime the caller is in. Servers are started outside of it: they end with the thread
+/// that started them.
+fn in_runtime<T: Send>(future: impl Future<Output = T> + Send) -> T {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime can be made").block_on(future)
+    };
+    std::thread::scope(|scope| scope.spawn(run).join().expect("the server comes up"))
 }

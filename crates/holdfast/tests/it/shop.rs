@@ -10,6 +10,7 @@ use std::{
 use bytes::Bytes;
 use holdfast_cluster::{SlotState, State};
 use holdfast_drill::connection::{Answer, Connection};
+use holdfast_testkit::{Engine, Home};
 use hyper::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -23,6 +24,8 @@ pub(crate) struct Shop {
     pub url: String,
     pub folder: TempDir,
     pub child: Option<Child>,
+    /// The database's server, on engines that have one.
+    _home: Option<Home>,
     settings: Vec<(String, String)>,
     arguments: Vec<String>,
 }
@@ -40,21 +43,32 @@ impl Shop {
 
     /// A shop as another command than `serve`.
     pub(crate) fn start_as(arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+        let mut settings = owned(settings);
+        let home = match engine() {
+            Engine::Sqlite => None,
+            engine => Some(Home::of(engine).expect("the engine that was asked for is installed")),
+        };
+        if let Some(home) = &home
+            && !settings.iter().any(|(name, _)| name.contains("DB"))
+        {
+            settings.push(("DB_CONNECTION_STRING".to_owned(), home.url()));
+        }
+        Self::start_on(home, arguments, settings)
+    }
+
+    /// A shop whose databases are said in its settings.
+    fn start_on(home: Option<Home>, arguments: &[&str], settings: Vec<(String, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings: Vec<_> = settings
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
         let (child, url) = spawn(folder.path(), &arguments, &settings, 0);
-        Self { url, folder, child: Some(child), settings, arguments }
+        Self { url, folder, child: Some(child), _home: home, settings, arguments }
     }
 
     /// A shop that somebody else started.
     pub(crate) fn elsewhere(url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (settings, arguments) = (Vec::new(), Vec::new());
-        Self { url: url.to_owned(), folder, child: None, settings, arguments }
+        Self { url: url.to_owned(), folder, child: None, _home: None, settings, arguments }
     }
 
     /// Ends the process without warning, as a crash would, and starts another on the same data and port.
@@ -167,6 +181,16 @@ fn command(folder: &Path, settings: &[(String, String)]) -> Command {
     command.env("HOLDFAST_ADMIN_PASSWORD", ADMIN_PASSWORD);
     command.envs(settings.iter().map(|(name, value)| (name, value)));
     command
+}
+
+fn owned(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+    settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// The engine that the tests are to run on.
+#[expect(clippy::disallowed_methods, reason = "the test command says it in the environment")]
+pub(crate) fn engine() -> Engine {
+    std::env::var("HOLDFAST_TEST_ENGINE").map_or(Engine::Sqlite, |name| Engine::named(&name))
 }
 
 /// Whether the tests are to run against several processes instead of one.
