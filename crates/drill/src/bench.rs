@@ -1,7 +1,9 @@
 //! The shop beside its limits, in one run: what the machine could do if the shop did nothing.
 
 mod limits;
+mod private;
 mod raw;
+mod transactions;
 
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use crate::{
 };
 
 pub use limits::serve_bare;
+pub use private::PrivateShop;
 use raw::{RawConnection, authority};
 
 /// Products that spread orders go to.
@@ -35,6 +38,8 @@ pub struct Plan {
     pub orders: usize,
     /// The address of a bare server that answers the same bytes; see [`serve_bare`].
     pub bare_url: String,
+    /// The database server of the shop, if it has one.
+    pub database: Option<String>,
 }
 
 /// A shop that is measured.
@@ -89,9 +94,16 @@ pub async fn bench(
         None => None,
     };
     let (mut bare, mut rows) = (Vec::new(), Vec::new());
+    let mut server: Vec<(String, Vec<f64>)> = Vec::new();
     for round in 0..ROUNDS {
         bare.push(read_rate(&plan.bare_url, "/", plan).await?);
         rows.push(limits::row_rate(plan.orders)?);
+        for (place, (name, rate)) in server_round(plan).await?.into_iter().enumerate() {
+            if round == 0 {
+                server.push((name, Vec::new()));
+            }
+            server[place].1.push(rate);
+        }
         shop.measure(plan, round).await?;
         if let Some(other) = &mut other {
             other.measure(plan, round).await?;
@@ -101,7 +113,7 @@ pub async fn bench(
         let (low, high) = (smallest(rates), largest(rates));
         let share = median(rates) / median(limit);
         format!(
-            "{name:<44} {:>9.0}/s  ({low:.0} to {high:.0})  {share:.2} of {of}\n",
+            "{name:<58} {:>9.0}/s  ({low:.0} to {high:.0})  {share:.2} of {of}\n",
             median(rates)
         )
     };
@@ -110,6 +122,15 @@ pub async fn bench(
     tell(&line("limit: the same rows, fsynced batches of 256", &rows, &rows, "its limit"));
     tell(&line("orders, spread over 64 products", &shop.spread, &rows, "its limit"));
     tell(&line("orders, one hot product", &shop.hot, &rows, "its limit"));
+    for (name, rates) in &server {
+        tell(&line(&format!("server: {name}"), rates, rates, "itself"));
+        let (what, own) = match name {
+            name if name.contains("select") => ("product reads", &shop.reads),
+            name if name.contains("hot") => ("orders, one hot product", &shop.hot),
+            _ => ("orders, spread over 64 products", &shop.spread),
+        };
+        tell(&line(&format!("  {what}"), own, rates, "the server's"));
+    }
     if let Some(other) = other {
         let of = "the other";
         tell(&line("beside: product reads", &other.reads, &shop.reads, of));
@@ -117,6 +138,17 @@ pub async fn bench(
         tell(&line("beside: orders, one hot product", &other.hot, &shop.hot, of));
     }
     Ok(())
+}
+
+/// What the database server does without a shop.
+async fn server_round(plan: &Plan) -> Result<Vec<(String, f64)>> {
+    match &plan.database {
+        Some(url) if url.starts_with("postgres") => transactions::postgres_round(url, plan.read_time),
+        Some(url) if url.starts_with("mongodb") => {
+            transactions::mongo_round(url, plan.read_time).await
+        }
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// Reads per second of `path`.

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use holdfast_drill::{
     Result,
     accounts::{Account, sign_in},
-    bench::{Plan, bench, serve_bare},
+    bench::{bench, serve_bare, Plan, PrivateShop},
     connection::Connection,
     generate,
     load::{Behaviour, Repeat},
@@ -64,6 +64,9 @@ enum Drill {
         /// Another shop, such as a cluster, to measure in the same rounds: http://HOST:PORT
         #[arg(long)]
         beside: Option<String>,
+        /// Start a database server of this engine and a shop on it, and measure that: sqlite, postgres or mongo
+        #[arg(long, conflicts_with = "url")]
+        engine: Option<String>,
         #[command(flatten)]
         load: LoadFlags,
         #[command(flatten)]
@@ -161,9 +164,13 @@ async fn run(drill: Drill) -> Result<ExitCode> {
             let seller = seller.sign_in(&load.url).await?;
             Ok(tell_report(&sale(&seller, stock, buyers, load.accounts, &load.behaviour()).await?))
         }
-        Drill::Bench { seconds, orders, beside, load, seller } => {
+        Drill::Bench { seconds, orders, beside, engine, mut load, seller } => {
             let rounds = (Duration::from_secs(seconds), orders);
-            run_bench(rounds, &load, &seller, beside.as_deref()).await
+            let start = |engine: String| PrivateShop::start(&engine, &seller.password);
+            let private = engine.map(start).transpose()?;
+            load.url = private.as_ref().map_or(load.url, |shop| shop.url.clone());
+            let database = private.as_ref().map(|shop| shop.database.clone());
+            run_bench(rounds, (&load, &seller), beside.as_deref(), database).await
         }
         Drill::Generate { folder, products, baskets } => {
             generate::generate(&folder, products, baskets)?;
@@ -188,9 +195,9 @@ async fn run(drill: Drill) -> Result<ExitCode> {
 /// Measures beside a bare server in a process of its own.
 async fn run_bench(
     (read_time, orders): (Duration, usize),
-    load: &LoadFlags,
-    seller: &SellerFlags,
+    (load, seller): (&LoadFlags, &SellerFlags),
     beside: Option<&str>,
+    database: Option<String>,
 ) -> Result<ExitCode> {
     let other = match beside {
         Some(url) => Some((seller.sign_in(url).await?, url)),
@@ -213,7 +220,7 @@ async fn run_bench(
         .spawn()
         .map_err(|error| error.to_string())?;
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let plan = Plan { behaviour, read_time, orders, bare_url: format!("http://{address}") };
+    let plan = Plan { behaviour, read_time, orders, bare_url: format!("http://{address}"), database };
     let other = other.as_ref().map(|(seller, url)| (seller, *url));
     let result = bench(&seller, other, &plan, tell).await;
     bare.kill().and_then(|()| bare.wait()).map_err(|error| error.to_string())?;

@@ -118,6 +118,9 @@ pub(crate) enum Command {
         /// Update products whose sku exists already
         #[arg(long)]
         overwrite: bool,
+        /// Bring a whole shop, written with `export --all`, into the configured databases instead
+        #[arg(long, conflicts_with = "overwrite")]
+        all: bool,
     },
     /// Write the products of a running shop to a CSV file that `import` reads
     Export {
@@ -126,9 +129,24 @@ pub(crate) enum Command {
         /// The shop
         #[arg(long, default_value = "http://127.0.0.1:3000")]
         url: String,
+        /// Write the whole shop from the configured databases instead: a portable dump for any engine
+        #[arg(long, requires = "file")]
+        all: bool,
+    },
+    /// Bring a whole shop from a file that `export --all` wrote into the configured databases; as `import --all`
+    Restore {
+        /// The file
+        file: PathBuf,
     },
     /// Audit the database: nothing oversold, no order lost or doubled. Exits with 1 when a promise is broken
-    Check,
+    Check {
+        /// Make stock follow the orders first: after restoring copies that were not taken at the same moment. The shop
+        /// must not be running
+        #[arg(long)]
+        repair: bool,
+    },
+    /// Bring the databases up to date, and nothing else; `serve` does it too. Ten may do it at once
+    Migrate,
     /// Write a consistent copy of the database while the shop goes on
     Backup {
         /// The copy; must not exist yet

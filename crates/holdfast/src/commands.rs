@@ -7,7 +7,9 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod export;
 pub(crate) mod import;
+pub(crate) mod migrate;
 pub(crate) mod openapi;
+pub(crate) mod portable;
 mod shop;
 pub(crate) mod user;
 

@@ -56,11 +56,19 @@ async fn dispatch(cli: Cli, config: &Config, layers: &Layers) -> Result<ExitCode
         Command::User(UserCommand::Add { name, role }) => {
             commands::user::add(config, &name, role).await
         }
-        Command::Import { file, shop, overwrite } => {
+        Command::Import { file, all: true, .. } | Command::Restore { file } => {
+            commands::portable::import(config, &file).await
+        }
+        Command::Import { file, shop, overwrite, all: false } => {
             commands::import::import(&file, &shop, overwrite).await
         }
-        Command::Export { file, url } => commands::export::export(file.as_deref(), &url).await,
-        Command::Check => commands::check::check(config).await,
+        Command::Export { file: Some(file), all: true, .. } => {
+            commands::portable::export(config, &file).await
+        }
+        Command::Export { file, url, .. } => commands::export::export(file.as_deref(), &url).await,
+        Command::Check { repair: false } => commands::check::check(config).await,
+        Command::Check { repair: true } => commands::check::repair(config).await,
+        Command::Migrate => commands::migrate::migrate(config).await,
         Command::Backup { file } => commands::backup::backup(config, &file).await,
         Command::Config { defaults } => commands::config::show(layers, defaults),
         Command::Openapi => commands::openapi::write(),

@@ -27,6 +27,8 @@ pub(crate) struct Shop {
     pub(crate) users: Users,
     pub(crate) products: Products,
     pub(crate) orders: Orders,
+    /// Of users, products and orders.
+    pub(crate) databases: [Database; 3],
 }
 
 /// Products in this process: a call is a function call.
@@ -58,7 +60,13 @@ impl Shop {
         let users = opener.users().await?;
         let products = opener.products().await?;
         let orders = opener.orders(Arc::new(LocalCatalog(products.clone()))).await?;
-        Ok(Self { users, products, orders })
+        let names = &config.databases;
+        let databases = [
+            opener.database(names.users.as_deref()).await?,
+            opener.database(names.products.as_deref()).await?,
+            opener.database(names.orders.as_deref()).await?,
+        ];
+        Ok(Self { users, products, orders, databases })
     }
 }
 

@@ -9,4 +9,4 @@ mod store;
 pub use api::{document, routes};
 pub use catalog::Catalog;
 pub use service::{Orders, Settings};
-pub use store::OrderAudit;
+pub use store::{ANSWERS, OrderAudit};

@@ -129,7 +129,7 @@ pub(crate) struct NewOrder {
 }
 
 /// An order, as stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) id: OrderId,
     pub(crate) user: UserId,
@@ -148,7 +148,7 @@ pub(crate) struct Order {
 }
 
 /// When an order passed which step, and what was said about it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Progress {
     pub(crate) paid_at: Option<Timestamp>,
     pub(crate) shipped_at: Option<Timestamp>,

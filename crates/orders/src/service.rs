@@ -2,12 +2,13 @@
 
 mod batch;
 mod checkout;
+mod portable;
 mod sweep;
 
 use std::{sync::Arc, time::Duration};
 
 use holdfast_storage::Database;
-use holdfast_types::{Clock, Given, Operation, OrderId, Random, Result, Secret, Timestamp, UserId};
+use holdfast_types::{Clock, Given, Operation, OrderId, Random, Result, Secret, Settlement, Timestamp, UserId};
 use holdfast_web::auth::Verifier;
 
 use crate::{
@@ -72,7 +73,7 @@ impl Orders {
             random,
             settings,
         });
-        let checkout = Checkout::begin(&parts);
+        let checkout = Checkout::begin(&parts, database.batches_in_flight());
         Ok(Self(Arc::new(Inner { parts, checkout, secret, verifier })))
     }
 
@@ -105,6 +106,11 @@ impl Orders {
     /// Erases what orders say about users who are gone.
     pub async fn erase_buyers(&self, users: &[UserId]) -> Result<()> {
         self.store().erase_buyers(users).await
+    }
+
+    /// Says what must become of reservations that nobody knows an order of, and makes sure that none comes later.
+    pub async fn judge(&self, ids: &[OrderId]) -> Result<Vec<(OrderId, Settlement)>> {
+        self.store().judge(ids, self.now()).await
     }
 
     /// All orders and tombstones, for an audit.

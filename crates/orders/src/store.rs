@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod guarantees;
 mod mongo;
+pub(crate) mod portable;
 mod postgres;
 mod sqlite;
 
@@ -15,6 +16,7 @@ use holdfast_types::{
     Secret, Settlement, Timestamp, UserId,
 };
 
+use self::portable::Record;
 use crate::model::{Action, Event, NewOrder, Order, Status};
 
 /// Shapes the answer about an order, so that it can be kept with the change.
@@ -71,6 +73,9 @@ pub struct OrderAudit {
     pub lines: Vec<OrderLine>,
 }
 
+/// The table of kept answers, on every engine.
+pub const ANSWERS: &str = "orders_operations";
+
 #[async_trait]
 pub(crate) trait OrderStore: Send + Sync {
     /// Records orders, each id once, in one transaction. The results stand in the order of the orders.
@@ -123,6 +128,12 @@ pub(crate) trait OrderStore: Send + Sync {
 
     /// Forgets answers given before `before`.
     async fn forget(&self, before: Timestamp) -> Result<()>;
+
+    /// Everything that is kept, in one snapshot, apart from answers and the secret, for a move to another engine.
+    async fn dump(&self) -> Result<Vec<Record>>;
+
+    /// Keeps what another engine kept, unless it is there.
+    async fn load(&self, records: Vec<Record>) -> Result<()>;
 }
 
 /// Opens the store on whichever engine the database is of, and brings its tables up to date.

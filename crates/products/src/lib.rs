@@ -8,3 +8,4 @@ mod store;
 pub use api::{document, internal_routes, routes};
 pub use model::{Movement, MovementKind};
 pub use service::{Finding, Products};
+pub use store::ANSWERS;

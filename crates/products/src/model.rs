@@ -25,7 +25,7 @@ pub(crate) const QUANTITY_MAX: i64 = 1_000_000_000;
 pub(crate) const PRICE_MAX: i64 = 1_000_000_000_000;
 
 /// What sellers say about a product.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Details {
     pub(crate) sku: Option<String>,
     pub(crate) name: String,
@@ -71,7 +71,7 @@ pub(crate) struct NewProduct {
 }
 
 /// A product, as stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Product {
     pub(crate) id: ProductId,
     pub(crate) seller: UserId,

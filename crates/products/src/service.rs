@@ -1,5 +1,7 @@
 //! What the products service offers to the rest of the program.
 
+mod portable;
+
 use std::{sync::Arc, time::Duration};
 
 use holdfast_storage::Database;

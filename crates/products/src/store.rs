@@ -4,6 +4,7 @@ mod audit;
 #[cfg(test)]
 mod guarantees;
 mod mongo;
+pub(crate) mod portable;
 mod postgres;
 mod sqlite;
 
@@ -19,6 +20,7 @@ use holdfast_types::{
 
 pub(crate) use audit::{Audit, Books};
 
+use self::portable::Record;
 use crate::model::{
     BatchOutcome, BatchRequest, Change, Movement, NewProduct, Product, ProductPatch,
 };
@@ -94,6 +96,9 @@ impl ProductFilter {
         }
     }
 }
+
+/// The table of kept answers, on every engine.
+pub const ANSWERS: &str = "products_operations";
 
 #[async_trait]
 pub(crate) trait ProductStore: Send + Sync {
@@ -173,6 +178,12 @@ pub(crate) trait ProductStore: Send + Sync {
 
     /// Forgets answers given before `before`.
     async fn forget(&self, before: Timestamp) -> Result<()>;
+
+    /// Everything that is kept, in one snapshot, apart from answers and the secret, for a move to another engine.
+    async fn dump(&self) -> Result<Vec<Record>>;
+
+    /// Keeps what another engine kept, unless it is there.
+    async fn load(&self, records: Vec<Record>) -> Result<()>;
 }
 
 /// Opens the store on whichever engine the database is of, and brings its tables up to date.

@@ -4,6 +4,7 @@
 mod gathered;
 pub mod location;
 pub mod mongo;
+mod portable;
 pub mod postgres;
 mod retry;
 pub mod sqlite;
@@ -15,6 +16,7 @@ use holdfast_types::{Code, Error, Result};
 pub use gathered::Gathered;
 pub use location::Location;
 pub use mongo::Mongo;
+pub use portable::Kept;
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 
@@ -36,6 +38,16 @@ impl Database {
             Location::Sqlite(path) => Sqlite::open(path).map(Self::Sqlite),
             Location::Postgres(url) => Postgres::open(url).map(Self::Postgres),
             Location::Mongo(url) => Mongo::open(url).await.map(Self::Mongo),
+        }
+    }
+
+    /// How many batches may be on their way at a time. An embedded database has one writer; a server works on one batch
+    /// while the answers of another travel.
+    #[must_use]
+    pub const fn batches_in_flight(&self) -> usize {
+        match self {
+            Self::Sqlite(_) => 1,
+            Self::Postgres(_) | Self::Mongo(_) => 2,
         }
     }
 

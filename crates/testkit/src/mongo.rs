@@ -53,7 +53,7 @@ impl Member {
         if replica_set {
             command.args(["--replSet", "rs0", "--oplogSize", "32"]);
         }
-        self.server = Some(Server::start(command));
+        self.server = Some(Server::start(&mut command));
         Some(())
     }
 

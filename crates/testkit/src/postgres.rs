@@ -66,11 +66,33 @@ impl PostgresServer {
         ] {
             command.args(["-c", setting]);
         }
-        self.server = Some(Server::start(command));
         let deadline = Instant::now() + START;
         while !self.is_ready() {
             assert!(Instant::now() < deadline, "PostgreSQL did not come up");
+            // After a kill it must wait for what the old one left behind.
+            if self.server.as_mut().is_none_or(Server::has_ended) {
+                self.server = Some(Server::start(&mut command));
+            }
             std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Kills the postmaster: its children notice, and a client's connection breaks.
+    pub fn kill(&mut self) {
+        self.server = None;
+    }
+
+    /// Makes the server end at once, without a checkpoint, as `pg_ctl stop -m immediate` does.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn stop_immediately(&mut self) {
+        let mut server = self.server.take().expect("it runs");
+        server.signal(rustix::process::Signal::QUIT);
+        let deadline = Instant::now() + START;
+        while !server.has_ended() {
+            assert!(Instant::now() < deadline, "PostgreSQL did not end");
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 
@@ -80,12 +102,6 @@ impl PostgresServer {
         let mut command = Command::new(ready);
         command.args(["-q", "-h", "127.0.0.1", "-p", &port, "-U", "holdfast", "-d", "postgres"]);
         command.status().is_ok_and(|status| status.success())
-    }
-
-    /// The process of the postmaster, while it runs.
-    #[must_use]
-    pub fn pid(&self) -> Option<u32> {
-        self.server.as_ref().map(Server::pid)
     }
 
     /// The port on 127.0.0.1.

@@ -17,14 +17,21 @@ pub(crate) struct Server(Child);
 
 impl Server {
     /// Starts `program`, which dies with the thread that started it.
-    pub(crate) fn start(mut program: Command) -> Self {
+    pub(crate) fn start(program: &mut Command) -> Self {
         program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Self(program.spawn().expect("the program can be started"))
     }
 
-    /// The process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.0.id()
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.try_wait().is_ok_and(|status| status.is_some())
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let pid = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let sent = pid.map(|pid| rustix::process::kill_process(pid, signal));
+        sent.expect("a child has an id").expect("a child can be signalled");
     }
 }
 

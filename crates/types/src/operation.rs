@@ -81,7 +81,7 @@ impl fmt::Debug for Secret {
 }
 
 /// What a request was answered; kept, so that a repeat is answered the same whatever happened since.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,

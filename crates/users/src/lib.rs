@@ -10,4 +10,4 @@ mod tokens;
 pub use api::{Trusted, document, internal_routes, routes};
 pub use model::{NewUser, Password, User, Username};
 pub use service::{FirstAdministrator, Settings, Users};
-pub use store::DELETED_PAGE;
+pub use store::{ANSWERS, DELETED_PAGE};

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use holdfast_types::{Basis, Fingerprint, Result, Role, Timestamp, UserId, Version, fold};
+use serde::{Deserialize, Serialize};
 
 /// Common passwords of eight characters and more, folded, one per line.
 const COMMON_PASSWORDS: &str = include_str!("common-passwords.txt");
@@ -91,7 +92,7 @@ pub struct NewUser {
 }
 
 /// A user, as stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// The id.
     pub id: UserId,

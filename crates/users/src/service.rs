@@ -1,6 +1,7 @@
 //! What the users service does, apart from HTTP and storage.
 
 mod accounts;
+mod portable;
 mod sessions;
 
 use std::{sync::Arc, time::Duration};

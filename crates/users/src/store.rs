@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod guarantees;
 mod mongo;
+pub(crate) mod portable;
 mod postgres;
 mod sqlite;
 
@@ -16,6 +17,7 @@ use holdfast_types::{
 };
 use holdfast_web::auth::{PublicKey, Revocations};
 
+use self::portable::Record;
 use crate::{
     model::{NewUser, User, UserChange},
     tokens::{RefreshToken, SigningKey},
@@ -58,6 +60,9 @@ pub(crate) struct ResetGrant {
 
 /// Deleted users that are told at once; more follow in the next page.
 pub const DELETED_PAGE: usize = 1000;
+
+/// The table of kept answers, on every engine.
+pub const ANSWERS: &str = "users_operations";
 
 #[async_trait]
 pub(crate) trait UserStore: Send + Sync {
@@ -156,6 +161,12 @@ pub(crate) trait UserStore: Send + Sync {
 
     /// Forgets answers, revocations, sessions and permissions that ended before `before`.
     async fn forget(&self, before: Timestamp) -> Result<()>;
+
+    /// Everything that is kept, in one snapshot, apart from answers and the secret, for a move to another engine.
+    async fn dump(&self) -> Result<Vec<Record>>;
+
+    /// Keeps what another engine kept, unless it is there.
+    async fn load(&self, records: Vec<Record>) -> Result<()>;
 }
 
 /// Opens the store on whichever engine the database is of, and brings its tables up to date.

@@ -12,6 +12,8 @@ use holdfast_types::{OrderId, Reservation, ReservationState, Result, Settlement}
 use super::{backup::require_existing, print};
 use crate::{config::Config, wiring::Shop};
 
+/// Reservations that are settled in one transaction.
+const REPAIRS: usize = 100;
 /// What is found must still be there after this long: the shop may be selling while it is audited, and orders and
 /// reservations are read one after the other.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
@@ -31,6 +33,36 @@ pub(crate) async fn check(config: &Config) -> Result<ExitCode> {
     }
     print(&report.to_text())?;
     Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Makes stock follow the orders, as the sweep does for what is owed, then audits: for copies of databases that were not
+/// taken at the same moment. An order decides; what it says is never changed.
+pub(crate) async fn repair(config: &Config) -> Result<ExitCode> {
+    let shop = Shop::open(config).await?;
+    let reservations: HashMap<OrderId, ReservationState> = shop
+        .products
+        .audit()
+        .await?
+        .reservations
+        .into_iter()
+        .map(|reservation| (reservation.id, reservation.state))
+        .collect();
+    let orders = shop.orders.audit().await?;
+    let known: BTreeSet<OrderId> = orders.iter().map(|order| order.id).collect();
+    let wanted = orders.iter().map(|order| (order.id, order.settlement.unwrap_or(Settlement::Release)));
+    let behind = wanted.filter(|(id, settlement)| {
+        reservations.get(id) == Some(&ReservationState::Held) && *settlement != Settlement::Keep
+    });
+    let mut settlements: Vec<(OrderId, Settlement)> = behind.collect();
+    // Stock that is held for nobody: no order may come for it later, then it goes back.
+    let held = reservations.iter().filter(|(_, state)| **state == ReservationState::Held);
+    let orphans: Vec<OrderId> = held.map(|(id, _)| *id).filter(|id| !known.contains(id)).collect();
+    settlements.extend(shop.orders.judge(&orphans).await?);
+    for some in settlements.chunks(REPAIRS) {
+        shop.products.settle(some).await?;
+    }
+    print(&format!("Settled {} reservations.\n", settlements.len()))?;
+    check(config).await
 }
 
 struct Report {

@@ -10,12 +10,14 @@ use holdfast_drill::{
     verdict::{Before, Verdict, judge},
 };
 
-use crate::shop::Shop;
+use holdfast_testkit::Engine;
 
-const ACCOUNTS: usize = 4;
+use crate::shop::{Shop, engine};
+
+pub(crate) const ACCOUNTS: usize = 4;
 const PRODUCTS: usize = 5;
 
-fn behaviour(shop: &Shop, repeat: Repeat) -> Behaviour {
+pub(crate) fn behaviour(shop: &Shop, repeat: Repeat) -> Behaviour {
     Behaviour {
         url: shop.url.clone(),
         clients: 16,
@@ -26,7 +28,7 @@ fn behaviour(shop: &Shop, repeat: Repeat) -> Behaviour {
     }
 }
 
-async fn stocked(shop: &Shop) -> (Vec<String>, Vec<Account>) {
+pub(crate) async fn stocked(shop: &Shop) -> (Vec<String>, Vec<Account>) {
     let mut admin = shop.admin().await;
     let mut products = Vec::new();
     for number in 0..PRODUCTS {
@@ -36,7 +38,7 @@ async fn stocked(shop: &Shop) -> (Vec<String>, Vec<Account>) {
     (products, sign_in_pool(&shop.url, ACCOUNTS).await.unwrap())
 }
 
-fn purchases(products: &[String], count: usize) -> Vec<Purchase> {
+pub(crate) fn purchases(products: &[String], count: usize) -> Vec<Purchase> {
     let purchase = |number: usize| Purchase {
         name: number.to_string(),
         account: number,
@@ -70,7 +72,7 @@ async fn drill(shop: &mut Shop, kills: usize, count: usize, repeat: Repeat) -> (
     (Report { outcome, verdict }, done)
 }
 
-fn assert_check_is_clean(shop: &Shop) {
+pub(crate) fn assert_check_is_clean(shop: &Shop) {
     let check = shop.run(&["check"]);
     assert_eq!(check.code, 0, "{check:?}");
 }
@@ -102,6 +104,10 @@ async fn control_fresh_keys_double_orders() {
 /// The control: an order that is deleted behind the shop's back is missed, by the verdict and by `check`.
 #[tokio::test(flavor = "multi_thread")]
 async fn control_a_deleted_order_is_lost() {
+    if engine() != Engine::Sqlite {
+        // The verdict is the same whoever keeps the rows.
+        return;
+    }
     let mut shop = Shop::start();
     let (products, accounts) = stocked(&shop).await;
     let before = Before::look(&shop.url, &accounts).await.unwrap();

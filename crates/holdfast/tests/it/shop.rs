@@ -56,6 +56,12 @@ impl Shop {
         Self::start_on(home, arguments, settings)
     }
 
+    /// A shop on a database that somebody else keeps.
+    pub(crate) fn start_at(url: &str) -> Self {
+        let settings = [("HOLDFAST_RATE_LIMITS", "off"), ("DB_CONNECTION_STRING", url)];
+        Self::start_on(None, &[], owned(&settings))
+    }
+
     /// A shop whose databases are said in its settings.
     fn start_on(home: Option<Home>, arguments: &[&str], settings: Vec<(String, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();

@@ -2,6 +2,8 @@
 
 use holdfast_types::{Code, Error, Result, Settlement, Timestamp, UserId};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Order, Status};
 
 /// A step of the lifecycle.
@@ -15,7 +17,7 @@ pub(crate) enum Action {
 }
 
 /// Something that happened to an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Event {
     pub(crate) status: Status,
     pub(crate) version: holdfast_types::Version,

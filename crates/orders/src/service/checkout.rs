@@ -16,8 +16,6 @@ use super::{
 
 /// Orders that may wait: about a quarter of a second's worth.
 const QUEUE: usize = 8192;
-/// Batches in flight. One makes the largest batches, and on one writer a second would only wait for the first.
-const WORKERS: usize = 1;
 /// Orders in one batch.
 const BATCH_ORDERS: usize = 512;
 /// Lines in one batch: bounds its time whatever the orders look like.
@@ -39,10 +37,11 @@ struct Gate {
 }
 
 impl Checkout {
-    pub(super) fn begin(parts: &Arc<Parts>) -> Self {
+    /// Begins to carry up to `in_flight` batches at a time. One makes the largest batches.
+    pub(super) fn begin(parts: &Arc<Parts>, in_flight: usize) -> Self {
         let (queue, receiver) = mpsc::channel(QUEUE);
         let gate = Arc::new(Mutex::new(Gate { queue: receiver, left_over: None }));
-        for _ in 0..WORKERS {
+        for _ in 0..in_flight {
             let (gate, parts) = (Arc::clone(&gate), Arc::clone(parts));
             tokio::spawn(async move {
                 while let Some(batch) = Gate::gather(&gate).await {

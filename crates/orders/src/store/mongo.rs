@@ -1,5 +1,6 @@
 //! Orders on MongoDB.
 
+mod portable;
 mod documents;
 mod lifecycle;
 
@@ -10,11 +11,10 @@ use holdfast_types::{
     Timestamp, UserId,
 };
 
-use super::{OrderAudit, OrderFilter, OrderStore, Recorded, Render};
+use super::{ANSWERS, OrderAudit, OrderFilter, OrderStore, Recorded, Render, portable::Record};
 use crate::model::{Action, Event, NewOrder, Order};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/mongo-0001.json")];
-const OPERATIONS: &str = "orders_operations";
 
 #[derive(Debug)]
 pub(super) struct MongoOrders {
@@ -55,7 +55,7 @@ impl OrderStore for MongoOrders {
     }
 
     async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
-        operations::replay(&self.db, OPERATIONS, operation).await
+        operations::replay(&self.db, ANSWERS, operation).await
     }
 
     async fn transition(
@@ -71,7 +71,7 @@ impl OrderStore for MongoOrders {
                 let effect = async {
                     Ok(render(&lifecycle::transition(&tx, id, action, Some(by), now).await?)?)
                 };
-                operations::once(&tx, OPERATIONS, operation, now, effect).await
+                operations::once(&tx, ANSWERS, operation, now, effect).await
             })
             .await
     }
@@ -116,6 +116,15 @@ impl OrderStore for MongoOrders {
     }
 
     async fn forget(&self, before: Timestamp) -> Result<()> {
-        operations::forget(&self.db, OPERATIONS, before).await
+        operations::forget(&self.db, ANSWERS, before).await
+    }
+
+    async fn dump(&self) -> Result<Vec<Record>> {
+        self.db.snapshot(portable::dump).await
+    }
+
+    async fn load(&self, records: Vec<Record>) -> Result<()> {
+        let records = &records;
+        self.db.transaction(|tx| portable::load(tx, records)).await
     }
 }

@@ -1,5 +1,6 @@
 //! Orders on SQLite.
 
+mod portable;
 mod debts;
 mod lifecycle;
 mod rows;
@@ -11,11 +12,10 @@ use holdfast_types::{
     Timestamp, UserId,
 };
 
-use super::{OrderAudit, OrderFilter, OrderStore, Recorded, Render};
+use super::{ANSWERS, OrderAudit, OrderFilter, OrderStore, Recorded, Render, portable::Record};
 use crate::model::{Action, Event, NewOrder, Order};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite-0001.sql")];
-const OPERATIONS: &str = "orders_operations";
 
 #[derive(Debug)]
 pub(super) struct SqliteOrders {
@@ -50,7 +50,7 @@ impl OrderStore for SqliteOrders {
     }
 
     async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
-        self.db.get(|db| operations::replay(db, OPERATIONS, operation))
+        self.db.get(|db| operations::replay(db, ANSWERS, operation))
     }
 
     async fn transition(
@@ -63,7 +63,7 @@ impl OrderStore for SqliteOrders {
     ) -> Result<Given> {
         let (action, render, operation) = (action.clone(), operation.1, *operation.0);
         let write = move |db: &rusqlite::Connection| {
-            operations::once(db, OPERATIONS, &operation, now, |db| {
+            operations::once(db, ANSWERS, &operation, now, |db| {
                 Ok(render(&lifecycle::transition(db, id, &action, Some(by), now)?)?)
             })
         };
@@ -109,6 +109,14 @@ impl OrderStore for SqliteOrders {
     }
 
     async fn forget(&self, before: Timestamp) -> Result<()> {
-        operations::forget(&self.db, OPERATIONS, before).await
+        operations::forget(&self.db, ANSWERS, before).await
+    }
+
+    async fn dump(&self) -> Result<Vec<Record>> {
+        self.db.scan(portable::dump).await
+    }
+
+    async fn load(&self, records: Vec<Record>) -> Result<()> {
+        self.db.write(move |db| portable::load(db, records)).await
     }
 }

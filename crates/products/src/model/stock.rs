@@ -1,13 +1,13 @@
 //! Stock and its journal: every change of a number is a movement.
 
 use holdfast_types::{Code, Error, OrderId, Result, Timestamp, UserId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Product, QUANTITY_MAX};
 
 /// Why a number moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MovementKind {
     /// The product came into being.
@@ -59,7 +59,7 @@ pub(crate) struct Numbers {
 }
 
 /// Who or what made a number move.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Cause {
     /// An order.
     Order(OrderId),
@@ -75,7 +75,7 @@ pub(crate) struct Change {
 }
 
 /// One line of a product's journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Movement {
     /// 1, 2, 3, … without gaps.
     pub sequence: i64,

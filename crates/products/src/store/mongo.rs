@@ -1,5 +1,6 @@
 //! Products on MongoDB.
 
+mod portable;
 mod audit;
 mod catalogue;
 mod documents;
@@ -19,11 +20,10 @@ use holdfast_types::{
     ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp, Unconfirmed,
 };
 
-use super::{Audit, ProductFilter, ProductStore, Render, RenderBatch};
+use super::{ANSWERS, Audit, ProductFilter, ProductStore, Render, RenderBatch, portable::Record};
 use crate::model::{BatchRequest, Change, Movement, NewProduct, Product, ProductPatch};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/mongo-0001.json")];
-const OPERATIONS: &str = "products_operations";
 /// Unconfirmed batches that one sweep looks at.
 const SWEEP: i64 = 10;
 
@@ -65,7 +65,7 @@ impl MongoProducts {
                     catalogue::save(&tx, &product, sku.as_deref(), movement).await?;
                     Ok(render(&product)?)
                 };
-                operations::once(&tx, OPERATIONS, operation, at, effect).await
+                operations::once(&tx, ANSWERS, operation, at, effect).await
             })
             .await
     }
@@ -97,7 +97,7 @@ impl ProductStore for MongoProducts {
     }
 
     async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
-        operations::replay(&self.db, OPERATIONS, operation).await
+        operations::replay(&self.db, ANSWERS, operation).await
     }
 
     async fn edit(
@@ -150,7 +150,7 @@ impl ProductStore for MongoProducts {
                     let written = catalogue::write_batch(&tx, request, operation, change).await?;
                     Ok(render(&written)?)
                 };
-                operations::once(&tx, OPERATIONS, operation, change.at, effect).await
+                operations::once(&tx, ANSWERS, operation, change.at, effect).await
             })
             .await
     }
@@ -188,6 +188,15 @@ impl ProductStore for MongoProducts {
     }
 
     async fn forget(&self, before: Timestamp) -> Result<()> {
-        operations::forget(&self.db, OPERATIONS, before).await
+        operations::forget(&self.db, ANSWERS, before).await
+    }
+
+    async fn dump(&self) -> Result<Vec<Record>> {
+        self.db.snapshot(portable::dump).await
+    }
+
+    async fn load(&self, records: Vec<Record>) -> Result<()> {
+        let records = &records;
+        self.db.transaction(|tx| portable::load(tx, records)).await
     }
 }

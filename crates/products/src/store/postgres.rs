@@ -1,5 +1,6 @@
 //! Products on PostgreSQL.
 
+mod portable;
 mod audit;
 mod catalogue;
 mod confirmations;
@@ -21,11 +22,10 @@ use holdfast_types::{
 };
 use uuid::Uuid;
 
-use super::{Audit, ProductFilter, ProductStore, Render, RenderBatch};
+use super::{ANSWERS, Audit, ProductFilter, ProductStore, Render, RenderBatch, portable::Record};
 use crate::model::{BatchRequest, Change, Movement, NewProduct, Product, ProductPatch};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/postgres-0001.sql")];
-const OPERATIONS: &str = "products_operations";
 
 #[derive(Debug)]
 pub(super) struct PostgresProducts {
@@ -65,7 +65,7 @@ impl PostgresProducts {
                     catalogue::save(&tx, &product, sku.as_deref(), movement).await?;
                     Ok(render(&product)?)
                 };
-                operations::once(&tx, OPERATIONS, operation, at, effect).await
+                operations::once(&tx, ANSWERS, operation, at, effect).await
             })
             .await
     }
@@ -98,7 +98,7 @@ impl ProductStore for PostgresProducts {
     }
 
     async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
-        operations::replay(&self.db, OPERATIONS, operation).await
+        operations::replay(&self.db, ANSWERS, operation).await
     }
 
     async fn edit(
@@ -151,7 +151,7 @@ impl ProductStore for PostgresProducts {
                     let written = catalogue::write_batch(&tx, request, operation, change).await?;
                     Ok(render(&written)?)
                 };
-                operations::once(&tx, OPERATIONS, operation, change.at, effect).await
+                operations::once(&tx, ANSWERS, operation, change.at, effect).await
             })
             .await
     }
@@ -184,6 +184,15 @@ impl ProductStore for PostgresProducts {
     }
 
     async fn forget(&self, before: Timestamp) -> Result<()> {
-        operations::forget(&self.db, OPERATIONS, before).await
+        operations::forget(&self.db, ANSWERS, before).await
+    }
+
+    async fn dump(&self) -> Result<Vec<Record>> {
+        self.db.snapshot(portable::dump).await
+    }
+
+    async fn load(&self, records: Vec<Record>) -> Result<()> {
+        let records = &records;
+        self.db.transaction(|tx| portable::load(tx, records)).await
     }
 }

@@ -1,5 +1,6 @@
 //! Products on SQLite.
 
+mod portable;
 mod audit;
 mod catalogue;
 mod confirmations;
@@ -17,13 +18,12 @@ use holdfast_types::{
     ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp, Unconfirmed,
 };
 
-use super::{Audit, ProductFilter, ProductStore, Render, RenderBatch};
+use super::{ANSWERS, Audit, ProductFilter, ProductStore, Render, RenderBatch, portable::Record};
 use crate::model::{BatchRequest, Change, Movement, NewProduct, Product, ProductPatch};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite-0001.sql")];
 /// Products that are looked at often and remembered: at most about 70 KB each, usually one.
 const LOOKED_AT: usize = 512;
-const OPERATIONS: &str = "products_operations";
 
 #[derive(Debug)]
 pub(super) struct SqliteProducts {
@@ -49,7 +49,7 @@ impl SqliteProducts {
     ) -> Result<Given> {
         let operation = *operation;
         let write = move |db: &rusqlite::Connection| {
-            operations::once(db, OPERATIONS, &operation, at, |db| {
+            operations::once(db, ANSWERS, &operation, at, |db| {
                 let mut product = rows::get(db, id)?.ok_or_else(|| Error::not_found("product"))?;
                 let movement = change(&mut product)?;
                 catalogue::save(db, &product, movement.as_ref())?;
@@ -85,7 +85,7 @@ impl ProductStore for SqliteProducts {
     }
 
     async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
-        self.db.get(|db| operations::replay(db, OPERATIONS, operation))
+        self.db.get(|db| operations::replay(db, ANSWERS, operation))
     }
 
     async fn edit(
@@ -138,7 +138,7 @@ impl ProductStore for SqliteProducts {
     ) -> Result<Given> {
         let operation = *operation;
         let write = move |db: &rusqlite::Connection| {
-            operations::once(db, OPERATIONS, &operation, change.at, |db| {
+            operations::once(db, ANSWERS, &operation, change.at, |db| {
                 Ok(render(&catalogue::write_batch(db, &request, &operation, change)?)?)
             })
         };
@@ -173,6 +173,14 @@ impl ProductStore for SqliteProducts {
     }
 
     async fn forget(&self, before: Timestamp) -> Result<()> {
-        operations::forget(&self.db, OPERATIONS, before).await
+        operations::forget(&self.db, ANSWERS, before).await
+    }
+
+    async fn dump(&self) -> Result<Vec<Record>> {
+        self.db.scan(portable::dump).await
+    }
+
+    async fn load(&self, records: Vec<Record>) -> Result<()> {
+        self.db.write(move |db| portable::load(db, records)).await
     }
 }

@@ -14,6 +14,8 @@ use super::Fault;
 const CONNECTIONS: u32 = 32;
 /// Connecting may take this long.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
+/// Between two looks at who is the primary: a member that said that it ends is not asked again before the next.
+const HEARTBEAT: Duration = Duration::from_millis(500);
 /// Finding a primary may take this long; an election takes a few seconds, and we try again.
 const SELECTION_TIME: Duration = Duration::from_secs(3);
 
@@ -25,6 +27,7 @@ pub(super) async fn connect(url: &str) -> Result<(Client, Database)> {
     options.app_name = Some("holdfast".to_owned());
     options.connect_timeout = Some(CONNECT_TIME);
     options.server_selection_timeout = Some(SELECTION_TIME);
+    options.heartbeat_freq = Some(HEARTBEAT);
     options.max_pool_size = Some(options.max_pool_size.unwrap_or(CONNECTIONS));
     options.read_concern = Some(ReadConcern::majority());
     options.write_concern = Some(sure());

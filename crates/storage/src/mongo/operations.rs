@@ -3,7 +3,10 @@
 use holdfast_types::{Answer, Error, Given, Operation, Result, Timestamp, reused};
 use mongodb::bson::{Document, doc};
 
-use super::{Fault, Mongo, Tx, fields};
+use super::{Fault, Mongo, Query, Tx, fields};
+use crate::Kept;
+
+const SECRETS: &str = "holdfast_secrets";
 
 /// The answer that `operation` was given before, if any.
 /// Refuses with `idempotency-key-reused` when the earlier request had another content.
@@ -34,14 +37,7 @@ pub async fn once(
         return Ok(Given { answer: answer(&found, operation)?, replayed: true });
     }
     let answer = effect.await?;
-    let kept = doc! {
-        "_id": fields::uuid(operation.id),
-        "fingerprint": fields::binary(&operation.fingerprint.0),
-        "status": i64::from(answer.status),
-        "etag": answer.etag.clone(),
-        "body": fields::binary(&answer.body),
-        "at": now.as_millis(),
-    };
+    let kept = document(operation, &answer, now);
     tx.insert(collection, vec![kept]).await?;
     Ok(Given { answer, replayed: false })
 }
@@ -49,4 +45,53 @@ pub async fn once(
 /// Forgets answers given before `before`.
 pub async fn forget(db: &Mongo, collection: &str, before: Timestamp) -> Result<()> {
     db.forget(collection, doc! {"at": {"$lt": before.as_millis()}}).await
+}
+
+fn document(operation: &Operation, answer: &Answer, at: Timestamp) -> Document {
+    doc! {
+        "_id": fields::uuid(operation.id),
+        "fingerprint": fields::binary(&operation.fingerprint.0),
+        "status": i64::from(answer.status),
+        "etag": answer.etag.clone(),
+        "body": fields::binary(&answer.body),
+        "at": at.as_millis(),
+    }
+}
+
+/// See [`crate::Database::take_out`].
+pub(crate) async fn take_out(
+    db: &Mongo,
+    service: &str,
+    collection: &str,
+) -> Result<([u8; 32], Vec<Kept>)> {
+    let secret = db.get(SECRETS, service).await?;
+    let secret = secret.ok_or_else(|| Error::internal("a service has no secret"))?;
+    let found = db.find(collection, &Query::default()).await?;
+    let kept = |found: &Document| {
+        let id: holdfast_types::OrderId = fields::id(found, "_id")?;
+        let fingerprint = fields::fingerprint(found, "fingerprint")?;
+        let answer = answer(found, &Operation { id: id.uuid(), fingerprint })?;
+        Ok(Kept { id: id.uuid(), fingerprint, answer, at: fields::time(found, "at")? })
+    };
+    Ok((fields::bytes(&secret, "secret")?, found.iter().map(kept).collect::<Result<_>>()?))
+}
+
+/// See [`crate::Database::put_secret`].
+pub(crate) async fn put_secret(db: &Mongo, service: &str, secret: [u8; 32]) -> Result<()> {
+    db.transaction(|tx| async move {
+        let secret = doc! {"$set": {"secret": fields::binary(&secret)}};
+        tx.update(SECRETS, vec![(doc! {"_id": service}, secret)]).await
+    })
+    .await
+}
+
+/// See [`crate::Database::put_kept`].
+pub(crate) async fn put_kept(db: &Mongo, collection: &str, kept: &[Kept]) -> Result<()> {
+    db.transaction(|tx| async move {
+        let documents = kept.iter().map(|Kept { id, fingerprint, answer, at }| {
+            document(&Operation { id: *id, fingerprint: *fingerprint }, answer, *at)
+        });
+        tx.insert_missing(collection, documents.collect()).await
+    })
+    .await
 }

@@ -120,6 +120,25 @@ impl Tx {
         if inserted == count { Ok(()) } else { Err(Fault::Stale) }
     }
 
+    /// Inserts those of the documents whose `_id` is free.
+    pub async fn insert_missing(
+        &self,
+        collection: &str,
+        mut documents: Vec<Document>,
+    ) -> Result<(), Fault> {
+        let ids = documents.iter().filter_map(|document| document.get("_id").cloned());
+        let query = Query {
+            filter: doc! {"_id": {"$in": ids.collect::<Vec<Bson>>()}},
+            projection: Some(doc! {"_id": 1}),
+            ..Query::default()
+        };
+        let there = self.find(collection, &query).await?;
+        documents.retain(|document| {
+            !there.iter().any(|found| found.get("_id") == document.get("_id"))
+        });
+        self.insert(collection, documents).await
+    }
+
     /// Changes one document for each pair of what it must be like and what to do with it. One that is not like that any
     /// more makes the decision stale.
     pub async fn update(

@@ -4,6 +4,7 @@ use holdfast_types::{Answer, Given, Operation, Result, Timestamp, reused};
 use tokio_postgres::Row;
 
 use super::{Fault, Postgres, Tx, fault};
+use crate::Kept;
 
 /// Rows that one statement forgets.
 const FORGET_ROWS: i64 = 1000;
@@ -51,23 +52,7 @@ pub async fn once(
         }
         Err(fault) => return Err(fault),
     };
-    let insert = format!(
-        "INSERT INTO {table} (id, fingerprint, status, etag, body, at) VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (id) DO NOTHING"
-    );
-    let kept = tx
-        .execute(
-            &insert,
-            &[
-                &operation.id,
-                &operation.fingerprint.0.as_slice(),
-                &i32::from(answer.status),
-                &answer.etag,
-                &answer.body,
-                &now.as_millis(),
-            ],
-        )
-        .await?;
+    let kept = keep(tx, &insert(table), operation, &answer, now).await?;
     if kept == 0 { Err(Fault::Stale) } else { Ok(Given { answer, replayed: false }) }
 }
 
@@ -88,6 +73,78 @@ pub async fn forget(db: &Postgres, table: &'static str, before: Timestamp) -> Re
 }
 
 /// Sixteen bytes of a fingerprint column.
-pub fn fingerprint(row: &Row, column: usize) -> Result<holdfast_types::Fingerprint, Fault> {
+fn fingerprint(row: &Row, column: usize) -> Result<holdfast_types::Fingerprint, Fault> {
     Ok(holdfast_types::Fingerprint(fault::bytes(row.get(column))?))
+}
+
+/// See [`crate::Database::take_out`].
+pub(crate) async fn take_out(
+    db: &Postgres,
+    service: &str,
+    table: &str,
+) -> Result<([u8; 32], Vec<Kept>)> {
+    let sql = &format!("SELECT fingerprint, status, etag, body, id, at FROM {table}");
+    db.snapshot(|tx| async move {
+        let secret = "SELECT secret FROM holdfast_secrets WHERE service = $1";
+        let secret = fault::bytes(tx.query_one(secret, &[&service]).await?.get(0))?;
+        let kept = |row: &Row| {
+            let (id, fingerprint) = (row.get(4), fingerprint(row, 0)?);
+            let answer = answer(row, &Operation { id, fingerprint })?;
+            Ok(Kept { id, fingerprint, answer, at: Timestamp::from_millis(row.get(5)) })
+        };
+        let rows = tx.query(sql, &[]).await?;
+        Ok((secret, rows.iter().map(kept).collect::<Result<_, Fault>>()?))
+    })
+    .await
+}
+
+/// See [`crate::Database::put_secret`].
+pub(crate) async fn put_secret(db: &Postgres, service: &str, secret: [u8; 32]) -> Result<()> {
+    db.transaction(|tx| async move {
+        let sql = "UPDATE holdfast_secrets SET secret = $2 WHERE service = $1";
+        tx.execute(sql, &[&service, &secret.as_slice()]).await.map(|_| ())
+    })
+    .await
+}
+
+/// See [`crate::Database::put_kept`].
+pub(crate) async fn put_kept(db: &Postgres, table: &str, kept: &[Kept]) -> Result<()> {
+    let sql = &insert(table);
+    db.transaction(|tx| async move {
+        for Kept { id, fingerprint, answer, at } in kept {
+            let operation = Operation { id: *id, fingerprint: *fingerprint };
+            keep(&tx, sql, &operation, answer, *at).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn insert(table: &str) -> String {
+    format!(
+        "INSERT INTO {table} (id, fingerprint, status, etag, body, at) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (id) DO NOTHING"
+    )
+}
+
+/// Says how many answers were written: none when one is there.
+async fn keep(
+    tx: &Tx,
+    sql: &str,
+    operation: &Operation,
+    answer: &Answer,
+    at: Timestamp,
+) -> Result<u64, Fault> {
+    tx.execute(
+        sql,
+        &[
+            &operation.id,
+            &operation.fingerprint.0.as_slice(),
+            &i32::from(answer.status),
+            &answer.etag,
+            &answer.body,
+            &at.as_millis(),
+        ],
+    )
+    .await
 }

@@ -1,9 +1,11 @@
 //! Kept answers: a mutation and its answer are stored in one transaction, so a repeat is answered and not run again.
 
-use holdfast_types::{Answer, Given, Operation, Result, Timestamp, reused};
+use holdfast_types::{Answer, Fingerprint, Given, Operation, Result, Timestamp, reused};
 use rusqlite::{Connection, OptionalExtension};
+use uuid::Uuid;
 
 use super::{Fault, Sqlite};
+use crate::Kept;
 
 /// Rows that one transaction forgets: it holds up orders for a few milliseconds.
 const FORGET_ROWS: usize = 1000;
@@ -66,4 +68,47 @@ pub async fn forget(db: &Sqlite, table: &'static str, before: Timestamp) -> Resu
             return Ok(());
         }
     }
+}
+
+/// See [`crate::Database::take_out`].
+pub(crate) async fn take_out(
+    db: &Sqlite,
+    service: &'static str,
+    table: &'static str,
+) -> Result<([u8; 32], Vec<Kept>)> {
+    db.scan(move |db| {
+        let sql = "SELECT secret FROM holdfast_secrets WHERE service = ?1";
+        let secret = db.query_row(sql, [service], |row| row.get(0))?;
+        let sql = format!("SELECT id, fingerprint, status, etag, body, at FROM {table}");
+        let mut query = db.prepare(&sql)?;
+        let kept = query.query_map([], |row| {
+            Ok(Kept {
+                id: Uuid::from_bytes(row.get(0)?),
+                fingerprint: Fingerprint(row.get(1)?),
+                answer: Answer { status: row.get(2)?, etag: row.get(3)?, body: row.get(4)? },
+                at: Timestamp::from_millis(row.get(5)?),
+            })
+        })?;
+        Ok((secret, kept.collect::<Result<_, _>>()?))
+    })
+    .await
+}
+
+/// See [`crate::Database::put_secret`].
+pub(crate) async fn put_secret(db: &Sqlite, service: &'static str, secret: [u8; 32]) -> Result<()> {
+    let sql = "UPDATE holdfast_secrets SET secret = ?2 WHERE service = ?1";
+    db.write(move |db| Ok(db.execute(sql, (service, secret)).map(|_| ())?)).await
+}
+
+/// See [`crate::Database::put_kept`].
+pub(crate) async fn put_kept(db: &Sqlite, table: &'static str, kept: Vec<Kept>) -> Result<()> {
+    db.write(move |db| {
+        let mut insert = db.prepare_cached(&format!("INSERT OR IGNORE INTO {table} (id, fingerprint, status, etag, body, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"))?;
+        for Kept { id, fingerprint, answer, at } in kept {
+            let Answer { status, etag, body } = answer;
+            insert.execute((id.as_bytes(), fingerprint.0, status, etag, body, at.as_millis()))?;
+        }
+        Ok(())
+    })
+    .await
 }

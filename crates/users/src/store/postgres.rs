@@ -1,5 +1,6 @@
 //! Users on PostgreSQL.
 
+mod portable;
 mod accounts;
 mod sessions;
 
@@ -11,14 +12,13 @@ use holdfast_types::{
 };
 use holdfast_web::auth::{PublicKey, Revocations};
 
-use super::{Exchanged, PasswordChange, Render, ResetGrant, UserStore, no_content};
+use super::{ANSWERS, Exchanged, PasswordChange, Render, ResetGrant, UserStore, no_content, portable::Record};
 use crate::{
     model::{NewUser, User, UserChange},
     tokens::{RefreshToken, SigningKey},
 };
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/postgres-0001.sql")];
-const OPERATIONS: &str = "users_operations";
 
 #[derive(Debug)]
 pub(super) struct PostgresUsers {
@@ -57,7 +57,7 @@ impl UserStore for PostgresUsers {
     }
 
     async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
-        operations::replay(&self.db, OPERATIONS, operation).await
+        operations::replay(&self.db, ANSWERS, operation).await
     }
 
     async fn change(
@@ -70,7 +70,7 @@ impl UserStore for PostgresUsers {
         self.db
             .transaction(|tx| async move {
                 let effect = async { Ok(render(&accounts::change(&tx, id, change, now).await?)?) };
-                operations::once(&tx, OPERATIONS, operation, now, effect).await
+                operations::once(&tx, ANSWERS, operation, now, effect).await
             })
             .await
     }
@@ -92,7 +92,7 @@ impl UserStore for PostgresUsers {
                     sessions::end_all(&tx, user.id, change.keep, now).await?;
                     Ok(no_content())
                 };
-                operations::once(&tx, OPERATIONS, operation, now, effect).await
+                operations::once(&tx, ANSWERS, operation, now, effect).await
             })
             .await
     }
@@ -106,7 +106,7 @@ impl UserStore for PostgresUsers {
                     sessions::revoke_user(&tx, id, i64::MAX, now).await?;
                     Ok(no_content())
                 };
-                operations::once(&tx, OPERATIONS, operation, now, effect).await
+                operations::once(&tx, ANSWERS, operation, now, effect).await
             })
             .await
     }
@@ -147,7 +147,7 @@ impl UserStore for PostgresUsers {
                     sessions::end_all(&tx, user, None, now).await?;
                     Ok(no_content())
                 };
-                operations::once(&tx, OPERATIONS, operation, now, effect).await
+                operations::once(&tx, ANSWERS, operation, now, effect).await
             })
             .await
     }
@@ -199,7 +199,16 @@ impl UserStore for PostgresUsers {
     }
 
     async fn forget(&self, before: Timestamp) -> Result<()> {
-        operations::forget(&self.db, OPERATIONS, before).await?;
+        operations::forget(&self.db, ANSWERS, before).await?;
         self.db.transaction(|tx| async move { sessions::forget(&tx, before).await }).await
+    }
+
+    async fn dump(&self) -> Result<Vec<Record>> {
+        self.db.snapshot(portable::dump).await
+    }
+
+    async fn load(&self, records: Vec<Record>) -> Result<()> {
+        let records = &records;
+        self.db.transaction(|tx| portable::load(tx, records)).await
     }
 }

@@ -1,5 +1,6 @@
 //! Users on SQLite.
 
+mod portable;
 mod accounts;
 mod sessions;
 
@@ -11,14 +12,13 @@ use holdfast_types::{
 };
 use holdfast_web::auth::{PublicKey, Revocations};
 
-use super::{Exchanged, PasswordChange, Render, ResetGrant, UserStore, no_content};
+use super::{ANSWERS, Exchanged, PasswordChange, Render, ResetGrant, UserStore, no_content, portable::Record};
 use crate::{
     model::{NewUser, User, UserChange},
     tokens::{RefreshToken, SigningKey},
 };
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite-0001.sql")];
-const OPERATIONS: &str = "users_operations";
 
 #[derive(Debug)]
 pub(super) struct SqliteUsers {
@@ -69,7 +69,7 @@ impl UserStore for SqliteUsers {
     }
 
     async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
-        self.db.get(|db| operations::replay(db, OPERATIONS, operation))
+        self.db.get(|db| operations::replay(db, ANSWERS, operation))
     }
 
     async fn change(
@@ -82,7 +82,7 @@ impl UserStore for SqliteUsers {
         let (change, basis) = (change.0.clone(), change.1.clone());
         let (operation, render) = (*operation.0, operation.1);
         let write = move |db: &rusqlite::Connection| {
-            operations::once(db, OPERATIONS, &operation, now, |db| {
+            operations::once(db, ANSWERS, &operation, now, |db| {
                 let user = accounts::change(db, id, &change, &basis, now)?;
                 Ok(render(&user)?)
             })
@@ -98,7 +98,7 @@ impl UserStore for SqliteUsers {
     ) -> Result<Given> {
         let (change, operation) = (change.clone(), *operation);
         let write = move |db: &rusqlite::Connection| {
-            operations::once(db, OPERATIONS, &operation, now, |db| {
+            operations::once(db, ANSWERS, &operation, now, |db| {
                 let user = accounts::get(db, change.user)?
                     .filter(|user| user.password_hash == change.from);
                 let user = user
@@ -114,7 +114,7 @@ impl UserStore for SqliteUsers {
     async fn delete(&self, id: UserId, operation: &Operation, now: Timestamp) -> Result<Given> {
         let operation = *operation;
         let write = move |db: &rusqlite::Connection| {
-            operations::once(db, OPERATIONS, &operation, now, |db| {
+            operations::once(db, ANSWERS, &operation, now, |db| {
                 accounts::erase(db, id, now)?;
                 sessions::end_all(db, id, None, now)?;
                 sessions::revoke_user(db, id, i64::MAX, now)?;
@@ -153,7 +153,7 @@ impl UserStore for SqliteUsers {
     ) -> Result<Given> {
         let (token_hash, hash, operation) = (*token_hash, hash.to_owned(), *operation);
         let write = move |db: &rusqlite::Connection| {
-            operations::once(db, OPERATIONS, &operation, now, |db| {
+            operations::once(db, ANSWERS, &operation, now, |db| {
                 let user = sessions::use_reset(db, &token_hash, now)?;
                 accounts::set_password(db, user, &hash)?;
                 sessions::end_all(db, user, None, now)?;
@@ -202,7 +202,15 @@ impl UserStore for SqliteUsers {
     }
 
     async fn forget(&self, before: Timestamp) -> Result<()> {
-        operations::forget(&self.db, OPERATIONS, before).await?;
+        operations::forget(&self.db, ANSWERS, before).await?;
         self.db.write(move |db| sessions::forget(db, before)).await
+    }
+
+    async fn dump(&self) -> Result<Vec<Record>> {
+        self.db.scan(portable::dump).await
+    }
+
+    async fn load(&self, records: Vec<Record>) -> Result<()> {
+        self.db.write(move |db| portable::load(db, records)).await
     }
 }

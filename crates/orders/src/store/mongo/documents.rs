@@ -111,6 +111,21 @@ pub(super) fn tombstone(id: OrderId, now: Timestamp) -> Document {
 
 /// The change that a step of the lifecycle makes.
 pub(super) fn step(order: &Order, event: &Event) -> Document {
+    doc! {"$set": progress(order), "$push": {"events": happened(event)}}
+}
+
+/// An order that has come some way already.
+pub(super) fn grown(order: &Order, events: &[Event]) -> Result<Document, Fault> {
+    let mut document = placed(order)?;
+    document.extend(progress(order));
+    if !events.is_empty() {
+        document.insert("events", events.iter().map(happened).collect::<Vec<_>>());
+    }
+    Ok(document)
+}
+
+/// What steps of the lifecycle change.
+fn progress(order: &Order) -> Document {
     let progress = &order.progress;
     let mut set = doc! {
         "status": order.status.code(),
@@ -131,13 +146,17 @@ pub(super) fn step(order: &Order, event: &Event) -> Document {
         set.extend(time.map(|time| (name.to_owned(), time.as_millis().into())));
     }
     set.extend(order.owed.map(|owed| ("owed".to_owned(), owed.code().into())));
+    set
+}
+
+fn happened(event: &Event) -> Document {
     let mut happened = doc! {
         "version": event.version.0,
         "status": event.status.code(),
         "at": event.at.as_millis(),
     };
     happened.extend(event.by.map(|by| ("by".to_owned(), fields::uuid(by.uuid()))));
-    doc! {"$set": set, "$push": {"events": happened}}
+    happened
 }
 
 /// What happened after the order was placed.

@@ -31,10 +31,15 @@ async fn take(
 ) -> Result<(), Fault> {
     let Some(event) = order.take(action, by, now)? else { return Ok(()) };
     save(tx, order).await?;
+    note(tx, order.id, &event).await
+}
+
+/// Writes down what happened.
+pub(super) async fn note(tx: &Tx, id: OrderId, event: &Event) -> Result<(), Fault> {
     tx.execute(
         "INSERT INTO order_events (order_id, version, status, by_user, at) VALUES ($1, $2, $3, $4, $5)",
         &[
-            &order.id.uuid(),
+            &id.uuid(),
             &event.version.0,
             &event.status.code(),
             &event.by.map(UserId::uuid),
@@ -45,7 +50,7 @@ async fn take(
     .map(|_| ())
 }
 
-async fn save(tx: &Tx, order: &Order) -> Result<(), Fault> {
+pub(super) async fn save(tx: &Tx, order: &Order) -> Result<(), Fault> {
     let progress = &order.progress;
     let millis = |time: Option<Timestamp>| time.map(Timestamp::as_millis);
     tx.execute(
@@ -95,18 +100,22 @@ pub(super) async fn expire(tx: Tx, due: &[Uuid], now: Timestamp) -> Result<Vec<O
     Ok(expired)
 }
 
+/// A query for events, to which a condition is added; [`event`] reads its rows.
+pub(super) const EVENTS: &str = "SELECT status, version, at, by_user, order_id FROM order_events";
+
 pub(super) async fn events(db: &Postgres, order: &Order) -> Result<Vec<Event>> {
-    let sql = "SELECT status, version, at, by_user FROM order_events WHERE order_id = $1 ORDER BY version";
-    let rows = db.query(sql, &[&order.id.uuid()]).await?;
-    let later = |row: &Row| {
-        Ok(Event {
-            status: Status::from_code(row.get(0))?,
-            version: Version(row.get(1)),
-            at: Timestamp::from_millis(row.get(2)),
-            by: row.get::<_, Option<Uuid>>(3).map(UserId::new),
-        })
-    };
+    let sql = format!("{EVENTS} WHERE order_id = $1 ORDER BY version");
+    let rows = db.query(&sql, &[&order.id.uuid()]).await?;
     let mut events = vec![order.placing()];
-    events.extend(rows.iter().map(later).collect::<Result<Vec<_>>>()?);
+    events.extend(rows.iter().map(event).collect::<Result<Vec<_>>>()?);
     Ok(events)
+}
+
+pub(super) fn event(row: &Row) -> Result<Event> {
+    Ok(Event {
+        status: Status::from_code(row.get(0))?,
+        version: Version(row.get(1)),
+        at: Timestamp::from_millis(row.get(2)),
+        by: row.get::<_, Option<Uuid>>(3).map(UserId::new),
+    })
 }

@@ -29,7 +29,7 @@ pub(super) async fn record(tx: Tx, orders: &[Order]) -> Result<Vec<Recorded>, Fa
 }
 
 /// Inserts those whose id is free, and says which.
-async fn insert(tx: &Tx, orders: &[&Order]) -> Result<Vec<OrderId>, Fault> {
+pub(super) async fn insert(tx: &Tx, orders: &[&Order]) -> Result<Vec<OrderId>, Fault> {
     let lines = orders.iter().map(|order| serde_json::to_string(&order.lines));
     let lines: Vec<String> = lines.collect::<Result<_, _>>()?;
     let buyers = orders.iter().map(|order| match order.buyer == Buyer::default() {

@@ -20,19 +20,25 @@ pub(super) fn transition(
     let mut order = rows::get(db, id)?.ok_or_else(|| Error::not_found("order"))?;
     if let Some(event) = order.take(action, by, now)? {
         save(db, &order)?;
-        db.prepare_cached("INSERT INTO order_events (order_id, version, status, by_user, at) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute((
-                id.bytes(),
-                event.version.0,
-                event.status.code(),
-                event.by.as_ref().map(UserId::bytes),
-                event.at.as_millis(),
-            ))?;
+        note(db, id, &event)?;
     }
     Ok(order)
 }
 
-fn save(db: &Connection, order: &Order) -> Result<(), Fault> {
+/// Writes down what happened.
+pub(super) fn note(db: &Connection, id: OrderId, event: &Event) -> Result<(), Fault> {
+    let sql = "INSERT INTO order_events (order_id, version, status, by_user, at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    db.prepare_cached(sql)?.execute((
+        id.bytes(),
+        event.version.0,
+        event.status.code(),
+        event.by.as_ref().map(UserId::bytes),
+        event.at.as_millis(),
+    ))?;
+    Ok(())
+}
+
+pub(super) fn save(db: &Connection, order: &Order) -> Result<(), Fault> {
     let progress = &order.progress;
     let millis = |time: Option<Timestamp>| time.map(Timestamp::as_millis);
     db.prepare_cached(

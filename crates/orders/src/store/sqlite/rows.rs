@@ -16,12 +16,13 @@ use crate::{
 const COLUMNS: &str = "id, user_id, status, version, lines, total, currency, buyer, fingerprint, owed, created_at, \
     updated_at, expires_at, paid_at, shipped_at, delivered_at, cancelled_at, expired_at, reference, carrier, tracking_number";
 
+const INSERT: &str =
+    "INSERT INTO orders (id, user_id, status, version, lines, total, currency, buyer, fingerprint, created_at, updated_at,
+                         expires_at)
+     VALUES (?1, ?2, 0, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9) ON CONFLICT (id) DO NOTHING";
+
 pub(super) fn record(db: &Connection, new: Vec<NewOrder>) -> Result<Vec<Recorded>, Fault> {
-    let mut insert = db.prepare_cached(
-        "INSERT INTO orders (id, user_id, status, version, lines, total, currency, buyer, fingerprint, created_at,
-                             updated_at, expires_at)
-         VALUES (?1, ?2, 0, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9) ON CONFLICT (id) DO NOTHING",
-    )?;
+    let mut insert = db.prepare_cached(INSERT)?;
     let mut recorded = Vec::with_capacity(new.len());
     for new in new {
         let order = Order::new(new);
@@ -31,6 +32,17 @@ pub(super) fn record(db: &Connection, new: Vec<NewOrder>) -> Result<Vec<Recorded
         });
     }
     Ok(recorded)
+}
+
+/// Inserts an order as one that was just placed. False when the id is taken.
+pub(super) fn insert(db: &Connection, order: &Order) -> Result<bool, Fault> {
+    insert_order(&mut db.prepare_cached(INSERT)?, order)
+}
+
+/// All orders, without tombstones.
+pub(super) fn all(db: &Connection) -> Result<Vec<Order>, Fault> {
+    let sql = format!("SELECT {COLUMNS} FROM orders WHERE status <> {TOMBSTONE} ORDER BY seq");
+    Ok(db.prepare(&sql)?.query_map([], order)?.collect::<Result<_, _>>()?)
 }
 
 /// False when the id is taken.

@@ -27,7 +27,19 @@ async fn check_sku(tx: &Tx, product: &Product) -> Result<(), Fault> {
     }
 }
 
-fn sku_of(product: &Product) -> Option<Document> {
+/// A product without its journal.
+pub(super) fn document(product: &Product) -> Result<Document, Fault> {
+    let mut document = doc! {
+        "_id": fields::uuid(product.id.uuid()),
+        "seller_id": fields::uuid(product.seller.uuid()),
+        "fingerprint": fields::binary(&product.fingerprint.0),
+        "created_at": product.created_at.as_millis(),
+    };
+    document.extend(documents::members(product)?);
+    Ok(document)
+}
+
+pub(super) fn sku_of(product: &Product) -> Option<Document> {
     let sku = product.details.sku.as_ref()?;
     Some(doc! {"_id": sku, "product": fields::uuid(product.id.uuid())})
 }
@@ -35,16 +47,7 @@ fn sku_of(product: &Product) -> Option<Document> {
 async fn insert(tx: &Tx, products: &[&Product]) -> Result<(), Fault> {
     let skus = products.iter().filter_map(|product| sku_of(product)).collect();
     tx.insert(SKUS, skus).await?;
-    let documents = products.iter().map(|product| {
-        let mut document = doc! {
-            "_id": fields::uuid(product.id.uuid()),
-            "seller_id": fields::uuid(product.seller.uuid()),
-            "fingerprint": fields::binary(&product.fingerprint.0),
-            "created_at": product.created_at.as_millis(),
-        };
-        document.extend(documents::members(product)?);
-        Ok(document)
-    });
+    let documents = products.iter().map(|product| document(product));
     tx.insert(PRODUCTS, documents.collect::<Result<_, Fault>>()?).await?;
     let creations: Vec<(ProductId, Movement)> =
         products.iter().map(|product| (product.id, product.creation())).collect();

@@ -13,7 +13,7 @@ pub(super) async fn append(tx: &Tx, movements: &[(ProductId, Movement)]) -> Resu
     tx.insert(MOVEMENTS, lines.collect()).await
 }
 
-fn line(product: ProductId, movement: &Movement) -> Document {
+pub(super) fn line(product: ProductId, movement: &Movement) -> Document {
     let mut line = doc! {
         "_id": {"product": fields::uuid(product.uuid()), "sequence": movement.sequence},
         "kind": movement.kind.code(),
@@ -51,7 +51,7 @@ pub(super) async fn list(
     Ok(Page::cut(found, request.limit, |movement| Cursor::new(&filters, &movement.sequence)))
 }
 
-fn movement(line: &Document) -> Result<Movement> {
+pub(super) fn movement(line: &Document) -> Result<Movement> {
     let code = fields::number(line, "kind")?;
     let kind = MovementKind::from_code(code)
         .ok_or_else(|| Error::internal(format!("a movement has the unknown kind {code}")))?;
@@ -71,4 +71,9 @@ fn movement(line: &Document) -> Result<Movement> {
         cause,
         at: fields::time(line, "at")?,
     })
+}
+
+/// The product whose journal a line is of.
+pub(super) fn product_of(line: &Document) -> Result<ProductId> {
+    fields::id(line.get_document("_id").map_err(Error::internal)?, "product")
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::model::{Earlier, Earliers, Numbers, Shelf, ShelfItem, decide_all, settle_all};
 
-const RESERVATIONS: &str = "reservations";
+pub(super) const RESERVATIONS: &str = "reservations";
 pub(super) const UNCONFIRMED: &str = "unconfirmed_batches";
 
 pub(super) async fn reserve(
@@ -187,9 +187,13 @@ async fn owe(
     if taken.is_empty() {
         return Ok(());
     }
-    let orders: Vec<_> = taken.iter().map(|(id, ..)| fields::uuid(id.uuid())).collect();
-    let owed = doc! {"_id": fields::uuid(batch.uuid()), "orders": orders, "at": now.as_millis()};
-    tx.insert(UNCONFIRMED, vec![owed]).await
+    let orders: Vec<OrderId> = taken.iter().map(|(id, ..)| *id).collect();
+    tx.insert(UNCONFIRMED, vec![owed(batch, &orders, now)]).await
+}
+
+pub(super) fn owed(batch: BatchId, orders: &[OrderId], at: Timestamp) -> Document {
+    let orders: Vec<_> = orders.iter().map(|id| fields::uuid(id.uuid())).collect();
+    doc! {"_id": fields::uuid(batch.uuid()), "orders": orders, "at": at.as_millis()}
 }
 
 pub(super) async fn confirm(tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {

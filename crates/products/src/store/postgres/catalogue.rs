@@ -44,8 +44,8 @@ async fn insert_details(tx: &Tx, product: &Product) -> Result<u64, Fault> {
         "INSERT INTO products (id, sku, name, sort_name, description, category, images, metadata, price, currency,
                                archived, seller_id, version, details_version, quantity_version, fingerprint,
                                created_at, updated_at, words)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, 1, 1, $13, $14, $14,
-                 array_to_tsvector($15::text[]))
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                 array_to_tsvector($19::text[]))
          ON CONFLICT (id) DO NOTHING",
         &[
             &product.id.uuid(),
@@ -60,8 +60,12 @@ async fn insert_details(tx: &Tx, product: &Product) -> Result<u64, Fault> {
             &details.price.currency.as_str(),
             &(details.status == Status::Archived),
             &product.seller.uuid(),
+            &product.version.0,
+            &product.details_version.0,
+            &product.quantity_version.0,
             &product.fingerprint.0.as_slice(),
             &product.created_at.as_millis(),
+            &product.updated_at.as_millis(),
             &words(&product.words()),
         ],
     )
@@ -70,11 +74,19 @@ async fn insert_details(tx: &Tx, product: &Product) -> Result<u64, Fault> {
 
 async fn insert_stock(tx: &Tx, product: &Product) -> Result<u64, Fault> {
     tx.execute(
-        "INSERT INTO stock (product_id, quantity, reserved, sequence) VALUES ($1, $2, 0, 1)
+        "INSERT INTO stock (product_id, quantity, reserved, sequence) VALUES ($1, $2, $3, $4)
          ON CONFLICT (product_id) DO NOTHING",
-        &[&product.id.uuid(), &product.quantity],
+        &[&product.id.uuid(), &product.quantity, &product.reserved, &product.sequence],
     )
     .await
+}
+
+/// Writes a product without its journal, unless it is there.
+pub(super) async fn load(tx: &Tx, product: &Product) -> Result<(), Fault> {
+    if let Some(sku) = &product.details.sku {
+        take_sku(tx, sku, product.id).await?;
+    }
+    try_join(insert_details(tx, product), insert_stock(tx, product)).await.map(|_| ())
 }
 
 /// False when another product has it.

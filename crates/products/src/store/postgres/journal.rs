@@ -8,6 +8,10 @@ use uuid::Uuid;
 
 use crate::model::{Cause, Movement, MovementKind, Numbers};
 
+/// A query for movements, to which a condition is added; [`movement`] reads its rows.
+pub(super) const SELECT: &str = "SELECT sequence, kind, quantity_delta, reserved_delta, order_id, by_user, reason, at, \
+    product_id FROM movements";
+
 /// Appends to the journals of several products at once.
 pub(super) async fn append(tx: &Tx, movements: &[(ProductId, Movement)]) -> Result<(), Fault> {
     if movements.is_empty() {
@@ -80,18 +84,13 @@ pub(super) async fn list(
     let filters = format!("movements of {id}");
     let after: i64 = request.after.as_ref().map_or(Ok(0), |cursor| cursor.place(&filters))?;
     let limit = i64::try_from(request.limit + 1).unwrap_or(i64::MAX);
-    let rows = db
-        .query(
-            "SELECT sequence, kind, quantity_delta, reserved_delta, order_id, by_user, reason, at FROM movements
-             WHERE product_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
-            &[&id.uuid(), &after, &limit],
-        )
-        .await?;
+    let sql = format!("{SELECT} WHERE product_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3");
+    let rows = db.query(&sql, &[&id.uuid(), &after, &limit]).await?;
     let found = rows.iter().map(movement).collect::<Result<_>>()?;
     Ok(Page::cut(found, request.limit, |movement| Cursor::new(&filters, &movement.sequence)))
 }
 
-fn movement(row: &Row) -> Result<Movement> {
+pub(super) fn movement(row: &Row) -> Result<Movement> {
     let code: i64 = row.get(1);
     let kind = MovementKind::from_code(code)
         .ok_or_else(|| Error::internal(format!("a movement has the unknown kind {code}")))?;

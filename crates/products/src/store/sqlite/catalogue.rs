@@ -12,12 +12,18 @@ use crate::model::{
 };
 
 pub(super) fn create(db: &Connection, product: &Product) -> Result<(), Fault> {
+    let seq = insert(db, product)?;
+    Journal::prepare(db)?.append(seq, &product.creation())
+}
+
+/// Writes a product without its journal; returns what its row is keyed by.
+pub(super) fn insert(db: &Connection, product: &Product) -> Result<i64, Fault> {
     let details = &product.details;
     db.prepare_cached(
         "INSERT INTO products (id, sku, name, sort_name, description, category, images, metadata, price, currency,
                                archived, seller_id, version, details_version, quantity_version, fingerprint,
                                created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, 1, 1, ?13, ?14, ?14)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
     )?
     .execute(rusqlite::params![
         product.id.bytes(),
@@ -32,17 +38,21 @@ pub(super) fn create(db: &Connection, product: &Product) -> Result<(), Fault> {
         details.price.currency.as_str(),
         details.status == Status::Archived,
         product.seller.bytes(),
+        product.version.0,
+        product.details_version.0,
+        product.quantity_version.0,
         product.fingerprint.0,
         product.created_at.as_millis(),
+        product.updated_at.as_millis(),
     ])
     .map_err(sku_taken)?;
     let seq = db.last_insert_rowid();
     db.prepare_cached(
-        "INSERT INTO stock (product, quantity, reserved, sequence) VALUES (?1, ?2, 0, 1)",
+        "INSERT INTO stock (product, quantity, reserved, sequence) VALUES (?1, ?2, ?3, ?4)",
     )?
-    .execute((seq, product.quantity))?;
-    Journal::prepare(db)?.append(seq, &product.creation())?;
-    index_words(db, seq, product)
+    .execute((seq, product.quantity, product.reserved, product.sequence))?;
+    index_words(db, seq, product)?;
+    Ok(seq)
 }
 
 /// Writes a changed product back, and the movement that the change made.

@@ -44,7 +44,7 @@ pub(super) fn all(db: &Connection) -> Result<Vec<Unconfirmed>, Fault> {
     Ok(query.query_map([], unconfirmed_batch)?.collect::<Result<_, _>>()?)
 }
 
-fn unconfirmed_batch(row: &Row<'_>) -> rusqlite::Result<Unconfirmed> {
+pub(super) fn unconfirmed_batch(row: &Row<'_>) -> rusqlite::Result<Unconfirmed> {
     let (ids, _) = row.get_ref(1)?.as_blob()?.as_chunks::<16>();
     let orders = ids.iter().map(|id| OrderId::from_bytes(*id)).collect();
     Ok(Unconfirmed { batch: BatchId::from_bytes(row.get(0)?), orders })

@@ -40,6 +40,10 @@ impl<'db> Journal<'db> {
     }
 }
 
+/// Every line of every journal; [`movement`] reads its rows.
+pub(super) const SELECT_ALL: &str = "SELECT sequence, kind, quantity_delta, reserved_delta, order_id, by_user, reason, at, \
+    product FROM movements ORDER BY product, sequence";
+
 pub(super) fn list(
     db: &Connection,
     id: ProductId,
@@ -59,7 +63,7 @@ pub(super) fn list(
     Ok(Page::cut(found, request.limit, |movement| Cursor::new(&filters, &movement.sequence)))
 }
 
-fn movement(row: &Row<'_>) -> rusqlite::Result<Result<Movement, Error>> {
+pub(super) fn movement(row: &Row<'_>) -> rusqlite::Result<Result<Movement, Error>> {
     let code: i64 = row.get(1)?;
     let Some(kind) = MovementKind::from_code(code) else {
         return Ok(Err(Error::internal(format!("a movement has the unknown kind {code}"))));

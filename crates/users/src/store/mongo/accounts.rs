@@ -11,8 +11,8 @@ use crate::{
     store::DELETED_PAGE,
 };
 
-const USERS: &str = "users";
-const NAMES: &str = "usernames";
+pub(super) const USERS: &str = "users";
+pub(super) const NAMES: &str = "usernames";
 
 pub(super) async fn create(tx: &Tx, new: &NewUser) -> Result<(User, bool), Fault> {
     if let Some(user) = find(tx, new.id).await? {
@@ -24,26 +24,35 @@ pub(super) async fn create(tx: &Tx, new: &NewUser) -> Result<(User, bool), Fault
     let id = fields::uuid(new.id.uuid());
     let name = doc! {"_id": new.username.folded(), "user": id.clone()};
     tx.insert(NAMES, vec![name]).await?;
-    let document = doc! {
-        "_id": id,
-        "username": new.username.as_str(),
-        "password_hash": &new.password_hash,
-        "password_changed": false,
-        "role": new.role.as_str(),
-        "email": new.email.clone(),
-        "name": new.name.clone(),
-        "disabled": false,
-        "deleted": false,
-        "version": 1_i64,
-        "profile_version": 1_i64,
-        "access_version": 1_i64,
-        "epoch": 0_i64,
+    let user = User::new(new);
+    tx.insert(USERS, vec![document(&user)]).await?;
+    Ok((user, false))
+}
+
+/// A user. A deleted one has no name, and counts as deleted at once when it comes from elsewhere.
+pub(super) fn document(user: &User) -> Document {
+    let mut document = doc! {
+        "_id": fields::uuid(user.id.uuid()),
+        "password_hash": &user.password_hash,
+        "password_changed": user.password_changed,
+        "role": user.role.as_str(),
+        "email": user.email.clone(),
+        "name": user.name.clone(),
+        "disabled": user.disabled,
+        "deleted": user.deleted,
+        "version": user.version.0,
+        "profile_version": user.profile_version.0,
+        "access_version": user.access_version.0,
+        "epoch": user.epoch,
         "logins": 0_i64,
-        "fingerprint": fields::binary(&new.fingerprint.0),
-        "created_at": new.created_at.as_millis(),
+        "fingerprint": fields::binary(&user.fingerprint.0),
+        "created_at": user.created_at.as_millis(),
     };
-    tx.insert(USERS, vec![document]).await?;
-    Ok((User::new(new), false))
+    match user.deleted {
+        true => document.insert("deleted_at", user.created_at.as_millis()),
+        false => document.insert("username", &user.username),
+    };
+    document
 }
 
 /// Registers the first user. True also when an attempt before has done so and did not hear of it.
@@ -166,7 +175,7 @@ pub(super) async fn deleted(db: &Mongo, since: Timestamp) -> Result<Vec<(Timesta
     db.find(USERS, &query).await?.iter().map(read).collect()
 }
 
-fn user(found: &Document) -> Result<User> {
+pub(super) fn user(found: &Document) -> Result<User> {
     let role = fields::text(found, "role")?;
     Ok(User {
         id: fields::id(found, "_id")?,

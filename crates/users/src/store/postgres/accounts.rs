@@ -92,6 +92,11 @@ pub(super) async fn list(db: &Postgres, request: &PageRequest) -> Result<Page<Us
     }))
 }
 
+/// Every user, deleted ones included.
+pub(super) async fn all(tx: &Tx) -> Result<Vec<User>, Fault> {
+    tx.query(&format!("{SELECT} ORDER BY created_at, id"), &[]).await?.iter().map(user).collect()
+}
+
 pub(super) async fn change(
     tx: &Tx,
     id: UserId,

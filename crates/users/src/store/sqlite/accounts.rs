@@ -72,6 +72,12 @@ pub(super) fn list(db: &Connection, request: &PageRequest) -> Result<Page<User>,
     }))
 }
 
+/// Every user, deleted ones included.
+pub(super) fn all(db: &Connection) -> Result<Vec<User>, Fault> {
+    let mut query = db.prepare(&format!("SELECT {COLUMNS} FROM users ORDER BY seq"))?;
+    Ok(query.query_map([], user)?.collect::<Result<_, _>>()?)
+}
+
 pub(super) fn change(
     db: &Connection,
     id: UserId,

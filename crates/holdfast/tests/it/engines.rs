@@ -1,0 +1,239 @@
+//! Databases on servers: they are killed under load, their clients are stopped inside transactions, and every service
+//! may have its own.
+
+use std::{process::Command, time::Duration};
+
+use holdfast_drill::{
+    load::{Outcome, Repeat, place_all},
+    verdict::{Before, judge},
+};
+use holdfast_testkit::{Engine, Home, MongoServer, PostgresServer};
+use mongodb::bson::doc;
+use serde_json::json;
+use tokio::{task::JoinHandle, time::Instant};
+
+use crate::{
+    crash::{ACCOUNTS, assert_check_is_clean, behaviour, purchases, stocked},
+    shop::{Shop, items},
+};
+
+/// A process that is stopped inside a transaction holds others up for no longer than this, and a little for the machine.
+const HELD: Duration = Duration::from_millis(3500);
+
+/// Orders under load while somebody does something to the database.
+struct Ordering {
+    accounts: Vec<holdfast_drill::accounts::Account>,
+    before: Before,
+    load: JoinHandle<Outcome>,
+}
+
+impl Ordering {
+    async fn begin(shop: &Shop, count: usize) -> Self {
+        let (products, accounts) = stocked(shop).await;
+        assert_eq!(accounts.len(), ACCOUNTS);
+        let before = Before::look(&shop.url, &accounts).await.unwrap();
+        let (buyers, behaviour) = (accounts.clone(), behaviour(shop, Repeat::SameKey));
+        let purchases = purchases(&products, count);
+        let load = tokio::spawn(async move { place_all(purchases, &buyers, &behaviour).await });
+        Self { accounts, before, load }
+    }
+
+    /// Waits for the last order, and holds the ledger against the shop.
+    async fn end(self, shop: &Shop) {
+        let outcome = self.load.await.unwrap();
+        println!("{}", outcome.to_text());
+        let longest = Duration::from_micros(outcome.latencies.last().copied().unwrap_or(0));
+        assert!(longest > Duration::from_millis(200), "nobody waited: the control ({longest:?})");
+        let verdict =
+            judge(&shop.url, &self.accounts, &self.before, &outcome.ledger).await.unwrap();
+        assert!(verdict.is_clean(), "{}", verdict.to_text());
+        assert_check_is_clean(shop);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_postgres_loses_nothing_and_the_shop_goes_on_by_itself() {
+    let Some(Home::Postgres(mut server)) = Home::of(Engine::Postgres) else { return };
+    let shop = Shop::start_at(&server.url());
+    let ordering = Ordering::begin(&shop, 20_000).await;
+    let mut kills = 0;
+    while kills < 10 && !ordering.load.is_finished() {
+        tokio::time::sleep(Duration::from_millis(400 + 90 * kills)).await;
+        match kills % 2 {
+            0 => server.kill(),
+            _ => server.stop_immediately(),
+        }
+        server.resume();
+        kills += 1;
+    }
+    println!("{kills} kills");
+    assert!(kills >= 5, "only {kills} kills: the load ended too early");
+    ordering.end(&shop).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_primary_loses_nothing_and_the_shop_goes_on_by_itself() {
+    let Some(Home::Mongo(one)) = Home::of(Engine::Mongo) else { return };
+    drop(one);
+    let mut server = MongoServer::start_members(3).unwrap();
+    let shop = Shop::start_at(&server.url());
+    let ordering = Ordering::begin(&shop, 8_000).await;
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let primary = server.wait_for_primary();
+        server.kill(primary);
+        server.wait_for_primary();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        server.resume(primary);
+    }
+    ordering.end(&shop).await;
+}
+
+/// Stops one of two processes on one database again and again while it sells a product, and asks the other for the same
+/// product meanwhile. Says how long the longest order there took.
+async fn longest_beside_a_stopped_process(url: &str) -> Duration {
+    let (stopped, beside) = (Shop::start_at(url), Shop::start_at(url));
+    let product = stopped.admin().await.product("Hot", 1_000_000).await;
+    let clients: Vec<JoinHandle<()>> = {
+        let mut clients = Vec::new();
+        for _ in 0..8 {
+            let (mut client, product) = (stopped.admin().await, product.clone());
+            clients.push(tokio::spawn(async move {
+                loop {
+                    client.order(&product, 1).await;
+                }
+            }));
+        }
+        clients
+    };
+    let mut buyer = beside.admin().await;
+    let mut longest = Duration::ZERO;
+    let pid = stopped.child.as_ref().unwrap().id().to_string();
+    for round in 0..8 {
+        tokio::time::sleep(Duration::from_millis(150 + 13 * round)).await;
+        let signal = if round == 7 { "-KILL" } else { "-STOP" };
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        let begun = Instant::now();
+        buyer.order(&product, 1).await.expect(201).unwrap();
+        longest = longest.max(begun.elapsed());
+        let _ = Command::new("kill").args(["-CONT", &pid]).status();
+    }
+    clients.iter().for_each(JoinHandle::abort);
+    assert_check_is_clean(&beside);
+    longest
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_process_does_not_hold_rows() {
+    for engine in [Engine::Postgres, Engine::Mongo] {
+        let Some(home) = Home::of(engine) else { continue };
+        let longest = longest_beside_a_stopped_process(&home.url()).await;
+        println!("{}: the longest order took {longest:?}", engine.name());
+        assert!(longest < HELD, "{}: {longest:?}", engine.name());
+        // The control: at least one stop met a transaction.
+        assert!(longest > Duration::from_millis(700), "{}: {longest:?}", engine.name());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_service_may_have_its_own_engine() {
+    let (Some(products), Some(orders)) = (Home::of(Engine::Postgres), Home::of(Engine::Mongo)) else {
+        return;
+    };
+    let settings = [
+        ("HOLDFAST_RATE_LIMITS", "off"),
+        ("HOLDFAST_USERS_DB", "sqlite:users.db"),
+        ("HOLDFAST_PRODUCTS_DB", &products.url()),
+        ("HOLDFAST_ORDERS_DB", &orders.url()),
+    ];
+    let mut shop = Shop::start_with(&settings);
+    let teapot = shop.admin().await.product("Teapot", 5).await;
+    let mut ada = shop.customer("ada").await;
+    let order = ada.order(&teapot, 2).await.expect(201).unwrap();
+    let path = format!("/api/orders/{}/cancel", order["id"].as_str().unwrap());
+    ada.post(&path, &json!({})).await.expect(200).unwrap();
+    ada.post_under("k", "/api/orders", &items(&[(&teapot, 3)])).await.expect(201).unwrap();
+    shop.kill_and_restart();
+    let again = ada.post_under("k", "/api/orders", &items(&[(&teapot, 3)])).await;
+    again.expect(201).unwrap();
+    assert_eq!(ada.stock(&teapot).await, (5, 3));
+    assert_check_is_clean(&shop);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_processes_may_meet_an_empty_database_at_once() {
+    for engine in Engine::ALL {
+        let Some(home) = Home::of(engine) else { continue };
+        let settings = [("DB_CONNECTION_STRING".to_owned(), home.url())];
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            let run = || crate::shop::run(folder.path(), &["migrate"], &settings);
+            let processes: Vec<_> = (0..10).map(|_| scope.spawn(run)).collect();
+            for process in processes {
+                let ran = process.join().unwrap();
+                assert_eq!(ran.code, 0, "{}: {ran:?}", engine.name());
+                assert!(ran.out.contains("up to date"), "{ran:?}");
+            }
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mongodb_without_transactions_is_refused() {
+    let Some(server) = MongoServer::start_alone() else { return };
+    let settings = [("DB_CONNECTION_STRING".to_owned(), server.url())];
+    let folder = tempfile::tempdir().unwrap();
+    let ran = crate::shop::run(folder.path(), &["migrate"], &settings);
+    assert!(ran.code != 0 && ran.err.contains("--replSet"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_of_unknown_outcome_are_told_by_their_operation() {
+    let Some(server) = MongoServer::start() else { return };
+    let shop = Shop::start_at(&server.url());
+    let teapot = shop.admin().await.product("Teapot", 100).await;
+    let mut ada = shop.customer("ada").await;
+    let admin = server.client().await.database("admin");
+    let faults = [
+        doc! {"failCommands": ["commitTransaction"], "closeConnection": true},
+        doc! {"failCommands": ["commitTransaction"], "errorCode": 91, "errorLabels": ["UnknownTransactionCommitResult"]},
+        doc! {"failCommands": ["commitTransaction"], "errorCode": 251, "errorLabels": ["TransientTransactionError"]},
+        doc! {"failCommands": ["insert"], "errorCode": 112, "errorLabels": ["TransientTransactionError"]},
+        doc! {"failCommands": ["commitTransaction"], "writeConcernError": {"code": 91, "errmsg": "shutting down"}},
+    ];
+    for (number, fault) in faults.into_iter().enumerate() {
+        let mode = doc! {"times": 3};
+        let point = doc! {"configureFailPoint": "failCommand", "mode": mode, "data": fault};
+        admin.run_command(point).await.unwrap();
+        let sold = i64::try_from(number).unwrap() + 1;
+        let order = ada.order(&teapot, 1).await;
+        assert_eq!(order.status, 201, "fault {number}: {}", order.json());
+        assert_eq!(ada.stock(&teapot).await, (100, sold), "fault {number}");
+    }
+    assert_check_is_clean(&shop);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_break_inside_a_transaction_are_not_missed() {
+    let Some(server) = PostgresServer::start() else { return };
+    let shop = Shop::start_at(&server.url());
+    let ordering = Ordering::begin(&shop, 6_000).await;
+    let psql = holdfast_testkit::postgres_program("psql").unwrap();
+    let mut broken = 0;
+    while !ordering.load.is_finished() {
+        // Only what is inside a transaction: between BEGIN and the answer to COMMIT.
+        let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                   WHERE application_name = 'holdfast' AND xact_start IS NOT NULL";
+        let ran = Command::new(&psql).args(["-qAt", "-c", sql, &server.url()]).output().unwrap();
+        broken += String::from_utf8_lossy(&ran.stdout).trim().parse::<u32>().unwrap_or(0);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    println!("{broken} transactions broken");
+    assert!(broken > 10, "only {broken} transactions were met");
+    let outcome = ordering.load.await.unwrap();
+    assert!(outcome.ledger.unexpected.is_empty(), "{:?}", outcome.ledger.unexpected);
+    let verdict =
+        judge(&shop.url, &ordering.accounts, &ordering.before, &outcome.ledger).await.unwrap();
+    assert!(verdict.is_clean(), "{}", verdict.to_text());
+    assert_check_is_clean(&shop);
+}

@@ -1,0 +1,32 @@
+//! What products move from one engine to another.
+
+use holdfast_types::{
+    BatchId, Fingerprint, OrderId, OrderLine, ProductId, ReservationState, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Movement, Product};
+
+/// Something that products keep.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Record {
+    /// A product with its numbers.
+    Product(Box<Product>),
+    /// A line of a product's journal.
+    Movement(ProductId, Movement),
+    /// Stock for an order.
+    Reservation(Held),
+    /// A batch that nobody has confirmed.
+    Unconfirmed { batch: BatchId, orders: Vec<OrderId>, at: Timestamp },
+}
+
+/// A reservation with all that is kept of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Held {
+    pub(crate) id: OrderId,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) state: ReservationState,
+    pub(crate) lines: Vec<OrderLine>,
+    pub(crate) at: Timestamp,
+}

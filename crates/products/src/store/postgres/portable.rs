@@ -1,0 +1,92 @@
+//! Everything about products, out of this engine and into it.
+
+use std::collections::HashSet;
+
+use holdfast_storage::postgres::{Fault, Row, Tx, bytes};
+use holdfast_types::{
+    Fingerprint, OrderId, ProductId, ReservationState, Result, Timestamp, Unconfirmed,
+};
+use uuid::Uuid;
+
+use super::{catalogue, confirmations, journal, rows};
+use crate::{
+    model::Movement,
+    store::portable::{Held, Record},
+};
+
+pub(super) async fn dump(tx: Tx) -> Result<Vec<Record>, Fault> {
+    let mut records = Vec::new();
+    for row in tx.query(&format!("{} ORDER BY p.created_at, p.id", rows::SELECT), &[]).await? {
+        records.push(Record::Product(Box::new(rows::product(&row)?)));
+    }
+    for row in tx.query(&format!("{} ORDER BY product_id, sequence", journal::SELECT), &[]).await? {
+        records.push(Record::Movement(ProductId::new(row.get(8)), journal::movement(&row)?));
+    }
+    let sql = "SELECT id, fingerprint, state, lines, at FROM reservations";
+    for row in tx.query(sql, &[]).await? {
+        records.push(Record::Reservation(held(&row)?));
+    }
+    for row in tx.query("SELECT id, orders, at FROM unconfirmed_batches", &[]).await? {
+        let Unconfirmed { batch, orders } = confirmations::unconfirmed_batch(&row);
+        let at = Timestamp::from_millis(row.get(2));
+        records.push(Record::Unconfirmed { batch, orders, at });
+    }
+    Ok(records)
+}
+
+fn held(row: &Row) -> Result<Held, Fault> {
+    Ok(Held {
+        id: OrderId::new(row.get(0)),
+        fingerprint: Fingerprint(bytes(row.get(1))?),
+        state: ReservationState::from_code(row.get(2))?,
+        lines: serde_json::from_str(row.get(3))?,
+        at: Timestamp::from_millis(row.get(4)),
+    })
+}
+
+pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {
+    let mut movements = Vec::new();
+    for record in records {
+        match record {
+            Record::Product(product) => catalogue::load(&tx, product).await?,
+            Record::Movement(product, movement) => movements.push((*product, movement.clone())),
+            Record::Reservation(held) => load_reservation(&tx, held).await?,
+            Record::Unconfirmed { batch, orders, at } => {
+                let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+                confirmations::confirm(&tx, &[*batch]).await?;
+                confirmations::owe(&tx, (*batch, &orders), *at).await?;
+            }
+        }
+    }
+    journal::append(&tx, &missing(&tx, movements).await?).await
+}
+
+/// Those of the movements that are not there.
+async fn missing(
+    tx: &Tx,
+    mut movements: Vec<(ProductId, Movement)>,
+) -> Result<Vec<(ProductId, Movement)>, Fault> {
+    let products: Vec<Uuid> = movements.iter().map(|(product, _)| product.uuid()).collect();
+    let numbers: Vec<i64> = movements.iter().map(|(_, movement)| movement.sequence).collect();
+    let sql = "SELECT m.product_id, m.sequence FROM movements m
+               JOIN unnest($1::uuid[], $2::bigint[]) AS n (id, sequence) ON m.product_id = n.id AND m.sequence = n.sequence";
+    let rows = tx.query(sql, &[&products, &numbers]).await?;
+    let there: HashSet<(Uuid, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    movements.retain(|(product, movement)| !there.contains(&(product.uuid(), movement.sequence)));
+    Ok(movements)
+}
+
+async fn load_reservation(tx: &Tx, held: &Held) -> Result<(), Fault> {
+    tx.execute(
+        "INSERT INTO reservations (id, fingerprint, state, lines, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        &[
+            &held.id.uuid(),
+            &held.fingerprint.0.as_slice(),
+            &held.state.code(),
+            &serde_json::to_string(&held.lines)?,
+            &held.at.as_millis(),
+        ],
+    )
+    .await
+    .map(|_| ())
+}

@@ -1,0 +1,54 @@
+//! What every service moves from one engine to another beside its own records: its secret, without which no fingerprint
+//! would be known again, and the answers that it keeps.
+
+use holdfast_types::{Answer, Fingerprint, Result, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{Database, mongo, postgres, sqlite};
+
+/// A kept answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Kept {
+    /// The operation.
+    pub id: Uuid,
+    /// What its request was like.
+    pub fingerprint: Fingerprint,
+    /// What it was answered.
+    pub answer: Answer,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Database {
+    /// The secret of `service` and the answers in `table`.
+    pub async fn take_out(
+        &self,
+        service: &'static str,
+        table: &'static str,
+    ) -> Result<([u8; 32], Vec<Kept>)> {
+        match self {
+            Self::Sqlite(db) => sqlite::operations::take_out(db, service, table).await,
+            Self::Postgres(db) => postgres::operations::take_out(db, service, table).await,
+            Self::Mongo(db) => mongo::operations::take_out(db, service, table).await,
+        }
+    }
+
+    /// Puts the secret of `service` in the place of the one that is there. Takes effect at the next start.
+    pub async fn put_secret(&self, service: &'static str, secret: [u8; 32]) -> Result<()> {
+        match self {
+            Self::Sqlite(db) => sqlite::operations::put_secret(db, service, secret).await,
+            Self::Postgres(db) => postgres::operations::put_secret(db, service, secret).await,
+            Self::Mongo(db) => mongo::operations::put_secret(db, service, secret).await,
+        }
+    }
+
+    /// Puts answers into `table`, unless they are there.
+    pub async fn put_kept(&self, table: &'static str, kept: &[Kept]) -> Result<()> {
+        match self {
+            Self::Sqlite(db) => sqlite::operations::put_kept(db, table, kept.to_vec()).await,
+            Self::Postgres(db) => postgres::operations::put_kept(db, table, kept).await,
+            Self::Mongo(db) => mongo::operations::put_kept(db, table, kept).await,
+        }
+    }
+}
