@@ -143,7 +143,9 @@ pub async fn bench(
 /// What the database server does without a shop.
 async fn server_round(plan: &Plan) -> Result<Vec<(String, f64)>> {
     match &plan.database {
-        Some(url) if url.starts_with("postgres") => transactions::postgres_round(url, plan.read_time),
+        Some(url) if url.starts_with("postgres") => {
+            transactions::postgres_round(url, plan.read_time)
+        }
         Some(url) if url.starts_with("mongodb") => {
             transactions::mongo_round(url, plan.read_time).await
         }

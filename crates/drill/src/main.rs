@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use holdfast_drill::{
     Result,
     accounts::{Account, sign_in},
-    bench::{bench, serve_bare, Plan, PrivateShop},
+    bench::{Plan, PrivateShop, bench, serve_bare},
     connection::Connection,
     generate,
     load::{Behaviour, Repeat},
@@ -220,7 +220,8 @@ async fn run_bench(
         .spawn()
         .map_err(|error| error.to_string())?;
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let plan = Plan { behaviour, read_time, orders, bare_url: format!("http://{address}"), database };
+    let plan =
+        Plan { behaviour, read_time, orders, bare_url: format!("http://{address}"), database };
     let other = other.as_ref().map(|(seller, url)| (seller, *url));
     let result = bench(&seller, other, &plan, tell).await;
     bare.kill().and_then(|()| bare.wait()).map_err(|error| error.to_string())?;

@@ -8,7 +8,9 @@ mod sweep;
 use std::{sync::Arc, time::Duration};
 
 use holdfast_storage::Database;
-use holdfast_types::{Clock, Given, Operation, OrderId, Random, Result, Secret, Settlement, Timestamp, UserId};
+use holdfast_types::{
+    Clock, Given, Operation, OrderId, Random, Result, Secret, Settlement, Timestamp, UserId,
+};
 use holdfast_web::auth::Verifier;
 
 use crate::{

@@ -45,11 +45,7 @@ where
         for _ in 0..QUERIES {
             let (asked, fetch) = (Arc::clone(&asked), Arc::clone(&fetch));
             tokio::spawn(async move {
-                loop {
-                    let mut waiting = Vec::new();
-                    if asked.lock().await.recv_many(&mut waiting, KEYS).await == 0 {
-                        return;
-                    }
+                while let Some(waiting) = gather(&asked).await {
                     answer(waiting, &*fetch).await;
                 }
             });
@@ -64,6 +60,13 @@ where
         self.0.try_send((key, reply)).map_err(overloaded)?;
         answer.await.map_err(Error::internal)?
     }
+}
+
+/// All who wait, up to the limit of a query; `None` when nobody can ask any more.
+async fn gather<K, V>(asked: &Mutex<mpsc::Receiver<Asked<K, V>>>) -> Option<Vec<Asked<K, V>>> {
+    let mut waiting = Vec::new();
+    let count = asked.lock().await.recv_many(&mut waiting, KEYS).await;
+    (count > 0).then_some(waiting)
 }
 
 /// One query for all who wait. Who has gone hears nothing.

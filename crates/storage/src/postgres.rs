@@ -141,7 +141,7 @@ impl Postgres {
                 let insert = "INSERT INTO holdfast_secrets (service, secret) VALUES ($1, $2) ON CONFLICT DO NOTHING";
                 tx.execute(insert, &[&service, &fresh.as_slice()]).await?;
                 let select = "SELECT secret FROM holdfast_secrets WHERE service = $1";
-                Ok(fault::bytes(tx.query_one(select, &[&service]).await?.get(0))?)
+                fault::bytes(tx.query_one(select, &[&service]).await?.get(0))
             })
             .await?;
         Ok(Secret::new(&bytes))

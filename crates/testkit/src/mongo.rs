@@ -1,12 +1,10 @@
 //! A private MongoDB replica set in a temporary folder.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, time::Duration};
 
 use mongodb::{Client, bson::doc, options::ClientOptions};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::process::{Server, find, free_port, give_away, unprivileged};
 

@@ -3,10 +3,11 @@
 use std::{
     path::PathBuf,
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::process::{Server, find, folders_in, free_port, give_away, unprivileged};
 

@@ -32,6 +32,8 @@ impl PrivateShop {
         let database = home.url();
         let mut child = Command::new(program.with_file_name("holdfast"))
             .current_dir(folder.path())
+            // What is set for tests or another shop is not for this one.
+            .env_clear()
             .envs([("DB_CONNECTION_STRING", database.as_str()), ("PORT", "0")])
             .envs([("HOLDFAST_RATE_LIMITS", "off"), ("HOLDFAST_ADMIN_PASSWORD", password)])
             .stdin(Stdio::null())

@@ -58,7 +58,8 @@ fn pgbench(url: &str, folder: &Path, script: &str, products: usize, time: Durati
     let file = folder.join("script.sql");
     let text = format!("\\set product random(1, {products})\n{script}\n");
     fs::write(&file, text).map_err(|error| error.to_string())?;
-    let program = holdfast_testkit::postgres_program("pgbench").ok_or("pgbench is not installed")?;
+    let program =
+        holdfast_testkit::postgres_program("pgbench").ok_or("pgbench is not installed")?;
     let seconds = time.as_secs().max(1).to_string();
     let clients = CLIENTS.to_string();
     let ran = Command::new(program)
@@ -68,7 +69,8 @@ fn pgbench(url: &str, folder: &Path, script: &str, products: usize, time: Durati
         .output()
         .map_err(|error| error.to_string())?;
     let out = String::from_utf8_lossy(&ran.stdout);
-    let rate = out.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
+    let rate =
+        out.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
     rate.ok_or_else(|| format!("pgbench: {}", String::from_utf8_lossy(&ran.stderr)))
 }
 
@@ -105,10 +107,14 @@ pub(super) async fn mongo_round(url: &str, time: Duration) -> Result<Vec<(String
     let mut rates = Vec::new();
     for (choice, products) in CHOICES {
         let (count, until) = (AtomicU64::new(0), Instant::now() + time);
-        let clients = (0..CLIENTS).map(|number| order_until(&client, (number, products), until, &count));
+        let clients =
+            (0..CLIENTS).map(|number| order_until(&client, (number, products), until, &count));
         try_join_all(clients).await.map_err(|error| error.to_string())?;
         let count = u32::try_from(count.into_inner()).unwrap_or(u32::MAX);
-        rates.push((format!("one order per transaction, {choice}"), f64::from(count) / time.as_secs_f64()));
+        rates.push((
+            format!("one order per transaction, {choice}"),
+            f64::from(count) / time.as_secs_f64(),
+        ));
     }
     Ok(rates)
 }
@@ -149,7 +155,8 @@ async fn order(
     let id = Uuid::new();
     let take = doc! {"$inc": {"reserved": 1_i64, "sequence": 1_i64}};
     let stock = database.collection::<mongodb::bson::Document>("stock");
-    let taken = stock.find_one_and_update(doc! {"_id": product}, take).session(&mut *session).await?;
+    let taken =
+        stock.find_one_and_update(doc! {"_id": product}, take).session(&mut *session).await?;
     let sequence = taken.and_then(|taken| taken.get_i64("sequence").ok()).unwrap_or(0);
     let lines = "x".repeat(200);
     let rows = [

@@ -49,7 +49,8 @@ pub(crate) async fn repair(config: &Config) -> Result<ExitCode> {
         .collect();
     let orders = shop.orders.audit().await?;
     let known: BTreeSet<OrderId> = orders.iter().map(|order| order.id).collect();
-    let wanted = orders.iter().map(|order| (order.id, order.settlement.unwrap_or(Settlement::Release)));
+    let wanted =
+        orders.iter().map(|order| (order.id, order.settlement.unwrap_or(Settlement::Release)));
     let behind = wanted.filter(|(id, settlement)| {
         reservations.get(id) == Some(&ReservationState::Held) && *settlement != Settlement::Keep
     });

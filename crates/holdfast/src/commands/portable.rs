@@ -37,7 +37,10 @@ const SERVICES: [(&str, &str); 3] = [
 #[serde(rename_all = "kebab-case")]
 enum Line {
     /// The first.
-    Holdfast { format: u32, version: String },
+    Holdfast {
+        format: u32,
+        version: String,
+    },
     /// The key of a service's fingerprints.
     Secret(String, [u8; 32]),
     /// Something that a service keeps.
@@ -66,7 +69,8 @@ pub(crate) async fn export(config: &Config, file: &Path) -> Result<ExitCode> {
         products.iter().filter_map(|record| text(&record["reservation"]["id"])).collect();
     lines.extend(products.into_iter().map(Line::Products));
     let orders = shop.orders.dump().await?.into_iter();
-    let known = |order: &Value| text(&order["order"][0]["id"]).is_none_or(|id| reserved.contains(&id));
+    let known =
+        |order: &Value| text(&order["order"][0]["id"]).is_none_or(|id| reserved.contains(&id));
     lines.extend(orders.filter(known).map(Line::Orders));
     let count = lines.len();
     write(file, lines).map_err(|error| {

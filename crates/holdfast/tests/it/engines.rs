@@ -39,6 +39,7 @@ impl Ordering {
     }
 
     /// Waits for the last order, and holds the ledger against the shop.
+    #[expect(clippy::print_stdout, reason = "figures for whoever reads the output of a test")]
     async fn end(self, shop: &Shop) {
         let outcome = self.load.await.unwrap();
         println!("{}", outcome.to_text());
@@ -137,7 +138,8 @@ async fn a_stopped_process_does_not_hold_rows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_service_may_have_its_own_engine() {
-    let (Some(products), Some(orders)) = (Home::of(Engine::Postgres), Home::of(Engine::Mongo)) else {
+    let (Some(products), Some(orders)) = (Home::of(Engine::Postgres), Home::of(Engine::Mongo))
+    else {
         return;
     };
     let settings = [

@@ -1,8 +1,8 @@
 //! Orders on MongoDB.
 
-mod portable;
 mod documents;
 mod lifecycle;
+mod portable;
 
 use async_trait::async_trait;
 use holdfast_storage::mongo::{Mongo, doc, fields, operations};

@@ -1,8 +1,8 @@
 //! Orders on PostgreSQL.
 
-mod portable;
 mod debts;
 mod lifecycle;
+mod portable;
 mod recording;
 mod rows;
 

@@ -1,8 +1,8 @@
 //! Orders on SQLite.
 
-mod portable;
 mod debts;
 mod lifecycle;
+mod portable;
 mod rows;
 
 use async_trait::async_trait;

@@ -38,7 +38,7 @@ impl Audit {
     pub(crate) fn of(
         mut reservations: Vec<Reservation>,
         unconfirmed: Vec<Unconfirmed>,
-        books: Vec<Books>,
+        books: &[Books],
     ) -> Self {
         let unconfirmed: HashSet<OrderId> =
             unconfirmed.into_iter().flat_map(|batch| batch.orders).collect();

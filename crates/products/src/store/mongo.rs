@@ -1,11 +1,11 @@
 //! Products on MongoDB.
 
-mod portable;
 mod audit;
 mod catalogue;
 mod documents;
 mod journal;
 mod lists;
+mod portable;
 mod reservations;
 
 use std::{collections::HashMap, sync::Arc};
@@ -147,8 +147,8 @@ impl ProductStore for MongoProducts {
         self.db
             .transaction(|tx| async move {
                 let effect = async {
-                    let written = catalogue::write_batch(&tx, request, operation, change).await?;
-                    Ok(render(&written)?)
+                    let written = catalogue::write_batch(&tx, request, operation, change);
+                    Ok(render(&Box::pin(written).await?)?)
                 };
                 operations::once(&tx, ANSWERS, operation, change.at, effect).await
             })

@@ -1,11 +1,11 @@
 //! Products on PostgreSQL.
 
-mod portable;
 mod audit;
 mod catalogue;
 mod confirmations;
 mod journal;
 mod lists;
+mod portable;
 mod reservations;
 mod rows;
 
@@ -148,8 +148,8 @@ impl ProductStore for PostgresProducts {
         self.db
             .transaction(|tx| async move {
                 let effect = async {
-                    let written = catalogue::write_batch(&tx, request, operation, change).await?;
-                    Ok(render(&written)?)
+                    let written = catalogue::write_batch(&tx, request, operation, change);
+                    Ok(render(&Box::pin(written).await?)?)
                 };
                 operations::once(&tx, ANSWERS, operation, change.at, effect).await
             })

@@ -1,11 +1,11 @@
 //! Products on SQLite.
 
-mod portable;
 mod audit;
 mod catalogue;
 mod confirmations;
 mod journal;
 mod lists;
+mod portable;
 mod reservations;
 mod rows;
 

@@ -133,9 +133,8 @@ impl Tx {
             ..Query::default()
         };
         let there = self.find(collection, &query).await?;
-        documents.retain(|document| {
-            !there.iter().any(|found| found.get("_id") == document.get("_id"))
-        });
+        documents
+            .retain(|document| !there.iter().any(|found| found.get("_id") == document.get("_id")));
         self.insert(collection, documents).await
     }
 

@@ -1,7 +1,7 @@
 //! Users on SQLite.
 
-mod portable;
 mod accounts;
+mod portable;
 mod sessions;
 
 use async_trait::async_trait;
@@ -12,7 +12,9 @@ use holdfast_types::{
 };
 use holdfast_web::auth::{PublicKey, Revocations};
 
-use super::{ANSWERS, Exchanged, PasswordChange, Render, ResetGrant, UserStore, no_content, portable::Record};
+use super::{
+    ANSWERS, Exchanged, PasswordChange, Render, ResetGrant, UserStore, no_content, portable::Record,
+};
 use crate::{
     model::{NewUser, User, UserChange},
     tokens::{RefreshToken, SigningKey},

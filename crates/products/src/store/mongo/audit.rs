@@ -25,8 +25,8 @@ pub(super) async fn audit(tx: Tx) -> Result<Audit, Fault> {
         sums.iter().map(|sum| Ok((fields::id(sum, "_id")?, sum))).collect::<Result<_>>()?;
     let wanted = Some(doc! {"quantity": 1, "reserved": 1, "sequence": 1});
     let products = tx.find(PRODUCTS, &Query { projection: wanted, ..Query::default() }).await?;
-    let books = products.iter().map(|found| books(found, &sums)).collect::<Result<_>>()?;
-    Ok(Audit::of(reservations, unconfirmed, books))
+    let books = products.iter().map(|found| books(found, &sums)).collect::<Result<Vec<_>>>()?;
+    Ok(Audit::of(reservations, unconfirmed, &books))
 }
 
 fn books(found: &Document, sums: &HashMap<ProductId, &Document>) -> Result<Books> {

@@ -49,7 +49,9 @@ pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {
                 skus.extend(catalogue::sku_of(product));
                 products.push(catalogue::document(product)?);
             }
-            Record::Movement(product, movement) => movements.push(journal::line(*product, movement)),
+            Record::Movement(product, movement) => {
+                movements.push(journal::line(*product, movement));
+            }
             Record::Reservation(reservation) => held.push(document(reservation)?),
             Record::Unconfirmed { batch, orders, at } => {
                 unconfirmed.push(reservations::owed(*batch, orders, *at));

@@ -28,6 +28,6 @@ pub(super) async fn audit(tx: Tx) -> Result<Audit, Fault> {
     Ok(Audit::of(
         reservations::read(&found)?,
         unconfirmed.iter().map(confirmations::unconfirmed_batch).collect(),
-        sums.iter().map(books).collect(),
+        &sums.iter().map(books).collect::<Vec<_>>(),
     ))
 }

@@ -21,15 +21,15 @@ pub(super) async fn append(tx: &Tx, movements: &[(ProductId, Movement)]) -> Resu
         movements.iter().map(|(_, movement)| read(movement)).collect()
     };
     let products: Vec<Uuid> = movements.iter().map(|(product, _)| product.uuid()).collect();
-    let mut causes: (Vec<Option<Uuid>>, Vec<Option<Uuid>>, Vec<Option<&str>>) = Default::default();
+    let (mut orders, mut people, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
     for (_, movement) in movements {
         let (order, by, reason) = match &movement.cause {
             Cause::Order(order) => (Some(order.uuid()), None, None),
             Cause::Person { by, reason } => (None, Some(by.uuid()), reason.as_deref()),
         };
-        causes.0.push(order);
-        causes.1.push(by);
-        causes.2.push(reason);
+        orders.push(order);
+        people.push(by);
+        reasons.push(reason);
     }
     tx.execute(
         "INSERT INTO movements (product_id, sequence, kind, quantity_delta, reserved_delta, order_id, by_user, reason, at)
@@ -41,9 +41,9 @@ pub(super) async fn append(tx: &Tx, movements: &[(ProductId, Movement)]) -> Resu
             &numbers(|movement| movement.kind.code()),
             &numbers(|movement| movement.quantity_delta),
             &numbers(|movement| movement.reserved_delta),
-            &causes.0,
-            &causes.1,
-            &causes.2,
+            &orders,
+            &people,
+            &reasons,
             &numbers(|movement| movement.at.as_millis()),
         ],
     )
@@ -84,7 +84,8 @@ pub(super) async fn list(
     let filters = format!("movements of {id}");
     let after: i64 = request.after.as_ref().map_or(Ok(0), |cursor| cursor.place(&filters))?;
     let limit = i64::try_from(request.limit + 1).unwrap_or(i64::MAX);
-    let sql = format!("{SELECT} WHERE product_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3");
+    let sql =
+        format!("{SELECT} WHERE product_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3");
     let rows = db.query(&sql, &[&id.uuid(), &after, &limit]).await?;
     let found = rows.iter().map(movement).collect::<Result<_>>()?;
     Ok(Page::cut(found, request.limit, |movement| Cursor::new(&filters, &movement.sequence)))

@@ -41,5 +41,5 @@ fn read(db: &Connection) -> Result<Audit, Fault> {
             reserved: row.get(7)?,
         })
     })?;
-    Ok(Audit::of(reservations, confirmations::all(db)?, books.collect::<Result<_, _>>()?))
+    Ok(Audit::of(reservations, confirmations::all(db)?, &books.collect::<Result<Vec<_>, _>>()?))
 }

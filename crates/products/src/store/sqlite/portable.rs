@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use holdfast_storage::sqlite::Fault;
-use holdfast_types::{
-    BatchId, Error, Fingerprint, OrderId, ReservationState, Result, Timestamp,
-};
+use holdfast_types::{BatchId, Error, Fingerprint, OrderId, ReservationState, Result, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{catalogue, confirmations, journal::{self, Journal}, rows};
+use super::{
+    catalogue, confirmations,
+    journal::{self, Journal},
+    rows,
+};
 use crate::{
     model::Product,
     store::portable::{Held, Record},
@@ -34,13 +36,15 @@ fn read(db: &Connection) -> Result<Vec<Record>, Fault> {
         records.push(Record::Product(Box::new(product)));
     }
     let mut query = db.prepare(journal::SELECT_ALL)?;
-    let movements = query.query_map([], |row| Ok((row.get("product")?, journal::movement(row)?)))?;
+    let movements =
+        query.query_map([], |row| Ok((row.get("product")?, journal::movement(row)?)))?;
     for movement in movements {
         let (seq, movement): (i64, _) = movement?;
         let id = ids.get(&seq).ok_or_else(|| Error::internal("a movement has no product"))?;
         records.push(Record::Movement(*id, movement?));
     }
-    let mut query = db.prepare("SELECT id, fingerprint, state, lines, at FROM reservations ORDER BY seq")?;
+    let mut query =
+        db.prepare("SELECT id, fingerprint, state, lines, at FROM reservations ORDER BY seq")?;
     for reservation in query.query_map([], held)? {
         records.push(Record::Reservation(reservation?));
     }

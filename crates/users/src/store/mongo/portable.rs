@@ -13,10 +13,7 @@ pub(super) async fn dump(tx: Tx) -> Result<Vec<Record>, Fault> {
 }
 
 pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {
-    let users: Vec<&User> = records
-        .iter()
-        .map(|Record::User(user)| &**user)
-        .collect();
+    let users: Vec<&User> = records.iter().map(|Record::User(user)| &**user).collect();
     let names = users.iter().filter(|user| !user.deleted).map(|user| {
         doc! {"_id": fold(&user.username), "user": fields::uuid(user.id.uuid())}
     });
