@@ -35,7 +35,11 @@ impl Fault {
 
     /// Whether the connection is still good for a ROLLBACK.
     pub(super) fn leaves_connection(&self) -> bool {
-        !matches!(self, Self::Postgres(error) if error.code().is_none() || is_farewell(error))
+        match self {
+            Self::Postgres(error) => error.code().is_some() && !is_farewell(error),
+            Self::Late => false,
+            Self::Refused(_) | Self::Pool(_) | Self::Stale => true,
+        }
     }
 }
 

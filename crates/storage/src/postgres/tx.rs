@@ -13,10 +13,16 @@ pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ON
     SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 60000";
 /// The server cancels statements sooner; this is for one that does not answer at all.
 const STATEMENT_TIME: Duration = Duration::from_secs(12);
+/// The same for a snapshot: reading a whole shop takes as long as it takes, but not for ever.
+const SCAN_TIME: Duration = Duration::from_secs(3600);
 
 /// A handle on a running transaction.
 #[derive(Clone)]
-pub struct Tx(Arc<Object>);
+pub struct Tx {
+    connection: Arc<Object>,
+    /// A statement that is not answered by then is given up.
+    time: Duration,
+}
 
 impl std::fmt::Debug for Tx {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -27,11 +33,21 @@ impl std::fmt::Debug for Tx {
 impl Tx {
     /// The rows of a query.
     pub async fn query(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Fault> {
-        let query = async {
-            let statement = self.0.prepare_cached(sql).await?;
-            Ok(self.0.query(&statement, values).await?)
-        };
-        tokio::time::timeout(STATEMENT_TIME, query).await.unwrap_or(Err(Fault::Late))
+        self.in_time(async {
+            let statement = self.connection.prepare_cached(sql).await?;
+            self.connection.query(&statement, values).await
+        })
+        .await
+    }
+
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Fault> {
+        match tokio::time::timeout(self.time, work).await {
+            Ok(done) => Ok(done?),
+            Err(_) => Err(Fault::Late),
+        }
     }
 
     /// The first row of a query, if there is one.
@@ -48,16 +64,16 @@ impl Tx {
 
     /// Runs a statement; says how many rows it touched.
     pub async fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, Fault> {
-        let execute = async {
-            let statement = self.0.prepare_cached(sql).await?;
-            Ok(self.0.execute(&statement, values).await?)
-        };
-        tokio::time::timeout(STATEMENT_TIME, execute).await.unwrap_or(Err(Fault::Late))
+        self.in_time(async {
+            let statement = self.connection.prepare_cached(sql).await?;
+            self.connection.execute(&statement, values).await
+        })
+        .await
     }
 
     /// Runs several statements without values.
     pub(super) async fn batch(&self, sql: &str) -> Result<(), Fault> {
-        Ok(self.0.batch_execute(sql).await?)
+        self.in_time(self.connection.batch_execute(sql)).await
     }
 }
 
@@ -66,7 +82,8 @@ impl Tx {
 pub(super) struct Running(Option<Tx>);
 
 pub(super) async fn begin(connection: Object, how: &'static str) -> Result<Running, Fault> {
-    let running = Running(Some(Tx(Arc::new(connection))));
+    let time = if how == SNAPSHOT { SCAN_TIME } else { STATEMENT_TIME };
+    let running = Running(Some(Tx { connection: Arc::new(connection), time }));
     running.tx().batch(how).await?;
     Ok(running)
 }
@@ -77,9 +94,7 @@ impl Running {
     }
 
     pub(super) async fn commit(mut self) -> Result<(), Fault> {
-        tokio::time::timeout(STATEMENT_TIME, self.tx().batch("COMMIT"))
-            .await
-            .unwrap_or(Err(Fault::Late))?;
+        self.tx().batch("COMMIT").await?;
         self.0 = None;
         Ok(())
     }
@@ -93,7 +108,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(object) = self.0.take().and_then(|tx| Arc::into_inner(tx.0)) {
+        if let Some(object) = self.0.take().and_then(|tx| Arc::into_inner(tx.connection)) {
             drop(Object::take(object));
         }
     }
