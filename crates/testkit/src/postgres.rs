@@ -1,7 +1,9 @@
 //! A private PostgreSQL cluster in a temporary folder.
 
 use std::{
-    path::PathBuf,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -20,6 +22,8 @@ pub struct PostgresServer {
     server: Option<Server>,
     folder: TempDir,
     port: u16,
+    /// Settings beside the usual ones.
+    settings: Vec<String>,
 }
 
 /// Where a program of PostgreSQL is, if it is installed.
@@ -33,6 +37,34 @@ impl PostgresServer {
     /// Makes a cluster and starts it; `None` when PostgreSQL is not installed.
     #[must_use]
     pub fn start() -> Option<Self> {
+        let mut server = Self::make()?;
+        server.resume();
+        Some(server)
+    }
+
+    /// The same, for connections with TLS alone.
+    ///
+    /// # Panics
+    /// When the files cannot be copied.
+    #[must_use]
+    pub fn start_with_tls(certificate: &Path, key: &Path) -> Option<Self> {
+        let mut server = Self::make()?;
+        let data = server.folder.path().join("data");
+        for (name, file, rights) in [("certificate", certificate, 0o644), ("key", key, 0o600)] {
+            let copy = data.join(name);
+            fs::copy(file, &copy).expect("the file can be copied");
+            fs::set_permissions(&copy, Permissions::from_mode(rights)).expect("it is ours");
+            give_away(&copy);
+        }
+        let only_tls = "hostssl all all 127.0.0.1/32 trust\n";
+        fs::write(data.join("pg_hba.conf"), only_tls).expect("the cluster is there");
+        server.settings =
+            ["ssl=on", "ssl_cert_file=certificate", "ssl_key_file=key"].map(str::to_owned).into();
+        server.resume();
+        Some(server)
+    }
+
+    fn make() -> Option<Self> {
         let initdb = postgres_program("initdb")?;
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         give_away(folder.path());
@@ -44,9 +76,7 @@ impl PostgresServer {
             .output()
             .expect("initdb can be started");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let mut server = Self { server: None, folder, port: free_port() };
-        server.resume();
-        Some(server)
+        Some(Self { server: None, folder, port: free_port(), settings: Vec::new() })
     }
 
     /// Starts the server again after it was killed.
@@ -65,6 +95,9 @@ impl PostgresServer {
             "shared_buffers=128MB",
             "max_wal_size=2GB",
         ] {
+            command.args(["-c", setting]);
+        }
+        for setting in &self.settings {
             command.args(["-c", setting]);
         }
         let deadline = Instant::now() + START;

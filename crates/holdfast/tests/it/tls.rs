@@ -3,6 +3,8 @@
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
+use holdfast_testkit::PostgresServer;
+
 use crate::shop::{Shop, run, wait_until};
 
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/tls");
@@ -62,4 +64,39 @@ fn what_is_no_certificate_is_refused_at_the_start() {
     assert!(missing.code == 2 && missing.err.contains("nowhere.pem"), "{missing:?}");
     let half = run(folder.path(), &[], &settings(""));
     assert!(half.code == 2 && half.err.contains("go together"), "{half:?}");
+}
+
+/// PostgreSQL that takes connections with TLS alone: who verifies it, and who does not.
+#[test]
+fn databases_prove_who_they_are_where_that_is_wanted() {
+    let file = |name: &str| Path::new(FILES).join(name);
+    let server = PostgresServer::start_with_tls(&file("database.pem"), &file("database-key.pem"));
+    let Some(server) = server else { return };
+    let authority = file("authority.pem").display().to_string();
+    let migrate = |host: &str, query: &str| {
+        let url = format!(
+            "postgres://holdfast@{host}:{}/postgres?hostaddr=127.0.0.1&{query}",
+            server.port()
+        );
+        let folder = tempfile::tempdir().unwrap();
+        run(folder.path(), &["migrate"], &[("DB_CONNECTION_STRING".to_owned(), url)])
+    };
+    let (right, wrong) = ("database.holdfast.test", "other.holdfast.test");
+    for query in ["", "sslmode=require", &format!("sslmode=verify-full&sslrootcert={authority}")] {
+        let ran = migrate(right, query);
+        assert_eq!(ran.code, 0, "{query}: {ran:?}");
+    }
+    std::thread::scope(|scope| {
+        let refused = [
+            scope.spawn(|| migrate(right, "sslmode=disable")),
+            scope.spawn(|| migrate(right, "sslmode=verify-full")),
+            scope.spawn(|| migrate(wrong, &format!("sslmode=require&sslrootcert={authority}"))),
+            scope.spawn(|| migrate(right, "sslmode=require&sslrootcert=nowhere.pem")),
+            scope.spawn(|| migrate(right, "sslmode=perhaps")),
+        ];
+        for ran in refused {
+            let ran = ran.join().unwrap();
+            assert!(ran.code == 2 && !ran.err.is_empty(), "{ran:?}");
+        }
+    });
 }

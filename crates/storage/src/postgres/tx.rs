@@ -44,7 +44,8 @@ impl Tx {
         &self,
         work: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, Fault> {
-        match tokio::time::timeout(self.time, work).await {
+        // Boxed, since transactions are made of many of these.
+        match tokio::time::timeout(self.time, Box::pin(work)).await {
             Ok(done) => Ok(done?),
             Err(_) => Err(Fault::Late),
         }
