@@ -24,9 +24,9 @@ struct Member {
     port: u16,
 }
 
-/// Where `mongod` is: where `HOLDFAST_TEST_MONGOD` says, or on the PATH.
+/// Where `mongod` is: where `MONGOD` says, or on the PATH.
 fn program() -> Option<PathBuf> {
-    let named = std::env::var_os("HOLDFAST_TEST_MONGOD").map(PathBuf::from);
+    let named = std::env::var_os("MONGOD").map(PathBuf::from);
     named.filter(|path| path.is_file()).or_else(|| find("mongod", []))
 }
 
