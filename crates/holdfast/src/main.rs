@@ -66,8 +66,7 @@ async fn dispatch(cli: Cli, config: &Config, layers: &Layers) -> Result<ExitCode
             commands::portable::export(config, &file).await
         }
         Command::Export { file, url, .. } => commands::export::export(file.as_deref(), &url).await,
-        Command::Check { repair: false } => commands::check::check(config).await,
-        Command::Check { repair: true } => commands::check::repair(config).await,
+        Command::Check { repair } => commands::check::check(config, repair).await,
         Command::Migrate => commands::migrate::migrate(config).await,
         Command::Backup { file } => commands::backup::backup(config, &file).await,
         Command::Config { defaults } => commands::config::show(layers, defaults),

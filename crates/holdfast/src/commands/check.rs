@@ -19,13 +19,22 @@ const REPAIRS: usize = 100;
 const SECOND_LOOK: Duration = Duration::from_secs(2);
 
 /// Audits a live or a resting database; exit status 1 says that a promise is broken.
-pub(crate) async fn check(config: &Config) -> Result<ExitCode> {
+/// With `repair`, stock follows the orders first.
+pub(crate) async fn check(config: &Config, repair: bool) -> Result<ExitCode> {
     require_existing(config)?;
     let shop = Shop::open(config).await?;
-    let mut report = audit(&shop).await?;
+    if repair {
+        settle(&shop).await?;
+    }
+    judge(&shop).await
+}
+
+/// Audits twice when it must, and tells.
+pub(super) async fn judge(shop: &Shop) -> Result<ExitCode> {
+    let mut report = audit(shop).await?;
     if !report.findings.is_empty() {
         tokio::time::sleep(SECOND_LOOK).await;
-        let again = audit(&shop).await?;
+        let again = audit(shop).await?;
         report = Report {
             findings: report.findings.intersection(&again.findings).cloned().collect(),
             ..again
@@ -35,10 +44,9 @@ pub(crate) async fn check(config: &Config) -> Result<ExitCode> {
     Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Makes stock follow the orders, as the sweep does for what is owed, then audits: for copies of databases that were not
-/// taken at the same moment. An order decides; what it says is never changed.
-pub(crate) async fn repair(config: &Config) -> Result<ExitCode> {
-    let shop = Shop::open(config).await?;
+/// Makes stock follow the orders, as the sweep does for what is owed: for copies of databases that were not taken at the
+/// same moment. An order decides; what it says is never changed.
+pub(super) async fn settle(shop: &Shop) -> Result<()> {
     let reservations: HashMap<OrderId, ReservationState> = shop
         .products
         .audit()
@@ -62,8 +70,7 @@ pub(crate) async fn repair(config: &Config) -> Result<ExitCode> {
     for some in settlements.chunks(REPAIRS) {
         shop.products.settle(some).await?;
     }
-    print(&format!("Settled {} reservations.\n", settlements.len()))?;
-    check(config).await
+    print(&format!("Settled {} reservations.\n", settlements.len()))
 }
 
 struct Report {

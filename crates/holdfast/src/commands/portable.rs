@@ -125,7 +125,8 @@ pub(crate) async fn import(config: &Config, file: &Path) -> Result<ExitCode> {
     let shop = Shop::open(config).await?;
     load(&shop, parsed).await?;
     remark(&format!("Imported {} records", count - 2));
-    check::repair(config).await
+    check::settle(&shop).await?;
+    check::judge(&shop).await
 }
 
 async fn load(shop: &Shop, lines: Vec<Line>) -> Result<()> {
