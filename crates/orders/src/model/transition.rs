@@ -1,7 +1,6 @@
 //! The lifecycle: `placed → paid → shipped → delivered`; `cancelled` from placed or paid; `expired` from placed.
 
 use holdfast_types::{Code, Error, Result, Settlement, Timestamp, UserId};
-
 use serde::{Deserialize, Serialize};
 
 use super::{Order, Status};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use holdfast_types::{
-    OrderId, OrderLine, ProductId, ReservationState, Result, Settlement, Timestamp,
+    Error, OrderId, OrderLine, ProductId, ReservationState, Result, Settlement, Timestamp,
 };
 
 use super::{Cause, Movement, MovementKind, Numbers};
@@ -25,15 +25,17 @@ pub(crate) const fn settled_state(
 pub(crate) struct Settled {
     pub(crate) states: Vec<(OrderId, ReservationState)>,
     pub(crate) movements: Vec<(ProductId, Movement)>,
+    /// The new numbers of the products that moved, by id.
+    pub(crate) numbers: BTreeMap<ProductId, Numbers>,
     /// Products of which units left the house, and how many shipments: each is a version.
     pub(crate) shipped: BTreeMap<ProductId, i64>,
 }
 
-/// Settles each reservation in turn. `numbers` has every product that they name.
+/// Settles each reservation in turn. `numbers` has every product that they name, as it was before.
 pub(crate) fn settle_all(
     settlements: &[(OrderId, Settlement)],
     mut reservations: HashMap<OrderId, (ReservationState, Vec<OrderLine>)>,
-    numbers: &mut HashMap<ProductId, Numbers>,
+    numbers: &HashMap<ProductId, Numbers>,
     now: Timestamp,
 ) -> Result<Settled> {
     let mut settled = Settled::default();
@@ -43,9 +45,10 @@ pub(crate) fn settle_all(
         *state = next;
         settled.states.push((*id, next));
         for line in lines {
-            let item = numbers.get_mut(&line.product_id).ok_or_else(|| {
-                holdfast_types::Error::internal("a reservation names a product that is not there")
+            let before = numbers.get(&line.product_id).ok_or_else(|| {
+                Error::internal("a reservation names a product that is not there")
             })?;
+            let item = settled.numbers.entry(line.product_id).or_insert(*before);
             let kind = match next {
                 ReservationState::Shipped => MovementKind::Shipment,
                 ReservationState::Held | ReservationState::Released => MovementKind::Release,

@@ -133,15 +133,10 @@ pub(super) async fn settle(
     }
     let reservations =
         found.into_iter().map(|found| (found.id, (found.state, found.lines))).collect();
-    let mut after = before.clone();
-    let settled = settle_all(settlements, reservations, &mut after, now)?;
-    let moved = after.into_iter().filter(|(id, after)| before[id] != *after);
-    let mut changes: Vec<_> = moved.map(|(id, after)| (id, before[&id], after)).collect();
-    changes.sort_unstable_by_key(|(id, ..)| *id);
-    let changes = changes.into_iter().map(|numbers| {
-        let shipments = settled.shipped.get(&numbers.0).copied();
-        let newer = shipments.map(|shipments| versions[&numbers.0] + shipments);
-        ship(change(numbers), newer, now)
+    let settled = settle_all(settlements, reservations, &before, now)?;
+    let changes = settled.numbers.iter().map(|(id, after)| {
+        let newer = settled.shipped.get(id).map(|shipments| versions[id] + shipments);
+        ship(change((*id, before[id], *after)), newer, now)
     });
     tx.update(PRODUCTS, changes.collect()).await?;
     let states = settled.states.iter().map(|(id, state)| {

@@ -131,12 +131,12 @@ pub(super) async fn settle(
     let locked = tx.query(&format!("{sql} ORDER BY id FOR UPDATE"), &[&ids]).await?;
     let reservations =
         read(&locked)?.into_iter().map(|found| (found.id, (found.state, found.lines))).collect();
-    let mut numbers = numbers(&tx, &products).await?;
-    let settled = settle_all(settlements, reservations, &mut numbers, now)?;
+    let numbers = numbers(&tx, &products).await?;
+    let settled = settle_all(settlements, reservations, &numbers, now)?;
     try_join4(
         set_states(&tx, &settled.states),
         journal::append(&tx, &settled.movements),
-        journal::set_numbers(&tx, numbers),
+        journal::set_numbers(&tx, settled.numbers),
         ship(&tx, &settled.shipped, now),
     )
     .await

@@ -139,7 +139,7 @@ pub(super) fn settle(
         seqs.insert(product, seq);
         numbers.insert(product, found);
     }
-    let settled = settle_all(settlements, reservations, &mut numbers, now)?;
+    let settled = settle_all(settlements, reservations, &numbers, now)?;
     let mut set_state = db.prepare_cached("UPDATE reservations SET state = ?2 WHERE id = ?1")?;
     for (id, state) in settled.states {
         set_state.execute((id.bytes(), state.code()))?;
@@ -151,7 +151,7 @@ pub(super) fn settle(
         ship.execute((seqs[product], shipments, now.as_millis()))?;
     }
     append(db, &seqs, &settled.movements)?;
-    update(db, &seqs, numbers)
+    update(db, &seqs, settled.numbers)
 }
 
 fn numbers_of(db: &Connection, id: ProductId) -> Result<(i64, Numbers), Fault> {
