@@ -5,7 +5,7 @@
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use holdfast_types::{Error, Random, Result, Secret, SessionId, Timestamp};
+use holdfast_types::{Error, Random, Result, Secret, SessionId, Timestamp, UserId};
 use holdfast_web::auth::{Claims, PublicKey};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 
@@ -99,7 +99,7 @@ pub(crate) struct RefreshToken {
 
 /// Where a presented token stands in its session's chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Link {
+enum Link {
     /// The newest: it may be exchanged.
     Newest,
     /// The one before the newest, which nobody has used yet: a repeat.
@@ -108,6 +108,57 @@ pub(crate) enum Link {
     Older,
     /// Never was in this chain.
     Foreign,
+}
+
+/// A family of refresh tokens, as stored.
+#[derive(Clone, Copy)]
+pub(crate) struct Session {
+    pub(crate) user: UserId,
+    /// The stored hash of the newest token.
+    pub(crate) newest: [u8; 32],
+    /// Exchanges so far.
+    pub(crate) generation: i64,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// What a token that somebody presents to be exchanged calls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exchange {
+    /// Nothing: the session is over.
+    Over,
+    /// Nothing: the token never was one of its.
+    Foreign,
+    /// To end the session: somebody copied the token.
+    Theft,
+    /// The successor, which becomes the newest now, with this stored hash.
+    Successor([u8; 32]),
+    /// The successor that an earlier exchange made.
+    Same,
+}
+
+impl Session {
+    /// Judges a token that is presented to be exchanged.
+    pub(crate) fn exchange(
+        &self,
+        token: RefreshToken,
+        secret: &Secret,
+        now: Timestamp,
+    ) -> Exchange {
+        if self.expires_at <= now {
+            return Exchange::Over;
+        }
+        match token.place(&self.newest, self.generation, secret) {
+            Link::Foreign => Exchange::Foreign,
+            Link::Older => Exchange::Theft,
+            Link::Newest => Exchange::Successor(token.successor(secret).stored_hash(secret)),
+            Link::Previous => Exchange::Same,
+        }
+    }
+
+    /// Whether a token may end the session: any of its chain may, an invented one has no say.
+    pub(crate) fn knows(&self, token: RefreshToken, secret: &Secret) -> bool {
+        token.place(&self.newest, self.generation, secret) != Link::Foreign
+    }
 }
 
 impl RefreshToken {
@@ -138,7 +189,7 @@ impl RefreshToken {
     }
 
     /// Where this token stands in a chain whose newest link has `newest` as its hash, after `generation` exchanges.
-    pub(crate) fn place(self, newest: &[u8; 32], generation: i64, secret: &Secret) -> Link {
+    fn place(self, newest: &[u8; 32], generation: i64, secret: &Secret) -> Link {
         let mut token = self;
         for distance in 0..=generation.min(CHAIN_LINKS) {
             if token.stored_hash(secret) == *newest {

@@ -8,7 +8,7 @@ use super::accounts;
 use crate::{
     model::User,
     store::{Exchanged, ResetGrant},
-    tokens::{Link, RefreshToken, SigningKey},
+    tokens::{Exchange, RefreshToken, Session, SigningKey},
 };
 
 const SESSIONS: &str = "sessions";
@@ -44,13 +44,6 @@ pub(super) async fn begin(
     Ok(true)
 }
 
-struct Session {
-    user: UserId,
-    newest: [u8; 32],
-    generation: i64,
-    expires_at: Timestamp,
-}
-
 async fn find(tx: &Tx, id: SessionId) -> Result<Option<Session>, Fault> {
     let found = tx.get(SESSIONS, fields::uuid(id.uuid())).await?;
     let read = |found: Document| {
@@ -70,23 +63,20 @@ pub(super) async fn exchange(
     secret: &Secret,
     (now, expires_at): (Timestamp, Timestamp),
 ) -> Result<Exchanged, Fault> {
-    let found = find(tx, token.session).await?;
-    let Some(session) = found.filter(|session| session.expires_at > now) else {
-        return Ok(Exchanged::Over);
-    };
-    let place = token.place(&session.newest, session.generation, secret);
-    match place {
-        Link::Foreign => return Ok(Exchanged::Foreign),
-        Link::Older => {
+    let Some(session) = find(tx, token.session).await? else { return Ok(Exchanged::Over) };
+    let newest = match session.exchange(token, secret, now) {
+        Exchange::Over => return Ok(Exchanged::Over),
+        Exchange::Foreign => return Ok(Exchanged::Foreign),
+        Exchange::Theft => {
             end(tx, &[token.session], now).await?;
             return Ok(Exchanged::Theft);
         }
-        Link::Newest | Link::Previous => {}
-    }
+        Exchange::Successor(newest) => Some(newest),
+        Exchange::Same => None,
+    };
     let user = accounts::find(tx, session.user).await?;
     let Some(user) = user.filter(User::is_active) else { return Ok(Exchanged::Over) };
-    if place == Link::Newest {
-        let newest = token.successor(secret).stored_hash(secret);
+    if let Some(newest) = newest {
         let like =
             doc! {"_id": fields::uuid(token.session.uuid()), "generation": session.generation};
         let set =
@@ -104,10 +94,9 @@ pub(super) async fn end_of_token(
     secret: &Secret,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let Some(session) = find(tx, token.session).await? else { return Ok(()) };
-    match token.place(&session.newest, session.generation, secret) {
-        Link::Foreign => Ok(()),
-        Link::Newest | Link::Previous | Link::Older => end(tx, &[token.session], now).await,
+    match find(tx, token.session).await? {
+        Some(session) if session.knows(token, secret) => end(tx, &[token.session], now).await,
+        _ => Ok(()),
     }
 }
 

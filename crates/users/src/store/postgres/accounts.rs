@@ -3,6 +3,7 @@
 use holdfast_storage::postgres::{Fault, Postgres, Row, Tx, bytes};
 use holdfast_types::{
     Basis, Code, Cursor, Error, Fingerprint, Page, PageRequest, Result, Timestamp, UserId, Version,
+    fold,
 };
 
 use super::sessions;
@@ -144,12 +145,9 @@ pub(super) async fn set_password(tx: &Tx, id: UserId, hash: &str) -> Result<(), 
 }
 
 pub(super) async fn erase(tx: &Tx, id: UserId, now: Timestamp) -> Result<(), Fault> {
-    lock(tx, id).await?;
-    tx.execute(
-        "DELETE FROM usernames WHERE user_id = $1 AND folded = $2",
-        &[&id.uuid(), &folded_name(tx, id).await?],
-    )
-    .await?;
+    let Some(user) = lock(tx, id).await? else { return Ok(()) };
+    let name = "DELETE FROM usernames WHERE user_id = $1 AND folded = $2";
+    tx.execute(name, &[&id.uuid(), &fold(&user.username)]).await?;
     tx.execute(
         "UPDATE users SET username = NULL, password_hash = '', password_changed = true, email = NULL, name = NULL,
                           deleted = true, deleted_at = $2, version = version + 1
@@ -158,12 +156,6 @@ pub(super) async fn erase(tx: &Tx, id: UserId, now: Timestamp) -> Result<(), Fau
     )
     .await
     .map(|_| ())
-}
-
-async fn folded_name(tx: &Tx, id: UserId) -> Result<Option<String>, Fault> {
-    let row = tx.query_opt("SELECT username FROM users WHERE id = $1", &[&id.uuid()]).await?;
-    let name: Option<String> = row.and_then(|row| row.get(0));
-    Ok(name.map(|name| holdfast_types::fold(&name)))
 }
 
 pub(super) async fn deleted(db: &Postgres, since: Timestamp) -> Result<Vec<(Timestamp, UserId)>> {

@@ -9,7 +9,7 @@ use super::accounts;
 use crate::{
     model::User,
     store::{Exchanged, ResetGrant},
-    tokens::{Link, RefreshToken, SigningKey},
+    tokens::{Exchange, RefreshToken, Session, SigningKey},
 };
 
 /// Looks again: the password may have changed, or the user been shut out, while the password was verified.
@@ -38,13 +38,6 @@ pub(super) async fn begin(
     Ok(true)
 }
 
-struct Session {
-    user: UserId,
-    newest: [u8; 32],
-    generation: i64,
-    expires_at: Timestamp,
-}
-
 /// Locks the session's user and the session, in this order.
 async fn lock(tx: &Tx, id: SessionId) -> Result<Option<(Session, Option<User>)>, Fault> {
     let owner = tx.query_opt("SELECT user_id FROM sessions WHERE id = $1", &[&id.uuid()]).await?;
@@ -68,23 +61,21 @@ pub(super) async fn exchange(
     secret: &Secret,
     (now, expires_at): (Timestamp, Timestamp),
 ) -> Result<Exchanged, Fault> {
-    let found = lock(tx, token.session).await?;
-    let Some((session, user)) = found.filter(|(session, _)| session.expires_at > now) else {
+    let Some((session, user)) = lock(tx, token.session).await? else {
         return Ok(Exchanged::Over);
     };
-    let place = token.place(&session.newest, session.generation, secret);
-    match place {
-        Link::Foreign => return Ok(Exchanged::Foreign),
-        Link::Older => {
+    let newest = match session.exchange(token, secret, now) {
+        Exchange::Over => return Ok(Exchanged::Over),
+        Exchange::Foreign => return Ok(Exchanged::Foreign),
+        Exchange::Theft => {
             end(tx, &[token.session.uuid()], now).await?;
             return Ok(Exchanged::Theft);
         }
-        Link::Newest | Link::Previous => {}
-    }
+        Exchange::Successor(newest) => Some(newest),
+        Exchange::Same => None,
+    };
     let Some(user) = user.filter(User::is_active) else { return Ok(Exchanged::Over) };
-    debug_assert_eq!(user.id, session.user);
-    if place == Link::Newest {
-        let newest = token.successor(secret).stored_hash(secret);
+    if let Some(newest) = newest {
         tx.execute(
             "UPDATE sessions SET token_hash = $2, generation = generation + 1, expires_at = $3 WHERE id = $1",
             &[&token.session.uuid(), &newest.as_slice(), &expires_at.as_millis()],
@@ -101,10 +92,11 @@ pub(super) async fn end_of_token(
     secret: &Secret,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let Some((session, _)) = lock(tx, token.session).await? else { return Ok(()) };
-    match token.place(&session.newest, session.generation, secret) {
-        Link::Foreign => Ok(()),
-        Link::Newest | Link::Previous | Link::Older => end(tx, &[token.session.uuid()], now).await,
+    match lock(tx, token.session).await? {
+        Some((session, _)) if session.knows(token, secret) => {
+            end(tx, &[token.session.uuid()], now).await
+        }
+        _ => Ok(()),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     model::User,
-    tokens::{Link, RefreshToken, SigningKey},
+    tokens::{Exchange, RefreshToken, Session, SigningKey},
 };
 
 /// Looks again: the password may have changed, or the user been shut out, while the password was verified.
@@ -35,13 +35,6 @@ pub(super) fn begin(
     Ok(true)
 }
 
-struct Session {
-    user: UserId,
-    newest: [u8; 32],
-    generation: i64,
-    expires_at: Timestamp,
-}
-
 fn find(db: &Connection, id: SessionId) -> Result<Option<Session>, Fault> {
     let sql = "SELECT user_id, token_hash, generation, expires_at FROM sessions WHERE id = ?1";
     let read = |row: &rusqlite::Row<'_>| {
@@ -62,23 +55,21 @@ pub(super) fn exchange(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<Exchanged, Fault> {
-    let Some(session) = find(db, token.session)?.filter(|session| session.expires_at > now) else {
-        return Ok(Exchanged::Over);
-    };
-    let place = token.place(&session.newest, session.generation, secret);
-    match place {
-        Link::Foreign => return Ok(Exchanged::Foreign),
-        Link::Older => {
+    let Some(session) = find(db, token.session)? else { return Ok(Exchanged::Over) };
+    let newest = match session.exchange(token, secret, now) {
+        Exchange::Over => return Ok(Exchanged::Over),
+        Exchange::Foreign => return Ok(Exchanged::Foreign),
+        Exchange::Theft => {
             end(db, token.session, now)?;
             return Ok(Exchanged::Theft);
         }
-        Link::Newest | Link::Previous => {}
-    }
+        Exchange::Successor(newest) => Some(newest),
+        Exchange::Same => None,
+    };
     let Some(user) = accounts::get(db, session.user)?.filter(User::is_active) else {
         return Ok(Exchanged::Over);
     };
-    if place == Link::Newest {
-        let newest = token.successor(secret).stored_hash(secret);
+    if let Some(newest) = newest {
         db.prepare_cached("UPDATE sessions SET token_hash = ?2, generation = generation + 1, expires_at = ?3 WHERE id = ?1")?
             .execute((token.session.bytes(), newest, expires_at.as_millis()))?;
     }
@@ -92,10 +83,9 @@ pub(super) fn end_of_token(
     secret: &Secret,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let Some(session) = find(db, token.session)? else { return Ok(()) };
-    match token.place(&session.newest, session.generation, secret) {
-        Link::Foreign => Ok(()),
-        Link::Newest | Link::Previous | Link::Older => end(db, token.session, now),
+    match find(db, token.session)? {
+        Some(session) if session.knows(token, secret) => end(db, token.session, now),
+        _ => Ok(()),
     }
 }
 
