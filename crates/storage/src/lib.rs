@@ -16,7 +16,7 @@ use holdfast_types::{Code, Error, Result};
 pub use gathered::Gathered;
 pub use location::Location;
 pub use mongo::Mongo;
-pub use portable::Kept;
+pub use portable::{Kept, from_json, to_json};
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 

@@ -1,11 +1,23 @@
 //! What every service moves from one engine to another beside its own records: its secret, without which no fingerprint
 //! would be known again, and the answers that it keeps.
 
-use holdfast_types::{Answer, Fingerprint, Result, Timestamp};
-use serde::{Deserialize, Serialize};
+use holdfast_types::{Answer, Error, Fingerprint, Result, Timestamp};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{Database, mongo, postgres, sqlite};
+
+/// The records of a service, as they stand in a file.
+pub fn to_json<R: Serialize>(records: &[R]) -> Result<Vec<Value>> {
+    records.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(Error::internal)
+}
+
+/// Reads what [`to_json`] made; `service` is named where that cannot be.
+pub fn from_json<R: DeserializeOwned>(service: &str, records: Vec<Value>) -> Result<Vec<R>> {
+    let records = records.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
+    records.map_err(|error| Error::invalid("#", format!("not a record of {service}: {error}")))
+}
 
 /// A kept answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 pub use tokio_postgres::{Row, types::ToSql};
 
 pub use fault::{Fault, bytes};
+use tx::Kind;
 pub use tx::Tx;
 
 use crate::retry::Patience;
@@ -58,22 +59,31 @@ impl Postgres {
         F: Future<Output = Result<T, Fault>> + Send,
         T: Send,
     {
+        self.run(tx::CHANGE, job).await
+    }
+
+    async fn run<T, J, F>(&self, kind: Kind, job: J) -> Result<T>
+    where
+        J: Fn(Tx) -> F + Send + Sync,
+        F: Future<Output = Result<T, Fault>> + Send,
+        T: Send,
+    {
         let mut patience = Patience::new(&self.0.random);
         loop {
-            match self.attempt(&job).await {
+            match self.attempt(kind, &job).await {
                 Err(fault) if fault.may_pass() => patience.wait(fault).await?,
                 done => return Ok(done?),
             }
         }
     }
 
-    async fn attempt<T, J, F>(&self, job: &J) -> Result<T, Fault>
+    async fn attempt<T, J, F>(&self, kind: Kind, job: &J) -> Result<T, Fault>
     where
         J: Fn(Tx) -> F + Send + Sync,
         F: Future<Output = Result<T, Fault>> + Send,
         T: Send,
     {
-        let running = tx::begin(self.connection().await?, tx::READ_COMMITTED).await?;
+        let running = tx::begin(self.connection().await?, kind).await?;
         match job(running.tx()).await {
             Ok(done) => running.commit().await.map(|()| done),
             Err(fault) => {
@@ -130,7 +140,7 @@ impl Postgres {
         service: &'static str,
         steps: &'static [&'static str],
     ) -> Result<()> {
-        self.transaction(|tx| migrate::run(tx, service, steps)).await
+        self.run(tx::MIGRATION, |tx| migrate::run(tx, service, steps)).await
     }
 
     /// The secret of `service`, made at the first call and kept in the database from then on.

@@ -84,7 +84,7 @@ impl Sqlite {
         self.0.readers.read(query).await
     }
 
-    /// Reads on a thread for blocking work for as long as it takes: for audits and exports.
+    /// Reads one snapshot on a thread for blocking work for as long as it takes: for audits and exports.
     pub async fn scan<T, F>(&self, query: F) -> Result<T>
     where
         T: Send + 'static,

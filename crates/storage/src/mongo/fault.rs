@@ -1,6 +1,7 @@
 //! What can go wrong inside a transaction or a query, and how it looks from outside.
 
 use holdfast_types::{Code, Error};
+use mongodb::bson::Document;
 use mongodb::error::{
     CommandError, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT,
     WriteFailure,
@@ -27,6 +28,14 @@ const OUT_OF_DISK_SPACE: i32 = 14031;
 const DOCUMENT_VALIDATION: i32 = 121;
 
 impl Fault {
+    /// A statement of a write command that failed: somebody was faster, or something is wrong.
+    pub(super) fn of_statement(error: &Document) -> Self {
+        match error.get_i32("code") {
+            Ok(DUPLICATE_KEY | WRITE_CONFLICT) => Self::Stale,
+            _ => Self::Refused(Error::internal(error.to_string())),
+        }
+    }
+
     /// Whether running it again makes sense.
     pub(super) fn may_pass(&self) -> bool {
         match self {

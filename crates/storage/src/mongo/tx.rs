@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::TryStreamExt;
 use mongodb::{
     Client, ClientSession, Database,
     bson::{Bson, Document, doc},
@@ -12,14 +13,18 @@ use tokio::sync::Mutex;
 use super::{Fault, Query, connect, fields};
 use crate::retry::Patience;
 
-/// An operation that is not answered by then is given up.
+/// An operation of a transaction that is not answered by then is given up.
 const OPERATION_TIME: Duration = Duration::from_secs(10);
+/// The same for a snapshot: adding a whole shop up takes as long as it takes.
+const SCAN_TIME: Duration = Duration::from_secs(3600);
 
 /// A handle on a running transaction.
 #[derive(Clone)]
 pub struct Tx {
     session: Arc<Mutex<ClientSession>>,
     database: Database,
+    /// An operation that is not answered by then is given up.
+    time: Duration,
 }
 
 impl std::fmt::Debug for Tx {
@@ -29,9 +34,10 @@ impl std::fmt::Debug for Tx {
 }
 
 async fn in_time<T>(
+    time: Duration,
     operation: impl Future<Output = mongodb::error::Result<T>>,
 ) -> Result<T, Fault> {
-    match tokio::time::timeout(OPERATION_TIME, operation).await {
+    match tokio::time::timeout(time, operation).await {
         Ok(done) => Ok(done?),
         Err(_) => Err(Fault::Late),
     }
@@ -39,25 +45,31 @@ async fn in_time<T>(
 
 impl Tx {
     pub(super) async fn begin(client: &Client, database: &Database) -> Result<Self, Fault> {
-        let mut session = in_time(client.start_session().into_future()).await?;
+        let mut session = in_time(OPERATION_TIME, client.start_session().into_future()).await?;
         let options = TransactionOptions::builder()
             .read_concern(ReadConcern::snapshot())
             .write_concern(connect::sure())
             .max_commit_time(OPERATION_TIME)
             .build();
-        in_time(session.start_transaction().with_options(options).into_future()).await?;
-        Ok(Self { session: Arc::new(Mutex::new(session)), database: database.clone() })
+        in_time(OPERATION_TIME, session.start_transaction().with_options(options).into_future())
+            .await?;
+        Ok(Self::of(session, database, OPERATION_TIME))
     }
 
     pub(super) async fn snapshot(client: &Client, database: &Database) -> Result<Self, Fault> {
-        let session = in_time(client.start_session().snapshot(true).into_future()).await?;
-        Ok(Self { session: Arc::new(Mutex::new(session)), database: database.clone() })
+        let session =
+            in_time(OPERATION_TIME, client.start_session().snapshot(true).into_future()).await?;
+        Ok(Self::of(session, database, SCAN_TIME))
+    }
+
+    fn of(session: ClientSession, database: &Database, time: Duration) -> Self {
+        Self { session: Arc::new(Mutex::new(session)), database: database.clone(), time }
     }
 
     pub(super) async fn commit(&self, patience: &mut Patience<'_>) -> Result<(), Fault> {
         let mut session = self.session.lock().await;
         loop {
-            match in_time(session.commit_transaction().into_future()).await {
+            match in_time(self.time, session.commit_transaction().into_future()).await {
                 Err(fault) if fault.is_unknown_commit() => patience.wait(fault).await?,
                 done => return done,
             }
@@ -67,7 +79,7 @@ impl Tx {
     pub(super) async fn abort(&self) {
         let mut session = self.session.lock().await;
         // What cannot be aborted now is aborted by the server, soon.
-        let _ = in_time(session.abort_transaction().into_future()).await;
+        let _ = in_time(self.time, session.abort_transaction().into_future()).await;
     }
 
     /// The documents of `collection` that a query finds.
@@ -75,14 +87,11 @@ impl Tx {
         let collection = self.database.collection::<Document>(collection);
         let mut session = self.session.lock().await;
         let find = collection.find(query.filter.clone()).with_options(query.options());
-        let mut cursor = in_time(find.session(&mut *session).into_future()).await?;
-        let mut found = Vec::new();
-        while let Some(document) =
-            in_time(async { cursor.next(&mut session).await.transpose() }).await?
-        {
-            found.push(document);
-        }
-        Ok(found)
+        in_time(self.time, async {
+            let mut cursor = find.session(&mut *session).await?;
+            cursor.stream(&mut session).try_collect().await
+        })
+        .await
     }
 
     /// The document of `collection` with that id.
@@ -102,12 +111,11 @@ impl Tx {
     ) -> Result<Vec<Document>, Fault> {
         let collection = self.database.collection::<Document>(collection);
         let mut session = self.session.lock().await;
-        let mut cursor = collection.aggregate(pipeline).session(&mut *session).await?;
-        let mut found = Vec::new();
-        while let Some(document) = cursor.next(&mut session).await.transpose()? {
-            found.push(document);
-        }
-        Ok(found)
+        in_time(self.time, async {
+            let mut cursor = collection.aggregate(pipeline).session(&mut *session).await?;
+            cursor.stream(&mut session).try_collect().await
+        })
+        .await
     }
 
     /// Inserts documents. One whose `_id` is taken ends the transaction, which then looks again.
@@ -181,23 +189,13 @@ impl Tx {
     ) -> Result<usize, Fault> {
         let mut session = self.session.lock().await;
         let run = self.database.run_command(doc! {command: collection, member: statements});
-        let reply = in_time(run.session(&mut *session).into_future()).await?;
+        let reply = in_time(self.time, run.session(&mut *session).into_future()).await?;
         if let Ok(errors) = reply.get_array("writeErrors")
             && let Some(Bson::Document(error)) = errors.first()
         {
-            return Err(write_error(error)?);
+            return Err(Fault::of_statement(error));
         }
         let count = fields::number(&reply, "n")?;
         usize::try_from(count).map_err(|error| holdfast_types::Error::internal(error).into())
-    }
-}
-
-/// A statement that failed: somebody was faster, or something is wrong.
-fn write_error(error: &Document) -> Result<Fault, Fault> {
-    const DUPLICATE_KEY: i64 = 11000;
-    const WRITE_CONFLICT: i64 = 112;
-    match fields::number(error, "code")? {
-        DUPLICATE_KEY | WRITE_CONFLICT => Ok(Fault::Stale),
-        _ => Ok(Fault::Refused(holdfast_types::Error::internal(error.to_string()))),
     }
 }

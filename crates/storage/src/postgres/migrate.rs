@@ -14,8 +14,6 @@ pub(super) async fn run(
     service: &'static str,
     steps: &'static [&'static str],
 ) -> Result<(), Fault> {
-    // Another process may be at it: its steps are worth waiting for.
-    tx.batch("SET LOCAL lock_timeout = 60000; SET LOCAL statement_timeout = 60000").await?;
     tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
     tx.batch(
         "CREATE TABLE IF NOT EXISTS holdfast_migrations (service text PRIMARY KEY, step bigint NOT NULL);

@@ -7,14 +7,27 @@ use tokio_postgres::Row;
 
 use super::{Fault, Value};
 
-pub(super) const READ_COMMITTED: &str = "BEGIN";
-/// One snapshot for all questions. It may take long, and it holds nobody up.
-pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-    SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 60000";
-/// The server cancels statements sooner; this is for one that does not answer at all.
-const STATEMENT_TIME: Duration = Duration::from_secs(12);
-/// The same for a snapshot: reading a whole shop takes as long as it takes, but not for ever.
-const SCAN_TIME: Duration = Duration::from_secs(3600);
+/// How a transaction begins, and how long one of its statements may stay unanswered. The server cancels most of them
+/// sooner; this is for a server that does not answer at all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind {
+    begin: &'static str,
+    time: Duration,
+}
+
+/// A change.
+pub(super) const CHANGE: Kind = Kind { begin: "BEGIN", time: Duration::from_secs(12) };
+/// A migration: another process may be at it, and its steps are worth waiting for.
+pub(super) const MIGRATION: Kind = Kind {
+    begin: "BEGIN; SET LOCAL lock_timeout = 60000; SET LOCAL statement_timeout = 60000",
+    time: Duration::from_secs(65),
+};
+/// One snapshot for all questions. It holds nobody up, and reading a whole shop takes as long as it takes.
+pub(super) const SNAPSHOT: Kind = Kind {
+    begin: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+        SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 60000",
+    time: Duration::from_secs(3600),
+};
 
 /// A handle on a running transaction.
 #[derive(Clone)]
@@ -82,10 +95,9 @@ impl Tx {
 /// it back at once.
 pub(super) struct Running(Option<Tx>);
 
-pub(super) async fn begin(connection: Object, how: &'static str) -> Result<Running, Fault> {
-    let time = if how == SNAPSHOT { SCAN_TIME } else { STATEMENT_TIME };
-    let running = Running(Some(Tx { connection: Arc::new(connection), time }));
-    running.tx().batch(how).await?;
+pub(super) async fn begin(connection: Object, kind: Kind) -> Result<Running, Fault> {
+    let running = Running(Some(Tx { connection: Arc::new(connection), time: kind.time }));
+    running.tx().batch(kind.begin).await?;
     Ok(running)
 }
 

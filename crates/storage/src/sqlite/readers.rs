@@ -124,14 +124,19 @@ impl Drop for Borrowed<'_> {
     }
 }
 
-/// Runs one long query on a connection of its own.
+/// Runs long queries on a connection of their own, all in one snapshot.
 pub(super) async fn scan<T, F>(path: PathBuf, query: F) -> Result<T>
 where
     T: Send + 'static,
     F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
 {
-    let scanning = tokio::task::spawn_blocking(move || Ok(query(&connect(&path)?)?));
-    scanning.await.map_err(Error::internal)?
+    let scan = move || {
+        let db = connect(&path)?;
+        // It ends with the connection; there is nothing to commit.
+        let snapshot = db.unchecked_transaction().map_err(Fault::from)?;
+        Ok(query(&snapshot)?)
+    };
+    tokio::task::spawn_blocking(scan).await.map_err(Error::internal)?
 }
 
 fn connect(path: &Path) -> Result<Connection> {

@@ -11,13 +11,6 @@ use crate::{
 };
 
 pub(super) fn dump(db: &Connection) -> Result<Vec<Record>, Fault> {
-    db.execute_batch("BEGIN")?;
-    let records = read(db);
-    db.execute_batch("COMMIT")?;
-    records
-}
-
-fn read(db: &Connection) -> Result<Vec<Record>, Fault> {
     let mut records = Vec::new();
     for order in rows::all(db)? {
         let events = lifecycle::events(db, &order)?.split_off(1);

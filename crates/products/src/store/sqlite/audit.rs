@@ -11,14 +11,6 @@ use crate::{
 };
 
 pub(super) fn audit(db: &Connection) -> Result<Audit, Fault> {
-    // One snapshot for all questions: the shop may be selling meanwhile.
-    db.execute_batch("BEGIN")?;
-    let audit = read(db);
-    db.execute_batch("COMMIT")?;
-    audit
-}
-
-fn read(db: &Connection) -> Result<Audit, Fault> {
     let mut query = db.prepare("SELECT id, state, lines, at FROM reservations")?;
     let reservations = query.query_map([], reservations::reservation)?.collect::<Result<_, _>>()?;
     let mut query = db.prepare(

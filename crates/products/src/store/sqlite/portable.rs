@@ -17,13 +17,6 @@ use crate::{
 };
 
 pub(super) fn dump(db: &Connection) -> Result<Vec<Record>, Fault> {
-    db.execute_batch("BEGIN")?;
-    let records = read(db);
-    db.execute_batch("COMMIT")?;
-    records
-}
-
-fn read(db: &Connection) -> Result<Vec<Record>, Fault> {
     let sql = format!(
         "SELECT {}, p.seq FROM products p JOIN stock s ON s.product = p.seq ORDER BY p.seq",
         rows::COLUMNS
