@@ -88,6 +88,11 @@ impl MongoServer {
             "settings": {"electionTimeoutMillis": 1000, "heartbeatIntervalMillis": 200},
         };
         in_runtime(async {
+            // A set is only made of members that answer.
+            for member in &members {
+                let admin = member.client().await.database("admin");
+                admin.run_command(doc! {"ping": 1}).await.expect("the server comes up");
+            }
             let admin = members[0].client().await.database("admin");
             admin.run_command(doc! {"replSetInitiate": config}).await.expect("it can be initiated");
         });

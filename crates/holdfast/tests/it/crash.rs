@@ -1,6 +1,9 @@
 //! Crashes: the program is killed under load again and again, and the ledger is held against the shop.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use holdfast_drill::ledger::Lines;
 use holdfast_drill::{
@@ -16,6 +19,8 @@ use crate::shop::{Shop, engine};
 
 pub(crate) const ACCOUNTS: usize = 4;
 const PRODUCTS: usize = 5;
+/// More than any drill gets to: the clients stop when they are told.
+pub(crate) const PLENTY: usize = 400_000;
 
 pub(crate) fn behaviour(shop: &Shop, repeat: Repeat) -> Behaviour {
     Behaviour {
@@ -50,14 +55,16 @@ pub(crate) fn purchases(products: &[String], count: usize) -> Vec<Purchase> {
     (0..count).map(purchase).collect()
 }
 
-/// Kills the shop `kills` times while orders are placed, and judges. Ends early when all orders are placed.
-async fn drill(shop: &mut Shop, kills: usize, count: usize, repeat: Repeat) -> (Report, usize) {
+/// Kills the shop `kills` times while orders are placed, and judges.
+async fn drill(shop: &mut Shop, kills: usize, repeat: Repeat) -> (Report, usize) {
     let (products, accounts) = stocked(shop).await;
     let before = Before::look(&shop.url, &accounts).await.unwrap();
+    let behaviour = behaviour(shop, repeat);
+    let stop = Arc::clone(&behaviour.stop);
     // Judging comes after the last kill: it asks a shop that is up.
     let load = {
-        let (accounts, behaviour) = (accounts.clone(), behaviour(shop, repeat));
-        let purchases = purchases(&products, count);
+        let accounts = accounts.clone();
+        let purchases = purchases(&products, PLENTY);
         tokio::spawn(async move { place_all(purchases, &accounts, &behaviour).await })
     };
     let mut done = 0;
@@ -67,6 +74,7 @@ async fn drill(shop: &mut Shop, kills: usize, count: usize, repeat: Repeat) -> (
         shop.kill_and_restart();
         done += 1;
     }
+    stop.store(true, Relaxed);
     let outcome = load.await.unwrap();
     let verdict = judge(&shop.url, &accounts, &before, &outcome.ledger).await.unwrap();
     (Report { outcome, verdict }, done)
@@ -80,7 +88,7 @@ pub(crate) fn assert_check_is_clean(shop: &Shop) {
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_kills_lose_nothing_and_double_nothing() {
     let mut shop = Shop::start();
-    let (report, kills) = drill(&mut shop, 50, 12_000, Repeat::SameKey).await;
+    let (report, kills) = drill(&mut shop, 50, Repeat::SameKey).await;
     println!("{kills} kills, {}", report.outcome.to_text());
     assert!(kills >= 50, "only {kills} kills: the load ended too early");
     assert!(report.outcome.repeats > 0, "the kills met no request");
@@ -93,7 +101,7 @@ async fn fifty_kills_lose_nothing_and_double_nothing() {
 async fn control_fresh_keys_double_orders() {
     let mut shop = Shop::start();
     for _ in 0..5 {
-        let (report, _) = drill(&mut shop, 10, 2_000, Repeat::FreshKey).await;
+        let (report, _) = drill(&mut shop, 10, Repeat::FreshKey).await;
         if !report.verdict.doubled.is_empty() {
             return;
         }

@@ -1,7 +1,14 @@
 //! Databases on servers: they are killed under load, their clients are stopped inside transactions, and every service
 //! may have its own.
 
-use std::{process::Command, time::Duration};
+use std::{
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use holdfast_drill::{
     load::{Outcome, Repeat, place_all},
@@ -13,50 +20,62 @@ use serde_json::json;
 use tokio::{task::JoinHandle, time::Instant};
 
 use crate::{
-    crash::{ACCOUNTS, assert_check_is_clean, behaviour, purchases, stocked},
+    crash::{ACCOUNTS, PLENTY, assert_check_is_clean, behaviour, purchases, stocked},
     shop::{Shop, items},
 };
 
 /// A process that is stopped inside a transaction holds others up for no longer than this, and a little for the machine.
 const HELD: Duration = Duration::from_millis(3500);
 
+/// Times that transactions are broken off, 20 ms apart.
+const ROUNDS: usize = 500;
+
 /// Orders under load while somebody does something to the database.
 struct Ordering {
+    stop: Arc<AtomicBool>,
     accounts: Vec<holdfast_drill::accounts::Account>,
     before: Before,
     load: JoinHandle<Outcome>,
 }
 
 impl Ordering {
-    async fn begin(shop: &Shop, count: usize) -> Self {
+    async fn begin(shop: &Shop) -> Self {
         let (products, accounts) = stocked(shop).await;
         assert_eq!(accounts.len(), ACCOUNTS);
         let before = Before::look(&shop.url, &accounts).await.unwrap();
         let (buyers, behaviour) = (accounts.clone(), behaviour(shop, Repeat::SameKey));
-        let purchases = purchases(&products, count);
+        let stop = Arc::clone(&behaviour.stop);
+        let purchases = purchases(&products, PLENTY);
         let load = tokio::spawn(async move { place_all(purchases, &buyers, &behaviour).await });
-        Self { accounts, before, load }
+        Self { stop, accounts, before, load }
     }
 
-    /// Waits for the last order, and holds the ledger against the shop.
+    /// Lets the clients finish what they have begun, and holds the ledger against the shop.
     #[expect(clippy::print_stdout, reason = "figures for whoever reads the output of a test")]
-    async fn end(self, shop: &Shop) {
+    async fn end(self, shop: &Shop) -> Outcome {
+        self.stop.store(true, Relaxed);
         let outcome = self.load.await.unwrap();
         println!("{}", outcome.to_text());
-        let longest = Duration::from_micros(outcome.latencies.last().copied().unwrap_or(0));
-        assert!(longest > Duration::from_millis(200), "nobody waited: the control ({longest:?})");
+        assert!(outcome.ledger.unexpected.is_empty(), "{:?}", outcome.ledger.unexpected);
         let verdict =
             judge(&shop.url, &self.accounts, &self.before, &outcome.ledger).await.unwrap();
         assert!(verdict.is_clean(), "{}", verdict.to_text());
         assert_check_is_clean(shop);
+        outcome
     }
+}
+
+/// The control of a killed server: somebody had to wait for it.
+fn assert_somebody_waited(outcome: &Outcome) {
+    let longest = Duration::from_micros(outcome.latencies.last().copied().unwrap_or(0));
+    assert!(longest > Duration::from_millis(200), "nobody waited: the control ({longest:?})");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_postgres_loses_nothing_and_the_shop_goes_on_by_itself() {
     let Some(Home::Postgres(mut server)) = Home::of(Engine::Postgres) else { return };
     let shop = Shop::start_at(&server.url());
-    let ordering = Ordering::begin(&shop, 20_000).await;
+    let ordering = Ordering::begin(&shop).await;
     let mut kills = 0;
     while kills < 10 && !ordering.load.is_finished() {
         tokio::time::sleep(Duration::from_millis(400 + 90 * kills)).await;
@@ -69,7 +88,7 @@ async fn a_killed_postgres_loses_nothing_and_the_shop_goes_on_by_itself() {
     }
     println!("{kills} kills");
     assert!(kills >= 5, "only {kills} kills: the load ended too early");
-    ordering.end(&shop).await;
+    assert_somebody_waited(&ordering.end(&shop).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +97,7 @@ async fn a_killed_primary_loses_nothing_and_the_shop_goes_on_by_itself() {
     drop(one);
     let mut server = MongoServer::start_members(3).unwrap();
     let shop = Shop::start_at(&server.url());
-    let ordering = Ordering::begin(&shop, 8_000).await;
+    let ordering = Ordering::begin(&shop).await;
     for _ in 0..3 {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let primary = server.wait_for_primary();
@@ -87,7 +106,7 @@ async fn a_killed_primary_loses_nothing_and_the_shop_goes_on_by_itself() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         server.resume(primary);
     }
-    ordering.end(&shop).await;
+    assert_somebody_waited(&ordering.end(&shop).await);
 }
 
 /// Stops one of two processes on one database again and again while it sells a product, and asks the other for the same
@@ -219,10 +238,10 @@ async fn commits_of_unknown_outcome_are_told_by_their_operation() {
 async fn connections_that_break_inside_a_transaction_are_not_missed() {
     let Some(server) = PostgresServer::start() else { return };
     let shop = Shop::start_at(&server.url());
-    let ordering = Ordering::begin(&shop, 6_000).await;
+    let ordering = Ordering::begin(&shop).await;
     let psql = holdfast_testkit::postgres_program("psql").unwrap();
     let mut broken = 0;
-    while !ordering.load.is_finished() {
+    for _ in 0..ROUNDS {
         // Only what is inside a transaction: between BEGIN and the answer to COMMIT.
         let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                    WHERE application_name = 'holdfast' AND xact_start IS NOT NULL";
@@ -232,10 +251,5 @@ async fn connections_that_break_inside_a_transaction_are_not_missed() {
     }
     println!("{broken} transactions broken");
     assert!(broken > 10, "only {broken} transactions were met");
-    let outcome = ordering.load.await.unwrap();
-    assert!(outcome.ledger.unexpected.is_empty(), "{:?}", outcome.ledger.unexpected);
-    let verdict =
-        judge(&shop.url, &ordering.accounts, &ordering.before, &outcome.ledger).await.unwrap();
-    assert!(verdict.is_clean(), "{}", verdict.to_text());
-    assert_check_is_clean(&shop);
+    ordering.end(&shop).await;
 }
