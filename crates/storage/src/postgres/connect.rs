@@ -21,10 +21,11 @@ const POOL_WAIT: Duration = Duration::from_secs(2);
 const CONNECT_TIME: Duration = Duration::from_secs(2);
 
 /// What keeps a session from holding others up when its client is killed, stopped or cut off: a transaction that
-/// nobody drives is ended after two seconds, and nobody waits longer than that for a row. Milliseconds.
+/// nobody drives is ended after a second, and nobody waits much longer than that for a row. A second, because a client that
+/// was stopped may have two of them: one that holds a row, and one that is given it next. Milliseconds.
 /// Every query has an index, so plans are made once and never read whole tables because nobody has counted them yet.
 const SESSION: &str = "
-    SET idle_in_transaction_session_timeout = 2000;
+    SET idle_in_transaction_session_timeout = 1000;
     SET lock_timeout = 2500;
     SET statement_timeout = 10000;
     SET client_connection_check_interval = 1000;
