@@ -3,6 +3,7 @@
 //! `journal_mode=WAL` and `synchronous=FULL`: a commit is on disk before anybody hears of it. No mmap: a failed
 //! read is then an error and not a signal. One machine only: WAL needs shared memory.
 
+mod checkpoint;
 mod fault;
 mod file;
 mod generation;

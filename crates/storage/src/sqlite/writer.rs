@@ -9,18 +9,19 @@ use std::{
     any::Any,
     fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
 use holdfast_types::{Code, Error, Result};
-use rusqlite::{Connection, hooks::Wal, wal::CheckpointMode};
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
 
-use super::{Fault, file::APPLICATION_ID};
+use super::{
+    Fault,
+    checkpoint::{self, Checkpoints},
+    file::APPLICATION_ID,
+};
 
 /// Jobs that may wait. A job is a batch of orders or one other request.
 const QUEUE_JOBS: usize = 1024;
@@ -28,14 +29,10 @@ const QUEUE_JOBS: usize = 1024;
 const TRANSACTION_JOBS: usize = 256;
 /// How long a job waits for a place in the queue before the client hears `overloaded`.
 const QUEUE_WAIT: Duration = Duration::from_secs(2);
-/// Pages written before they are moved from the log into the file: 64 MiB.
-const CHECKPOINT_PAGES: i32 = 16_384;
-/// Between two attempts to cut the log file back.
-const CUT_PAUSE: Duration = Duration::from_secs(1);
+/// The nice value of the thread: -20 is the first, 0 what everybody else has.
+const NICE: i32 = -10;
 /// How long another process may hold the database.
-const BUSY_TIME: Duration = Duration::from_secs(5);
-/// A log file above this size is cut back after a checkpoint.
-const WAL_BYTES: u64 = 256 << 20;
+pub(super) const BUSY_TIME: Duration = Duration::from_secs(5);
 
 /// Tells the caller how its job ended, once the transaction has.
 type Finish = Box<dyn FnOnce(Option<Error>) + Send>;
@@ -56,11 +53,11 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let db = connect(path).map_err(Fault::from)?;
+        let mut db = connect(path).map_err(Fault::from)?;
         let lock = File::create(path.with_extension("writer-lock")).map_err(Error::internal)?;
         let (queue, jobs) = mpsc::channel(QUEUE_JOBS);
-        let thread =
-            Thread { db, lock, wal: super::beside(path, "-wal"), last_cut: Instant::now() };
+        let checkpoints = Checkpoints::start(path, &mut db, checkpoint::PAGES)?;
+        let thread = Thread { db, lock, checkpoints };
         std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || thread.run(jobs))
@@ -119,16 +116,16 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 struct Thread {
     db: Connection,
     lock: File,
-    wal: PathBuf,
-    last_cut: Instant,
+    checkpoints: Checkpoints,
 }
 
 impl Thread {
     fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        go_first();
         let mut batch = Vec::with_capacity(TRANSACTION_JOBS);
         while jobs.blocking_recv_many(&mut batch, TRANSACTION_JOBS) > 0 {
             self.transact(&mut batch);
-            self.cut_log();
+            self.checkpoints.after_commit(&self.db);
         }
     }
 
@@ -217,42 +214,18 @@ impl Thread {
             false => fault.into(),
         })
     }
-
-    /// Cuts the log file back when readers have kept it from being reused. Never waits for them: the next try is soon.
-    fn cut_log(&mut self) {
-        let size = std::fs::metadata(&self.wal).map_or(0, |file| file.len());
-        if size <= WAL_BYTES || self.last_cut.elapsed() < CUT_PAUSE {
-            return;
-        }
-        self.last_cut = Instant::now();
-        let impatient = self.db.busy_timeout(Duration::ZERO);
-        let cut = impatient
-            .and_then(|()| self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
-        let patient = self.db.busy_timeout(BUSY_TIME);
-        match cut.and(patient).map_err(Fault::from) {
-            Ok(()) => {}
-            Err(fault) if fault.is_fatal() => die(&fault.into()),
-            Err(fault) => {
-                tracing::warn!(error = %Error::from(fault), "cannot cut the write-ahead log back");
-            }
-        }
-    }
 }
 
-/// Moves pages from the log into the file. SQLite's own hook would ignore that the disk failed.
-fn checkpoint(wal: &mut Wal, pages: i32) -> rusqlite::Result<()> {
-    if pages < CHECKPOINT_PAGES {
-        return Ok(());
-    }
-    match wal.checkpoint_v2(CheckpointMode::PASSIVE) {
-        Err(error) if Fault::is_fatal_error(&error) => Err(error),
-        // Readers are in the way, or another process is at it: a later commit tries again.
-        _ => Ok(()),
+/// Lets this thread go before those that only wait for it: when all processors are busy, whatever it waits for one is a
+/// wait of everybody who orders. Needs the right to (`CAP_SYS_NICE`, or a limit as `LimitNICE=` of systemd sets it).
+fn go_first() {
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "the writer runs at the priority of everybody else");
     }
 }
 
 /// A failed fsync leaves it unknown what is on disk: the process ends, and recovery tells at the next start.
-fn die(error: &Error) -> ! {
+pub(super) fn die(error: &Error) -> ! {
     tracing::error!(%error, "the disk cannot be trusted any more: ending");
     std::process::abort()
 }
@@ -267,8 +240,8 @@ fn lost(verdict: Verdict) -> Error {
     }
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let mut db = Connection::open(path)?;
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open(path)?;
     db.busy_timeout(BUSY_TIME)?;
     db.pragma_update(None, "application_id", APPLICATION_ID)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
@@ -276,7 +249,6 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "mmap_size", 0)?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.pragma_update(None, "cache_size", -16_384)?;
-    db.wal_hook(Some(checkpoint))?;
     super::keep_plans(&db)?;
     db.set_prepared_statement_cache_capacity(256);
     Ok(db)
