@@ -42,7 +42,12 @@ impl Passwords {
 
     /// The hash of a password, in PHC format.
     pub(crate) async fn hash(&self, password: &str) -> Result<String> {
-        let (salt, password) = (self.random.bytes::<16>(), password.to_owned());
+        self.hash_under(self.random.bytes(), password).await
+    }
+
+    /// The hash of a password under a salt that is given.
+    pub(crate) async fn hash_under(&self, salt: [u8; 16], password: &str) -> Result<String> {
+        let password = password.to_owned();
         self.run(move || hash(&salt, &password)).await
     }
 

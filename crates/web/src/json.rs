@@ -28,7 +28,28 @@ pub fn parse_value(body: &[u8]) -> Result<Value> {
 /// Fits a JSON value into `T`: `unknown-field` or `validation` with the place.
 pub fn from_json<T: DeserializeOwned>(value: Value) -> Result<T> {
     serde_path_to_error::deserialize(value)
-        .map_err(|error| misfit(error.path(), &error.inner().to_string()))
+        .map_err(|error| misfit(error.path(), &in_words_of_json(&error.inner().to_string())))
+}
+
+/// serde's message, without the names that only our code knows.
+fn in_words_of_json(message: &str) -> String {
+    let Some((found, expected)) = message.rsplit_once(", expected ") else {
+        return message.to_owned();
+    };
+    let found = match found {
+        "invalid type: map" => "invalid type: object",
+        "invalid type: sequence" => "invalid type: array",
+        other => other,
+    };
+    let expected = match expected {
+        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => "an integer",
+        "f32" | "f64" => "a number",
+        "a sequence" => "an array",
+        "a map" => "an object",
+        name if name.starts_with("struct ") => "an object",
+        other => other,
+    };
+    format!("{}, expected {expected}", found.replace(": floating point `", ": number `"))
 }
 
 fn misfit(path: &Path, message: &str) -> Error {
@@ -187,6 +208,22 @@ mod tests {
             assert_eq!(error.code(), code, "{body}: {error:?}");
             let found = error.fields().first().map_or("", |field| field.pointer.as_str());
             assert_eq!(found, pointer, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_expected_is_said_in_words_of_json() {
+        let cases = [
+            (r#"{"items":{}}"#, "#/items: invalid type: object, expected an array"),
+            (r#"{"items":[7]}"#, "#/items/0: invalid type: integer `7`, expected an object"),
+            (
+                r#"{"items":[{"quantity":1.5}]}"#,
+                "#/items/0/quantity: invalid type: number `1.5`, expected an integer",
+            ),
+        ];
+        for (body, message) in cases {
+            let error = parse::<Basket>(body.as_bytes()).unwrap_err();
+            assert_eq!(error.to_string(), message);
         }
     }
 }

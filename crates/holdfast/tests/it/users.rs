@@ -197,6 +197,9 @@ async fn password_change_ends_other_sessions() {
         (first.status.as_u16(), again.status.as_u16(), header(&again, "idempotent-replayed")),
         (204, 204, "true")
     );
+    let other = json!({"currentPassword": PASSWORD, "newPassword": "another passphrase"});
+    let other = ada.send("PUT", "/api/users/me/password", &headers, &other.to_string()).await;
+    assert_eq!(problem(&other), (422, "idempotency-key-reused".into()));
     ada.get("/api/users/me").await.expect(200).unwrap();
     assert_eq!(problem(&elsewhere.get("/api/users/me").await), (401, "token-revoked".into()));
     shop.sign_in("ada", "a new passphrase").await;
@@ -220,6 +223,8 @@ async fn deletion_erases_and_can_be_repeated() {
     assert_eq!(ada.post_under("bye", "/api/users/me/delete", &body).await.status, 204);
     let again = ada.post_under("bye", "/api/users/me/delete", &body).await;
     assert_eq!((again.status.as_u16(), header(&again, "idempotent-replayed")), (204, "true"));
+    let other = ada.post_under("bye", "/api/users/me/delete", &json!({"password": "other"})).await;
+    assert_eq!(problem(&other), (422, "idempotency-key-reused".into()));
     assert_eq!(problem(&ada.get("/api/users/me").await), (401, "token-revoked".into()));
     assert_eq!(
         problem(&shop.admin().await.get(&format!("/api/users/{}", ada.id)).await),
@@ -283,8 +288,15 @@ async fn password_reset() {
     let again =
         admin.send("POST", &path, &[("idempotency-key", "r")], "").await.expect(200).unwrap();
     assert_eq!(grant["resetToken"], again["resetToken"]);
-    let body = json!({"resetToken": grant["resetToken"], "newPassword": "a new passphrase"});
-    assert_eq!(shop.anybody().post("/api/users/password-reset", &body).await.status, 204);
+    let mut body = json!({"resetToken": grant["resetToken"], "newPassword": "a new passphrase"});
+    let (mut anybody, reset) = (shop.anybody(), "/api/users/password-reset");
+    assert_eq!(anybody.post_under("s", reset, &body).await.status, 204);
+    assert_eq!(anybody.post_under("s", reset, &body).await.status, 204);
+    body["newPassword"] = json!("another passphrase");
+    assert_eq!(
+        problem(&anybody.post_under("s", reset, &body).await),
+        (422, "idempotency-key-reused".into())
+    );
     let used = shop.anybody().post("/api/users/password-reset", &body).await;
     assert_eq!(
         (problem(&used), &used.json()["errors"][0]["pointer"]),

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::IntoResponse,
 };
-use holdfast_types::{Code, Error, Given, Operation, Result, UserId};
+use holdfast_types::{Code, Error, Given, Result, UserId};
 use holdfast_web::{
     ClientAddress, Input, NoQuery, Problem, Reply,
     auth::{Caller, LapsedCaller},
@@ -142,7 +142,10 @@ pub(super) async fn change_password(
     mut input: Input,
 ) -> Reply {
     let caller = lapsed.caller;
-    let (body, operation) = secret_body::<PasswordBody>(&users, &caller, &mut input).await?;
+    let body: PasswordBody = parse(&input.body().await?)?;
+    let passwords = [body.current_password.as_str(), &body.new_password];
+    let operation = input.operation(users.secret(), &caller.principal(), &[])?;
+    let operation = users.with_passwords(operation, input.has_key()?, &passwords).await?;
     if let Some(answer) = users.store().replay(&operation).await? {
         return Ok(given(Given { answer, replayed: true }));
     }
@@ -163,7 +166,9 @@ pub(super) async fn delete_me(
     mut input: Input,
 ) -> Reply {
     let caller = lapsed.caller;
-    let (body, operation) = secret_body::<DeleteBody>(&users, &caller, &mut input).await?;
+    let body: DeleteBody = parse(&input.body().await?)?;
+    let operation = input.operation(users.secret(), &caller.principal(), &[])?;
+    let operation = users.with_passwords(operation, input.has_key()?, &[&body.password]).await?;
     if let Some(answer) = users.store().replay(&operation).await? {
         return Ok(given(Given { answer, replayed: true }));
     }
@@ -181,17 +186,9 @@ pub(super) async fn reset_password(State(users): State<Users>, mut input: Input)
     // Whoever has the token is the principal: a key names a request only within its principal.
     let principal = format!("{:?}", users.secret().fingerprint(body.reset_token.as_bytes()));
     let operation = input.operation(users.secret(), &principal, &[])?;
+    let operation =
+        users.with_passwords(operation, input.has_key()?, &[&body.new_password]).await?;
     Ok(given(users.reset_password(&body.reset_token, &body.new_password, &operation).await?))
-}
-
-/// Reads a body that holds passwords: its fingerprint leaves them out.
-async fn secret_body<T: serde::de::DeserializeOwned>(
-    users: &Users,
-    caller: &Caller,
-    input: &mut Input,
-) -> Result<(T, Operation)> {
-    let body = parse(&input.body().await?)?;
-    Ok((body, input.operation(users.secret(), &caller.principal(), &[])?))
 }
 
 async fn check_password(users: &Users, user: &User, password: &str, pointer: &str) -> Result<()> {

@@ -85,6 +85,23 @@ impl Users {
         self.0.passwords.verify(password, Some(&user.password_hash)).await
     }
 
+    /// Puts `passwords` into the fingerprint of `operation`: a repeat with others is another request. What goes in is a
+    /// hash that is as slow to try out as the stored one; a quick keyed hash would fall with the secret beside it.
+    /// Without a key nobody can repeat it with others, so nothing goes in.
+    pub(crate) async fn with_passwords(
+        &self,
+        operation: Operation,
+        has_key: bool,
+        passwords: &[&str],
+    ) -> Result<Operation> {
+        if !has_key {
+            return Ok(operation);
+        }
+        let text = serde_json::to_string(passwords).map_err(Error::internal)?;
+        let hash = self.0.passwords.hash_under(*operation.id.as_bytes(), &text).await?;
+        Ok(Operation { fingerprint: self.secret().fingerprint(hash.as_bytes()), ..operation })
+    }
+
     /// Sets a new password and ends all sessions but `keep`.
     pub(crate) async fn change_password(
         &self,
