@@ -27,7 +27,7 @@ use super::{Fault, writer};
 pub(super) const PAGES: i32 = 32_768;
 /// A log this many times as long is moved by the writer itself: the thread does not keep up.
 const PATIENCE: i32 = 2;
-/// What the thread leaves to the writer, of the pages of a full log: some milliseconds' worth.
+/// The thread leaves one page in this many of a full log to the writer: some milliseconds' worth.
 const REST: i32 = 32;
 /// Passes after which the rest is the writer's, however much it is.
 const PASSES: usize = 4;
@@ -41,8 +41,8 @@ const CUT_PAUSE: Duration = Duration::from_secs(1);
 struct Shared {
     /// Pages in the log after the last commit.
     logged: AtomicI32,
-    /// The thread has done its part, the rest is the writer's.
-    rest: AtomicBool,
+    /// The thread has done its part, what is left is the writer's.
+    handed_over: AtomicBool,
 }
 
 /// The writer's side.
@@ -72,10 +72,10 @@ impl Checkpoints {
         let db = writer::connect(path).map_err(Fault::from)?;
         let mover = Mover { db, shared: Arc::clone(&shared), rest: pages / REST };
         // Without a place to wait in: what is wanted while the thread is at it is being done.
-        let (wanted, orders) = sync_channel(0);
+        let (wanted, wishes) = sync_channel(0);
         std::thread::Builder::new()
             .name("sqlite-mover".into())
-            .spawn(move || mover.run(&orders))
+            .spawn(move || mover.run(&wishes))
             .map_err(Error::internal)?;
         let log = super::beside(path, "-wal");
         Ok(Self { shared, wanted, pages, due: pages, log, last_cut: Instant::now() })
@@ -88,7 +88,7 @@ impl Checkpoints {
             self.due = self.pages;
         }
         let overdue = logged >= self.due.max(PATIENCE * self.pages);
-        if self.shared.rest.swap(false, Relaxed) || overdue {
+        if self.shared.handed_over.swap(false, Relaxed) || overdue {
             move_pages(db);
             // Should a reader keep the log from starting over, then more must have come before the next attempt.
             self.due = logged + self.pages;
@@ -124,15 +124,15 @@ struct Mover {
 
 impl Mover {
     /// Ends with the writer.
-    fn run(self, orders: &Receiver<()>) {
-        while orders.recv().is_ok() {
+    fn run(self, wishes: &Receiver<()>) {
+        while wishes.recv().is_ok() {
             for _ in 0..PASSES {
                 let moved = move_pages(&self.db);
                 if self.shared.logged.load(Relaxed) - moved <= self.rest {
                     break;
                 }
             }
-            self.shared.rest.store(true, Relaxed);
+            self.shared.handed_over.store(true, Relaxed);
         }
     }
 }
