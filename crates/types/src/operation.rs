@@ -21,6 +21,12 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// Whether a client's key named it, so that the client may repeat it: ids that we mint are UUIDv7.
+    #[must_use]
+    pub const fn has_key(&self) -> bool {
+        self.id.get_version_num() == 8
+    }
+
     /// The id that a client's key stands for within its scope: principal, method and path.
     /// A UUIDv8 (RFC 9562 §5.8) over SHA-256.
     #[must_use]

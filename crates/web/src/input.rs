@@ -111,11 +111,6 @@ impl Input {
         crate::conditional::if_match(&self.headers)
     }
 
-    /// Whether the client named the request, so that it may repeat it.
-    pub fn has_key(&self) -> Result<bool> {
-        idempotency_key(&self.headers).map(|key| key.is_some())
-    }
-
     /// The operation that this request of `principal` is; `content` is what tells it from another under the same key.
     pub fn operation(&self, secret: &Secret, principal: &str, content: &[u8]) -> Result<Operation> {
         let id = match idempotency_key(&self.headers)? {

@@ -17,6 +17,7 @@ fn import(shop: &Shop, file: &Path, more: &[&str]) -> Ran {
 async fn import_reports_refused_rows_and_repeats_harmlessly() {
     let shop = Shop::start();
     let file = shop.folder.path().join("products.csv");
+    // XXX is what ISO 4217 calls "no currency".
     fs::write(
         &file,
         "sku,name,category,price,currency,quantity\nA,Tea,Drinks,199,USD,5\nB,\"\",Drinks,199,USD,5\nC,Pot,,many,USD,5\nD,Cup,Drinks\nE,Mug,Drinks,299,XXX,1\nF,Jar,Drinks,99,EUR,2\n",

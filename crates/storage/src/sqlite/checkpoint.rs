@@ -69,7 +69,7 @@ impl Checkpoints {
             Ok(())
         };
         writer.wal_hook(Some(hook)).map_err(Fault::from)?;
-        let db = writer::connect(path).map_err(Fault::from)?;
+        let db = connect(path).map_err(Fault::from)?;
         let mover = Mover { db, shared: Arc::clone(&shared), rest: pages / REST };
         // Without a place to wait in: what is wanted while the thread is at it is being done.
         let (wanted, wishes) = sync_channel(0);
@@ -109,7 +109,7 @@ impl Checkpoints {
         let cut = impatient.and_then(|()| db.wal_checkpoint_v2(Some(MAIN_DB), TRUNCATE));
         let patient = db.busy_timeout(writer::BUSY_TIME);
         if let Err(error) = cut.and(patient) {
-            survive(error.into());
+            tracing::warn!(error = %writer::survive(error), "cannot cut the write-ahead log back");
         }
     }
 }
@@ -137,24 +137,24 @@ impl Mover {
     }
 }
 
+/// A connection that only moves pages: it prepares and caches nothing, and the file says already what it is.
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open(path)?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "mmap_size", 0)?;
+    Ok(db)
+}
+
 /// Moves what is in the log as far as readers allow. Returns how many of its pages are moved, now or before.
 fn move_pages(db: &Connection) -> i32 {
     match db.wal_checkpoint_v2(Some(MAIN_DB), PASSIVE) {
         Ok((_, moved)) => moved,
         Err(error) => {
-            survive(error.into());
+            // Another process is at it, or the disk is full: a later attempt makes it good.
+            tracing::debug!(error = %writer::survive(error), "cannot move the write-ahead log");
             0
         }
     }
-}
-
-/// Lives with a failure that a later attempt makes good: somebody else is at it, or the disk is full. After a failed
-/// fsync nobody knows what is on disk.
-fn survive(fault: Fault) {
-    if fault.is_fatal() {
-        writer::die(&fault.into());
-    }
-    tracing::warn!(error = %Error::from(fault), "cannot move the write-ahead log into the file");
 }
 
 #[cfg(test)]

@@ -26,14 +26,10 @@ impl Fault {
 
     /// True when the disk could not be written for sure: nothing may be acknowledged from here on.
     pub(super) fn is_fatal(&self) -> bool {
-        matches!(self, Self::Sqlite(error) if Self::is_fatal_error(error))
-    }
-
-    /// See [`Self::is_fatal`].
-    pub(super) fn is_fatal_error(error: &rusqlite::Error) -> bool {
         const FSYNC: i32 = 1034;
         const DIR_FSYNC: i32 = 1290;
-        matches!(error, rusqlite::Error::SqliteFailure(failure, _) if [FSYNC, DIR_FSYNC].contains(&failure.extended_code))
+        matches!(self, Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _))
+            if [FSYNC, DIR_FSYNC].contains(&failure.extended_code))
     }
 }
 

@@ -97,8 +97,7 @@ fn not_run() -> Error {
 /// Runs a job; a panic in it is its own failure and nobody else's.
 fn run<T>(db: &Connection, job: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(|| job(db))) {
-        Ok(Err(fault)) if fault.is_fatal() => die(&fault.into()),
-        Ok(result) => Ok(result?),
+        Ok(result) => result.map_err(survive),
         Err(panic) => {
             Err(Error::internal(format!("a write panicked: {}", panic_message(panic.as_ref()))))
         }
@@ -209,10 +208,7 @@ impl Thread {
     }
 
     fn execute(&self, sql: &str) -> Result<()> {
-        self.db.execute_batch(sql).map_err(Fault::from).map_err(|fault| match fault.is_fatal() {
-            true => die(&fault.into()),
-            false => fault.into(),
-        })
+        self.db.execute_batch(sql).map_err(survive)
     }
 }
 
@@ -224,8 +220,16 @@ fn go_first() {
     }
 }
 
+/// What a failure is from outside, unless it is one that must not be survived.
+pub(super) fn survive(failure: impl Into<Fault>) -> Error {
+    let fault = failure.into();
+    let is_fatal = fault.is_fatal();
+    let error = fault.into();
+    if is_fatal { die(&error) } else { error }
+}
+
 /// A failed fsync leaves it unknown what is on disk: the process ends, and recovery tells at the next start.
-pub(super) fn die(error: &Error) -> ! {
+fn die(error: &Error) -> ! {
     tracing::error!(%error, "the disk cannot be trusted any more: ending");
     std::process::abort()
 }

@@ -145,7 +145,7 @@ pub(super) async fn change_password(
     let body: PasswordBody = parse(&input.body().await?)?;
     let passwords = [body.current_password.as_str(), &body.new_password];
     let operation = input.operation(users.secret(), &caller.principal(), &[])?;
-    let operation = users.with_passwords(operation, input.has_key()?, &passwords).await?;
+    let operation = users.with_passwords(operation, &passwords).await?;
     if let Some(answer) = users.store().replay(&operation).await? {
         return Ok(given(Given { answer, replayed: true }));
     }
@@ -168,7 +168,7 @@ pub(super) async fn delete_me(
     let caller = lapsed.caller;
     let body: DeleteBody = parse(&input.body().await?)?;
     let operation = input.operation(users.secret(), &caller.principal(), &[])?;
-    let operation = users.with_passwords(operation, input.has_key()?, &[&body.password]).await?;
+    let operation = users.with_passwords(operation, &[&body.password]).await?;
     if let Some(answer) = users.store().replay(&operation).await? {
         return Ok(given(Given { answer, replayed: true }));
     }
@@ -186,8 +186,7 @@ pub(super) async fn reset_password(State(users): State<Users>, mut input: Input)
     // Whoever has the token is the principal: a key names a request only within its principal.
     let principal = format!("{:?}", users.secret().fingerprint(body.reset_token.as_bytes()));
     let operation = input.operation(users.secret(), &principal, &[])?;
-    let operation =
-        users.with_passwords(operation, input.has_key()?, &[&body.new_password]).await?;
+    let operation = users.with_passwords(operation, &[&body.new_password]).await?;
     Ok(given(users.reset_password(&body.reset_token, &body.new_password, &operation).await?))
 }
 

@@ -91,10 +91,9 @@ impl Users {
     pub(crate) async fn with_passwords(
         &self,
         operation: Operation,
-        has_key: bool,
         passwords: &[&str],
     ) -> Result<Operation> {
-        if !has_key {
+        if !operation.has_key() {
             return Ok(operation);
         }
         let text = serde_json::to_string(passwords).map_err(Error::internal)?;
