@@ -4,11 +4,13 @@
 //! Its children do not need it: they go on when it is gone, and the next supervisor takes them over.
 
 mod keeper;
+mod places;
 mod plan;
 mod process;
 mod state;
 mod supervisor;
 
+pub use places::Places;
 pub use plan::{Plan, Slot};
 pub use state::{SlotState, State};
 pub use supervisor::{restart, supervise};

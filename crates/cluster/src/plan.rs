@@ -2,8 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use crate::Places;
+
 /// The processes of one machine.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Plan {
     /// What is run.
     pub program: PathBuf,
@@ -15,6 +17,8 @@ pub struct Plan {
     pub state: PathBuf,
     /// One process each, in the order in which they start; they end in the reverse order.
     pub slots: Vec<Slot>,
+    /// Where the addresses of the slots are from: keeps them as long as the plan lives.
+    pub places: Places,
 }
 
 /// One process that is there at all times.

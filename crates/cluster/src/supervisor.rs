@@ -47,10 +47,10 @@ pub async fn supervise(plan: Plan, tell: impl FnOnce(SocketAddr)) -> Result<()> 
         );
         return Err(Error::new(Code::InvalidParameter, why));
     }
-    let planned: Vec<&str> = plan.slots.iter().map(|slot| slot.name.as_str()).collect();
-    let known: Vec<&str> = before.slots.iter().map(|slot| slot.name.as_str()).collect();
+    let planned = plan.slots.iter().map(|slot| (&slot.name, slot.address));
+    let known = before.slots.iter().map(|slot| (&slot.name, slot.address));
     // Those that were taken over know the others by their arguments.
-    let is_other_plan = !adopted.is_empty() && planned != known;
+    let is_other_plan = !adopted.is_empty() && !planned.eq(known);
     let ledger = Ledger::new(plan.state.clone(), first_state(&plan, address, &before));
     let ledger = Arc::new(ledger.map_err(Error::internal)?);
     let plan = Arc::new(plan);

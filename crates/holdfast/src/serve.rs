@@ -29,6 +29,10 @@ const NOTICE: Duration = Duration::from_millis(400);
 pub(crate) async fn serve(config: &Config, parts: &Parts) -> Result<ExitCode> {
     let listener = public_listener(config)?;
     let address = listener.local_addr().map_err(Error::internal)?;
+    // All of them before the first is served: who ends for want of one has accepted nobody.
+    let is_gateway = parts.has(Part::Gateway);
+    let for_peers = config.internal_listen.filter(|_| is_gateway).map(bind).transpose()?;
+    let for_metrics = config.metrics_listen.map(bind).transpose()?;
     prepare_data_dir(config)?;
     let metrics = Metrics::begin()?;
     let node = Node::open(config, parts).await?;
@@ -44,16 +48,16 @@ pub(crate) async fn serve(config: &Config, parts: &Parts) -> Result<ExitCode> {
     let has_peers = config.cluster_secret.is_some() && parts != &Parts::new(&[Part::Gateway]);
     let process = Process { config, load, stopped: stop_signal(health.clone(), has_peers)? };
     let mut servers = Vec::new();
-    if parts.has(Part::Gateway) {
+    if is_gateway {
         servers.push(process.run_public(node.gateway(config, health.clone()), listener)?);
-        if let Some(address) = config.internal_listen {
-            servers.push(process.run_for_peers(node.services(health), bind(address)?));
+        if let Some(listener) = for_peers {
+            servers.push(process.run_for_peers(node.services(health), listener));
         }
     } else {
         servers.push(process.run_for_peers(node.services(health), listener));
     }
-    if let Some(address) = config.metrics_listen {
-        servers.push(process.run_for_peers(open_metrics_routes(metrics), bind(address)?));
+    if let Some(listener) = for_metrics {
+        servers.push(process.run_for_peers(open_metrics_routes(metrics), listener));
     }
     greet(config, parts, address, administrator.as_ref());
     for server in servers {

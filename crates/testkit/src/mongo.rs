@@ -6,7 +6,7 @@ use mongodb::{Client, bson::doc, options::ClientOptions};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::process::{Server, find, free_port, give_away, unprivileged};
+use crate::process::{Port, Server, find, give_away, unprivileged};
 
 /// A server may take this long to come up and to be elected.
 const START: Duration = Duration::from_secs(30);
@@ -21,7 +21,7 @@ pub struct MongoServer {
 struct Member {
     server: Option<Server>,
     folder: TempDir,
-    port: u16,
+    port: Port,
 }
 
 /// Where `mongod` is: where `MONGOD` says, or on the PATH.
@@ -34,7 +34,7 @@ impl Member {
     fn start(replica_set: bool) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         give_away(folder.path());
-        let mut member = Self { server: None, folder, port: free_port() };
+        let mut member = Self { server: None, folder, port: Port::keep() };
         member.run(replica_set)?;
         Some(member)
     }
@@ -43,7 +43,7 @@ impl Member {
         let mut command = unprivileged(&program()?);
         command.arg("--dbpath").arg(self.folder.path());
         command.arg("--logpath").arg(self.folder.path().join("log"));
-        command.args(["--bind_ip", "127.0.0.1", "--port", &self.port.to_string()]);
+        command.args(["--bind_ip", "127.0.0.1", "--port", &self.port.number.to_string()]);
         command.args(["--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"]);
         let log = "log=(enabled=true,file_max=10MB,prealloc=false)";
         command.args(["--wiredTigerEngineConfigString", log]);
@@ -56,7 +56,7 @@ impl Member {
     }
 
     async fn client(&self) -> Client {
-        let url = format!("mongodb://127.0.0.1:{}/?directConnection=true", self.port);
+        let url = format!("mongodb://127.0.0.1:{}/?directConnection=true", self.port.number);
         let mut options = ClientOptions::parse(url).await.expect("the address is one");
         options.server_selection_timeout = Some(START);
         Client::with_options(options).expect("the options are some")
@@ -79,7 +79,7 @@ impl MongoServer {
         let members: Vec<Member> =
             (0..count).map(|_| Member::start(true)).collect::<Option<_>>()?;
         let hosts = members.iter().enumerate().map(|(number, member)| {
-            let host = format!("127.0.0.1:{}", member.port);
+            let host = format!("127.0.0.1:{}", member.port.number);
             doc! {"_id": i32::try_from(number).unwrap_or_default(), "host": host}
         });
         let config = doc! {
@@ -142,7 +142,7 @@ impl MongoServer {
     #[must_use]
     pub fn url(&self) -> String {
         let hosts: Vec<String> =
-            self.members.iter().map(|member| format!("127.0.0.1:{}", member.port)).collect();
+            self.members.iter().map(|member| format!("127.0.0.1:{}", member.port.number)).collect();
         format!("mongodb://{}/holdfast", hosts.join(","))
     }
 

@@ -11,7 +11,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::process::{Server, find, folders_in, free_port, give_away, unprivileged};
+use crate::process::{Port, Server, find, folders_in, give_away, unprivileged};
 
 /// A server may take this long to come up.
 const START: Duration = Duration::from_secs(20);
@@ -21,7 +21,7 @@ const START: Duration = Duration::from_secs(20);
 pub struct PostgresServer {
     server: Option<Server>,
     folder: TempDir,
-    port: u16,
+    port: Port,
     /// Settings beside the usual ones.
     settings: Vec<String>,
 }
@@ -76,7 +76,7 @@ impl PostgresServer {
             .output()
             .expect("initdb can be started");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        Some(Self { server: None, folder, port: free_port(), settings: Vec::new() })
+        Some(Self { server: None, folder, port: Port::keep(), settings: Vec::new() })
     }
 
     /// Starts the server again after it was killed.
@@ -87,7 +87,10 @@ impl PostgresServer {
         self.server = None;
         let postgres = postgres_program("postgres").expect("initdb came with postgres");
         let mut command = unprivileged(&postgres);
-        command.arg("-D").arg(self.folder.path().join("data")).args(["-p", &self.port.to_string()]);
+        command
+            .arg("-D")
+            .arg(self.folder.path().join("data"))
+            .args(["-p", &self.port.number.to_string()]);
         for setting in [
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
@@ -132,7 +135,7 @@ impl PostgresServer {
 
     fn is_ready(&self) -> bool {
         let ready = postgres_program("pg_isready").expect("initdb came with pg_isready");
-        let port = self.port.to_string();
+        let port = self.port.number.to_string();
         let mut command = Command::new(ready);
         command.args(["-q", "-h", "127.0.0.1", "-p", &port, "-U", "holdfast", "-d", "postgres"]);
         command.status().is_ok_and(|status| status.success())
@@ -141,12 +144,12 @@ impl PostgresServer {
     /// The port on 127.0.0.1.
     #[must_use]
     pub const fn port(&self) -> u16 {
-        self.port
+        self.port.number
     }
 
     /// A connection string.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("postgres://holdfast@127.0.0.1:{}/postgres", self.port)
+        format!("postgres://holdfast@127.0.0.1:{}/postgres", self.port.number)
     }
 }

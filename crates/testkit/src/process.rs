@@ -2,11 +2,12 @@
 
 use std::{
     env, fs,
-    net::TcpListener,
     os::unix::fs::chown,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
+
+use holdfast_cluster::{Places, State};
 
 /// Nobody in particular: database servers refuse to run as root.
 const NOBODY: u32 = 65534;
@@ -65,10 +66,19 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// A port that nobody listens at now.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    listener.local_addr().expect("a listener has an address").port()
+/// A port of 127.0.0.1 that nobody else takes before or between two lives of a server.
+#[derive(Debug)]
+pub(crate) struct Port {
+    pub(crate) number: u16,
+    _kept: Box<Places>,
+}
+
+impl Port {
+    pub(crate) fn keep() -> Self {
+        let mut places = Places::new(State::default());
+        let address = places.of("server").expect("there is a free port");
+        Self { number: address.port(), _kept: Box::new(places) }
+    }
 }
 
 /// Where `name` is: in one of `folders` or on the PATH.

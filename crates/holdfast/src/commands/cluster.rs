@@ -3,7 +3,7 @@
 use std::{
     fmt::Write as _,
     io::Write as _,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     num::NonZero,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use clap::Args;
-use holdfast_cluster::{Plan, Slot, SlotState, State, supervise};
+use holdfast_cluster::{Places, Plan, Slot, SlotState, State, supervise};
 use holdfast_types::{Code, Error, Random, Result};
 use holdfast_web::{Client, Tls};
 
@@ -63,11 +63,12 @@ pub(crate) async fn run(
         Some(_) => None,
         None => Some(own_secret(config)?),
     };
-    let slots = slots(counts, &before, &flags.to_arguments())?;
+    let mut places = Places::new(before);
+    let slots = slots(counts, &mut places, &flags.to_arguments())?;
     let mut environment =
         vec![("TOKIO_WORKER_THREADS".to_owned(), threads(slots.len()).to_string())];
     environment.extend(secret.map(|secret| ("HOLDFAST_CLUSTER_SECRET".to_owned(), secret)));
-    let plan = Plan { program, environment, listen: config.listen, state, slots };
+    let plan = Plan { program, environment, listen: config.listen, state, slots, places };
     supervise(plan, |address| {
         let text = format!(
             "Holdfast {} holds fast on {scheme}://{address}\n  Docs     {scheme}://{address}/docs\n  Status   holdfast status\n  Restart  holdfast restart, one process after the other\n",
@@ -92,9 +93,8 @@ fn state_file(config: &Config) -> PathBuf {
 }
 
 /// Services first, so that a gateway finds them when it starts.
-fn slots(counts: Counts, before: &State, settings: &[String]) -> Result<Vec<Slot>> {
+fn slots(counts: Counts, places: &mut Places, settings: &[String]) -> Result<Vec<Slot>> {
     let mut addresses = Vec::new();
-    let mut places = Places::new(before);
     for (part, count) in [
         (Part::Users, counts.users),
         (Part::Products, counts.products),
@@ -103,10 +103,7 @@ fn slots(counts: Counts, before: &State, settings: &[String]) -> Result<Vec<Slot
     ] {
         for number in 1..=count {
             let name = format!("{}-{number}", part.name());
-            let address = match before.slot(&name) {
-                Some(slot) => slot.address,
-                None => places.draw()?,
-            };
+            let address = places.of(&name)?;
             addresses.push((part, name, address));
         }
     }
@@ -138,38 +135,6 @@ fn arguments(
         arguments.extend([format!("--{}", peer.name()), places.join(",")]);
     }
     arguments
-}
-
-/// Draws addresses for processes, each once. Below the ports that kernels give to outgoing connections, where one of
-/// those could take it between two lives of a process.
-struct Places {
-    random: Random,
-    taken: Vec<SocketAddr>,
-}
-
-/// Ports to draw from.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
-/// Draws before giving up.
-const DRAWS: usize = 1000;
-
-impl Places {
-    fn new(before: &State) -> Self {
-        let taken = before.slots.iter().map(|slot| slot.address).collect();
-        Self { random: Random::system(), taken }
-    }
-
-    fn draw(&mut self) -> Result<SocketAddr> {
-        for _ in 0..DRAWS {
-            let number = u16::from_be_bytes(self.random.bytes());
-            let port = PORTS.start + number % (PORTS.end - PORTS.start);
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            if !self.taken.contains(&address) && TcpListener::bind(address).is_ok() {
-                self.taken.push(address);
-                return Ok(address);
-            }
-        }
-        Err(Error::new(Code::Unavailable, "there is no free port from 20000 to 31999"))
-    }
 }
 
 /// The secret of a cluster that was given none: made once, readable for its user only.

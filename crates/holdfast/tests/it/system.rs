@@ -1,6 +1,12 @@
 //! Routes of no service, starting, draining, a full disk.
 
-use std::{process::Command, time::Duration};
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::fd::OwnedFd,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -165,4 +171,35 @@ async fn a_full_disk_is_said_and_survived() {
     assert_eq!(check.code, 0, "{check:?}");
     drop(shop);
     Command::new("umount").args(["-l", path]).status().unwrap();
+}
+
+/// Whoever came to an inherited listener meanwhile is served by the process after it.
+#[tokio::test]
+async fn a_process_that_cannot_start_has_accepted_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let serve = |metrics: SocketAddr| {
+        // As file descriptor 3 (sd_listen_fds(3)).
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec \"$0\" 3<&0 </dev/null", env!("CARGO_BIN_EXE_holdfast")]);
+        command.current_dir(folder.path()).env("LISTEN_FDS", "1");
+        command.env("HOLDFAST_METRICS_LISTEN", metrics.to_string());
+        command.stdin(OwnedFd::from(listener.try_clone().unwrap()));
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    client.write_all(b"GET /livez HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n").unwrap();
+
+    let refused = serve(taken.local_addr().unwrap()).wait_with_output().unwrap();
+    let why = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && why.contains("cannot listen on"), "{why}");
+
+    let mut shop = serve("127.0.0.1:0".parse().unwrap());
+    client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut answer = String::new();
+    let read = client.read_to_string(&mut answer);
+    shop.kill().unwrap();
+    shop.wait().unwrap();
+    assert!(read.is_ok() && answer.starts_with("HTTP/1.1 200"), "{read:?} {answer}");
 }
