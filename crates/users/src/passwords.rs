@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use holdfast_types::{Code, Error, Random, Result};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
 /// OWASP's second choice for Argon2id: 19 MiB, two passes, one lane. About 26 ms of CPU.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -71,16 +71,12 @@ impl Passwords {
             .await
             .map_err(|_| overloaded())?;
         let turn = turn.map_err(Error::internal)?;
-        let (sender, receiver) = oneshot::channel();
-        // A thread of its own, since it gives the hash's 19 MiB back when it ends; one of a pool would keep them.
-        let thread = std::thread::Builder::new().name("password".into()).spawn(move || {
+        let work = tokio::task::spawn_blocking(move || {
             let result = work();
             drop(turn);
-            // Nobody listens when the client has gone.
-            let _ = sender.send(result);
+            result
         });
-        thread.map_err(Error::internal)?;
-        receiver.await.map_err(Error::internal)?
+        work.await.map_err(Error::internal)?
     }
 }
 
@@ -93,26 +89,63 @@ fn decoy(random: &Random) -> String {
     format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1${salt}${hash}")
 }
 
-fn argon2() -> Argon2<'static> {
-    let params = Params::new(MEMORY_KIB, PASSES, 1, None)
-        .expect("the parameters are within Argon2's limits");
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-}
-
 fn hash(salt: &[u8; 16], password: &str) -> Result<String> {
-    let hash = argon2().hash_password_with_salt(password.as_bytes(), salt).map_err(failed)?;
-    Ok(hash.to_string())
+    let params = Params::new(MEMORY_KIB, PASSES, 1, Some(32)).map_err(Error::internal)?;
+    Ok(compute(params, salt, password)?.to_string())
 }
 
 fn verify(password: &str, hash: &str) -> Result<bool> {
-    let hash = PasswordHash::new(hash).map_err(|error| Error::internal(error.to_string()))?;
-    match argon2().verify_password(password.as_bytes(), &hash) {
-        Ok(()) => Ok(true),
-        Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
-        Err(error) => Err(failed(error)),
-    }
+    let expected = PasswordHash::new(hash).map_err(Error::internal)?;
+    let salt = expected.salt.ok_or_else(|| Error::internal("a hash without its salt"))?;
+    let computed = compute(Params::try_from(&expected).map_err(Error::internal)?, &salt, password)?;
+    // Outputs are compared in constant time.
+    Ok(computed == expected)
 }
 
-fn failed(error: argon2::password_hash::Error) -> Error {
-    Error::internal(error.to_string())
+fn compute(params: Params, salt: &[u8], password: &str) -> Result<PasswordHash> {
+    let mut output = [0; 32];
+    let mut memory = memory(params.block_count());
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    argon2
+        .hash_password_into_with_memory(password.as_bytes(), salt, &mut output, &mut memory)
+        .map_err(Error::internal)?;
+    Ok(PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(argon2.params()).map_err(Error::internal)?,
+        salt: Some(Salt::new(salt).map_err(Error::internal)?),
+        hash: Some(Output::new(&output).map_err(Error::internal)?),
+    })
+}
+
+/// The memory of one hash. glibc gives freed memory back at once when more than 32 MiB were asked for, and may keep it
+/// else (`M_MMAP_THRESHOLD` in mallopt(3)); what is not touched is never there.
+fn memory(blocks: usize) -> Vec<Block> {
+    const GIVEN_BACK: usize = (33 << 20) / Block::SIZE;
+    let mut memory = Vec::with_capacity(blocks.max(GIVEN_BACK));
+    memory.resize(blocks, Block::default());
+    memory
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_matches_its_own_hash_only() {
+        let made = hash(&[7; 16], "correct horse").unwrap();
+        assert!(verify("correct horse", &made).unwrap());
+        assert!(!verify("correct horsf", &made).unwrap());
+        let other_salt = hash(&[8; 16], "correct horse").unwrap();
+        assert_ne!(made, other_salt);
+        assert!(!verify("", &decoy(&Random::system())).unwrap());
+        assert!(verify("correct horse", "secret").is_err(), "no hash at all");
+    }
+
+    /// Made by the reference implementation: `printf password | argon2 somesaltsomesalt -id -t 2 -k 19456 -p 1 -l 32 -e`.
+    #[test]
+    fn hashes_are_those_of_everybody_else() {
+        let theirs = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$K13EBUiG7JV+9ZxztmHFTdb7J0WQsnj2V8bZaqyPptE";
+        assert!(verify("password", theirs).unwrap());
+    }
 }
