@@ -18,6 +18,9 @@ use holdfast_types::{Error, Result};
 use cli::{Cli, Command, UserCommand};
 use config::{Config, Layers, Parts};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {

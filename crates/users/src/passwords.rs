@@ -1,6 +1,6 @@
 //! Argon2id in a bounded pool of its own: a flood of logins must not slow orders.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, thread::Builder, time::Duration};
 
 use argon2::{
     Algorithm, Argon2, Block, Params, Version,
@@ -8,10 +8,13 @@ use argon2::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use holdfast_types::{Code, Error, Random, Result};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// OWASP's second choice for Argon2id: 19 MiB, two passes, one lane. About 26 ms of CPU.
 const MEMORY_KIB: u32 = 19 * 1024;
+const BLOCKS: usize = MEMORY_KIB as usize;
+/// The stack of a thread that hashes: the memory of one hash, and as much as other threads have.
+const STACK: usize = BLOCKS * Block::SIZE + (2 << 20);
 const PASSES: u32 = 2;
 /// Hashes that may wait: at 26 ms each on one core, the last waits about three seconds.
 const WAITING: usize = 128;
@@ -71,12 +74,16 @@ impl Passwords {
             .await
             .map_err(|_| overloaded())?;
         let turn = turn.map_err(Error::internal)?;
-        let work = tokio::task::spawn_blocking(move || {
+        let (sender, receiver) = oneshot::channel();
+        // A thread of its own: the memory of a hash is on its stack, and goes back to the system when it ends.
+        let thread = Builder::new().name("password".into()).stack_size(STACK).spawn(move || {
             let result = work();
             drop(turn);
-            result
+            // Nobody listens when the client has gone.
+            let _ = sender.send(result);
         });
-        work.await.map_err(Error::internal)?
+        thread.map_err(Error::internal)?;
+        receiver.await.map_err(Error::internal)?
     }
 }
 
@@ -103,11 +110,14 @@ fn verify(password: &str, hash: &str) -> Result<bool> {
 }
 
 fn compute(params: Params, salt: &[u8], password: &str) -> Result<PasswordHash> {
+    let mut memory = [Block::new(); BLOCKS];
+    let blocks = memory
+        .get_mut(..params.block_count())
+        .ok_or_else(|| Error::internal("a hash that takes more memory than ours"))?;
     let mut output = [0; 32];
-    let mut memory = memory(params.block_count());
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     argon2
-        .hash_password_into_with_memory(password.as_bytes(), salt, &mut output, &mut memory)
+        .hash_password_into_with_memory(password.as_bytes(), salt, &mut output, blocks)
         .map_err(Error::internal)?;
     Ok(PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
@@ -118,34 +128,26 @@ fn compute(params: Params, salt: &[u8], password: &str) -> Result<PasswordHash> 
     })
 }
 
-/// The memory of one hash. glibc gives freed memory back at once when more than 32 MiB were asked for, and may keep it
-/// else (`M_MMAP_THRESHOLD` in mallopt(3)); what is not touched is never there.
-fn memory(blocks: usize) -> Vec<Block> {
-    const GIVEN_BACK: usize = (33 << 20) / Block::SIZE;
-    let mut memory = Vec::with_capacity(blocks.max(GIVEN_BACK));
-    memory.resize(blocks, Block::default());
-    memory
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_password_matches_its_own_hash_only() {
-        let made = hash(&[7; 16], "correct horse").unwrap();
-        assert!(verify("correct horse", &made).unwrap());
-        assert!(!verify("correct horsf", &made).unwrap());
-        let other_salt = hash(&[8; 16], "correct horse").unwrap();
-        assert_ne!(made, other_salt);
-        assert!(!verify("", &decoy(&Random::system())).unwrap());
-        assert!(verify("correct horse", "secret").is_err(), "no hash at all");
+    #[tokio::test]
+    async fn a_password_matches_its_own_hash_only() {
+        let passwords = Passwords::new(Random::system());
+        let made = passwords.hash_under([7; 16], "correct horse").await.unwrap();
+        assert!(passwords.verify("correct horse", Some(&made)).await.unwrap());
+        assert!(!passwords.verify("correct horsf", Some(&made)).await.unwrap());
+        assert_ne!(made, passwords.hash_under([8; 16], "correct horse").await.unwrap());
+        assert!(!passwords.verify("", None).await.unwrap());
+        assert!(passwords.verify("correct horse", Some("secret")).await.is_err(), "no hash at all");
     }
 
     /// Made by the reference implementation: `printf password | argon2 somesaltsomesalt -id -t 2 -k 19456 -p 1 -l 32 -e`.
-    #[test]
-    fn hashes_are_those_of_everybody_else() {
+    #[tokio::test]
+    async fn hashes_are_those_of_everybody_else() {
         let theirs = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$K13EBUiG7JV+9ZxztmHFTdb7J0WQsnj2V8bZaqyPptE";
-        assert!(verify("password", theirs).unwrap());
+        let passwords = Passwords::new(Random::system());
+        assert!(passwords.verify("password", Some(theirs)).await.unwrap());
     }
 }
