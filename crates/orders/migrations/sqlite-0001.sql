@@ -4,7 +4,7 @@
 -- confirmed is found from the other side.
 CREATE TABLE orders (
     seq             INTEGER PRIMARY KEY,
-    id              BLOB    NOT NULL UNIQUE,
+    id              BLOB    NOT NULL,
     user_id         BLOB    NOT NULL,
     status          INTEGER NOT NULL,
     version         INTEGER NOT NULL,
@@ -26,6 +26,12 @@ CREATE TABLE orders (
     carrier         TEXT,
     tracking_number TEXT
 ) STRICT;
+-- The ids but for the newest, which are in memory at first.
+CREATE TABLE orders_ids (
+    id  BLOB    PRIMARY KEY,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO holdfast_id_indexes (name) VALUES ('orders');
 CREATE INDEX orders_by_user ON orders (user_id, created_at, id);
 CREATE INDEX orders_by_creation ON orders (created_at, id);
 CREATE INDEX orders_past_placed ON orders (status, created_at, id) WHERE status <> 0;

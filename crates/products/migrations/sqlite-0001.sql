@@ -50,12 +50,19 @@ CREATE TABLE movements (
 -- Rows stay for good: late and repeated calls find them and take nothing.
 CREATE TABLE reservations (
     seq         INTEGER PRIMARY KEY,
-    id          BLOB    NOT NULL UNIQUE,
+    id          BLOB    NOT NULL,
     fingerprint BLOB    NOT NULL,
     state       INTEGER NOT NULL DEFAULT 0,
     lines       TEXT    NOT NULL,
     at          INTEGER NOT NULL
 ) STRICT;
+
+-- Their ids but for the newest, which are in memory at first.
+CREATE TABLE reservations_ids (
+    id  BLOB    PRIMARY KEY,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO holdfast_id_indexes (name) VALUES ('reservations');
 
 -- Batches of reservations of which nobody has said that their orders are recorded; `orders` are their ids, one after the
 -- other. A row per batch costs the hot path nothing that counts.

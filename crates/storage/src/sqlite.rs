@@ -7,6 +7,7 @@ mod checkpoint;
 mod fault;
 mod file;
 mod generation;
+mod id_index;
 mod migrate;
 pub mod operations;
 mod readers;
@@ -23,6 +24,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 pub use fault::Fault;
 use generation::Generations;
 pub use generation::Remembered;
+pub use id_index::IdIndex;
+use id_index::IdIndexes;
 use readers::Readers;
 use writer::Writer;
 
@@ -36,6 +39,7 @@ struct Inner {
     writer: Writer,
     readers: Readers,
     generations: Generations,
+    ids: IdIndexes,
 }
 
 impl Sqlite {
@@ -43,13 +47,15 @@ impl Sqlite {
     pub fn open(path: &Path) -> Result<Self> {
         file::inspect(path)?;
         file::make(path)?;
-        let writer = Writer::open(path)?;
+        let ids = IdIndexes::default();
+        let writer = Writer::open(path, ids.clone())?;
         let readers = Readers::open(path)?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             writer,
             readers,
             generations: Generations::default(),
+            ids,
         })))
     }
 
@@ -120,6 +126,19 @@ impl Sqlite {
             })
             .await?;
         Ok(Secret::new(&bytes))
+    }
+
+    /// The index of a table's ids. Fails when the table's migration has not made one.
+    pub async fn id_index(&self, table: &'static str) -> Result<IdIndex> {
+        self.write(move |db| {
+            let sql = "SELECT 1 FROM holdfast_id_indexes WHERE name = ?1";
+            match db.query_row(sql, [table], |_| Ok(())).optional()? {
+                Some(()) => Ok(()),
+                None => Err(Error::internal(format!("{table} has no index of its ids")).into()),
+            }
+        })
+        .await?;
+        Ok(self.0.ids.keep(table))
     }
 
     /// Writes a consistent copy to `place`, which must not exist yet, while the shop goes on.

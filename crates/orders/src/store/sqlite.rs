@@ -6,7 +6,7 @@ mod portable;
 mod rows;
 
 use async_trait::async_trait;
-use holdfast_storage::sqlite::{Sqlite, operations};
+use holdfast_storage::sqlite::{IdIndex, Sqlite, operations};
 use holdfast_types::{
     Answer, Given, Operation, OrderId, Page, PageRequest, Random, Result, Secret, Settlement,
     Timestamp, UserId,
@@ -20,24 +20,27 @@ const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite-0001.sql")];
 #[derive(Debug)]
 pub(super) struct SqliteOrders {
     db: Sqlite,
+    ids: IdIndex,
 }
 
 impl SqliteOrders {
     pub(super) async fn open(db: Sqlite, random: &Random) -> Result<(Self, Secret)> {
         db.migrate("orders", MIGRATIONS).await?;
         let secret = db.secret("orders", random).await?;
-        Ok((Self { db }, secret))
+        let ids = db.id_index("orders").await?;
+        Ok((Self { db, ids }, secret))
     }
 }
 
 #[async_trait]
 impl OrderStore for SqliteOrders {
     async fn record(&self, orders: Vec<NewOrder>) -> Result<Vec<Recorded>> {
-        self.db.write(move |db| rows::record(db, orders)).await
+        let ids = self.ids.clone();
+        self.db.write(move |db| rows::record(db, &ids, orders)).await
     }
 
     async fn get(&self, id: OrderId) -> Result<Option<Order>> {
-        self.db.get(|db| rows::get(db, id))
+        self.db.get(|db| rows::get(db, &self.ids, id))
     }
 
     async fn list(&self, filter: &OrderFilter, request: &PageRequest) -> Result<Page<Order>> {
@@ -62,9 +65,10 @@ impl OrderStore for SqliteOrders {
         now: Timestamp,
     ) -> Result<Given> {
         let (action, render, operation) = (action.clone(), operation.1, *operation.0);
+        let ids = self.ids.clone();
         let write = move |db: &rusqlite::Connection| {
             operations::once(db, ANSWERS, &operation, now, |db| {
-                Ok(render(&lifecycle::transition(db, id, &action, Some(by), now)?)?)
+                Ok(render(&lifecycle::transition(db, &ids, id, &action, Some(by), now)?)?)
             })
         };
         self.db.write(write).await
@@ -75,7 +79,8 @@ impl OrderStore for SqliteOrders {
         if due.is_empty() {
             return Ok(due);
         }
-        self.db.write(move |db| lifecycle::expire(db, &due, now)).await
+        let ids = self.ids.clone();
+        self.db.write(move |db| lifecycle::expire(db, &ids, &due, now)).await
     }
 
     async fn debts(&self, before: Timestamp) -> Result<Vec<(OrderId, Settlement)>> {
@@ -83,17 +88,17 @@ impl OrderStore for SqliteOrders {
     }
 
     async fn debt(&self, id: OrderId) -> Result<Option<Settlement>> {
-        self.db.get(|db| Ok(rows::get(db, id)?.and_then(|order| order.owed)))
+        self.db.get(|db| Ok(rows::get(db, &self.ids, id)?.and_then(|order| order.owed)))
     }
 
     async fn settled(&self, debts: &[(OrderId, Settlement)]) -> Result<()> {
-        let debts = debts.to_vec();
-        self.db.write(move |db| debts::strike(db, debts)).await
+        let (debts, index) = (debts.to_vec(), self.ids.clone());
+        self.db.write(move |db| debts::strike(db, &index, debts)).await
     }
 
     async fn judge(&self, ids: &[OrderId], now: Timestamp) -> Result<Vec<(OrderId, Settlement)>> {
-        let ids = ids.to_vec();
-        self.db.write(move |db| debts::judge(db, &ids, now)).await
+        let (ids, index) = (ids.to_vec(), self.ids.clone());
+        self.db.write(move |db| debts::judge(db, &index, &ids, now)).await
     }
 
     async fn erase_buyers(&self, users: &[UserId]) -> Result<()> {
@@ -117,6 +122,7 @@ impl OrderStore for SqliteOrders {
     }
 
     async fn load(&self, records: Vec<Record>) -> Result<()> {
-        self.db.write(move |db| portable::load(db, records)).await
+        let ids = self.ids.clone();
+        self.db.write(move |db| portable::load(db, &ids, records)).await
     }
 }

@@ -12,7 +12,7 @@ mod rows;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdfast_storage::sqlite::{Remembered, Sqlite, operations};
+use holdfast_storage::sqlite::{IdIndex, Remembered, Sqlite, operations};
 use holdfast_types::{
     Answer, Basis, BatchId, Error, Given, Operation, OrderId, Page, PageRequest, ProductId, Random,
     ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp, Unconfirmed,
@@ -28,6 +28,8 @@ const LOOKED_AT: usize = 512;
 #[derive(Debug)]
 pub(super) struct SqliteProducts {
     db: Sqlite,
+    /// Of the reservations.
+    ids: IdIndex,
     looked_at: Remembered<ProductId, Option<Arc<Product>>>,
 }
 
@@ -35,7 +37,8 @@ impl SqliteProducts {
     pub(super) async fn open(db: Sqlite, random: &Random) -> Result<(Self, Secret)> {
         db.migrate("products", MIGRATIONS).await?;
         let secret = db.secret("products", random).await?;
-        Ok((Self { db, looked_at: Remembered::new(LOOKED_AT) }, secret))
+        let ids = db.id_index("reservations").await?;
+        Ok((Self { db, ids, looked_at: Remembered::new(LOOKED_AT) }, secret))
     }
 
     /// Changes one product, once per operation.
@@ -151,12 +154,13 @@ impl ProductStore for SqliteProducts {
     }
 
     async fn reserve(&self, batch: ReserveBatch, now: Timestamp) -> Result<Vec<Result<Reserved>>> {
-        self.db.write(move |db| reservations::reserve(db, &batch, now)).await
+        let ids = self.ids.clone();
+        self.db.write(move |db| reservations::reserve(db, &ids, &batch, now)).await
     }
 
     async fn settle(&self, settlements: &[(OrderId, Settlement)], now: Timestamp) -> Result<()> {
-        let settlements = settlements.to_vec();
-        self.db.write(move |db| reservations::settle(db, &settlements, now)).await
+        let (settlements, ids) = (settlements.to_vec(), self.ids.clone());
+        self.db.write(move |db| reservations::settle(db, &ids, &settlements, now)).await
     }
 
     async fn confirm(&self, batches: &[BatchId]) -> Result<()> {
@@ -181,6 +185,7 @@ impl ProductStore for SqliteProducts {
     }
 
     async fn load(&self, records: Vec<Record>) -> Result<()> {
-        self.db.write(move |db| portable::load(db, records)).await
+        let ids = self.ids.clone();
+        self.db.write(move |db| portable::load(db, &ids, records)).await
     }
 }

@@ -3,7 +3,7 @@
 use holdfast_types::Result;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::Fault;
+use super::{Fault, id_index};
 
 /// Runs the steps that this database has not seen. All of them in one transaction, so that several processes may
 /// meet an empty database at once.
@@ -12,6 +12,7 @@ pub(super) fn run(db: &Connection, service: &str, steps: &[&str]) -> Result<(), 
         "CREATE TABLE IF NOT EXISTS holdfast_migrations (service TEXT PRIMARY KEY, step INTEGER NOT NULL) STRICT;
          CREATE TABLE IF NOT EXISTS holdfast_secrets (service TEXT PRIMARY KEY, secret BLOB NOT NULL) STRICT;",
     )?;
+    db.execute_batch(id_index::MARKS)?;
     let found: Option<i64> = db
         .query_row("SELECT step FROM holdfast_migrations WHERE service = ?1", [service], |row| {
             row.get(0)

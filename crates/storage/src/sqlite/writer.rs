@@ -21,6 +21,7 @@ use super::{
     Fault,
     checkpoint::{self, Checkpoints},
     file::APPLICATION_ID,
+    id_index::IdIndexes,
 };
 
 /// Jobs that may wait. A job is a batch of orders or one other request.
@@ -52,12 +53,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path, ids: IdIndexes) -> Result<Self> {
         let mut db = connect(path).map_err(Fault::from)?;
         let lock = File::create(path.with_extension("writer-lock")).map_err(Error::internal)?;
         let (queue, jobs) = mpsc::channel(QUEUE_JOBS);
         let checkpoints = Checkpoints::start(path, &mut db, checkpoint::PAGES)?;
-        let thread = Thread { db, lock, checkpoints };
+        let thread = Thread { db, lock, checkpoints, ids };
         std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || thread.run(jobs))
@@ -116,6 +117,7 @@ struct Thread {
     db: Connection,
     lock: File,
     checkpoints: Checkpoints,
+    ids: IdIndexes,
 }
 
 impl Thread {
@@ -131,11 +133,7 @@ impl Thread {
     /// Runs the batch in one transaction and tells every caller how it ended.
     fn transact(&self, batch: &mut Vec<Job>) {
         // Several processes queue here, in order; SQLite's own busy handler lets latecomers overtake.
-        let begun = self
-            .lock
-            .lock()
-            .map_err(Error::internal)
-            .and_then(|()| self.execute("BEGIN IMMEDIATE"));
+        let begun = self.lock.lock().map_err(Error::internal).and_then(|()| self.begin());
         let mut failed = begun.err();
         let mut finishes = Vec::with_capacity(batch.len());
         for (place, job) in batch.drain(..).enumerate() {
@@ -146,6 +144,10 @@ impl Thread {
         }
         if failed.is_none() && !self.db.is_autocommit() {
             failed = self.commit().err();
+        }
+        if failed.is_some() {
+            // SQLite may have rolled back by itself.
+            self.roll_back();
         }
         if let Err(error) = self.lock.unlock() {
             tracing::error!(%error, "cannot unlock the writer's lock");
@@ -165,7 +167,7 @@ impl Thread {
             *failed = Some(lost(verdict));
         } else if matches!(verdict, Verdict::Undo(_)) {
             self.roll_back();
-            *failed = self.execute("BEGIN IMMEDIATE").err();
+            *failed = self.begin().err();
         }
         finish
     }
@@ -175,6 +177,7 @@ impl Thread {
         if failed.is_some() {
             return job(None).1;
         }
+        let mark = self.ids.mark();
         let (verdict, finish) = match self.execute("SAVEPOINT job") {
             Ok(()) => job(Some(&self.db)),
             Err(error) => {
@@ -188,7 +191,9 @@ impl Thread {
         }
         let ended = match verdict {
             Verdict::Keep => self.execute("RELEASE job"),
-            Verdict::Undo(_) => self.execute("ROLLBACK TO job; RELEASE job"),
+            Verdict::Undo(_) => {
+                self.execute("ROLLBACK TO job; RELEASE job").inspect(|()| self.ids.undo_to(&mark))
+            }
         };
         if let Err(error) = ended {
             failed.get_or_insert(error);
@@ -197,14 +202,22 @@ impl Thread {
         finish
     }
 
+    fn begin(&self) -> Result<()> {
+        self.execute("BEGIN IMMEDIATE")?;
+        self.ids.begin(&self.db).map_err(survive).inspect_err(|_| self.roll_back())
+    }
+
     fn commit(&self) -> Result<()> {
-        self.execute("COMMIT").inspect_err(|_| self.roll_back())
+        let merged = self.ids.merge(&self.db).map_err(survive);
+        let committed = merged.and_then(|()| self.execute("COMMIT"));
+        committed.inspect(|()| self.ids.commit()).inspect_err(|_| self.roll_back())
     }
 
     fn roll_back(&self) {
         if !self.db.is_autocommit() && self.execute("ROLLBACK").is_err() {
             die(&Error::internal("a transaction can be neither committed nor rolled back"));
         }
+        self.ids.undo();
     }
 
     fn execute(&self, sql: &str) -> Result<()> {

@@ -1,6 +1,6 @@
 //! What orders owe to products, and the fate of reservations without an order.
 
-use holdfast_storage::sqlite::Fault;
+use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{OrderId, Result, Settlement, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -25,28 +25,35 @@ pub(super) fn standing(
 
 pub(super) fn strike(
     db: &Connection,
+    index: &IdIndex,
     debts: impl IntoIterator<Item = (OrderId, Settlement)>,
 ) -> Result<(), Fault> {
     let mut update =
-        db.prepare_cached("UPDATE orders SET owed = NULL WHERE id = ?1 AND owed = ?2")?;
+        db.prepare_cached("UPDATE orders SET owed = NULL WHERE seq = ?1 AND owed = ?2")?;
     for (id, settlement) in debts {
-        update.execute((id.bytes(), settlement.code()))?;
+        update.execute((index.find(db, id.bytes())?, settlement.code()))?;
     }
     Ok(())
 }
 
 pub(super) fn judge(
     db: &Connection,
+    index: &IdIndex,
     ids: &[OrderId],
     now: Timestamp,
 ) -> Result<Vec<(OrderId, Settlement)>, Fault> {
-    ids.iter().map(|id| Ok((*id, judge_one(db, *id, now)?))).collect()
+    ids.iter().map(|id| Ok((*id, judge_one(db, index, *id, now)?))).collect()
 }
 
-fn judge_one(db: &Connection, id: OrderId, now: Timestamp) -> Result<Settlement, Fault> {
+fn judge_one(
+    db: &Connection,
+    index: &IdIndex,
+    id: OrderId,
+    now: Timestamp,
+) -> Result<Settlement, Fault> {
     let status: Option<i64> = db
-        .prepare_cached("SELECT status FROM orders WHERE id = ?1")?
-        .query_row([id.bytes()], |row| row.get(0))
+        .prepare_cached("SELECT status FROM orders WHERE seq = ?1")?
+        .query_row([index.find(db, id.bytes())?], |row| row.get(0))
         .optional()?;
     match status {
         Some(TOMBSTONE) => Ok(Settlement::Release),
@@ -57,6 +64,7 @@ fn judge_one(db: &Connection, id: OrderId, now: Timestamp) -> Result<Settlement,
                  VALUES (?1, x'', ?2, 0, '[]', 0, '', x'', ?3, ?3)",
             )?
             .execute((id.bytes(), TOMBSTONE, now.as_millis()))?;
+            index.add(db, id.bytes())?;
             Ok(Settlement::Release)
         }
     }

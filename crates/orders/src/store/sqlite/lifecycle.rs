@@ -1,6 +1,6 @@
 //! Steps of the lifecycle, and their history.
 
-use holdfast_storage::sqlite::Fault;
+use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{Error, OrderId, Result, Settlement, Timestamp, UserId, Version};
 use rusqlite::Connection;
 
@@ -12,14 +12,15 @@ const EXPIRY: i64 = 100;
 
 pub(super) fn transition(
     db: &Connection,
+    ids: &IdIndex,
     id: OrderId,
     action: &Action,
     by: Option<UserId>,
     now: Timestamp,
 ) -> Result<Order, Fault> {
-    let mut order = rows::get(db, id)?.ok_or_else(|| Error::not_found("order"))?;
+    let mut order = rows::get(db, ids, id)?.ok_or_else(|| Error::not_found("order"))?;
     if let Some(event) = order.take(action, by, now)? {
-        save(db, &order)?;
+        save(db, ids, &order)?;
         note(db, id, &event)?;
     }
     Ok(order)
@@ -38,17 +39,17 @@ pub(super) fn note(db: &Connection, id: OrderId, event: &Event) -> Result<(), Fa
     Ok(())
 }
 
-pub(super) fn save(db: &Connection, order: &Order) -> Result<(), Fault> {
+pub(super) fn save(db: &Connection, ids: &IdIndex, order: &Order) -> Result<(), Fault> {
     let progress = &order.progress;
     let millis = |time: Option<Timestamp>| time.map(Timestamp::as_millis);
     db.prepare_cached(
         "UPDATE orders SET status = ?2, version = ?3, owed = ?4, updated_at = ?5, paid_at = ?6, shipped_at = ?7,
                 delivered_at = ?8, cancelled_at = ?9, expired_at = ?10, reference = ?11, carrier = ?12,
                 tracking_number = ?13
-         WHERE id = ?1",
+         WHERE seq = ?1",
     )?
     .execute((
-        order.id.bytes(),
+        ids.find(db, order.id.bytes())?,
         order.status.code(),
         order.version.0,
         order.owed.map(Settlement::code),
@@ -77,12 +78,13 @@ pub(super) fn due(db: &Connection, now: Timestamp) -> Result<Vec<OrderId>, Fault
 /// Expires those of `due` that are still only placed.
 pub(super) fn expire(
     db: &Connection,
+    ids: &IdIndex,
     due: &[OrderId],
     now: Timestamp,
 ) -> Result<Vec<OrderId>, Fault> {
     let mut expired = Vec::with_capacity(due.len());
     for id in due {
-        match transition(db, *id, &Action::Expire, None, now) {
+        match transition(db, ids, *id, &Action::Expire, None, now) {
             Ok(_) => expired.push(*id),
             Err(Fault::Refused(_)) => {}
             Err(fault) => return Err(fault),

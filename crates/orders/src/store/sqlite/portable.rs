@@ -1,6 +1,6 @@
 //! Everything about orders, out of this engine and into it.
 
-use holdfast_storage::sqlite::Fault;
+use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{OrderId, Result, Timestamp};
 use rusqlite::Connection;
 
@@ -27,20 +27,25 @@ pub(super) fn dump(db: &Connection) -> Result<Vec<Record>, Fault> {
     Ok(records)
 }
 
-pub(super) fn load(db: &Connection, records: Vec<Record>) -> Result<(), Fault> {
+pub(super) fn load(db: &Connection, ids: &IdIndex, records: Vec<Record>) -> Result<(), Fault> {
     for record in records {
         match record {
-            Record::Order(order, events) => load_order(db, &order, &events)?,
-            Record::Tombstone(id, at) => debts::judge(db, &[id], at).map(|_| ())?,
+            Record::Order(order, events) => load_order(db, ids, &order, &events)?,
+            Record::Tombstone(id, at) => debts::judge(db, ids, &[id], at).map(|_| ())?,
         }
     }
     Ok(())
 }
 
-fn load_order(db: &Connection, order: &Order, events: &[Event]) -> Result<(), Fault> {
-    if !rows::insert(db, order)? {
+fn load_order(
+    db: &Connection,
+    ids: &IdIndex,
+    order: &Order,
+    events: &[Event],
+) -> Result<(), Fault> {
+    if !rows::insert(db, ids, order)? {
         return Ok(());
     }
-    lifecycle::save(db, order)?;
+    lifecycle::save(db, ids, order)?;
     events.iter().try_for_each(|event| lifecycle::note(db, order.id, event))
 }

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use holdfast_storage::sqlite::Fault;
+use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{
     Fingerprint, Money, OrderId, Page, PageRequest, Result, Settlement, Timestamp, UserId, Version,
 };
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, types::Value};
+use rusqlite::{Connection, OptionalExtension, Row, types::Value};
 
 use crate::{
     model::{Buyer, NewOrder, Order, Progress, Status},
@@ -19,40 +19,35 @@ const COLUMNS: &str = "id, user_id, status, version, lines, total, currency, buy
 const INSERT: &str =
     "INSERT INTO orders (id, user_id, status, version, lines, total, currency, buyer, fingerprint, created_at, updated_at,
                          expires_at)
-     VALUES (?1, ?2, 0, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9) ON CONFLICT (id) DO NOTHING";
+     VALUES (?1, ?2, 0, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)";
 
-pub(super) fn record(db: &Connection, new: Vec<NewOrder>) -> Result<Vec<Recorded>, Fault> {
-    let mut insert = db.prepare_cached(INSERT)?;
+pub(super) fn record(
+    db: &Connection,
+    ids: &IdIndex,
+    new: Vec<NewOrder>,
+) -> Result<Vec<Recorded>, Fault> {
     let mut recorded = Vec::with_capacity(new.len());
     for new in new {
         let order = Order::new(new);
-        recorded.push(match insert_order(&mut insert, &order)? {
+        recorded.push(match insert(db, ids, &order)? {
             true => Recorded::New(order),
-            false => get(db, order.id)?.map_or(Recorded::Undone, Recorded::Before),
+            false => get(db, ids, order.id)?.map_or(Recorded::Undone, Recorded::Before),
         });
     }
     Ok(recorded)
 }
 
 /// Inserts an order as one that was just placed. False when the id is taken.
-pub(super) fn insert(db: &Connection, order: &Order) -> Result<bool, Fault> {
-    insert_order(&mut db.prepare_cached(INSERT)?, order)
-}
-
-/// All orders, without tombstones.
-pub(super) fn all(db: &Connection) -> Result<Vec<Order>, Fault> {
-    let sql = format!("SELECT {COLUMNS} FROM orders WHERE status <> {TOMBSTONE} ORDER BY seq");
-    Ok(db.prepare(&sql)?.query_map([], order)?.collect::<Result<_, _>>()?)
-}
-
-/// False when the id is taken.
-fn insert_order(insert: &mut CachedStatement<'_>, order: &Order) -> Result<bool, Fault> {
+pub(super) fn insert(db: &Connection, ids: &IdIndex, order: &Order) -> Result<bool, Fault> {
+    if ids.find(db, order.id.bytes())?.is_some() {
+        return Ok(false);
+    }
     let buyer = if order.buyer == Buyer::default() {
         None
     } else {
         Some(serde_json::to_string(&order.buyer)?)
     };
-    let inserted = insert.execute((
+    db.prepare_cached(INSERT)?.execute((
         order.id.bytes(),
         order.user.bytes(),
         serde_json::to_string(&order.lines)?,
@@ -63,14 +58,21 @@ fn insert_order(insert: &mut CachedStatement<'_>, order: &Order) -> Result<bool,
         order.created_at.as_millis(),
         order.expires_at.map(Timestamp::as_millis),
     ))?;
-    Ok(inserted == 1)
+    ids.add(db, order.id.bytes())?;
+    Ok(true)
 }
 
-pub(super) fn get(db: &Connection, id: OrderId) -> Result<Option<Order>, Fault> {
+/// All orders, without tombstones.
+pub(super) fn all(db: &Connection) -> Result<Vec<Order>, Fault> {
+    let sql = format!("SELECT {COLUMNS} FROM orders WHERE status <> {TOMBSTONE} ORDER BY seq");
+    Ok(db.prepare(&sql)?.query_map([], order)?.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn get(db: &Connection, ids: &IdIndex, id: OrderId) -> Result<Option<Order>, Fault> {
     let mut query = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM orders WHERE id = ?1 AND status <> {TOMBSTONE}"
+        "SELECT {COLUMNS} FROM orders WHERE seq = ?1 AND id = ?2 AND status <> {TOMBSTONE}"
     ))?;
-    Ok(query.query_row([id.bytes()], order).optional()?)
+    Ok(query.query_row((ids.find(db, id.bytes())?, id.bytes()), order).optional()?)
 }
 
 pub(super) fn list(

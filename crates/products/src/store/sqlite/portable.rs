@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use holdfast_storage::sqlite::Fault;
+use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{BatchId, Error, Fingerprint, OrderId, ReservationState, Result, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -64,7 +64,7 @@ fn unconfirmed(row: &Row<'_>) -> rusqlite::Result<Record> {
     Ok(Record::Unconfirmed { batch: found.batch, orders: found.orders, at })
 }
 
-pub(super) fn load(db: &Connection, records: Vec<Record>) -> Result<(), Fault> {
+pub(super) fn load(db: &Connection, index: &IdIndex, records: Vec<Record>) -> Result<(), Fault> {
     for record in records {
         match record {
             Record::Product(product) => {
@@ -81,19 +81,23 @@ pub(super) fn load(db: &Connection, records: Vec<Record>) -> Result<(), Fault> {
                     Journal::prepare(db)?.append(seq, &movement)?;
                 }
             }
-            Record::Reservation(held) => load_reservation(db, &held)?,
+            Record::Reservation(held) => load_reservation(db, index, &held)?,
             Record::Unconfirmed { batch, orders, at } => load_unconfirmed(db, batch, &orders, at)?,
         }
     }
     Ok(())
 }
 
-fn load_reservation(db: &Connection, held: &Held) -> Result<(), Fault> {
-    let sql = "INSERT OR IGNORE INTO reservations (id, fingerprint, state, lines, at) VALUES (?1, ?2, ?3, ?4, ?5)";
+fn load_reservation(db: &Connection, index: &IdIndex, held: &Held) -> Result<(), Fault> {
+    if index.find(db, held.id.bytes())?.is_some() {
+        return Ok(());
+    }
+    let sql =
+        "INSERT INTO reservations (id, fingerprint, state, lines, at) VALUES (?1, ?2, ?3, ?4, ?5)";
     let lines = serde_json::to_string(&held.lines)?;
     let (state, at) = (held.state.code(), held.at.as_millis());
     db.prepare_cached(sql)?.execute((held.id.bytes(), held.fingerprint.0, state, lines, at))?;
-    Ok(())
+    index.add(db, held.id.bytes())
 }
 
 fn load_unconfirmed(

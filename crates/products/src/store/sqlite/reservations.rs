@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use holdfast_storage::sqlite::Fault;
+use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{
     Fingerprint, OrderId, ProductId, Reservation, ReservationState, ReserveBatch, Reserved, Result,
     Settlement, Timestamp,
@@ -19,15 +19,16 @@ type Seqs = HashMap<ProductId, i64>;
 
 pub(super) fn reserve(
     db: &Connection,
+    index: &IdIndex,
     batch: &ReserveBatch,
     now: Timestamp,
 ) -> Result<Vec<Result<Reserved>>, Fault> {
     confirmations::confirm(db, &batch.confirmed)?;
     let (shelf, seqs) = load(db, batch)?;
-    let decided = decide_all(batch, &earliers(db, batch)?, shelf, now);
+    let decided = decide_all(batch, &earliers(db, index, batch)?, shelf, now);
     let reservations = decided.reservations(batch);
     let ids: Vec<OrderId> = reservations.iter().map(|(id, ..)| *id).collect();
-    insert(db, reservations)?;
+    insert(db, index, reservations)?;
     append(db, &seqs, &decided.movements)?;
     update(db, &seqs, decided.numbers)?;
     confirmations::owe(db, batch.id, &ids, now)?;
@@ -88,12 +89,13 @@ fn shelf_item(row: &Row<'_>) -> rusqlite::Result<(i64, ShelfItem)> {
 }
 
 /// The reservations of the batch that are there already.
-fn earliers(db: &Connection, batch: &ReserveBatch) -> Result<Earliers, Fault> {
+fn earliers(db: &Connection, index: &IdIndex, batch: &ReserveBatch) -> Result<Earliers, Fault> {
     let mut query =
-        db.prepare_cached("SELECT fingerprint, lines, at FROM reservations WHERE id = ?1")?;
+        db.prepare_cached("SELECT fingerprint, lines, at FROM reservations WHERE seq = ?1")?;
     let mut found = Earliers::new();
     for command in &batch.commands {
-        let earlier = query.query_row([command.id.bytes()], |row| {
+        let Some(seq) = index.find(db, command.id.bytes())? else { continue };
+        let earlier = query.query_row([seq], |row| {
             let at = Timestamp::from_millis(row.get(2)?);
             Ok(Earlier::new(Fingerprint(row.get(0)?), rows::json(row, 1)?, at))
         });
@@ -106,6 +108,7 @@ fn earliers(db: &Connection, batch: &ReserveBatch) -> Result<Earliers, Fault> {
 
 fn insert(
     db: &Connection,
+    index: &IdIndex,
     reservations: Vec<(OrderId, Fingerprint, &Reserved)>,
 ) -> Result<(), Fault> {
     let mut insert = db.prepare_cached(
@@ -114,18 +117,20 @@ fn insert(
     for (id, fingerprint, Reserved { lines, at, .. }) in reservations {
         let lines = serde_json::to_string(lines)?;
         insert.execute((id.bytes(), fingerprint.0, lines, at.as_millis()))?;
+        index.add(db, id.bytes())?;
     }
     Ok(())
 }
 
 pub(super) fn settle(
     db: &Connection,
+    index: &IdIndex,
     settlements: &[(OrderId, Settlement)],
     now: Timestamp,
 ) -> Result<(), Fault> {
     let mut reservations = HashMap::new();
     for (id, _) in settlements {
-        if let Some(found) = find(db, *id)? {
+        if let Some(found) = find(db, index, *id)? {
             reservations.insert(*id, (found.state, found.lines));
         }
     }
@@ -140,9 +145,9 @@ pub(super) fn settle(
         numbers.insert(product, found);
     }
     let settled = settle_all(settlements, reservations, &numbers, now)?;
-    let mut set_state = db.prepare_cached("UPDATE reservations SET state = ?2 WHERE id = ?1")?;
+    let mut set_state = db.prepare_cached("UPDATE reservations SET state = ?2 WHERE seq = ?1")?;
     for (id, state) in settled.states {
-        set_state.execute((id.bytes(), state.code()))?;
+        set_state.execute((index.find(db, id.bytes())?, state.code()))?;
     }
     let mut ship = db.prepare_cached(
         "UPDATE products SET version = version + ?2, quantity_version = version + ?2, updated_at = ?3 WHERE seq = ?1",
@@ -165,10 +170,10 @@ fn numbers_of(db: &Connection, id: ProductId) -> Result<(i64, Numbers), Fault> {
     })?)
 }
 
-fn find(db: &Connection, id: OrderId) -> Result<Option<Reservation>, Fault> {
+fn find(db: &Connection, index: &IdIndex, id: OrderId) -> Result<Option<Reservation>, Fault> {
     let mut query =
-        db.prepare_cached("SELECT id, state, lines, at FROM reservations WHERE id = ?1")?;
-    Ok(query.query_row([id.bytes()], reservation).optional()?)
+        db.prepare_cached("SELECT id, state, lines, at FROM reservations WHERE seq = ?1")?;
+    Ok(query.query_row([index.find(db, id.bytes())?], reservation).optional()?)
 }
 
 /// Reads `id, state, lines, at`; nothing is said about its confirmation.

@@ -1,0 +1,137 @@
+//! Two processes on one file, crashes while ids are being moved, transactions that are undone.
+
+use std::path::Path;
+
+use rusqlite::OpenFlags;
+
+use super::*;
+use crate::sqlite::writer;
+
+const SCHEMA: &str = "CREATE TABLE things (seq INTEGER PRIMARY KEY, id BLOB NOT NULL);
+    CREATE TABLE things_ids (id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO holdfast_id_indexes (name) VALUES ('things');";
+
+/// A process of the shop: a writer's connection, a reader's, and what both know.
+struct Process {
+    writer: Connection,
+    reader: Connection,
+    all: IdIndexes,
+    index: IdIndex,
+}
+
+impl Process {
+    fn start(path: &Path) -> Self {
+        let all = IdIndexes { gathered: 100, ..IdIndexes::default() };
+        let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let (writer, reader) = (writer::connect(path).unwrap(), reader.unwrap());
+        Self { writer, reader, index: all.keep("things"), all }
+    }
+
+    fn begin(&self) {
+        self.writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+        self.all.begin(&self.writer).unwrap();
+    }
+
+    fn insert(&self, number: i64) {
+        let id = id(number);
+        assert_eq!(self.index.find(&self.writer, &id).unwrap(), None, "{number}");
+        self.writer.execute("INSERT INTO things (id) VALUES (?1)", [id]).unwrap();
+        self.index.add(&self.writer, &id).unwrap();
+    }
+
+    fn commit(&self) {
+        self.all.merge(&self.writer).unwrap();
+        self.writer.execute_batch("COMMIT").unwrap();
+        self.all.commit();
+    }
+
+    fn roll_back(&self) {
+        self.writer.execute_batch("ROLLBACK").unwrap();
+        self.all.undo();
+    }
+
+    /// Finds the thing of that number as a reader.
+    fn sees(&self, number: i64) -> bool {
+        let sql = "SELECT id FROM things WHERE seq = ?1";
+        self.index.find(&self.reader, &id(number)).unwrap().is_some_and(|seq| {
+            let found = self.reader.query_row(sql, [seq], |row| row.get::<_, Id>(0)).optional();
+            found.unwrap() == Some(id(number))
+        })
+    }
+
+    fn in_table(&self) -> i64 {
+        let count = "SELECT count(*) FROM things_ids";
+        self.reader.query_row(count, [], |row| row.get(0)).unwrap()
+    }
+}
+
+/// Ids in no order.
+fn id(number: i64) -> Id {
+    let scatter = u128::from(number.unsigned_abs() + 1)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    scatter.to_be_bytes()
+}
+
+fn shop() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let db = writer::connect(&path).unwrap();
+    db.execute_batch(MARKS).unwrap();
+    db.execute_batch(SCHEMA).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn every_id_is_found_by_everybody_at_every_moment() {
+    let (_folder, path) = shop();
+    let mut processes = [Process::start(&path), Process::start(&path)];
+    let (mut next, mut interrupted) = (0, 0);
+    for round in 0..150 {
+        let turn = round % 3 / 2;
+        processes[turn].begin();
+        for _ in 0..7 {
+            processes[turn].insert(next);
+            next += 1;
+        }
+        processes[turn].commit();
+        assert!(processes.iter().all(|process| process.sees(next - 1) && !process.sees(next)));
+        if round % 10 == 9 {
+            // As after a crash: what was in memory is gone.
+            processes[0] = Process::start(&path);
+            let marks = processes[0].index.marks(&processes[0].reader).unwrap();
+            interrupted += u32::from(marks.merging > marks.merged);
+            assert!((0..next).all(|number| processes.iter().all(|process| process.sees(number))));
+        }
+    }
+    assert!(interrupted > 2, "the control: some met ids that were being moved");
+    let in_memory = processes[1].index.memory().seqs.len();
+    assert!(in_memory < 300, "{in_memory} ids are still in memory");
+    assert!((next - 300..next).contains(&processes[0].in_table()));
+}
+
+#[test]
+fn what_is_undone_is_forgotten() {
+    let (_folder, path) = shop();
+    let (ours, theirs) = (Process::start(&path), Process::start(&path));
+    for number in 0..300 {
+        ours.begin();
+        ours.insert(3 * number);
+        ours.roll_back();
+        // The row of somebody else takes the place of the one that was undone.
+        theirs.begin();
+        theirs.insert(3 * number + 1);
+        theirs.commit();
+        assert!(ours.sees(3 * number + 1) && !ours.sees(3 * number));
+
+        ours.begin();
+        ours.writer.execute_batch("SAVEPOINT job").unwrap();
+        let mark = ours.all.mark();
+        ours.insert(3 * number);
+        ours.writer.execute_batch("ROLLBACK TO job; RELEASE job").unwrap();
+        ours.all.undo_to(&mark);
+        ours.insert(3 * number + 2);
+        ours.insert(3 * number);
+        ours.commit();
+    }
+    assert!((0..900).all(|number| ours.sees(number) && theirs.sees(number)));
+}
