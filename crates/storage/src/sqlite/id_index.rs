@@ -19,7 +19,7 @@ use rusqlite::{Connection, MAIN_DB, OptionalExtension};
 
 use super::Fault;
 
-/// About 3 MB of memory, and 50 ms to read them again.
+/// Few enough that a start does not take longer: 26,000 rows of each of two tables are read in less than 20 ms.
 const GATHERED: i64 = 32_768;
 /// Ids that are moved for each that is added, so that one generation is gone before the next is full.
 const PACE: usize = 2;
