@@ -181,9 +181,9 @@ async fn a_process_that_cannot_start_has_accepted_nobody() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let serve = |metrics: SocketAddr| {
         // As file descriptor 3 (sd_listen_fds(3)).
-        let mut command = Command::new("sh");
+        let mut command = Command::new("/bin/sh");
         command.args(["-c", "exec \"$0\" 3<&0 </dev/null", env!("CARGO_BIN_EXE_holdfast")]);
-        command.current_dir(folder.path()).env("LISTEN_FDS", "1");
+        command.current_dir(folder.path()).env_clear().env("LISTEN_FDS", "1");
         command.env("HOLDFAST_METRICS_LISTEN", metrics.to_string());
         command.stdin(OwnedFd::from(listener.try_clone().unwrap()));
         command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
