@@ -146,7 +146,6 @@ impl Thread {
             failed = self.commit().err();
         }
         if failed.is_some() {
-            // SQLite may have rolled back by itself.
             self.roll_back();
         }
         if let Err(error) = self.lock.unlock() {
@@ -197,22 +196,21 @@ impl Thread {
         };
         if let Err(error) = ended {
             failed.get_or_insert(error);
-            self.roll_back();
         }
         finish
     }
 
     fn begin(&self) -> Result<()> {
         self.execute("BEGIN IMMEDIATE")?;
-        self.ids.begin(&self.db).map_err(survive).inspect_err(|_| self.roll_back())
+        self.ids.begin(&self.db).map_err(survive)
     }
 
     fn commit(&self) -> Result<()> {
-        let merged = self.ids.merge(&self.db).map_err(survive);
-        let committed = merged.and_then(|()| self.execute("COMMIT"));
-        committed.inspect(|()| self.ids.commit()).inspect_err(|_| self.roll_back())
+        self.ids.merge(&self.db).map_err(survive)?;
+        self.execute("COMMIT").inspect(|()| self.ids.commit())
     }
 
+    /// SQLite may have done its part by itself.
     fn roll_back(&self) {
         if !self.db.is_autocommit() && self.execute("ROLLBACK").is_err() {
             die(&Error::internal("a transaction can be neither committed nor rolled back"));
