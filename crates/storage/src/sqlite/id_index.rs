@@ -75,13 +75,15 @@ impl IdIndex {
     }
 
     /// The `seq` of the row with that id. While its transaction runs, a writer may find a row that no reader sees yet.
+    /// A reader asks outside of a transaction, so that each look sees what was committed before it.
     pub fn find(&self, db: &Connection, id: &Id) -> Result<Option<i64>, Fault> {
-        let found = self.look(db, id)?;
-        if found.is_some() || !db.is_readonly(MAIN_DB)? || !self.is_behind(db)? {
+        let (found, seen) = self.look(db, id)?;
+        // What memory knew as it was asked counts, not what another reader has taught it since.
+        if found.is_some() || !db.is_readonly(MAIN_DB)? || self.last(db)? <= seen {
             return Ok(found);
         }
         self.catch_up(db)?;
-        Ok(self.look(db, id)?)
+        Ok(self.look(db, id)?.0)
     }
 
     /// Takes the row that was just inserted, under an id that was not found in this transaction.
@@ -96,17 +98,18 @@ impl IdIndex {
         Ok(())
     }
 
-    fn look(&self, db: &Connection, id: &Id) -> rusqlite::Result<Option<i64>> {
-        let remembered = self.memory().seqs.get(id).copied();
+    /// Memory first: what leaves it is in the table by then. Tells also the last row that memory had seen.
+    fn look(&self, db: &Connection, id: &Id) -> rusqlite::Result<(Option<i64>, i64)> {
+        let (remembered, seen) = {
+            let memory = self.memory();
+            (memory.seqs.get(id).copied(), memory.seen)
+        };
         if remembered.is_some() {
-            return Ok(remembered);
+            return Ok((remembered, seen));
         }
         let sql = format!("SELECT seq FROM {}_ids WHERE id = ?1", self.table);
-        db.prepare_cached(&sql)?.query_row([id], |row| row.get(0)).optional()
-    }
-
-    fn is_behind(&self, db: &Connection) -> rusqlite::Result<bool> {
-        Ok(self.last(db)? > self.memory().seen)
+        let merged = db.prepare_cached(&sql)?.query_row([id], |row| row.get(0)).optional()?;
+        Ok((merged, seen))
     }
 
     fn last(&self, db: &Connection) -> rusqlite::Result<i64> {

@@ -1,6 +1,6 @@
 //! Two processes on one file, crashes while ids are being moved, transactions that are undone.
 
-use std::path::Path;
+use std::{path::Path, sync::Barrier, thread};
 
 use rusqlite::OpenFlags;
 
@@ -134,4 +134,39 @@ fn what_is_undone_is_forgotten() {
         ours.commit();
     }
     assert!((0..900).all(|number| ours.sees(number) && theirs.sees(number)));
+}
+
+/// Every reader of a process misses the same new id at the same time, and each must find it.
+#[test]
+fn readers_that_miss_an_id_together_all_find_it() {
+    const READERS: usize = 4;
+    const ROUNDS: i64 = 1_000;
+    let (_folder, path) = shop();
+    let (ours, theirs) = (Process::start(&path), Process::start(&path));
+    let index = &ours.index;
+    let (start, end) = (Barrier::new(READERS + 1), Barrier::new(READERS + 1));
+    let read = || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let reader = Connection::open_with_flags(&path, flags).unwrap();
+        let find = |number| {
+            start.wait();
+            let found = index.find(&reader, &id(number)).unwrap();
+            end.wait();
+            i64::from(found.is_none())
+        };
+        (0..ROUNDS).map(find).sum::<i64>()
+    };
+    let read = &read;
+    let missed: i64 = thread::scope(|scope| {
+        let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(read)).collect();
+        for number in 0..ROUNDS {
+            theirs.begin();
+            theirs.insert(number);
+            theirs.commit();
+            start.wait();
+            end.wait();
+        }
+        readers.into_iter().map(|reader| reader.join().unwrap()).sum()
+    });
+    assert_eq!(missed, 0, "of {ROUNDS} ids by {READERS} readers");
 }
