@@ -13,7 +13,6 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     response::Response,
 };
-use holdfast_types::Clock;
 use holdfast_web::{Endpoint, auth::Verifier, with_fallbacks};
 
 use limits::Limiter;
@@ -72,9 +71,8 @@ impl Gateway {
         system: Router,
         settings: &Settings,
         verifier: Arc<Verifier>,
-        clock: Clock,
     ) -> Self {
-        let limiter = Limiter::new(settings.limits, verifier, clock);
+        let limiter = Limiter::new(settings.limits, verifier);
         let plain = Arc::new(Plain { upstreams, system: with_fallbacks(system), limiter });
         let behind = |State(plain): State<Arc<Plain>>, request: Request| async move {
             plain.forward(request).await

@@ -7,12 +7,13 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue},
     response::{IntoResponse, Response},
 };
-use holdfast_types::{Clock, Code, Error};
+use holdfast_types::{Code, Error};
 use holdfast_web::{
     Context, Problem,
     auth::{Caller, Verifier},
     rate::{Quota, RateLimit, Standing},
 };
+use tokio::time::Instant;
 
 static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -30,7 +31,6 @@ pub(crate) struct Limiter {
     reads: Option<RateLimit>,
     writes: Option<RateLimit>,
     verifier: Arc<Verifier>,
-    clock: Clock,
 }
 
 /// What the caller is told about the limit, in the words of draft-ietf-httpapi-ratelimit-headers.
@@ -41,12 +41,11 @@ pub(crate) struct Told {
 }
 
 impl Limiter {
-    pub(crate) fn new(limits: RateLimits, verifier: Arc<Verifier>, clock: Clock) -> Self {
+    pub(crate) fn new(limits: RateLimits, verifier: Arc<Verifier>) -> Self {
         Self {
             reads: limits.reads.map(RateLimit::new),
             writes: limits.writes.map(RateLimit::new),
             verifier,
-            clock,
         }
     }
 
@@ -55,7 +54,7 @@ impl Limiter {
         let safe = request.method().is_safe();
         let (name, limit) = if safe { ("reads", &self.reads) } else { ("writes", &self.writes) };
         let Some(limit) = limit else { return Ok(None) };
-        let standing = limit.take(&self.key(request), self.clock.now());
+        let standing = limit.take(&self.key(request), Instant::now());
         let told = Told { name, quota: limit.quota(), standing };
         if standing.allowed {
             return Ok(Some(told));

@@ -98,7 +98,7 @@ impl Process<'_> {
             proxies: self.config.trusted_proxies.clone(),
             secret: self.config.cluster_secret.clone(),
         };
-        let sources = (Clock::System, Random::system());
+        let sources = (Clock::system(), Random::system());
         let envelope = Envelope::new(endpoint, sources, trust, Arc::clone(&self.load));
         let server = Server::new(limits, envelope, tls);
         let mut stopped = self.stopped.clone();

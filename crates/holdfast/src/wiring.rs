@@ -81,7 +81,7 @@ struct Opener<'a> {
 
 impl<'a> Opener<'a> {
     fn new(config: &'a Config) -> Self {
-        let clock = Clock::System;
+        let clock = Clock::system();
         let verifier = Arc::new(Verifier::new(&config.issuer, clock.clone()));
         Self { config, opened: Vec::new(), verifier, clock, random: Random::system() }
     }

@@ -74,7 +74,7 @@ impl Products {
 
     /// Batches that nobody has confirmed for `age`, oldest first.
     pub async fn unconfirmed(&self, age: Duration) -> Result<Vec<Unconfirmed>> {
-        self.0.store.unconfirmed(self.now().minus(age)).await
+        self.0.store.unconfirmed(self.0.clock.before(age)).await
     }
 
     /// Looks for broken promises.
@@ -89,7 +89,7 @@ impl Products {
 
     /// Forgets what nobody can need any more.
     pub async fn forget(&self) -> Result<()> {
-        self.0.store.forget(self.now().minus(ANSWER_TIME)).await
+        self.0.store.forget(self.0.clock.before(ANSWER_TIME)).await
     }
 
     pub(crate) fn now(&self) -> Timestamp {

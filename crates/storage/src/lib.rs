@@ -20,6 +20,20 @@ pub use portable::{Kept, from_json, to_json};
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 
+/// Rows that nobody needs for ever: where they are, what finds one, and the column that dates it.
+#[derive(Clone, Copy, Debug)]
+pub struct Dated {
+    /// The table.
+    pub table: &'static str,
+    /// Its primary key.
+    pub key: &'static str,
+    /// Milliseconds since the Unix epoch.
+    pub at: &'static str,
+}
+
+/// Rows that one transaction forgets: it holds up others for a few milliseconds.
+const FORGET_ROWS: usize = 1000;
+
 /// An open database of whichever engine the connection string named.
 #[derive(Clone, Debug)]
 pub enum Database {

@@ -13,7 +13,7 @@ mod tx;
 use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::{Object, Pool};
-use holdfast_types::{Random, Result, Secret};
+use holdfast_types::{Random, Result, Secret, Timestamp};
 use tokio::time::Instant;
 pub use tokio_postgres::{Row, types::ToSql};
 
@@ -21,7 +21,7 @@ pub use fault::{Fault, bytes};
 use tx::Kind;
 pub use tx::Tx;
 
-use crate::retry::Patience;
+use crate::{Dated, FORGET_ROWS, retry::Patience};
 
 /// A value of a statement.
 pub type Value<'a> = &'a (dyn ToSql + Sync);
@@ -155,6 +155,20 @@ impl Postgres {
             })
             .await?;
         Ok(Secret::new(&bytes))
+    }
+
+    /// Forgets rows dated before `before`, a thousand in each transaction.
+    pub async fn forget(&self, rows: Dated, before: Timestamp) -> Result<()> {
+        let Dated { table, key, at } = rows;
+        let sql = &format!(
+            "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {at} < $1 ORDER BY {key} LIMIT {FORGET_ROWS})"
+        );
+        loop {
+            let forget = |tx: Tx| async move { tx.execute(sql, &[&before.as_millis()]).await };
+            if self.transaction(forget).await? < FORGET_ROWS as u64 {
+                return Ok(());
+            }
+        }
     }
 
     /// Answers when the server takes writes: the readiness probe.

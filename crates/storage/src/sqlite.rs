@@ -18,9 +18,10 @@ use std::{
     sync::Arc,
 };
 
-use holdfast_types::{Error, Random, Result, Secret};
+use holdfast_types::{Error, Random, Result, Secret, Timestamp};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use crate::{Dated, FORGET_ROWS};
 pub use fault::Fault;
 use generation::Generations;
 pub use generation::Remembered;
@@ -139,6 +140,21 @@ impl Sqlite {
         })
         .await?;
         Ok(self.0.ids.keep(table))
+    }
+
+    /// Forgets rows dated before `before`, a thousand in each transaction.
+    pub async fn forget(&self, rows: Dated, before: Timestamp) -> Result<()> {
+        let Dated { table, key, at } = rows;
+        let sql = format!(
+            "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {at} < ?1 LIMIT {FORGET_ROWS})"
+        );
+        loop {
+            let sql = sql.clone();
+            let forget = move |db: &Connection| Ok(db.execute(&sql, [before.as_millis()])?);
+            if self.write(forget).await? < FORGET_ROWS {
+                return Ok(());
+            }
+        }
     }
 
     /// Writes a consistent copy to `place`, which must not exist yet, while the shop goes on.

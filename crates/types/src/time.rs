@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -90,13 +90,24 @@ impl<'de> Deserialize<'de> for Timestamp {
 /// Reads the time. Tests hold it still and move it by hand.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The system's clock.
-    System,
+    /// The system's clock, and when it was first read.
+    System(Start),
     /// A clock that stands where a test has put it, in milliseconds since the Unix epoch.
     Manual(Arc<AtomicI64>),
 }
 
+/// One moment on the wall clock and on the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Start(Timestamp, Instant);
+
 impl Clock {
+    /// The system's clock.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    pub fn system() -> Self {
+        Self::System(Start(wall(), Instant::now()))
+    }
+
     /// A clock that stands at `start` until [`Self::advance`] moves it.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
@@ -105,12 +116,22 @@ impl Clock {
 
     /// The time now.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     pub fn now(&self) -> Timestamp {
         match self {
-            Self::System => Timestamp(jiff::Timestamp::now().as_millisecond()),
+            Self::System(_) => wall(),
             Self::Manual(millis) => Timestamp(millis.load(Ordering::SeqCst)),
         }
+    }
+
+    /// What is dated earlier is older than `age` for sure, by both clocks: the wall clock may have leapt ahead since the
+    /// program started, and would make everything old.
+    #[must_use]
+    pub fn before(&self, age: Duration) -> Timestamp {
+        let lived = match self {
+            Self::System(Start(wall, monotonic)) => wall.plus(monotonic.elapsed()),
+            Self::Manual(_) => self.now(),
+        };
+        lived.min(self.now()).minus(age)
     }
 
     /// Moves a manual clock forward; the system's clock does not listen.
@@ -118,5 +139,26 @@ impl Clock {
         if let Self::Manual(now) = self {
             now.fetch_add(millis(by), Ordering::SeqCst);
         }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+fn wall() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_millisecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_old_because_the_clock_leapt_ahead() {
+        let hour = Duration::from_secs(3600);
+        let Clock::System(Start(wall, monotonic)) = Clock::system() else { unreachable!() };
+        let leapt_ahead = Clock::System(Start(wall.minus(hour), monotonic));
+        assert!(leapt_ahead.before(hour) <= wall.minus(hour * 2 - Duration::from_secs(60)));
+        let set_back = Clock::System(Start(wall.plus(hour), monotonic));
+        assert!(set_back.before(hour) <= wall.minus(hour - Duration::from_secs(60)));
+        assert!(Clock::system().before(hour) >= wall.minus(hour));
     }
 }

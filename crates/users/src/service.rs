@@ -127,7 +127,7 @@ impl Users {
 
     /// Forgets what nobody can need any more.
     pub async fn forget(&self) -> Result<()> {
-        self.0.store.forget(self.now().minus(ANSWER_TIME)).await
+        self.0.store.forget(self.0.clock.before(ANSWER_TIME)).await
     }
 
     /// Makes the first administrator, called `admin`, when there is no user at all.

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use holdfast_storage::Database;
 use holdfast_types::{
-    Answer, Basis, Given, Operation, Page, PageRequest, Random, Result, Secret, SessionId,
-    Timestamp, UserId,
+    Answer, Basis, Code, Error, Given, Operation, Page, PageRequest, Random, Result, Secret,
+    SessionId, Timestamp, UserId,
 };
 use holdfast_web::auth::{PublicKey, Revocations};
 
@@ -95,7 +95,8 @@ pub(crate) trait UserStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Given>;
 
-    /// Sets a new password if the old one is still `from`, and ends all other sessions; once per operation.
+    /// Sets a new password if the old one is still `from`, and ends all other sessions and permissions to reset it; once
+    /// per operation.
     async fn change_password(
         &self,
         change: &PasswordChange,
@@ -104,13 +105,14 @@ pub(crate) trait UserStore: Send + Sync {
     ) -> Result<Given>;
 
     /// Erases a user's personal data and ends all sessions; once per operation.
+    /// Refuses with `forbidden` when no other administrator is left.
     async fn delete(&self, id: UserId, operation: &Operation, now: Timestamp) -> Result<Given>;
 
     /// Users that were deleted at `since` or later, the earliest first, [`DELETED_PAGE`] at most.
     async fn deleted(&self, since: Timestamp) -> Result<Vec<(Timestamp, UserId)>>;
 
-    /// Keeps a permission to reset a password; once per operation. Returns when it expires, and whether it was kept
-    /// before.
+    /// Keeps a permission to reset a password, in the place of earlier ones; once per operation. Returns when it expires,
+    /// and whether it was kept before.
     async fn grant_reset(
         &self,
         grant: &ResetGrant,
@@ -121,7 +123,7 @@ pub(crate) trait UserStore: Send + Sync {
     async fn find_reset(&self, token_hash: &[u8; 32], now: Timestamp) -> Result<Option<User>>;
 
     /// Uses a permission: sets the password and ends all sessions; once per operation.
-    /// Refuses with `validation` when the permission was used or has expired.
+    /// Refuses with `validation` when the permission was used, was replaced or has expired.
     async fn reset_password(
         &self,
         token_hash: &[u8; 32],
@@ -156,7 +158,7 @@ pub(crate) trait UserStore: Send + Sync {
     /// The public parts of all keys.
     async fn public_keys(&self) -> Result<Vec<PublicKey>>;
 
-    /// What was revoked after `since`.
+    /// What was revoked while a token was alive that was made after `since`.
     async fn revocations(&self, since: Timestamp) -> Result<Revocations>;
 
     /// Forgets answers, revocations, sessions and permissions that ended before `before`.
@@ -188,6 +190,16 @@ pub(crate) async fn open(
             Ok((Arc::new(store), secret))
         }
     }
+}
+
+/// The refusal of what would leave a shop without an administrator.
+fn last_in_charge() -> Error {
+    Error::new(Code::Forbidden, "the last administrator stays one")
+}
+
+/// The refusal of a permission that is none.
+pub(crate) fn unknown_reset() -> Error {
+    Error::invalid("#/resetToken", "the token was used, was replaced, has expired or never was one")
 }
 
 /// The answer of a change of which there is nothing to tell.

@@ -3,6 +3,8 @@
 //! Each refresh token is the keyed hash of the one before. So a repeat of a refresh yields the same successor without
 //! storing it, and an old token can be told from an invented one: hashing it onwards meets the newest.
 
+use std::time::Duration;
+
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use holdfast_types::{Error, Random, Result, Secret, SessionId, Timestamp, UserId};
@@ -13,6 +15,9 @@ use crate::model::User;
 
 /// Seconds that an access token lives.
 pub(crate) const ACCESS_SECONDS: i64 = 15 * 60;
+
+/// How long a session lives without being refreshed.
+pub(crate) const SESSION_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Links that are followed from a presented token: about a millisecond of hashing, and ten days of a session. What is
 /// older counts as invented.
@@ -137,6 +142,12 @@ pub(crate) enum Exchange {
 }
 
 impl Session {
+    /// When the session's newest access token was made, by the clock of that moment: a session that is renewed lives for
+    /// [`SESSION_TIME`] from then on. The clock may have been set back since.
+    pub(crate) fn last_issue(expires_at: Timestamp) -> Timestamp {
+        expires_at.minus(SESSION_TIME)
+    }
+
     /// Judges a token that is presented to be exchanged.
     pub(crate) fn exchange(
         &self,

@@ -1,13 +1,14 @@
 //! Rate limits: the generic cell rate algorithm (ITU-T I.371), one time stamp per key in a bounded table.
 //! The table forgets the keys used least, so a flood of addresses costs memory of a fixed size.
+//! Time is the monotonic clock's: a step of the wall clock neither locks anybody out nor lets anybody through.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use holdfast_types::Timestamp;
 use quick_cache::sync::Cache;
+use tokio::time::Instant;
 
 /// Keys remembered per limit.
 const KEYS: usize = 16_384;
@@ -36,7 +37,8 @@ pub struct Standing {
 #[derive(Debug)]
 pub struct RateLimit {
     quota: Quota,
-    /// When a key's bucket would be empty again, in milliseconds since the Unix epoch.
+    began: Instant,
+    /// When a key's bucket would be empty again, in milliseconds since the limit began.
     empty_at: Cache<Box<str>, i64>,
     /// Held while a key's time is read and written, so that no request is counted with another.
     counting: Mutex<()>,
@@ -46,7 +48,8 @@ impl RateLimit {
     /// A limit of `quota` for each key.
     #[must_use]
     pub fn new(quota: Quota) -> Self {
-        Self { quota, empty_at: Cache::new(KEYS), counting: Mutex::default() }
+        let empty_at = Cache::new(KEYS);
+        Self { quota, began: Instant::now(), empty_at, counting: Mutex::default() }
     }
 
     /// The quota.
@@ -56,16 +59,15 @@ impl RateLimit {
     }
 
     /// Takes one request of `key` out of its quota.
-    pub fn take(&self, key: &str, now: Timestamp) -> Standing {
+    pub fn take(&self, key: &str, now: Instant) -> Standing {
+        let now = self.millis(now);
         let _counting = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
-        let standing = self.look(key, now);
-        if standing.allowed {
-            let empty_at =
-                self.empty_at.get(key).unwrap_or(0).max(now.as_millis()) + self.interval();
-            self.empty_at.insert(key.into(), empty_at);
-            return self.standing(empty_at, now, true);
+        let empty_at = self.empty_at.get(key).unwrap_or(0).max(now) + self.interval();
+        if empty_at - now > self.period() {
+            return self.standing(empty_at - self.interval(), now, false);
         }
-        standing
+        self.empty_at.insert(key.into(), empty_at);
+        self.standing(empty_at, now, true)
     }
 
     /// Takes back that `key` made a request.
@@ -76,15 +78,8 @@ impl RateLimit {
         }
     }
 
-    /// Where `key` stands, without taking anything.
-    fn look(&self, key: &str, now: Timestamp) -> Standing {
-        let empty_at = self.empty_at.get(key).unwrap_or(0).max(now.as_millis());
-        let allowed = empty_at + self.interval() - now.as_millis() <= self.period();
-        self.standing(empty_at, now, allowed)
-    }
-
-    fn standing(&self, empty_at: i64, now: Timestamp, allowed: bool) -> Standing {
-        let used = empty_at - now.as_millis();
+    fn standing(&self, empty_at: i64, now: i64, allowed: bool) -> Standing {
+        let used = empty_at - now;
         let left = (self.period() - used).max(0) / self.interval();
         let wait = if allowed { used } else { used + self.interval() - self.period() };
         Standing {
@@ -92,6 +87,11 @@ impl RateLimit {
             remaining: u32::try_from(left).unwrap_or(0),
             wait: Duration::from_millis(u64::try_from(wait).unwrap_or(0)),
         }
+    }
+
+    fn millis(&self, now: Instant) -> i64 {
+        let since = now.saturating_duration_since(self.began).as_millis();
+        i64::try_from(since).unwrap_or(i64::MAX)
     }
 
     fn period(&self) -> i64 {
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_burst_passes_and_then_the_steady_rate() {
         let limit = RateLimit::new(Quota { requests: 3, period: Duration::from_secs(3) });
-        let start = Timestamp::from_millis(1_000_000);
+        let start = Instant::now();
         let taken: Vec<_> = (0..4).map(|_| limit.take("a", start)).collect();
         assert_eq!(
             taken.iter().map(|standing| standing.allowed).collect::<Vec<_>>(),
@@ -120,8 +120,8 @@ mod tests {
         assert_eq!(taken[0].remaining, 2);
         assert_eq!(taken[3].wait, Duration::from_secs(1));
         assert!(limit.take("b", start).allowed, "keys do not share");
-        assert!(!limit.take("a", start.plus(Duration::from_millis(900))).allowed);
-        let later = start.plus(Duration::from_millis(1_000));
+        assert!(!limit.take("a", start + Duration::from_millis(900)).allowed);
+        let later = start + Duration::from_millis(1_000);
         assert!(limit.take("a", later).allowed);
         assert!(!limit.take("a", later).allowed);
         limit.give_back("a");

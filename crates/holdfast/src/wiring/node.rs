@@ -128,7 +128,7 @@ impl Node {
             cors_origins: config.cors_origins.clone(),
         };
         let system = system::routes(health, &document());
-        Gateway::new(upstreams, system, &settings, Arc::clone(&self.verifier), Clock::System)
+        Gateway::new(upstreams, system, &settings, Arc::clone(&self.verifier))
     }
 
     /// What is served here, for other processes of the shop.
@@ -163,7 +163,7 @@ impl Node {
             let users = self.users.clone().map(UsersAt::Here);
             let users = users.or_else(|| self.peers.users.clone().map(UsersAt::There));
             if let Some(users) = users {
-                chores::erase_buyers(orders.clone(), users, Clock::System);
+                chores::erase_buyers(orders.clone(), users, Clock::system());
             }
             tokio::spawn(async move { orders.sweep().await });
         }

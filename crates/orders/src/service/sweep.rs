@@ -55,7 +55,7 @@ impl Parts {
                 log("judge half-made orders", self.judge_half_made(HALF_MADE_AGE).await);
             }
             if tick % FORGET_TICKS == 0 {
-                log("forget", self.store.forget(self.clock.now().minus(ANSWER_TIME)).await);
+                log("forget", self.store.forget(self.clock.before(ANSWER_TIME)).await);
             }
         }
     }
@@ -109,7 +109,7 @@ impl Parts {
             return Ok(());
         }
         loop {
-            let expired = self.store.expire(self.clock.now()).await?;
+            let expired = self.store.expire(self.clock.before(Duration::ZERO)).await?;
             let debts: Vec<_> = expired.iter().map(|id| (*id, Settlement::Release)).collect();
             if self.settle(&debts).await? == 0 {
                 return Ok(());
@@ -119,7 +119,7 @@ impl Parts {
 
     async fn pay_debts(&self, age: Duration) -> Result<()> {
         loop {
-            let debts = self.store.debts(self.clock.now().minus(age)).await?;
+            let debts = self.store.debts(self.clock.before(age)).await?;
             if self.settle(&debts).await? == 0 {
                 return Ok(());
             }

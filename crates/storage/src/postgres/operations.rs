@@ -4,10 +4,7 @@ use holdfast_types::{Answer, Given, Operation, Result, Timestamp, reused};
 use tokio_postgres::Row;
 
 use super::{Fault, Postgres, Tx, fault};
-use crate::Kept;
-
-/// Rows that one statement forgets.
-const FORGET_ROWS: i64 = 1000;
+use crate::{Dated, Kept};
 
 /// The answer that `operation` was given before, if any.
 /// Refuses with `idempotency-key-reused` when the earlier request had another content.
@@ -56,20 +53,9 @@ pub async fn once(
     if kept == 0 { Err(Fault::Stale) } else { Ok(Given { answer, replayed: false }) }
 }
 
-/// Forgets answers given before `before`, a thousand in each statement.
+/// Forgets answers given before `before`.
 pub async fn forget(db: &Postgres, table: &'static str, before: Timestamp) -> Result<()> {
-    let sql = format!(
-        "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE at < $1 ORDER BY id LIMIT {FORGET_ROWS})"
-    );
-    loop {
-        let sql = &sql;
-        let forgotten = db
-            .transaction(|tx| async move { tx.execute(sql, &[&before.as_millis()]).await })
-            .await?;
-        if forgotten < FORGET_ROWS.unsigned_abs() {
-            return Ok(());
-        }
-    }
+    db.forget(Dated { table, key: "id", at: "at" }, before).await
 }
 
 /// Sixteen bytes of a fingerprint column.

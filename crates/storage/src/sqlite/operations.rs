@@ -5,10 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
 use super::{Fault, Sqlite};
-use crate::Kept;
-
-/// Rows that one transaction forgets: it holds up orders for a few milliseconds.
-const FORGET_ROWS: usize = 1000;
+use crate::{Dated, Kept};
 
 /// The answer that `operation` was given before, if any.
 /// Refuses with `idempotency-key-reused` when the earlier request had another content.
@@ -57,17 +54,9 @@ pub fn once(
     Ok(Given { answer, replayed: false })
 }
 
-/// Forgets answers given before `before`, a thousand in each transaction.
+/// Forgets answers given before `before`.
 pub async fn forget(db: &Sqlite, table: &'static str, before: Timestamp) -> Result<()> {
-    let sql = format!(
-        "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE at < ?1 LIMIT {FORGET_ROWS})"
-    );
-    loop {
-        let sql = sql.clone();
-        if db.write(move |db| Ok(db.execute(&sql, [before.as_millis()])?)).await? < FORGET_ROWS {
-            return Ok(());
-        }
-    }
+    db.forget(Dated { table, key: "rowid", at: "at" }, before).await
 }
 
 /// See [`crate::Database::take_out`].

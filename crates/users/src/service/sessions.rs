@@ -2,14 +2,17 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use holdfast_types::{Code, Error, Result, SessionId, Timestamp, fold};
+use holdfast_types::{Code, Error, Result, SessionId, fold};
 use holdfast_web::rate::RateLimit;
+use tokio::time::Instant;
 
 use super::Users;
-use crate::{model::User, store::Exchanged, tokens::RefreshToken};
+use crate::{
+    model::User,
+    store::Exchanged,
+    tokens::{RefreshToken, SESSION_TIME},
+};
 
-/// How long a session lives without being refreshed.
-const SESSION_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Longer passwords cannot be set, so they are not worth hashing.
 const PASSWORD_CHARACTERS: usize = 256;
 
@@ -31,14 +34,13 @@ impl Users {
         client: IpAddr,
     ) -> Result<SignedIn> {
         let (folded, address) = (fold(username), client.to_string());
-        let now = self.now();
         let limits = [
             (&self.0.failures_by_username, folded.as_str()),
             (&self.0.failures_by_address, address.as_str()),
         ];
         // Each attempt counts until it has succeeded, so that many at once do not pass together.
         for (limit, key) in &limits {
-            count(limit.as_ref(), key, now)?;
+            count(limit.as_ref(), key)?;
         }
         let sane = password.chars().count() <= PASSWORD_CHARACTERS;
         let user = self.store().find(&folded).await?.filter(|_| sane);
@@ -112,13 +114,13 @@ impl Users {
     /// Counts a registration against its address.
     pub(crate) fn admit_registration(&self, client: IpAddr) -> Result<()> {
         let Some(limit) = &self.0.registrations else { return Ok(()) };
-        let standing = limit.take(&client.to_string(), self.now());
+        let standing = limit.take(&client.to_string(), Instant::now());
         if standing.allowed { Ok(()) } else { Err(too_many("registrations", standing.wait)) }
     }
 }
 
-fn count(limit: Option<&RateLimit>, key: &str, now: Timestamp) -> Result<()> {
-    match limit.map(|limit| limit.take(key, now)) {
+fn count(limit: Option<&RateLimit>, key: &str) -> Result<()> {
+    match limit.map(|limit| limit.take(key, Instant::now())) {
         Some(standing) if !standing.allowed => Err(too_many("failed logins", standing.wait)),
         _ => Ok(()),
     }

@@ -6,7 +6,7 @@ use holdfast_testkit::{Fresh, on_every_engine, operation};
 use holdfast_types::{Code, Fingerprint, Role, Version};
 
 use super::*;
-use crate::model::Username;
+use crate::{model::Username, tokens::SESSION_TIME};
 
 struct Bench {
     store: Arc<dyn UserStore>,
@@ -225,10 +225,124 @@ async fn reset_password_works_once_and_in_time() {
                 (Arc::clone(&bench.store), bench.operation(), bench.now());
             async move { store.reset_password(&[number; 32], "new hash", &operation, now).await }
         };
-        reset(1).await.unwrap();
-        assert_eq!(reset(1).await.unwrap_err().code(), Code::Validation, "used");
+        assert_eq!(reset(1).await.unwrap_err().code(), Code::Validation, "replaced");
+        reset(2).await.unwrap();
+        assert_eq!(reset(2).await.unwrap_err().code(), Code::Validation, "used");
+        bench.store.grant_reset(&grant(3), &bench.operation()).await.unwrap();
         bench.fresh.clock.advance(Duration::from_secs(3600));
-        assert_eq!(reset(2).await.unwrap_err().code(), Code::Validation, "too late");
+        assert_eq!(reset(3).await.unwrap_err().code(), Code::Validation, "too late");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grant_reset_leaves_one_permission() {
+    on_every_engine(|fresh| async {
+        let bench = Arc::new(Bench::new(fresh).await);
+        let user = bench.store.create(&bench.new_user("ada")).await.unwrap().0;
+        let grant = |number: u8| ResetGrant {
+            user: user.id,
+            token_hash: [number; 32],
+            expires_at: bench.later(),
+        };
+        let operations: Vec<Operation> = (0..6).map(|_| bench.operation()).collect();
+        let calls: Vec<_> = (0..6_u8)
+            .map(|number| {
+                let (bench, grant) = (Arc::clone(&bench), grant(number));
+                let operation = operations[usize::from(number)];
+                tokio::spawn(async move { bench.store.grant_reset(&grant, &operation).await })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+        for (number, operation) in (0..6).zip(&operations) {
+            let again = bench.store.grant_reset(&grant(number), operation).await.unwrap();
+            assert!(again.1, "a repeat revives nothing");
+        }
+        let mut open = 0;
+        for number in 0..6 {
+            let found = bench.store.find_reset(&[number; 32], bench.now()).await.unwrap();
+            open += u32::from(found.is_some());
+        }
+        assert_eq!(open, 1);
+        let change = PasswordChange {
+            user: user.id,
+            from: "hash".to_owned(),
+            to: "new hash".to_owned(),
+            keep: None,
+        };
+        bench.store.change_password(&change, &bench.operation(), bench.now()).await.unwrap();
+        for number in 0..6 {
+            let found = bench.store.find_reset(&[number; 32], bench.now()).await.unwrap();
+            assert!(found.is_none(), "a change of the password ends them all");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn delete_refuses_the_last_administrator() {
+    on_every_engine(|fresh| async {
+        let bench = Arc::new(Bench::new(fresh).await);
+        let mut admins = Vec::new();
+        for name in ["ada", "grace", "alan"] {
+            let new = NewUser { role: Role::Admin, ..bench.new_user(name) };
+            admins.push(bench.store.create(&new).await.unwrap().0.id);
+        }
+        let calls: Vec<_> = admins
+            .iter()
+            .map(|id| {
+                let (bench, id) = (Arc::clone(&bench), *id);
+                tokio::spawn(async move {
+                    bench.store.delete(id, &bench.operation(), bench.now()).await
+                })
+            })
+            .collect();
+        let mut refused = 0;
+        for call in calls {
+            match call.await.unwrap() {
+                Ok(_) => {}
+                Err(error) => {
+                    assert_eq!(error.code(), Code::Forbidden);
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!(refused, 1);
+    })
+    .await;
+}
+
+/// A token that was made before the clock was set back is alive when the clock gets there again.
+#[tokio::test]
+async fn revocations_outlive_the_tokens_that_they_are_about() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let user = bench.store.create(&bench.new_user("ada")).await.unwrap().0;
+        let hour = Duration::from_secs(3600);
+        let (then, now) = (bench.now(), bench.now().minus(hour));
+        let mut tokens = Vec::new();
+        for _ in 0..3 {
+            let id = SessionId::new(bench.fresh.random.uuid_v7(then));
+            let token = RefreshToken::first(id, &bench.fresh.random);
+            let expires_at = then.plus(SESSION_TIME);
+            assert!(bench.store.begin_session(&user, token, expires_at).await.unwrap());
+            tokens.push(token);
+        }
+        let renewed = bench.store.exchange(tokens[0], now, now.plus(SESSION_TIME)).await.unwrap();
+        assert!(matches!(renewed, Exchanged::Renewed(_)));
+        bench.store.end_session(tokens[0], now).await.unwrap();
+        let since = then.minus(Duration::from_secs(1));
+        let revoked = bench.store.revocations(since).await.unwrap();
+        assert_eq!(Vec::from_iter(revoked.sessions), [tokens[0].session]);
+        bench.store.delete(user.id, &bench.operation(), now).await.unwrap();
+        bench.store.forget(since).await.unwrap();
+        let revoked = bench.store.revocations(since).await.unwrap();
+        assert_eq!((revoked.sessions.len(), revoked.users.get(&user.id)), (3, Some(&i64::MAX)));
+        bench.store.forget(then.plus(hour)).await.unwrap();
+        let revoked = bench.store.revocations(since).await.unwrap();
+        assert!(revoked.sessions.is_empty() && revoked.users.is_empty());
     })
     .await;
 }

@@ -13,14 +13,18 @@ use holdfast_types::{
 use holdfast_web::auth::{PublicKey, Revocations};
 
 use super::{
-    ANSWERS, Exchanged, PasswordChange, Render, ResetGrant, UserStore, no_content, portable::Record,
+    ANSWERS, Exchanged, PasswordChange, Render, ResetGrant, UserStore, no_content,
+    portable::Record, unknown_reset,
 };
 use crate::{
     model::{NewUser, User, UserChange},
     tokens::{RefreshToken, SigningKey},
 };
 
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/mongo-0001.json")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/mongo-0001.json"),
+    include_str!("../../migrations/mongo-0002.json"),
+];
 
 #[derive(Debug)]
 pub(super) struct MongoUsers {
@@ -104,8 +108,9 @@ impl UserStore for MongoUsers {
             .transaction(|tx| async move {
                 let effect = async {
                     accounts::erase(&tx, id, now).await?;
-                    sessions::end_all(&tx, id, None, now).await?;
                     sessions::revoke_user(&tx, id, i64::MAX, now).await?;
+                    sessions::end_all(&tx, id, None, now).await?;
+                    sessions::end_resets(&tx, id).await?;
                     Ok(no_content())
                 };
                 operations::once(&tx, ANSWERS, operation, now, effect).await
@@ -144,8 +149,10 @@ impl UserStore for MongoUsers {
         self.db
             .transaction(|tx| async move {
                 let effect = async {
-                    let user = sessions::use_reset(&tx, token_hash, now).await?;
+                    let user = sessions::open_for(&tx, token_hash, now).await?;
+                    let user = user.ok_or_else(unknown_reset)?;
                     accounts::set_password(&tx, user, hash).await?;
+                    sessions::end_resets(&tx, user).await?;
                     sessions::end_all(&tx, user, None, now).await?;
                     Ok(no_content())
                 };

@@ -13,14 +13,18 @@ use holdfast_types::{
 use holdfast_web::auth::{PublicKey, Revocations};
 
 use super::{
-    ANSWERS, Exchanged, PasswordChange, Render, ResetGrant, UserStore, no_content, portable::Record,
+    ANSWERS, Exchanged, PasswordChange, Render, ResetGrant, UserStore, no_content,
+    portable::Record, unknown_reset,
 };
 use crate::{
     model::{NewUser, User, UserChange},
     tokens::{RefreshToken, SigningKey},
 };
 
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/postgres-0001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/postgres-0001.sql"),
+    include_str!("../../migrations/postgres-0002.sql"),
+];
 
 #[derive(Debug)]
 pub(super) struct PostgresUsers {
@@ -91,6 +95,7 @@ impl UserStore for PostgresUsers {
                     let wrong = || Error::invalid("#/currentPassword", "the password is wrong");
                     let user = user.ok_or_else(wrong)?;
                     accounts::set_password(&tx, user.id, &change.to).await?;
+                    sessions::end_resets(&tx, user.id).await?;
                     sessions::end_all(&tx, user.id, change.keep, now).await?;
                     Ok(no_content())
                 };
@@ -104,8 +109,9 @@ impl UserStore for PostgresUsers {
             .transaction(|tx| async move {
                 let effect = async {
                     accounts::erase(&tx, id, now).await?;
-                    sessions::end_all(&tx, id, None, now).await?;
                     sessions::revoke_user(&tx, id, i64::MAX, now).await?;
+                    sessions::end_all(&tx, id, None, now).await?;
+                    sessions::end_resets(&tx, id).await?;
                     Ok(no_content())
                 };
                 operations::once(&tx, ANSWERS, operation, now, effect).await
@@ -144,8 +150,10 @@ impl UserStore for PostgresUsers {
         self.db
             .transaction(|tx| async move {
                 let effect = async {
-                    let user = sessions::use_reset(&tx, token_hash, now).await?;
+                    let user = sessions::lock_reset(&tx, token_hash, now).await?;
+                    let user = user.ok_or_else(unknown_reset)?;
                     accounts::set_password(&tx, user, hash).await?;
+                    sessions::end_resets(&tx, user).await?;
                     sessions::end_all(&tx, user, None, now).await?;
                     Ok(no_content())
                 };
@@ -202,7 +210,7 @@ impl UserStore for PostgresUsers {
 
     async fn forget(&self, before: Timestamp) -> Result<()> {
         operations::forget(&self.db, ANSWERS, before).await?;
-        self.db.transaction(|tx| async move { sessions::forget(&tx, before).await }).await
+        sessions::forget(&self.db, before).await
     }
 
     async fn dump(&self) -> Result<Vec<Record>> {

@@ -13,14 +13,18 @@ use holdfast_types::{
 use holdfast_web::auth::{PublicKey, Revocations};
 
 use super::{
-    ANSWERS, Exchanged, PasswordChange, Render, ResetGrant, UserStore, no_content, portable::Record,
+    ANSWERS, Exchanged, PasswordChange, Render, ResetGrant, UserStore, no_content,
+    portable::Record, unknown_reset,
 };
 use crate::{
     model::{NewUser, User, UserChange},
     tokens::{RefreshToken, SigningKey},
 };
 
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite-0001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/sqlite-0001.sql"),
+    include_str!("../../migrations/sqlite-0002.sql"),
+];
 
 #[derive(Debug)]
 pub(super) struct SqliteUsers {
@@ -106,6 +110,7 @@ impl UserStore for SqliteUsers {
                 let user = user
                     .ok_or_else(|| Error::invalid("#/currentPassword", "the password is wrong"))?;
                 accounts::set_password(db, user.id, &change.to)?;
+                sessions::end_resets(db, user.id)?;
                 sessions::end_all(db, user.id, change.keep, now)?;
                 Ok(no_content())
             })
@@ -118,8 +123,9 @@ impl UserStore for SqliteUsers {
         let write = move |db: &rusqlite::Connection| {
             operations::once(db, ANSWERS, &operation, now, |db| {
                 accounts::erase(db, id, now)?;
-                sessions::end_all(db, id, None, now)?;
                 sessions::revoke_user(db, id, i64::MAX, now)?;
+                sessions::end_all(db, id, None, now)?;
+                sessions::end_resets(db, id)?;
                 Ok(no_content())
             })
         };
@@ -156,8 +162,9 @@ impl UserStore for SqliteUsers {
         let (token_hash, hash, operation) = (*token_hash, hash.to_owned(), *operation);
         let write = move |db: &rusqlite::Connection| {
             operations::once(db, ANSWERS, &operation, now, |db| {
-                let user = sessions::use_reset(db, &token_hash, now)?;
+                let user = sessions::find_reset(db, &token_hash, now)?.ok_or_else(unknown_reset)?;
                 accounts::set_password(db, user, &hash)?;
+                sessions::end_resets(db, user)?;
                 sessions::end_all(db, user, None, now)?;
                 Ok(no_content())
             })
@@ -205,7 +212,7 @@ impl UserStore for SqliteUsers {
 
     async fn forget(&self, before: Timestamp) -> Result<()> {
         operations::forget(&self.db, ANSWERS, before).await?;
-        self.db.write(move |db| sessions::forget(db, before)).await
+        sessions::forget(&self.db, before).await
     }
 
     async fn dump(&self) -> Result<Vec<Record>> {

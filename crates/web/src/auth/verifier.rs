@@ -16,6 +16,10 @@ use super::Claims;
 /// Verified tokens remembered: at about 600 bytes each, 10 MB when full.
 const TOKENS: usize = 16_384;
 
+/// How far the clocks of two machines may be apart. What was revoked is forgotten by the clock too, so a token that was
+/// made before the clock was set back must not come to life again.
+const CLOCK_SKEW_SECONDS: i64 = 60;
+
 /// A public key that signs access tokens, as in a JWK of RFC 8037.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicKey {
@@ -32,6 +36,14 @@ pub struct Revocations {
     pub users: HashMap<UserId, i64>,
     /// Sessions that are over.
     pub sessions: HashSet<SessionId>,
+}
+
+impl Revocations {
+    /// Notes that a user's tokens are good only from `epoch` on.
+    pub fn refuse_before(&mut self, user: UserId, epoch: i64) {
+        let newest = self.users.entry(user).or_insert(epoch);
+        *newest = epoch.max(*newest);
+    }
 }
 
 /// Verifies access tokens of one issuer. Keys and revocations are brought to it by whoever polls users.
@@ -109,8 +121,13 @@ impl Verifier {
                 claims
             }
         };
-        if claims.exp <= self.clock.now().as_seconds() {
+        let now = self.clock.now().as_seconds();
+        if claims.exp <= now {
             return Err(Error::new(Code::TokenExpired, "the access token has expired: refresh it"));
+        }
+        if claims.iat > now + CLOCK_SKEW_SECONDS {
+            let why = "the access token is from the future, so a clock was set back: refresh it";
+            return Err(Error::new(Code::TokenExpired, why));
         }
         Ok(claims)
     }

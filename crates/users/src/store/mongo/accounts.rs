@@ -8,7 +8,7 @@ use holdfast_types::{
 use super::sessions;
 use crate::{
     model::{NewUser, User, UserChange},
-    store::DELETED_PAGE,
+    store::{DELETED_PAGE, last_in_charge},
 };
 
 pub(super) const USERS: &str = "users";
@@ -119,7 +119,7 @@ pub(super) async fn change(
     let (epoch, was_in_charge) = (user.epoch, user.is_in_charge());
     user.change(change, basis)?;
     if was_in_charge && !user.is_in_charge() && !others_in_charge(tx, id).await? {
-        return Err(Error::new(Code::Forbidden, "the last administrator stays one").into());
+        return Err(last_in_charge().into());
     }
     let set = doc! {
         "role": user.role.as_str(),
@@ -154,7 +154,11 @@ pub(super) async fn set_password(tx: &Tx, id: UserId, hash: &str) -> Result<(), 
 }
 
 pub(super) async fn erase(tx: &Tx, id: UserId, now: Timestamp) -> Result<(), Fault> {
+    one_at_a_time(tx).await?;
     let Some(user) = find(tx, id).await? else { return Ok(()) };
+    if user.is_in_charge() && !others_in_charge(tx, id).await? {
+        return Err(last_in_charge().into());
+    }
     if !user.deleted {
         tx.delete(NAMES, doc! {"_id": fold(&user.username)}).await?;
     }

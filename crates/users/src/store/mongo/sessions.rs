@@ -1,7 +1,7 @@
 //! Documents of sessions, revocations, keys and permissions to reset a password.
 
 use holdfast_storage::mongo::{Bson, Document, Fault, Mongo, Query, Tx, bson, doc, fields};
-use holdfast_types::{Error, Operation, Result, Secret, SessionId, Timestamp, UserId};
+use holdfast_types::{Operation, Result, Secret, SessionId, Timestamp, UserId};
 use holdfast_web::auth::Revocations;
 
 use super::accounts;
@@ -64,26 +64,25 @@ pub(super) async fn exchange(
     (now, expires_at): (Timestamp, Timestamp),
 ) -> Result<Exchanged, Fault> {
     let Some(session) = find(tx, token.session).await? else { return Ok(Exchanged::Over) };
-    let newest = match session.exchange(token, secret, now) {
+    let (newest, steps) = match session.exchange(token, secret, now) {
         Exchange::Over => return Ok(Exchanged::Over),
         Exchange::Foreign => return Ok(Exchanged::Foreign),
         Exchange::Theft => {
-            end(tx, &[token.session], now).await?;
+            end(tx, &[(token.session, session.expires_at)], now).await?;
             return Ok(Exchanged::Theft);
         }
-        Exchange::Successor(newest) => Some(newest),
-        Exchange::Same => None,
+        Exchange::Successor(newest) => (newest, 1_i64),
+        Exchange::Same => (session.newest, 0),
     };
     let user = accounts::find(tx, session.user).await?;
     let Some(user) = user.filter(User::is_active) else { return Ok(Exchanged::Over) };
-    if let Some(newest) = newest {
-        let like =
-            doc! {"_id": fields::uuid(token.session.uuid()), "generation": session.generation};
-        let set =
-            doc! {"token_hash": fields::binary(&newest), "expires_at": expires_at.as_millis()};
-        let change = doc! {"$set": set, "$inc": {"generation": 1_i64}};
-        tx.update(SESSIONS, vec![(like, change)]).await?;
-    }
+    let like = doc! {"_id": fields::uuid(token.session.uuid()), "generation": session.generation};
+    let change = doc! {
+        "$set": {"token_hash": fields::binary(&newest)},
+        "$inc": {"generation": steps},
+        "$max": {"expires_at": expires_at.as_millis()},
+    };
+    tx.update(SESSIONS, vec![(like, change)]).await?;
     Ok(Exchanged::Renewed(user))
 }
 
@@ -95,21 +94,34 @@ pub(super) async fn end_of_token(
     now: Timestamp,
 ) -> Result<(), Fault> {
     match find(tx, token.session).await? {
-        Some(session) if session.knows(token, secret) => end(tx, &[token.session], now).await,
+        Some(session) if session.knows(token, secret) => {
+            end(tx, &[(token.session, session.expires_at)], now).await
+        }
         _ => Ok(()),
     }
 }
 
-async fn end(tx: &Tx, sessions: &[SessionId], now: Timestamp) -> Result<(), Fault> {
-    let ids: Vec<Bson> = sessions.iter().map(|session| fields::uuid(session.uuid())).collect();
-    tx.delete(SESSIONS, doc! {"_id": {"$in": ids.clone()}}).await?;
-    let revoked = ids.into_iter().map(|id| revocation(doc! {"session_id": id}, now));
+/// Ends sessions that expire at those times.
+async fn end(tx: &Tx, sessions: &[(SessionId, Timestamp)], now: Timestamp) -> Result<(), Fault> {
+    let ids: Vec<Bson> = sessions.iter().map(|(id, _)| fields::uuid(id.uuid())).collect();
+    tx.delete(SESSIONS, doc! {"_id": {"$in": ids}}).await?;
+    let revoked = sessions.iter().map(|(id, expires_at)| {
+        let at = Session::last_issue(*expires_at).max(now);
+        revocation(doc! {"session_id": fields::uuid(id.uuid())}, at)
+    });
     tx.insert(REVOCATIONS, revoked.collect()).await
 }
 
+async fn of_user(tx: &Tx, user: UserId) -> Result<Vec<(SessionId, Timestamp)>, Fault> {
+    let found = tx.find(SESSIONS, &Query::of(doc! {"user_id": fields::uuid(user.uuid())})).await?;
+    let read =
+        |found: &Document| Ok((fields::id(found, "_id")?, fields::time(found, "expires_at")?));
+    found.iter().map(read).collect()
+}
+
 /// What other services must refuse while tokens that carry it may still be alive.
-fn revocation(what: Document, now: Timestamp) -> Document {
-    let mut document = doc! {"_id": bson::oid::ObjectId::new(), "at": now.as_millis()};
+fn revocation(what: Document, at: Timestamp) -> Document {
+    let mut document = doc! {"_id": bson::oid::ObjectId::new(), "at": at.as_millis()};
     document.extend(what);
     document
 }
@@ -121,21 +133,23 @@ pub(super) async fn end_all(
     keep: Option<SessionId>,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let found = tx.find(SESSIONS, &Query::of(doc! {"user_id": fields::uuid(user.uuid())})).await?;
-    let ids = found.iter().map(|found| fields::id(found, "_id"));
-    let mut ids: Vec<SessionId> = ids.collect::<Result<_>>()?;
-    ids.retain(|id| Some(*id) != keep);
-    end(tx, &ids, now).await
+    let mut sessions = of_user(tx, user).await?;
+    sessions.retain(|(id, _)| Some(*id) != keep);
+    end(tx, &sessions, now).await
 }
 
+/// Makes a user's tokens bad that were made before `epoch`. Before the sessions end: they know how old tokens are.
 pub(super) async fn revoke_user(
     tx: &Tx,
     user: UserId,
     epoch: i64,
     now: Timestamp,
 ) -> Result<(), Fault> {
+    let sessions = of_user(tx, user).await?;
+    let issued = sessions.iter().map(|(_, expires_at)| Session::last_issue(*expires_at));
+    let at = issued.max().map_or(now, |issued| issued.max(now));
     let what = doc! {"user_id": fields::uuid(user.uuid()), "epoch": epoch};
-    tx.insert(REVOCATIONS, vec![revocation(what, now)]).await
+    tx.insert(REVOCATIONS, vec![revocation(what, at)]).await
 }
 
 pub(super) async fn revocations(db: &Mongo, since: Timestamp) -> Result<Revocations> {
@@ -146,9 +160,7 @@ pub(super) async fn revocations(db: &Mongo, since: Timestamp) -> Result<Revocati
             revocations.sessions.insert(session);
         }
         if let Some(user) = fields::optional_id(&found, "user_id")? {
-            let epoch = fields::number(&found, "epoch")?;
-            let newest: &mut i64 = revocations.users.entry(user).or_insert(epoch);
-            *newest = epoch.max(*newest);
+            revocations.refuse_before(user, fields::number(&found, "epoch")?);
         }
     }
     Ok(revocations)
@@ -199,6 +211,9 @@ pub(super) async fn grant_reset(
         "expires_at": grant.expires_at.as_millis(),
         "used": false,
     };
+    // Two at once collide in the user's document.
+    accounts::note_login(tx, grant.user).await?;
+    end_resets(tx, grant.user).await?;
     tx.insert(RESETS, vec![document]).await?;
     Ok((grant.expires_at, false))
 }
@@ -216,22 +231,28 @@ pub(super) async fn find_reset(
     found.map(|found| fields::id(&found, "user_id")).transpose()
 }
 
-pub(super) async fn use_reset(
+/// The user whom an open permission is for; whoever uses it writes to the user's document.
+pub(super) async fn open_for(
     tx: &Tx,
     token_hash: &[u8; 32],
     now: Timestamp,
-) -> Result<UserId, Fault> {
+) -> Result<Option<UserId>, Fault> {
     let found = tx.find(RESETS, &Query::of(open_reset(token_hash, now))).await?.pop();
-    let found = found.ok_or_else(|| {
-        Error::invalid("#/resetToken", "the token was used, has expired or never was one")
-    })?;
-    let id = found.get("_id").cloned().unwrap_or(Bson::Null);
-    let used = (doc! {"_id": id, "used": false}, doc! {"$set": {"used": true}});
-    tx.update(RESETS, vec![used]).await?;
-    Ok(fields::id(&found, "user_id")?)
+    Ok(found.map(|found| fields::id(&found, "user_id")).transpose()?)
 }
 
-/// Forgets what nobody can need any more: 15 minutes after a revocation no token is left that carries it.
+/// Ends all permissions of a user.
+pub(super) async fn end_resets(tx: &Tx, user: UserId) -> Result<(), Fault> {
+    let open = Query::of(doc! {"user_id": fields::uuid(user.uuid()), "used": false});
+    let open = tx.find(RESETS, &open).await?;
+    let end = |found: Document| {
+        let id = found.get("_id").cloned().unwrap_or(Bson::Null);
+        (doc! {"_id": id, "used": false}, doc! {"$set": {"used": true}})
+    };
+    tx.update(RESETS, open.into_iter().map(end).collect()).await
+}
+
+/// Forgets what nobody can need any more: no token is left that a revocation is about.
 pub(super) async fn forget(db: &Mongo, before: Timestamp) -> Result<()> {
     db.forget(REVOCATIONS, doc! {"at": {"$lt": before.as_millis()}}).await?;
     db.forget(SESSIONS, doc! {"expires_at": {"$lt": before.as_millis()}}).await?;

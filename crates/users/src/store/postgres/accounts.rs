@@ -9,7 +9,7 @@ use holdfast_types::{
 use super::sessions;
 use crate::{
     model::{NewUser, User, UserChange},
-    store::DELETED_PAGE,
+    store::{DELETED_PAGE, last_in_charge},
 };
 
 const SELECT: &str = "SELECT id, username, password_hash, password_changed, role, email, name, disabled, deleted, version, \
@@ -110,7 +110,7 @@ pub(super) async fn change(
     let (epoch, was_in_charge) = (user.epoch, user.is_in_charge());
     user.change(change, basis)?;
     if was_in_charge && !user.is_in_charge() && !others_in_charge(tx, id).await? {
-        return Err(Error::new(Code::Forbidden, "the last administrator stays one").into());
+        return Err(last_in_charge().into());
     }
     tx.execute(
         "UPDATE users SET role = $2, email = $3, name = $4, disabled = $5, version = $6, profile_version = $7,
@@ -145,7 +145,11 @@ pub(super) async fn set_password(tx: &Tx, id: UserId, hash: &str) -> Result<(), 
 }
 
 pub(super) async fn erase(tx: &Tx, id: UserId, now: Timestamp) -> Result<(), Fault> {
+    one_at_a_time(tx).await?;
     let Some(user) = lock(tx, id).await? else { return Ok(()) };
+    if user.is_in_charge() && !others_in_charge(tx, id).await? {
+        return Err(last_in_charge().into());
+    }
     let name = "DELETE FROM usernames WHERE user_id = $1 AND folded = $2";
     tx.execute(name, &[&id.uuid(), &fold(&user.username)]).await?;
     tx.execute(

@@ -1,7 +1,10 @@
 //! Statements about sessions, revocations, keys and permissions to reset a password.
 
-use holdfast_storage::postgres::{Fault, Postgres, Row, Tx, bytes};
-use holdfast_types::{Error, Operation, Result, Secret, SessionId, Timestamp, UserId};
+use holdfast_storage::{
+    Dated,
+    postgres::{Fault, Postgres, Row, Tx, Value, bytes},
+};
+use holdfast_types::{Operation, Result, Secret, SessionId, Timestamp, UserId};
 use holdfast_web::auth::Revocations;
 use uuid::Uuid;
 
@@ -64,24 +67,23 @@ pub(super) async fn exchange(
     let Some((session, user)) = lock(tx, token.session).await? else {
         return Ok(Exchanged::Over);
     };
-    let newest = match session.exchange(token, secret, now) {
+    let (newest, steps) = match session.exchange(token, secret, now) {
         Exchange::Over => return Ok(Exchanged::Over),
         Exchange::Foreign => return Ok(Exchanged::Foreign),
         Exchange::Theft => {
             end(tx, &[token.session.uuid()], now).await?;
             return Ok(Exchanged::Theft);
         }
-        Exchange::Successor(newest) => Some(newest),
-        Exchange::Same => None,
+        Exchange::Successor(newest) => (newest, 1_i64),
+        Exchange::Same => (session.newest, 0),
     };
     let Some(user) = user.filter(User::is_active) else { return Ok(Exchanged::Over) };
-    if let Some(newest) = newest {
-        tx.execute(
-            "UPDATE sessions SET token_hash = $2, generation = generation + 1, expires_at = $3 WHERE id = $1",
-            &[&token.session.uuid(), &newest.as_slice(), &expires_at.as_millis()],
-        )
-        .await?;
-    }
+    tx.execute(
+        "UPDATE sessions SET token_hash = $2, generation = generation + $3, expires_at = greatest(expires_at, $4)
+         WHERE id = $1",
+        &[&token.session.uuid(), &newest.as_slice(), &steps, &expires_at.as_millis()],
+    )
+    .await?;
     Ok(Exchanged::Renewed(user))
 }
 
@@ -101,10 +103,14 @@ pub(super) async fn end_of_token(
 }
 
 async fn end(tx: &Tx, sessions: &[Uuid], now: Timestamp) -> Result<(), Fault> {
-    tx.execute("DELETE FROM sessions WHERE id = ANY($1)", &[&sessions]).await?;
+    let sql = "DELETE FROM sessions WHERE id = ANY($1) RETURNING id, expires_at";
+    let ended = tx.query(sql, &[&sessions]).await?;
+    let ids: Vec<Uuid> = ended.iter().map(|row| row.get(0)).collect();
+    let issued = |row: &Row| Session::last_issue(Timestamp::from_millis(row.get(1)));
+    let at: Vec<i64> = ended.iter().map(|row| issued(row).max(now).as_millis()).collect();
     let sql =
-        "INSERT INTO revocations (session_id, at) SELECT id, $2 FROM unnest($1::uuid[]) AS n (id)";
-    tx.execute(sql, &[&sessions, &now.as_millis()]).await.map(|_| ())
+        "INSERT INTO revocations (session_id, at) SELECT * FROM unnest($1::uuid[], $2::bigint[])";
+    tx.execute(sql, &[&ids, &at]).await.map(|_| ())
 }
 
 /// Ends all sessions of a user, whose row is locked, but `keep`.
@@ -121,26 +127,30 @@ pub(super) async fn end_all(
     end(tx, &ids, now).await
 }
 
+/// Makes a user's tokens bad that were made before `epoch`. Before the sessions end: they know how old tokens are.
 pub(super) async fn revoke_user(
     tx: &Tx,
     user: UserId,
     epoch: i64,
     now: Timestamp,
 ) -> Result<(), Fault> {
+    let sql = "SELECT max(expires_at) FROM sessions WHERE user_id = $1";
+    let expires_at: Option<i64> = tx.query_one(sql, &[&user.uuid()]).await?.get(0);
+    let issued = expires_at.map(|at| Session::last_issue(Timestamp::from_millis(at)));
+    let at = issued.map_or(now, |issued| issued.max(now));
     let sql = "INSERT INTO revocations (user_id, epoch, at) VALUES ($1, $2, $3)";
-    tx.execute(sql, &[&user.uuid(), &epoch, &now.as_millis()]).await.map(|_| ())
+    tx.execute(sql, &[&user.uuid(), &epoch, &at.as_millis()]).await.map(|_| ())
 }
 
 pub(super) async fn revocations(db: &Postgres, since: Timestamp) -> Result<Revocations> {
-    let sql = "SELECT user_id, epoch, session_id FROM revocations WHERE at > $1 ORDER BY at, seq";
+    let sql = "SELECT user_id, epoch, session_id FROM revocations WHERE at > $1";
     let mut revocations = Revocations::default();
     for row in db.query(sql, &[&since.as_millis()]).await? {
         if let Some(session) = row.get::<_, Option<Uuid>>(2) {
             revocations.sessions.insert(SessionId::new(session));
         }
         if let (Some(user), Some(epoch)) = (row.get::<_, Option<Uuid>>(0), row.get(1)) {
-            let newest: &mut i64 = revocations.users.entry(UserId::new(user)).or_insert(epoch);
-            *newest = epoch.max(*newest);
+            revocations.refuse_before(UserId::new(user), epoch);
         }
     }
     Ok(revocations)
@@ -176,6 +186,7 @@ pub(super) async fn grant_reset(
     grant: &ResetGrant,
     operation: &Operation,
 ) -> Result<(Timestamp, bool), Fault> {
+    accounts::lock(tx, grant.user).await?;
     let kept = tx
         .execute(
             "INSERT INTO password_resets (id, token_hash, user_id, expires_at) VALUES ($1, $2, $3, $4)
@@ -188,6 +199,11 @@ pub(super) async fn grant_reset(
             ],
         )
         .await?;
+    if kept > 0 {
+        let sql =
+            "UPDATE password_resets SET used = true WHERE user_id = $1 AND NOT used AND id <> $2";
+        tx.execute(sql, &[&grant.user.uuid(), &operation.id]).await?;
+    }
     let sql = "SELECT expires_at FROM password_resets WHERE id = $1";
     let row = tx.query_one(sql, &[&operation.id]).await?;
     Ok((Timestamp::from_millis(row.get(0)), kept == 0))
@@ -205,32 +221,34 @@ pub(super) async fn find_reset(
     Ok(row.map(|row| UserId::new(row.get(0))))
 }
 
-/// Uses a permission and locks its user.
-pub(super) async fn use_reset(
+/// The user whom an open permission is for, locked.
+pub(super) async fn lock_reset(
     tx: &Tx,
     token_hash: &[u8; 32],
     now: Timestamp,
-) -> Result<UserId, Fault> {
-    let sql = format!("{OPEN_RESET} FOR UPDATE");
-    let row = tx.query_opt(&sql, &[&token_hash.as_slice(), &now.as_millis()]).await?;
-    let row = row.ok_or_else(|| {
-        Error::invalid("#/resetToken", "the token was used, has expired or never was one")
-    })?;
-    let sql = "UPDATE password_resets SET used = true WHERE token_hash = $1";
-    tx.execute(sql, &[&token_hash.as_slice()]).await?;
+) -> Result<Option<UserId>, Fault> {
+    let values: &[Value<'_>] = &[&token_hash.as_slice(), &now.as_millis()];
+    let Some(row) = tx.query_opt(OPEN_RESET, values).await? else { return Ok(None) };
     let user = UserId::new(row.get(0));
     accounts::lock(tx, user).await?;
-    Ok(user)
+    // Another change of the password may have ended it meanwhile.
+    Ok(tx.query_opt(OPEN_RESET, values).await?.map(|_| user))
 }
 
-/// Forgets what nobody can need any more: 15 minutes after a revocation no token is left that carries it.
-pub(super) async fn forget(tx: &Tx, before: Timestamp) -> Result<(), Fault> {
-    for sql in [
-        "DELETE FROM revocations WHERE at < $1",
-        "DELETE FROM sessions WHERE expires_at < $1",
-        "DELETE FROM password_resets WHERE expires_at < $1",
+/// Ends all permissions of a user, whose row is locked.
+pub(super) async fn end_resets(tx: &Tx, user: UserId) -> Result<(), Fault> {
+    let sql = "UPDATE password_resets SET used = true WHERE user_id = $1 AND NOT used";
+    tx.execute(sql, &[&user.uuid()]).await.map(|_| ())
+}
+
+/// Forgets what nobody can need any more: no token is left that a revocation is about.
+pub(super) async fn forget(db: &Postgres, before: Timestamp) -> Result<()> {
+    for (table, key, at) in [
+        ("revocations", "seq", "at"),
+        ("sessions", "id", "expires_at"),
+        ("password_resets", "id", "expires_at"),
     ] {
-        tx.execute(sql, &[&before.as_millis()]).await?;
+        db.forget(Dated { table, key, at }, before).await?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::sessions;
 use crate::{
     model::{NewUser, User, UserChange},
-    store::DELETED_PAGE,
+    store::{DELETED_PAGE, last_in_charge},
 };
 
 const COLUMNS: &str = "id, username, password_hash, password_changed, role, email, name, disabled, deleted, \
@@ -90,7 +90,7 @@ pub(super) fn change(
     let (epoch, was_in_charge) = (user.epoch, user.is_in_charge());
     user.change(change, basis)?;
     if was_in_charge && !user.is_in_charge() && !others_in_charge(db, id)? {
-        return Err(Error::new(Code::Forbidden, "the last administrator stays one").into());
+        return Err(last_in_charge().into());
     }
     db.prepare_cached(
         "UPDATE users SET role = ?2, email = ?3, name = ?4, disabled = ?5, version = ?6, profile_version = ?7,
@@ -127,6 +127,9 @@ pub(super) fn set_password(db: &Connection, id: UserId, hash: &str) -> Result<()
 }
 
 pub(super) fn erase(db: &Connection, id: UserId, now: Timestamp) -> Result<(), Fault> {
+    if get(db, id)?.is_some_and(|user| user.is_in_charge()) && !others_in_charge(db, id)? {
+        return Err(last_in_charge().into());
+    }
     db.execute(
         "UPDATE users SET username = NULL, username_folded = NULL, password_hash = '', password_changed = 1,
                           email = NULL, name = NULL, deleted = 1, deleted_at = ?2, version = version + 1

@@ -1,7 +1,10 @@
 //! Statements about sessions, revocations, keys and permissions to reset a password.
 
-use holdfast_storage::sqlite::Fault;
-use holdfast_types::{Error, Operation, Result, Secret, SessionId, Timestamp, UserId};
+use holdfast_storage::{
+    Dated,
+    sqlite::{Fault, Sqlite},
+};
+use holdfast_types::{Operation, Result, Secret, SessionId, Timestamp, UserId};
 use holdfast_web::auth::Revocations;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -56,23 +59,23 @@ pub(super) fn exchange(
     expires_at: Timestamp,
 ) -> Result<Exchanged, Fault> {
     let Some(session) = find(db, token.session)? else { return Ok(Exchanged::Over) };
-    let newest = match session.exchange(token, secret, now) {
+    let (newest, steps) = match session.exchange(token, secret, now) {
         Exchange::Over => return Ok(Exchanged::Over),
         Exchange::Foreign => return Ok(Exchanged::Foreign),
         Exchange::Theft => {
             end(db, token.session, now)?;
             return Ok(Exchanged::Theft);
         }
-        Exchange::Successor(newest) => Some(newest),
-        Exchange::Same => None,
+        Exchange::Successor(newest) => (newest, 1),
+        Exchange::Same => (session.newest, 0),
     };
     let Some(user) = accounts::get(db, session.user)?.filter(User::is_active) else {
         return Ok(Exchanged::Over);
     };
-    if let Some(newest) = newest {
-        db.prepare_cached("UPDATE sessions SET token_hash = ?2, generation = generation + 1, expires_at = ?3 WHERE id = ?1")?
-            .execute((token.session.bytes(), newest, expires_at.as_millis()))?;
-    }
+    let sql = "UPDATE sessions SET token_hash = ?2, generation = generation + ?3, expires_at = max(expires_at, ?4)
+               WHERE id = ?1";
+    let values = (token.session.bytes(), newest, steps, expires_at.as_millis());
+    db.prepare_cached(sql)?.execute(values)?;
     Ok(Exchanged::Renewed(user))
 }
 
@@ -90,11 +93,14 @@ pub(super) fn end_of_token(
 }
 
 fn end(db: &Connection, session: SessionId, now: Timestamp) -> Result<(), Fault> {
-    db.execute("DELETE FROM sessions WHERE id = ?1", [session.bytes()])?;
-    db.execute(
-        "INSERT INTO revocations (session_id, at) VALUES (?1, ?2)",
-        (session.bytes(), now.as_millis()),
-    )?;
+    let expires_at = db
+        .prepare_cached("DELETE FROM sessions WHERE id = ?1 RETURNING expires_at")?
+        .query_row([session.bytes()], |row| row.get(0))
+        .optional()?;
+    let issued = expires_at.map(|at| Session::last_issue(Timestamp::from_millis(at)));
+    let at = issued.map_or(now, |issued| issued.max(now));
+    db.prepare_cached("INSERT INTO revocations (session_id, at) VALUES (?1, ?2)")?
+        .execute((session.bytes(), at.as_millis()))?;
     Ok(())
 }
 
@@ -115,22 +121,26 @@ pub(super) fn end_all(
     Ok(())
 }
 
+/// Makes a user's tokens bad that were made before `epoch`. Before the sessions end: they know how old tokens are.
 pub(super) fn revoke_user(
     db: &Connection,
     user: UserId,
     epoch: i64,
     now: Timestamp,
 ) -> Result<(), Fault> {
+    let sql = "SELECT max(expires_at) FROM sessions WHERE user_id = ?1";
+    let expires_at: Option<i64> = db.query_row(sql, [user.bytes()], |row| row.get(0))?;
+    let issued = expires_at.map(|at| Session::last_issue(Timestamp::from_millis(at)));
+    let at = issued.map_or(now, |issued| issued.max(now));
     let sql = "INSERT INTO revocations (user_id, epoch, at) VALUES (?1, ?2, ?3)";
-    db.execute(sql, (user.bytes(), epoch, now.as_millis()))?;
+    db.execute(sql, (user.bytes(), epoch, at.as_millis()))?;
     Ok(())
 }
 
 pub(super) fn revocations(db: &Connection, since: Timestamp) -> Result<Revocations, Fault> {
     let mut revocations = Revocations::default();
-    let mut query = db.prepare_cached(
-        "SELECT user_id, epoch, session_id FROM revocations WHERE at > ?1 ORDER BY seq",
-    )?;
+    let mut query =
+        db.prepare_cached("SELECT user_id, epoch, session_id FROM revocations WHERE at > ?1")?;
     let mut rows = query.query([since.as_millis()])?;
     while let Some(row) = rows.next()? {
         if let Some(session) = row.get::<_, Option<[u8; 16]>>(2)? {
@@ -139,7 +149,7 @@ pub(super) fn revocations(db: &Connection, since: Timestamp) -> Result<Revocatio
         if let (Some(user), Some(epoch)) =
             (row.get::<_, Option<[u8; 16]>>(0)?, row.get::<_, Option<i64>>(1)?)
         {
-            revocations.users.insert(UserId::from_bytes(user), epoch);
+            revocations.refuse_before(UserId::from_bytes(user), epoch);
         }
     }
     Ok(revocations)
@@ -171,6 +181,11 @@ pub(super) fn grant_reset(
         "INSERT OR IGNORE INTO password_resets (id, token_hash, user_id, expires_at) VALUES (?1, ?2, ?3, ?4)",
         (operation.id.as_bytes(), grant.token_hash, grant.user.bytes(), grant.expires_at.as_millis()),
     )?;
+    if kept > 0 {
+        let sql =
+            "UPDATE password_resets SET used = 1 WHERE user_id = ?1 AND NOT used AND id <> ?2";
+        db.execute(sql, (grant.user.bytes(), operation.id.as_bytes()))?;
+    }
     let sql = "SELECT expires_at FROM password_resets WHERE id = ?1";
     let expires_at = db.query_row(sql, [operation.id.as_bytes()], |row| row.get(0))?;
     Ok((Timestamp::from_millis(expires_at), kept == 0))
@@ -186,27 +201,21 @@ pub(super) fn find_reset(
     Ok(found.map(UserId::from_bytes))
 }
 
-pub(super) fn use_reset(
-    db: &Connection,
-    token_hash: &[u8; 32],
-    now: Timestamp,
-) -> Result<UserId, Fault> {
-    let user = find_reset(db, token_hash, now)?;
-    let user = user.ok_or_else(|| {
-        Error::invalid("#/resetToken", "the token was used, has expired or never was one")
-    })?;
-    db.execute("UPDATE password_resets SET used = 1 WHERE token_hash = ?1", [token_hash])?;
-    Ok(user)
+/// Ends all permissions of a user.
+pub(super) fn end_resets(db: &Connection, user: UserId) -> Result<(), Fault> {
+    let sql = "UPDATE password_resets SET used = 1 WHERE user_id = ?1 AND NOT used";
+    db.execute(sql, [user.bytes()])?;
+    Ok(())
 }
 
-/// Forgets what nobody can need any more: 15 minutes after a revocation no token is left that carries it.
-pub(super) fn forget(db: &Connection, before: Timestamp) -> Result<(), Fault> {
-    for sql in [
-        "DELETE FROM revocations WHERE at < ?1",
-        "DELETE FROM sessions WHERE expires_at < ?1",
-        "DELETE FROM password_resets WHERE expires_at < ?1",
+/// Forgets what nobody can need any more: no token is left that a revocation is about.
+pub(super) async fn forget(db: &Sqlite, before: Timestamp) -> Result<()> {
+    for (table, key, at) in [
+        ("revocations", "seq", "at"),
+        ("sessions", "id", "expires_at"),
+        ("password_resets", "id", "expires_at"),
     ] {
-        db.execute(sql, [before.as_millis()])?;
+        db.forget(Dated { table, key, at }, before).await?;
     }
     Ok(())
 }
