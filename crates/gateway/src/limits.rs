@@ -12,6 +12,7 @@ use holdfast_web::{
     Context, Problem,
     auth::{Caller, Verifier},
     rate::{Quota, RateLimit, Standing},
+    source,
 };
 use tokio::time::Instant;
 
@@ -74,7 +75,7 @@ impl Limiter {
             _ => request
                 .extensions()
                 .get::<Context>()
-                .map_or_else(String::new, |context| context.client.to_string()),
+                .map_or_else(String::new, |context| source(context.client)),
         }
     }
 }

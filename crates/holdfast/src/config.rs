@@ -54,6 +54,7 @@ pub(crate) struct Limits {
     pub(crate) registrations: Option<Quota>,
     pub(crate) login_failures_user: Option<Quota>,
     pub(crate) login_failures_address: Option<Quota>,
+    pub(crate) login_failures_spread: Option<Quota>,
 }
 
 impl Config {
@@ -154,6 +155,7 @@ impl Limits {
             registrations: quota("registrations_limit")?,
             login_failures_user: quota("login_failures_user_limit")?,
             login_failures_address: quota("login_failures_address_limit")?,
+            login_failures_spread: quota("login_failures_spread_limit")?,
         })
     }
 }

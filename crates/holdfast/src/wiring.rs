@@ -105,8 +105,11 @@ impl<'a> Opener<'a> {
         let limits = &self.config.limits;
         let settings = holdfast_users::Settings {
             issuer: self.config.issuer.clone(),
-            login_failures_per_address: limits.login_failures_address,
-            login_failures_per_username: limits.login_failures_user,
+            guesses: holdfast_users::GuessQuotas {
+                per_address: limits.login_failures_address,
+                per_username: limits.login_failures_user,
+                everywhere: limits.login_failures_spread,
+            },
             registrations_per_address: limits.registrations,
         };
         let verifier = Arc::clone(&self.verifier);

@@ -69,6 +69,8 @@ struct Inner {
     fields: Vec<FieldError>,
     extras: Map<String, Value>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// Whether it says that something is absent that the caller may not see.
+    hidden: bool,
 }
 
 /// What is wrong with one member of a body.
@@ -91,6 +93,7 @@ impl Error {
             fields: Vec::new(),
             extras: Map::new(),
             source: None,
+            hidden: false,
         }))
     }
 
@@ -104,6 +107,14 @@ impl Error {
     #[must_use]
     pub fn not_found(what: &'static str) -> Self {
         Self::new(Code::NotFound, format!("there is no such {what}"))
+    }
+
+    /// Something that the caller may not see, in the words of [`Self::not_found`]: what exists does not leak.
+    #[must_use]
+    pub fn hidden(what: &'static str) -> Self {
+        let mut error = Self::not_found(what);
+        error.0.hidden = true;
+        error
     }
 
     /// One invalid member of a body.
@@ -137,7 +148,7 @@ impl Error {
     /// The same refusal for one more client; the source stays with the original, in words.
     #[must_use]
     pub fn copy(&self) -> Self {
-        let Inner { code, message, fields, extras, source } = &*self.0;
+        let Inner { code, message, fields, extras, source, hidden } = &*self.0;
         let source = source.as_ref().map(|source| source.to_string().into());
         Self(Box::new(Inner {
             code: *code,
@@ -145,6 +156,7 @@ impl Error {
             fields: fields.clone(),
             extras: extras.clone(),
             source,
+            hidden: *hidden,
         }))
     }
 
@@ -155,6 +167,12 @@ impl Error {
             self.code(),
             Code::Unavailable | Code::Overloaded | Code::StorageFull | Code::Timeout
         )
+    }
+
+    /// Whether something is said to be absent that the caller may not see.
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        self.0.hidden
     }
 
     /// The code.
@@ -236,7 +254,8 @@ impl<'de> Deserialize<'de> for Error {
         let Passed { code, message, fields, extras } = Passed::deserialize(deserializer)?;
         let message = message.into_owned().into();
         let (fields, extras) = (fields.into_owned(), extras.into_owned());
-        Ok(Self(Box::new(Inner { code, message, fields, extras, source: None })))
+        let (source, hidden) = (None, false);
+        Ok(Self(Box::new(Inner { code, message, fields, extras, source, hidden })))
     }
 }
 

@@ -6,8 +6,9 @@ mod passwords;
 mod service;
 mod store;
 mod tokens;
+mod work;
 
 pub use api::{Trusted, document, internal_routes, routes};
 pub use model::{NewUser, Password, User, Username};
-pub use service::{FirstAdministrator, Settings, Users};
+pub use service::{FirstAdministrator, GuessQuotas, Settings, Users};
 pub use store::{ANSWERS, DELETED_PAGE};

@@ -4,10 +4,12 @@ use std::fmt;
 
 use holdfast_types::{Basis, Fingerprint, Result, Role, Timestamp, UserId, Version, fold};
 use serde::{Deserialize, Serialize};
+use unicode_security::{GeneralSecurityProfile, MixedScript, skeleton};
 
 /// Common passwords of eight characters and more, folded, one per line.
 const COMMON_PASSWORDS: &str = include_str!("common-passwords.txt");
-/// A name to sign in with: 3 to 64 letters, digits and `._-@`; unique without regard to case.
+
+/// A name to sign in with: 3 to 64 letters and digits of one script and `._-@`; unique without regard to case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Username(String);
 
@@ -15,9 +17,14 @@ impl Username {
     /// Accepts what fits.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let fits = |c: char| c.is_alphanumeric() || "._-@".contains(c);
-        match (3..=64).contains(&text.chars().count()) && text.chars().all(fits) {
+        if !(3..=64).contains(&text.chars().count()) || !text.chars().all(fits) {
+            return Err("expected 3 to 64 letters, digits or any of . _ - @");
+        }
+        // Unicode Technical Standard #39: what passes for another name to the eye.
+        let is_usual = |c: char| c.is_ascii() || c.identifier_allowed();
+        match text.is_single_script() && text.chars().all(is_usual) {
             true => Ok(Self(text.to_owned())),
-            false => Err("expected 3 to 64 letters, digits or any of . _ - @"),
+            false => Err("expected letters of one script that is in use today"),
         }
     }
 
@@ -25,6 +32,13 @@ impl Username {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether the eye may take it for `other`, in either case.
+    #[must_use]
+    pub fn looks_like(&self, other: &str) -> bool {
+        let same = |a: &str, b: &str| skeleton(a).eq(skeleton(b));
+        same(&self.0, other) || same(&self.folded(), &fold(other))
     }
 
     /// As it is compared.
@@ -226,13 +240,22 @@ mod tests {
 
     #[test]
     fn usernames() {
-        for good in ["ada", "Ada.Lovelace_1815", "a-b@example.com", "żółć"] {
+        for good in
+            ["ada", "Ada.Lovelace_1815", "a-b@example.com", "żółć", "администратор", "山田太郎"]
+        {
             assert!(Username::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "ab", "a b c", "x\u{0}yz", "a/b/c", &"a".repeat(65)] {
+        for bad in ["", "ab", "a b c", "x\u{0}yz", "a/b/c", &"a".repeat(65), "аdmin", "𐌀𐌁𐌂"]
+        {
             assert!(Username::parse(bad).is_err(), "{bad}");
         }
         assert_eq!(Username::parse("ADA").unwrap().folded(), "ada");
+        for (name, like) in
+            [("adrnin", "admin"), ("Admin", "admin"), ("paypaI", "paypal"), ("асе", "ace")]
+        {
+            assert!(Username::parse(name).unwrap().looks_like(like), "{name}");
+        }
+        assert!(!Username::parse("edmin").unwrap().looks_like("admin"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Argon2id in a bounded pool of its own: a flood of logins must not slow orders.
+//! Argon2id in a bounded pool of its own, at a low priority: a flood of logins must not slow orders, and a flood from one
+//! address must not keep others from signing in.
 
 use std::{sync::Arc, thread::Builder, time::Duration};
 
@@ -8,7 +9,8 @@ use argon2::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use holdfast_types::{Code, Error, Random, Result};
-use tokio::sync::{Semaphore, oneshot};
+use holdfast_web::FairQueue;
+use tokio::sync::oneshot;
 
 /// OWASP's second choice for Argon2id: 19 MiB, two passes, one lane. About 26 ms of CPU.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -20,12 +22,13 @@ const PASSES: u32 = 2;
 const WAITING: usize = 128;
 /// How long a hash may wait for its turn.
 const WAIT: Duration = Duration::from_secs(10);
+/// The nice value of a thread that hashes: when all processors are busy, it gets a third of what others get.
+const NICE: i32 = 5;
 
-/// Hashes and verifies passwords, a few at a time.
+/// Hashes and verifies passwords, a few at a time, for one source after the other.
 #[derive(Clone, Debug)]
 pub(crate) struct Passwords {
-    turns: Arc<Semaphore>,
-    places: Arc<Semaphore>,
+    queue: FairQueue,
     random: Random,
     /// Verified against when there is no such user, so that both answers take the same time.
     decoy: Arc<str>,
@@ -36,47 +39,55 @@ impl Passwords {
     pub(crate) fn new(random: Random) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            turns: Arc::new(Semaphore::new((cores / 2).max(1))),
-            places: Arc::new(Semaphore::new(WAITING)),
+            queue: FairQueue::new((cores / 2).max(1), WAITING),
             decoy: decoy(&random).into(),
             random,
         }
     }
 
-    /// The hash of a password, in PHC format.
-    pub(crate) async fn hash(&self, password: &str) -> Result<String> {
-        self.hash_under(self.random.bytes(), password).await
+    /// The hash of a password, in PHC format. Like everything here, it is worth a turn of `source`.
+    pub(crate) async fn hash(&self, source: &str, password: &str) -> Result<String> {
+        self.hash_under(source, self.random.bytes(), password).await
     }
 
     /// The hash of a password under a salt that is given.
-    pub(crate) async fn hash_under(&self, salt: [u8; 16], password: &str) -> Result<String> {
+    pub(crate) async fn hash_under(
+        &self,
+        source: &str,
+        salt: [u8; 16],
+        password: &str,
+    ) -> Result<String> {
         let password = password.to_owned();
-        self.run(move || hash(&salt, &password)).await
+        self.run(source, move || hash(&salt, &password)).await
     }
 
     /// Whether the password is the one that was hashed. Without a hash it takes as long and says no.
-    pub(crate) async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool> {
+    pub(crate) async fn verify(
+        &self,
+        source: &str,
+        password: &str,
+        hash: Option<&str>,
+    ) -> Result<bool> {
         let known = hash.is_some();
         let hash: Arc<str> = hash.map_or_else(|| Arc::clone(&self.decoy), Arc::from);
         let password = password.to_owned();
-        let matches = self.run(move || verify(&password, &hash)).await?;
+        let matches = self.run(source, move || verify(&password, &hash)).await?;
         Ok(known && matches)
     }
 
     async fn run<T: Send + 'static>(
         &self,
+        source: &str,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let overloaded =
-            || Error::new(Code::Overloaded, "too many passwords are being checked at once: repeat");
-        let _place = self.places.try_acquire().map_err(|_| overloaded())?;
-        let turn = tokio::time::timeout(WAIT, Arc::clone(&self.turns).acquire_owned())
-            .await
-            .map_err(|_| overloaded())?;
-        let turn = turn.map_err(Error::internal)?;
+        let turn = self.queue.turn(source, WAIT).await.ok_or_else(|| {
+            Error::new(Code::Overloaded, "too many passwords are being checked at once: repeat")
+        })?;
         let (sender, receiver) = oneshot::channel();
         // A thread of its own: the memory of a hash is on its stack, and goes back to the system when it ends.
         let thread = Builder::new().name("password".into()).stack_size(STACK).spawn(move || {
+            // Linux gives each thread a priority of its own. Lowering it needs no right.
+            let _ = rustix::process::setpriority_process(None, NICE);
             let result = work();
             drop(turn);
             // Nobody listens when the client has gone.
@@ -135,12 +146,15 @@ mod tests {
     #[tokio::test]
     async fn a_password_matches_its_own_hash_only() {
         let passwords = Passwords::new(Random::system());
-        let made = passwords.hash_under([7; 16], "correct horse").await.unwrap();
-        assert!(passwords.verify("correct horse", Some(&made)).await.unwrap());
-        assert!(!passwords.verify("correct horsf", Some(&made)).await.unwrap());
-        assert_ne!(made, passwords.hash_under([8; 16], "correct horse").await.unwrap());
-        assert!(!passwords.verify("", None).await.unwrap());
-        assert!(passwords.verify("correct horse", Some("secret")).await.is_err(), "no hash at all");
+        let made = passwords.hash_under("a", [7; 16], "correct horse").await.unwrap();
+        assert!(passwords.verify("a", "correct horse", Some(&made)).await.unwrap());
+        assert!(!passwords.verify("a", "correct horsf", Some(&made)).await.unwrap());
+        assert_ne!(made, passwords.hash_under("a", [8; 16], "correct horse").await.unwrap());
+        assert!(!passwords.verify("a", "", None).await.unwrap());
+        assert!(
+            passwords.verify("a", "correct horse", Some("secret")).await.is_err(),
+            "no hash at all"
+        );
     }
 
     /// Made by the reference implementation: `printf password | argon2 somesaltsomesalt -id -t 2 -k 19456 -p 1 -l 32 -e`.
@@ -148,6 +162,6 @@ mod tests {
     async fn hashes_are_those_of_everybody_else() {
         let theirs = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$K13EBUiG7JV+9ZxztmHFTdb7J0WQsnj2V8bZaqyPptE";
         let passwords = Passwords::new(Random::system());
-        assert!(passwords.verify("password", Some(theirs)).await.unwrap());
+        assert!(passwords.verify("a", "password", Some(theirs)).await.unwrap());
     }
 }

@@ -1,10 +1,17 @@
 //! What the users service does, apart from HTTP and storage.
 
 mod accounts;
+mod guesses;
 mod portable;
 mod sessions;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use holdfast_storage::Database;
 use holdfast_types::{Clock, Random, Result, Role, Secret, Timestamp, UserId};
@@ -21,22 +28,26 @@ use crate::{
 };
 
 pub(crate) use accounts::Registration;
-pub(crate) use sessions::SignedIn;
+pub(crate) use guesses::Guess;
+pub use guesses::GuessQuotas;
+use guesses::Guesses;
+pub(crate) use sessions::{Login, SignedIn};
 
 /// How long after a change a token that does not know of it may be alive: its life, and the polls around it.
 const REVOCATION_TIME: Duration = Duration::from_secs(16 * 60);
 /// How long kept answers are kept.
 const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
 
+/// The source of what an operator asks for.
+const OPERATOR: &str = "operator";
+
 /// What the users service can be told.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Issuer and audience of the tokens.
     pub issuer: String,
-    /// Failed logins per address; `None` for no limit.
-    pub login_failures_per_address: Option<Quota>,
-    /// Failed logins per username; `None` for no limit.
-    pub login_failures_per_username: Option<Quota>,
+    /// Failed logins, and other guesses at passwords.
+    pub guesses: GuessQuotas,
     /// Registrations per address; `None` for no limit.
     pub registrations_per_address: Option<Quota>,
 }
@@ -53,9 +64,16 @@ struct Inner {
     verifier: Arc<Verifier>,
     clock: Clock,
     random: Random,
-    failures_by_address: Option<RateLimit>,
-    failures_by_username: Option<RateLimit>,
+    guesses: Guesses,
     registrations: Option<RateLimit>,
+    refreshed: Refreshed,
+}
+
+/// How often the verifier was asked to be, and was, brought up to date.
+#[derive(Default)]
+struct Refreshed {
+    asked: AtomicU64,
+    done: tokio::sync::Mutex<u64>,
 }
 
 impl std::fmt::Debug for Users {
@@ -85,13 +103,12 @@ impl Users {
         let (store, secret) = store::open(database, &random).await?;
         let keys = store.signing_keys(SigningKey::generate(&random)?, clock.now()).await?;
         let newest = keys.first().expect("a key was just made if there was none");
-        let limit = |quota: Option<Quota>| quota.map(RateLimit::new);
         let users = Self(Arc::new(Inner {
             signer: Signer::new(&settings.issuer, newest, random.clone()),
             passwords: Passwords::new(random.clone()),
-            failures_by_address: limit(settings.login_failures_per_address),
-            failures_by_username: limit(settings.login_failures_per_username),
-            registrations: limit(settings.registrations_per_address),
+            guesses: Guesses::new(settings.guesses, secret.clone(), random.clone()),
+            registrations: settings.registrations_per_address.map(RateLimit::new),
+            refreshed: Refreshed::default(),
             store,
             secret,
             verifier,
@@ -113,9 +130,17 @@ impl Users {
         self.0.store.revocations(self.now().minus(REVOCATION_TIME)).await
     }
 
-    /// Brings this process's own verifier up to date.
+    /// Brings this process's own verifier up to date. Those who ask at the same time share one reading, which began
+    /// after all of them had asked.
     pub async fn refresh_revocations(&self) -> Result<()> {
-        self.0.verifier.set_revocations(self.revocations().await?);
+        let Refreshed { asked, done } = &self.0.refreshed;
+        let mine = asked.fetch_add(1, SeqCst) + 1;
+        let mut done = done.lock().await;
+        if *done < mine {
+            let all = asked.load(SeqCst);
+            self.0.verifier.set_revocations(self.revocations().await?);
+            *done = all;
+        }
         Ok(())
     }
 
@@ -167,7 +192,7 @@ impl Users {
         Ok(NewUser {
             id: UserId::new(self.0.random.uuid_v7(now)),
             username,
-            password_hash: self.0.passwords.hash(password.reveal()).await?,
+            password_hash: self.0.passwords.hash(OPERATOR, password.reveal()).await?,
             role,
             email: None,
             name: None,

@@ -61,6 +61,9 @@ pub(crate) struct ResetGrant {
 /// Deleted users that are told at once; more follow in the next page.
 pub const DELETED_PAGE: usize = 1000;
 
+/// Names of staff that are told at once.
+const STAFF_NAMES: i64 = 10_000;
+
 /// The table of kept answers, on every engine.
 pub const ANSWERS: &str = "users_operations";
 
@@ -78,6 +81,9 @@ pub(crate) trait UserStore: Send + Sync {
 
     /// The user with that folded name.
     async fn find(&self, folded: &str) -> Result<Option<User>>;
+
+    /// The names of sellers and administrators, [`STAFF_NAMES`] at most.
+    async fn staff(&self) -> Result<Vec<String>>;
 
     /// Users that are not deleted, newest first.
     async fn list(&self, request: &PageRequest) -> Result<Page<User>>;
@@ -195,6 +201,11 @@ pub(crate) async fn open(
 /// The refusal of what would leave a shop without an administrator.
 fn last_in_charge() -> Error {
     Error::new(Code::Forbidden, "the last administrator stays one")
+}
+
+/// The refusal of a name that somebody has, or that looks like one of the staff's.
+pub(crate) fn username_taken() -> Error {
+    Error::new(Code::UsernameTaken, "the username is taken, or looks too much like one that is")
 }
 
 /// The refusal of a permission that is none.

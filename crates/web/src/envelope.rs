@@ -4,8 +4,8 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
-    extract::{FromRequestParts, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request::Parts},
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header},
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
@@ -19,7 +19,9 @@ mod load;
 use durations::Durations;
 pub use load::Load;
 
-use crate::{ClusterSecret, Endpoint, Problem, Told, problem::Unwritten};
+use crate::{
+    ClusterSecret, Endpoint, Origin, Problem, Told, problem::Unwritten, security_log::SecurityLog,
+};
 
 /// How long an answer may take, from the last header on.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -43,6 +45,7 @@ pub struct Context {
     pub deadline: Instant,
     /// True when a process of our own cluster sent it.
     pub is_internal: bool,
+    pub(crate) security_log: Arc<SecurityLog>,
 }
 
 /// Names a request: the client's `X-Request-Id` when it is sane, else a fresh UUIDv7.
@@ -56,21 +59,8 @@ impl RequestId {
         &self.0
     }
 
-    fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
-    }
-}
-
-/// The address of the client, as an extractor.
-#[derive(Clone, Copy, Debug)]
-pub struct ClientAddress(pub IpAddr);
-
-impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let context = parts.extensions.get::<Context>();
-        Ok(Self(context.ok_or_else(|| Error::internal("the request has no context"))?.client))
     }
 }
 
@@ -83,6 +73,7 @@ pub struct Envelope<E> {
     trust: Trust,
     load: Arc<Load>,
     durations: Durations,
+    security_log: Arc<SecurityLog>,
 }
 
 /// Whose word is taken for where a request comes from.
@@ -103,7 +94,8 @@ impl<E: Endpoint> Envelope<E> {
         trust: Trust,
         load: Arc<Load>,
     ) -> Arc<Self> {
-        Arc::new(Self { endpoint, clock, random, trust, load, durations: Durations::default() })
+        let (durations, security_log) = (Durations::default(), Arc::default());
+        Arc::new(Self { endpoint, clock, random, trust, load, durations, security_log })
     }
 
     /// The load of the process.
@@ -117,9 +109,9 @@ impl<E: Endpoint> Envelope<E> {
         let started = Instant::now();
         let context = self.context(&request, peer, started);
         let request_id = context.request_id.clone();
-        let method = request.method().clone();
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let trace = trace_of(&request);
-        let service = service_of(request.uri().path());
+        let service = service_of(uri.path());
         if self.trust.secret.is_some() {
             crate::trust::strip(request.headers_mut());
         }
@@ -135,6 +127,9 @@ impl<E: Endpoint> Envelope<E> {
             }
         };
         if let Some(unwritten) = response.extensions_mut().remove::<Unwritten>() {
+            if let Some(event) = unwritten.security_event() {
+                Origin::of(&context).note(event, &format_args!("{method} {}", uri.path()));
+            }
             unwritten.write(request_id.as_str(), &mut response);
         }
         let status = response.status().as_u16();
@@ -188,12 +183,13 @@ impl<E: Endpoint> Envelope<E> {
             request_id: RequestId(request_id),
             deadline: started + told.deadline.unwrap_or(DEADLINE).min(DEADLINE),
             is_internal,
+            security_log: Arc::clone(&self.security_log),
         }
     }
 
     /// The last address in `X-Forwarded-For` that is not a trusted proxy, when a trusted proxy says it.
     fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
-        let mut client = peer;
+        let mut client = peer.to_canonical();
         let forwarded =
             headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
         let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
@@ -201,8 +197,8 @@ impl<E: Endpoint> Envelope<E> {
             if !self.trust.proxies.contains(&client) {
                 break;
             }
-            match hop.trim().parse() {
-                Ok(address) => client = address,
+            match hop.trim().parse::<IpAddr>() {
+                Ok(address) => client = address.to_canonical(),
                 Err(_) => break,
             }
         }

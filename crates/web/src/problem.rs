@@ -84,6 +84,17 @@ impl IntoResponse for Problem {
 }
 
 impl Unwritten {
+    /// What the security log calls it, if it is one of its events.
+    pub(crate) fn security_event(&self) -> Option<&'static str> {
+        match self.0.error.code() {
+            Code::Forbidden | Code::InvalidToken => Some("authz_fail"),
+            Code::NotFound if self.0.error.is_hidden() => Some("authz_fail"),
+            Code::TokenRevoked => Some("authn_token_reuse"),
+            Code::RateLimited => Some("excess_rate_limit_exceeded"),
+            _ => None,
+        }
+    }
+
     /// Writes the body and the headers that belong to the code; logs what is our fault.
     pub(crate) fn write(&self, request_id: &str, response: &mut Response) {
         let error = &self.0.error;

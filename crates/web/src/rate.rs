@@ -3,6 +3,7 @@
 //! Time is the monotonic clock's: a step of the wall clock neither locks anybody out nor lets anybody through.
 
 use std::{
+    hash::{BuildHasher, RandomState},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -33,13 +34,30 @@ pub struct Standing {
     pub wait: Duration,
 }
 
+/// Stands for a key whatever its length: what strangers choose must not decide how much memory a table takes.
+pub type ShortKey = u128;
+
+/// Shortens keys by a hash that is other in each process.
+#[derive(Clone, Debug, Default)]
+pub struct KeyHash([RandomState; 2]);
+
+impl KeyHash {
+    /// What stands for `key`.
+    #[must_use]
+    pub fn shorten(&self, key: &str) -> ShortKey {
+        let [high, low] = self.0.each_ref().map(|state| ShortKey::from(state.hash_one(key)));
+        high << 64 | low
+    }
+}
+
 /// One limit over many keys.
 #[derive(Debug)]
 pub struct RateLimit {
     quota: Quota,
     began: Instant,
+    keys: KeyHash,
     /// When a key's bucket would be empty again, in milliseconds since the limit began.
-    empty_at: Cache<Box<str>, i64>,
+    empty_at: Cache<ShortKey, i64>,
     /// Held while a key's time is read and written, so that no request is counted with another.
     counting: Mutex<()>,
 }
@@ -49,7 +67,8 @@ impl RateLimit {
     #[must_use]
     pub fn new(quota: Quota) -> Self {
         let empty_at = Cache::new(KEYS);
-        Self { quota, began: Instant::now(), empty_at, counting: Mutex::default() }
+        let (began, keys) = (Instant::now(), KeyHash::default());
+        Self { quota, began, keys, empty_at, counting: Mutex::default() }
     }
 
     /// The quota.
@@ -60,21 +79,22 @@ impl RateLimit {
 
     /// Takes one request of `key` out of its quota.
     pub fn take(&self, key: &str, now: Instant) -> Standing {
-        let now = self.millis(now);
+        let (key, now) = (self.keys.shorten(key), self.millis(now));
         let _counting = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
-        let empty_at = self.empty_at.get(key).unwrap_or(0).max(now) + self.interval();
+        let empty_at = self.empty_at.get(&key).unwrap_or(0).max(now) + self.interval();
         if empty_at - now > self.period() {
             return self.standing(empty_at - self.interval(), now, false);
         }
-        self.empty_at.insert(key.into(), empty_at);
+        self.empty_at.insert(key, empty_at);
         self.standing(empty_at, now, true)
     }
 
     /// Takes back that `key` made a request.
     pub fn give_back(&self, key: &str) {
+        let key = self.keys.shorten(key);
         let _counting = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(empty_at) = self.empty_at.get(key) {
-            self.empty_at.insert(key.into(), empty_at - self.interval());
+        if let Some(empty_at) = self.empty_at.get(&key) {
+            self.empty_at.insert(key, empty_at - self.interval());
         }
     }
 

@@ -54,8 +54,10 @@ pub(super) fn parse_targets(text: &str) -> Result<Vec<String>, String> {
 
 /// IP addresses between commas.
 pub(super) fn parse_addresses(text: &str) -> Result<Vec<IpAddr>, String> {
-    let parse =
-        |part: String| part.parse().map_err(|_| format!("expected IP addresses, found `{part}`"));
+    let parse = |part: String| match part.parse::<IpAddr>() {
+        Ok(address) => Ok(address.to_canonical()),
+        Err(_) => Err(format!("expected IP addresses, found `{part}`")),
+    };
     parse_list(text).into_iter().map(parse).collect()
 }
 

@@ -87,10 +87,11 @@ pub(super) async fn get_order(
 
 /// The order, if the caller may see it; what they may not see does not exist.
 pub(super) async fn find(orders: &Orders, caller: &Caller, id: OrderId) -> Result<Order> {
-    let order = orders.store().get(id).await?;
-    order
-        .filter(|order| caller.is_admin() || order.user == caller.user)
-        .ok_or_else(|| Error::not_found("order"))
+    match orders.store().get(id).await? {
+        Some(order) if caller.is_admin() || order.user == caller.user => Ok(order),
+        Some(_) => Err(Error::hidden("order")),
+        None => Err(Error::not_found("order")),
+    }
 }
 
 /// What happened to an order, when, and by whom.

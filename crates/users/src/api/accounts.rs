@@ -7,7 +7,7 @@ use axum::{
 };
 use holdfast_types::{Code, Error, Given, Result, UserId};
 use holdfast_web::{
-    ClientAddress, Input, NoQuery, Problem, Reply,
+    Input, NoQuery, Origin, Problem, Reply,
     auth::{Caller, LapsedCaller},
     conditional::in_order,
     created, from_json, given, json_reply, not_modified, parse, parse_value, replayed, with_etag,
@@ -26,11 +26,11 @@ use crate::{
     responses((status = 201, body = UserView)))]
 pub(super) async fn register_user(
     State(users): State<Users>,
-    ClientAddress(client): ClientAddress,
+    origin: Origin,
     mut input: Input,
 ) -> Reply {
     let registration = parse::<RegisterBody>(&input.body().await?)?.check()?;
-    users.admit_registration(client)?;
+    users.admit_registration(&origin)?;
     let content = serde_json::to_vec(&(
         registration.username.as_str(),
         &registration.email,
@@ -39,7 +39,7 @@ pub(super) async fn register_user(
     let principal = registration.username.folded();
     let operation =
         input.operation(users.secret(), &principal, &content.map_err(Error::internal)?)?;
-    let (user, repeat) = users.register(registration, &operation).await?;
+    let (user, repeat) = users.register(registration, &operation, &origin).await?;
     let location = format!("/api/users/{}", user.id);
     let response = created(&location, &user.etag(), &UserView::from(&user))?;
     Ok(replayed(response, repeat))
@@ -84,7 +84,7 @@ pub(super) async fn update_me(
     mut input: Input,
 ) -> Reply {
     let read = |value| from_json::<ProfileBody>(value)?.check();
-    update(&users, caller, caller.user, &mut input, read).await
+    Ok(given(update(&users, caller, caller.user, &mut input, read).await?))
 }
 
 /// The course of every conditional change of a user: replay, 428, 412, 422, 409.
@@ -94,7 +94,7 @@ pub(super) async fn update(
     id: UserId,
     input: &mut Input,
     read: impl FnOnce(serde_json::Value) -> Result<crate::model::UserChange>,
-) -> Reply {
+) -> Reply<Given> {
     let user = find(users, id).await?;
     let body = parse_value(
         &input.body_of(64 << 10, &["application/json", "application/merge-patch+json"]).await?,
@@ -102,7 +102,7 @@ pub(super) async fn update(
     let operation =
         input.operation(users.secret(), &caller.principal(), body.to_string().as_bytes())?;
     if let Some(answer) = users.store().replay(&operation).await? {
-        return Ok(given(Given { answer, replayed: true }));
+        return Ok(Given { answer, replayed: true });
     }
     let basis = input.basis(&body);
     let outcome = match in_order(read(body), basis, &user.etag()) {
@@ -114,7 +114,7 @@ pub(super) async fn update(
     match outcome {
         Ok(answer) => {
             users.refresh_revocations().await?;
-            Ok(given(answer))
+            Ok(answer)
         }
         Err(error) => Err(with_current(users, id, error).await),
     }
@@ -138,61 +138,94 @@ async fn with_current(users: &Users, id: UserId, error: Error) -> Problem {
     request_body = PasswordBody, responses((status = 204)))]
 pub(super) async fn change_password(
     State(users): State<Users>,
+    origin: Origin,
     lapsed: LapsedCaller,
     mut input: Input,
 ) -> Reply {
     let caller = lapsed.caller;
     let body: PasswordBody = parse(&input.body().await?)?;
-    let passwords = [body.current_password.as_str(), &body.new_password];
+    let check = async || {
+        let user = find_standing(&users, &lapsed).await?;
+        let new = Password::parse(&body.new_password, &user.username);
+        Ok::<_, Error>((user, new.map_err(|why| Error::invalid("#/newPassword", why))?))
+    };
     let operation = input.operation(users.secret(), &caller.principal(), &[])?;
-    let operation = users.with_passwords(operation, &passwords).await?;
-    if let Some(answer) = users.store().replay(&operation).await? {
-        return Ok(given(Given { answer, replayed: true }));
+    if !users.is_repeat(&operation).await? {
+        check().await?;
     }
-    lapsed.standing?;
-    let user = find(&users, caller.user).await?;
-    let new = Password::parse(&body.new_password, &user.username)
-        .map_err(|why| Error::invalid("#/newPassword", why))?;
-    check_password(&users, &user, &body.current_password, "#/currentPassword").await?;
-    Ok(given(users.change_password(&user, &new, caller.session, &operation).await?))
+    let change = async {
+        let passwords = [body.current_password.as_str(), &body.new_password];
+        let operation = match users.replay(operation, &passwords, &origin).await? {
+            Ok(given) => return Ok(given),
+            Err(fresh) => fresh,
+        };
+        let (user, new) = check().await?;
+        check_password(&users, &user, (&body.current_password, "#/currentPassword"), &origin)
+            .await?;
+        users.change_password(&user, &new, caller.session, &operation, &origin).await
+    };
+    Ok(given(users.guess(caller.user, &origin, change).await?))
 }
 
-/// Delete one's account: erases the personal data; orders stay under the id.
+/// Delete one's account: erases the personal data; orders stay under the id. The last administrator stays.
 #[utoipa::path(post, path = "/api/users/me/delete", tag = "users", security(("bearer" = [])),
     request_body = DeleteBody, responses((status = 204)))]
 pub(super) async fn delete_me(
     State(users): State<Users>,
+    origin: Origin,
     lapsed: LapsedCaller,
     mut input: Input,
 ) -> Reply {
     let caller = lapsed.caller;
     let body: DeleteBody = parse(&input.body().await?)?;
     let operation = input.operation(users.secret(), &caller.principal(), &[])?;
-    let operation = users.with_passwords(operation, &[&body.password]).await?;
-    if let Some(answer) = users.store().replay(&operation).await? {
-        return Ok(given(Given { answer, replayed: true }));
+    if !users.is_repeat(&operation).await? {
+        find_standing(&users, &lapsed).await?;
     }
-    lapsed.standing?;
-    let user = find(&users, caller.user).await?;
-    check_password(&users, &user, &body.password, "#/password").await?;
-    Ok(given(users.delete(caller.user, &operation).await?))
+    let delete = async {
+        let operation = match users.replay(operation, &[&body.password], &origin).await? {
+            Ok(given) => return Ok(given),
+            Err(fresh) => fresh,
+        };
+        let user = find_standing(&users, &lapsed).await?;
+        check_password(&users, &user, (&body.password, "#/password"), &origin).await?;
+        users.delete(caller.user, &operation, &origin).await
+    };
+    Ok(given(users.guess(caller.user, &origin, delete).await?))
+}
+
+/// The caller, if the token is still good.
+async fn find_standing(users: &Users, lapsed: &LapsedCaller) -> Result<User> {
+    lapsed.standing.as_ref().map_err(Error::copy)?;
+    find(users, lapsed.caller.user).await
 }
 
 /// Set a new password with a permission that an administrator gave.
 #[utoipa::path(post, path = "/api/users/password-reset", tag = "users", request_body = ResetBody,
     responses((status = 204)))]
-pub(super) async fn reset_password(State(users): State<Users>, mut input: Input) -> Reply {
+pub(super) async fn reset_password(
+    State(users): State<Users>,
+    origin: Origin,
+    mut input: Input,
+) -> Reply {
     let body: ResetBody = parse(&input.body().await?)?;
     // Whoever has the token is the principal: a key names a request only within its principal.
     let principal = format!("{:?}", users.secret().fingerprint(body.reset_token.as_bytes()));
     let operation = input.operation(users.secret(), &principal, &[])?;
-    let operation = users.with_passwords(operation, &[&body.new_password]).await?;
-    Ok(given(users.reset_password(&body.reset_token, &body.new_password, &operation).await?))
+    let reset = users.reset_password(&body.reset_token, &body.new_password, operation, &origin);
+    Ok(given(reset.await?))
 }
 
-async fn check_password(users: &Users, user: &User, password: &str, pointer: &str) -> Result<()> {
-    match users.is_password(user, password).await? {
-        true => Ok(()),
-        false => Err(Error::invalid(pointer, "the password is wrong")),
+/// Refuses a wrong password at its pointer.
+async fn check_password(
+    users: &Users,
+    user: &User,
+    (password, pointer): (&str, &str),
+    origin: &Origin,
+) -> Result<()> {
+    if users.is_password(user, password, origin).await? {
+        return Ok(());
     }
+    origin.note("authn_password_change_fail", &user.id);
+    Err(Error::invalid(pointer, "the password is wrong"))
 }

@@ -6,9 +6,9 @@ use axum::{
 };
 use holdfast_types::{Error, Page};
 use holdfast_web::{
-    IdPath, Input, NoQuery, PageQuery, Query, Reply,
+    IdPath, Input, NoQuery, Origin, PageQuery, Query, Reply,
     auth::{Admin, Caller},
-    from_json, json_reply, list_reply, replayed,
+    from_json, given, json_reply, list_reply, replayed,
 };
 
 use super::{
@@ -42,7 +42,7 @@ pub(super) async fn get_user(
     headers: HeaderMap,
 ) -> Reply {
     if !caller.is_admin() && caller.user != id {
-        return Err(Error::not_found("user").into());
+        return Err(Error::hidden("user").into());
     }
     accounts::show(&users, id, &headers).await
 }
@@ -52,6 +52,7 @@ pub(super) async fn get_user(
     params(("id" = uuid::Uuid, Path)), responses((status = 200, body = UserView)))]
 pub(super) async fn update_user(
     State(users): State<Users>,
+    origin: Origin,
     Admin(caller): Admin,
     IdPath(id): IdPath<holdfast_types::UserKind>,
     mut input: Input,
@@ -60,7 +61,9 @@ pub(super) async fn update_user(
         let body: AccessBody = from_json(value)?;
         Ok(UserChange::Access { role: body.role, disabled: body.disabled })
     };
-    accounts::update(&users, caller, id, &mut input, read).await
+    let changed = accounts::update(&users, caller, id, &mut input, read).await?;
+    origin.note("authz_change", &format_args!("user {id} by {}", caller.user));
+    Ok(given(changed))
 }
 
 /// Permit a user to set a new password once, within an hour.
@@ -68,6 +71,7 @@ pub(super) async fn update_user(
     params(("id" = uuid::Uuid, Path)), responses((status = 200, body = ResetView)))]
 pub(super) async fn permit_password_reset(
     State(users): State<Users>,
+    origin: Origin,
     Admin(caller): Admin,
     IdPath(id): IdPath<holdfast_types::UserKind>,
     input: Input,
@@ -75,5 +79,6 @@ pub(super) async fn permit_password_reset(
     let user = accounts::find(&users, id).await?;
     let operation = input.operation(users.secret(), &caller.principal(), &[])?;
     let (reset_token, expires_at, repeat) = users.grant_reset(user.id, &operation).await?;
+    origin.note("authn_password_reset", &format_args!("user {id} by {}", caller.user));
     Ok(replayed(json_reply(200, &ResetView { reset_token, expires_at })?, repeat))
 }

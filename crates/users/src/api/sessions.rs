@@ -1,22 +1,19 @@
 //! Signing in, staying signed in, signing out; the public keys.
 
 use axum::{extract::State, response::Response};
-use holdfast_web::{ClientAddress, Input, NoQuery, Reply, json_reply, no_content, parse};
+use holdfast_web::{Input, NoQuery, Origin, Reply, json_reply, no_content, parse};
 use serde_json::json;
 
 use super::wire::{LoginBody, RefreshBody, SessionView};
 use crate::Users;
 
-/// Sign in. A wrong user and a wrong password cannot be told apart.
+/// Sign in. A wrong user and a wrong password cannot be told apart. After too many failures on a username from
+/// everywhere, the refusal (429) asks for a proof of work, unless a device shows the `deviceToken` of an earlier login.
 #[utoipa::path(post, path = "/api/users/login", tag = "users", request_body = LoginBody,
     responses((status = 200, body = SessionView)))]
-pub(super) async fn log_in(
-    State(users): State<Users>,
-    ClientAddress(client): ClientAddress,
-    mut input: Input,
-) -> Reply {
+pub(super) async fn log_in(State(users): State<Users>, origin: Origin, mut input: Input) -> Reply {
     let body: LoginBody = parse(&input.body().await?)?;
-    let session = users.log_in(&body.username, &body.password, client).await?;
+    let session = users.log_in(&body.login(), &origin).await?;
     json_reply(200, &SessionView::from(session))
 }
 
@@ -24,9 +21,13 @@ pub(super) async fn log_in(
 /// theft, and the whole family is revoked.
 #[utoipa::path(post, path = "/api/users/refresh", tag = "users", request_body = RefreshBody,
     responses((status = 200, body = SessionView)))]
-pub(super) async fn refresh_session(State(users): State<Users>, mut input: Input) -> Reply {
+pub(super) async fn refresh_session(
+    State(users): State<Users>,
+    origin: Origin,
+    mut input: Input,
+) -> Reply {
     let body: RefreshBody = parse(&input.body().await?)?;
-    let session = users.refresh(&body.refresh_token).await?;
+    let session = users.refresh(&body.refresh_token, &origin).await?;
     json_reply(200, &SessionView::from(session))
 }
 

@@ -7,8 +7,9 @@ use utoipa::ToSchema;
 
 use crate::{
     model::{Password, User, UserChange, Username},
-    service::{Registration, SignedIn},
+    service::{Login, Registration, SignedIn},
     tokens::ACCESS_SECONDS,
+    work::Work,
 };
 
 /// A user.
@@ -94,9 +95,25 @@ fn check_profile(validation: &mut Validation, email: Option<&str>, name: Option<
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct LoginBody {
     #[schema(example = "ada")]
-    pub(super) username: String,
+    username: String,
     #[schema(example = "correct horse battery")]
-    pub(super) password: String,
+    password: String,
+    /// What an earlier login on this device gave: attempts with it are not held up by what strangers try.
+    #[schema(max_length = 64)]
+    device_token: Option<String>,
+    /// The answer to the challenge that a refusal gave as `proofOfWork`.
+    proof_of_work: Option<Work>,
+}
+
+impl LoginBody {
+    pub(super) fn login(&self) -> Login<'_> {
+        Login {
+            username: &self.username,
+            password: &self.password,
+            device_token: self.device_token.as_deref(),
+            work: self.proof_of_work.as_ref(),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -116,6 +133,9 @@ pub(crate) struct SessionView {
     #[schema(example = 900)]
     expires_in: i64,
     refresh_token: String,
+    /// After a login: keep it on the device, and send it with the next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_token: Option<String>,
     user: UserView,
 }
 
@@ -127,6 +147,7 @@ impl From<SignedIn> for SessionView {
             token_type: "Bearer",
             expires_in: ACCESS_SECONDS,
             refresh_token: session.refresh_token,
+            device_token: session.device_token,
         }
     }
 }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use holdfast_types::{Error, Given, Operation, Result, Role, SessionId, Timestamp, UserId};
+use holdfast_types::{Code, Error, Given, Operation, Result, Role, SessionId, Timestamp, UserId};
+use holdfast_web::Origin;
 
-use super::Users;
+use super::{Guess, Users, sessions::PASSWORD_CHARACTERS};
 use crate::{
     model::{NewUser, Password, User, Username},
-    store::{PasswordChange, ResetGrant},
+    store::{PasswordChange, ResetGrant, unknown_reset, username_taken},
 };
 
 /// How long a permission to reset a password lives.
@@ -30,14 +31,19 @@ impl Users {
         &self,
         registration: Registration,
         operation: &Operation,
+        origin: &Origin,
     ) -> Result<(User, bool)> {
-        let id = UserId::new(operation.id);
+        let (id, source) = (UserId::new(operation.id), origin.source());
         if let Some(earlier) = self.store().get(id).await? {
-            return self.repeat(registration, earlier, operation).await;
+            return self.repeat(registration, earlier, operation, &source).await;
         }
+        if self.store().find(&registration.username.folded()).await?.is_some() {
+            return Err(username_taken());
+        }
+        self.refuse_look_alike(&registration.username).await?;
         let new = NewUser {
             id,
-            password_hash: self.0.passwords.hash(registration.password.reveal()).await?,
+            password_hash: self.0.passwords.hash(&source, registration.password.reveal()).await?,
             username: registration.username.clone(),
             role: Role::Customer,
             email: registration.email.clone(),
@@ -46,7 +52,20 @@ impl Users {
             created_at: self.now(),
         };
         let (user, existed) = self.store().create(&new).await?;
-        if existed { self.repeat(registration, user, operation).await } else { Ok((user, false)) }
+        if existed {
+            return self.repeat(registration, user, operation, &source).await;
+        }
+        origin.note("user_created", &user.id);
+        Ok((user, false))
+    }
+
+    /// Refuses a name that looks like one of the staff's (Unicode Technical Standard #39, confusable detection).
+    async fn refuse_look_alike(&self, username: &Username) -> Result<()> {
+        let staff = self.store().staff().await?;
+        match staff.iter().any(|name| username.looks_like(name)) {
+            true => Err(username_taken()),
+            false => Ok(()),
+        }
     }
 
     /// Fingerprints leave passwords out, so the password itself is compared, as long as it is still the first one.
@@ -56,13 +75,14 @@ impl Users {
         registration: Registration,
         earlier: User,
         operation: &Operation,
+        source: &str,
     ) -> Result<(User, bool)> {
         let same = earlier.fingerprint == operation.fingerprint
             && (earlier.password_changed
                 || self
                     .0
                     .passwords
-                    .verify(registration.password.reveal(), Some(&earlier.password_hash))
+                    .verify(source, registration.password.reveal(), Some(&earlier.password_hash))
                     .await?);
         if !same {
             return Err(holdfast_types::reused());
@@ -80,25 +100,66 @@ impl Users {
         Ok((User::new(&first), true))
     }
 
-    /// Whether `password` is the user's.
-    pub(crate) async fn is_password(&self, user: &User, password: &str) -> Result<bool> {
-        self.0.passwords.verify(password, Some(&user.password_hash)).await
+    /// Runs what rests on a password of `user` that somebody tries, within the limits on guessing.
+    pub(crate) async fn guess<T>(
+        &self,
+        user: UserId,
+        origin: &Origin,
+        effect: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let (username, source) = (user.to_string(), origin.source());
+        let guess = Guess {
+            username: &username,
+            password: "",
+            source: &source,
+            device_token: None,
+            work: None,
+        };
+        self.0.guesses.admit(&guess, self.now())?.judged(effect.await)
     }
 
-    /// Puts `passwords` into the fingerprint of `operation`: a repeat with others is another request. What goes in is a
-    /// hash that is as slow to try out as the stored one; a quick keyed hash would fall with the secret beside it.
-    /// Without a key nobody can repeat it with others, so nothing goes in.
-    pub(crate) async fn with_passwords(
+    /// Whether `password` is the user's.
+    pub(crate) async fn is_password(
+        &self,
+        user: &User,
+        password: &str,
+        origin: &Origin,
+    ) -> Result<bool> {
+        if password.chars().count() > PASSWORD_CHARACTERS {
+            return Ok(false);
+        }
+        self.0.passwords.verify(&origin.source(), password, Some(&user.password_hash)).await
+    }
+
+    /// Whether an operation of that id was answered before, whatever its content: cheap, for before a fingerprint that
+    /// is not.
+    pub(crate) async fn is_repeat(&self, operation: &Operation) -> Result<bool> {
+        match self.store().replay(operation).await {
+            Ok(answer) => Ok(answer.is_some()),
+            Err(error) if error.code() == Code::IdempotencyKeyReused => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The answer that the operation was given before, and else the operation, with `passwords` in its fingerprint: a
+    /// repeat with others is another request. What goes in is a hash that is as slow to try out as the stored one; a quick
+    /// keyed hash would fall with the secret beside it. Without a key nobody can repeat it with others, so nothing goes in.
+    pub(crate) async fn replay(
         &self,
         operation: Operation,
         passwords: &[&str],
-    ) -> Result<Operation> {
-        if !operation.has_key() {
-            return Ok(operation);
-        }
-        let text = serde_json::to_string(passwords).map_err(Error::internal)?;
-        let hash = self.0.passwords.hash_under(*operation.id.as_bytes(), &text).await?;
-        Ok(Operation { fingerprint: self.secret().fingerprint(hash.as_bytes()), ..operation })
+        origin: &Origin,
+    ) -> Result<Result<Given, Operation>> {
+        let operation = if operation.has_key() {
+            let (source, salt) = (origin.source(), *operation.id.as_bytes());
+            let text = serde_json::to_string(passwords).map_err(Error::internal)?;
+            let hash = self.0.passwords.hash_under(&source, salt, &text).await?;
+            Operation { fingerprint: self.secret().fingerprint(hash.as_bytes()), ..operation }
+        } else {
+            operation
+        };
+        let answer = self.store().replay(&operation).await?;
+        Ok(answer.map(|answer| Given { answer, replayed: true }).ok_or(operation))
     }
 
     /// Sets a new password and ends all sessions but `keep`.
@@ -108,8 +169,9 @@ impl Users {
         new: &Password,
         keep: SessionId,
         operation: &Operation,
+        origin: &Origin,
     ) -> Result<Given> {
-        let to = self.0.passwords.hash(new.reveal()).await?;
+        let to = self.0.passwords.hash(&origin.source(), new.reveal()).await?;
         let change = PasswordChange {
             user: user.id,
             from: user.password_hash.clone(),
@@ -117,13 +179,20 @@ impl Users {
             keep: Some(keep),
         };
         let given = self.store().change_password(&change, operation, self.now()).await?;
+        origin.note("authn_password_change", &user.id);
         self.refresh_revocations().await?;
         Ok(given)
     }
 
     /// Erases an account.
-    pub(crate) async fn delete(&self, user: UserId, operation: &Operation) -> Result<Given> {
+    pub(crate) async fn delete(
+        &self,
+        user: UserId,
+        operation: &Operation,
+        origin: &Origin,
+    ) -> Result<Given> {
         let given = self.store().delete(user, operation, self.now()).await?;
+        origin.note("user_deleted", &user);
         self.refresh_revocations().await?;
         Ok(given)
     }
@@ -149,20 +218,40 @@ impl Users {
         &self,
         token: &str,
         new_password: &str,
-        operation: &Operation,
+        operation: Operation,
+        origin: &Origin,
     ) -> Result<Given> {
-        if let Some(answer) = self.store().replay(operation).await? {
-            return Ok(Given { answer, replayed: true });
+        let attempt = self.0.guesses.admit_nameless(&origin.source())?;
+        attempt.judged(self.use_reset(token, new_password, operation, origin).await)
+    }
+
+    /// Whoever has no permission is refused before anything costs more than a lookup.
+    async fn use_reset(
+        &self,
+        token: &str,
+        new_password: &str,
+        operation: Operation,
+        origin: &Origin,
+    ) -> Result<Given> {
+        let token_hash =
+            BASE64_URL_SAFE_NO_PAD.decode(token).ok().map(|token| self.reset_hash(&token));
+        let token_hash = token_hash.ok_or_else(unknown_reset)?;
+        let user = self.store().find_reset(&token_hash, self.now()).await?;
+        if user.is_none() && !self.is_repeat(&operation).await? {
+            origin.note("authn_password_change_fail", &"an unknown reset token");
+            return Err(unknown_reset());
         }
-        let unknown =
-            || Error::invalid("#/resetToken", "the token was used, has expired or never was one");
-        let token = BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| unknown())?;
-        let token_hash = self.reset_hash(&token);
-        let user = self.store().find_reset(&token_hash, self.now()).await?.ok_or_else(unknown)?;
-        let password = Password::parse(new_password, &user.username)
+        let username = user.as_ref().map_or("", |user| user.username.as_str());
+        let password = Password::parse(new_password, username)
             .map_err(|why| Error::invalid("#/newPassword", why))?;
-        let hash = self.0.passwords.hash(password.reveal()).await?;
-        let given = self.store().reset_password(&token_hash, &hash, operation, self.now()).await?;
+        let operation = match self.replay(operation, &[new_password], origin).await? {
+            Ok(given) => return Ok(given),
+            Err(fresh) => fresh,
+        };
+        let user = user.ok_or_else(unknown_reset)?;
+        let hash = self.0.passwords.hash(&origin.source(), password.reveal()).await?;
+        let given = self.store().reset_password(&token_hash, &hash, &operation, self.now()).await?;
+        origin.note("authn_password_change", &user.id);
         self.refresh_revocations().await?;
         Ok(given)
     }

@@ -1,20 +1,19 @@
 //! Signing in, staying signed in, signing out.
 
-use std::{net::IpAddr, time::Duration};
-
 use holdfast_types::{Code, Error, Result, SessionId, fold};
-use holdfast_web::rate::RateLimit;
+use holdfast_web::Origin;
 use tokio::time::Instant;
 
-use super::Users;
+use super::{Guess, Users, guesses::too_many};
 use crate::{
     model::User,
     store::Exchanged,
     tokens::{RefreshToken, SESSION_TIME},
+    work::Work,
 };
 
 /// Longer passwords cannot be set, so they are not worth hashing.
-const PASSWORD_CHARACTERS: usize = 256;
+pub(super) const PASSWORD_CHARACTERS: usize = 256;
 
 /// A session, begun or renewed.
 #[derive(Debug)]
@@ -22,46 +21,52 @@ pub(crate) struct SignedIn {
     pub(crate) user: User,
     pub(crate) access_token: String,
     pub(crate) refresh_token: String,
+    /// After a login.
+    pub(crate) device_token: Option<String>,
+}
+
+/// What somebody signs in with.
+#[derive(Debug)]
+pub(crate) struct Login<'a> {
+    pub(crate) username: &'a str,
+    pub(crate) password: &'a str,
+    pub(crate) device_token: Option<&'a str>,
+    pub(crate) work: Option<&'a Work>,
 }
 
 impl Users {
     /// Begins a session. Refuses with `invalid-credentials`, whichever of the two is wrong and in the same time,
     /// or `rate-limited` after too many failures.
-    pub(crate) async fn log_in(
-        &self,
-        username: &str,
-        password: &str,
-        client: IpAddr,
-    ) -> Result<SignedIn> {
-        let (folded, address) = (fold(username), client.to_string());
-        let limits = [
-            (&self.0.failures_by_username, folded.as_str()),
-            (&self.0.failures_by_address, address.as_str()),
-        ];
-        // Each attempt counts until it has succeeded, so that many at once do not pass together.
-        for (limit, key) in &limits {
-            count(limit.as_ref(), key)?;
-        }
-        let sane = password.chars().count() <= PASSWORD_CHARACTERS;
-        let user = self.store().find(&folded).await?.filter(|_| sane);
-        let matches = match sane {
-            true => {
-                self.0
-                    .passwords
-                    .verify(password, user.as_ref().map(|user| user.password_hash.as_str()))
-                    .await?
-            }
-            false => self.0.passwords.verify("", None).await?,
+    pub(crate) async fn log_in(&self, login: &Login<'_>, origin: &Origin) -> Result<SignedIn> {
+        let (folded, source) = (fold(login.username), origin.source());
+        let guess = Guess {
+            username: &folded,
+            password: login.password,
+            source: &source,
+            device_token: login.device_token,
+            work: login.work,
         };
-        let wrong = || Error::new(Code::InvalidCredentials, "username or password is wrong");
+        let attempt = self.0.guesses.admit(&guess, self.now())?;
+        let session = attempt.judged(self.verify_login(&guess, origin).await)?;
+        let device_token = login.device_token.map(str::to_owned);
+        let device_token = device_token.unwrap_or_else(|| self.0.guesses.device_token(&folded));
+        Ok(SignedIn { device_token: Some(device_token), ..session })
+    }
+
+    async fn verify_login(&self, guess: &Guess<'_>, origin: &Origin) -> Result<SignedIn> {
+        let sane = guess.password.chars().count() <= PASSWORD_CHARACTERS;
+        let user = self.store().find(guess.username).await?;
+        let subject =
+            user.as_ref().map_or_else(|| "unknown".to_owned(), |user| user.id.to_string());
+        let hash = user.as_ref().filter(|_| sane).map(|user| user.password_hash.as_str());
+        let password = if sane { guess.password } else { "" };
+        let matches = self.0.passwords.verify(guess.source, password, hash).await?;
+        let wrong = || {
+            origin.note("authn_login_fail", &subject);
+            Error::new(Code::InvalidCredentials, "username or password is wrong")
+        };
         let user = user.filter(|user| matches && user.is_active()).ok_or_else(wrong)?;
-        let session = self.begin_session(user).await?.ok_or_else(wrong)?;
-        for (limit, key) in limits {
-            if let Some(limit) = limit {
-                limit.give_back(key);
-            }
-        }
-        Ok(session)
+        self.begin_session(user).await?.ok_or_else(wrong)
     }
 
     /// `None` when the user's standing has changed since the password was verified.
@@ -73,12 +78,13 @@ impl Users {
             return Ok(None);
         }
         let access_token = self.0.signer.sign(&user, session, now)?;
-        Ok(Some(SignedIn { user, access_token, refresh_token: token.to_wire() }))
+        let refresh_token = token.to_wire();
+        Ok(Some(SignedIn { user, access_token, refresh_token, device_token: None }))
     }
 
     /// Exchanges a refresh token for its successor. A repeat before the successor is used gets the same one;
     /// later it is theft, and the session ends.
-    pub(crate) async fn refresh(&self, token: &str) -> Result<SignedIn> {
+    pub(crate) async fn refresh(&self, token: &str, origin: &Origin) -> Result<SignedIn> {
         let foreign = || Error::new(Code::InvalidToken, "the refresh token is not one of ours");
         let over = |why: &'static str| Error::new(Code::TokenRevoked, why);
         let token = RefreshToken::from_wire(token).ok_or_else(foreign)?;
@@ -90,12 +96,13 @@ impl Users {
                     user,
                     access_token,
                     refresh_token: token.successor(self.secret()).to_wire(),
+                    device_token: None,
                 })
             }
             Exchanged::Over => Err(over("the session is over: sign in again")),
             Exchanged::Foreign => Err(foreign()),
             Exchanged::Theft => {
-                tracing::warn!(session = %token.session, "an old refresh token came back: the session was ended");
+                origin.note("authn_token_reuse", &format_args!("session {}", token.session));
                 self.refresh_revocations().await?;
                 Err(over("the refresh token was used before: the session was ended"))
             }
@@ -112,23 +119,9 @@ impl Users {
     }
 
     /// Counts a registration against its address.
-    pub(crate) fn admit_registration(&self, client: IpAddr) -> Result<()> {
+    pub(crate) fn admit_registration(&self, origin: &Origin) -> Result<()> {
         let Some(limit) = &self.0.registrations else { return Ok(()) };
-        let standing = limit.take(&client.to_string(), Instant::now());
+        let standing = limit.take(&origin.source(), Instant::now());
         if standing.allowed { Ok(()) } else { Err(too_many("registrations", standing.wait)) }
     }
-}
-
-fn count(limit: Option<&RateLimit>, key: &str) -> Result<()> {
-    match limit.map(|limit| limit.take(key, Instant::now())) {
-        Some(standing) if !standing.allowed => Err(too_many("failed logins", standing.wait)),
-        _ => Ok(()),
-    }
-}
-
-fn too_many(what: &str, wait: Duration) -> Error {
-    let seconds = wait.as_millis().div_ceil(1000).max(1);
-    let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-    Error::new(Code::RateLimited, format!("too many {what}: wait {seconds} s"))
-        .with("retryAfter", seconds)
 }

@@ -58,6 +58,10 @@ impl UserStore for PostgresUsers {
         accounts::find(&self.db, folded).await
     }
 
+    async fn staff(&self) -> Result<Vec<String>> {
+        accounts::staff(&self.db).await
+    }
+
     async fn list(&self, request: &PageRequest) -> Result<Page<User>> {
         accounts::list(&self.db, request).await
     }

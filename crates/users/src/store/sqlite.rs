@@ -69,6 +69,10 @@ impl UserStore for SqliteUsers {
         self.db.get(|db| accounts::find(db, folded))
     }
 
+    async fn staff(&self) -> Result<Vec<String>> {
+        self.db.get(accounts::staff)
+    }
+
     async fn list(&self, request: &PageRequest) -> Result<Page<User>> {
         let request = request.clone();
         self.db.read(move |db| accounts::list(db, &request)).await

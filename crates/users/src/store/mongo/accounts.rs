@@ -2,13 +2,13 @@
 
 use holdfast_storage::mongo::{Document, Fault, Mongo, Query, Tx, doc, fields};
 use holdfast_types::{
-    Basis, Code, Cursor, Error, Page, PageRequest, Result, Timestamp, UserId, Version, fold,
+    Basis, Cursor, Error, Page, PageRequest, Result, Timestamp, UserId, Version, fold,
 };
 
 use super::sessions;
 use crate::{
     model::{NewUser, User, UserChange},
-    store::{DELETED_PAGE, last_in_charge},
+    store::{DELETED_PAGE, STAFF_NAMES, last_in_charge, username_taken},
 };
 
 pub(super) const USERS: &str = "users";
@@ -19,7 +19,7 @@ pub(super) async fn create(tx: &Tx, new: &NewUser) -> Result<(User, bool), Fault
         return Ok((user, true));
     }
     if tx.get(NAMES, new.username.folded()).await?.is_some() {
-        return Err(Error::new(Code::UsernameTaken, "the username is taken").into());
+        return Err(username_taken().into());
     }
     let id = fields::uuid(new.id.uuid());
     let name = doc! {"_id": new.username.folded(), "user": id.clone()};
@@ -84,6 +84,17 @@ pub(super) async fn find(tx: &Tx, id: UserId) -> Result<Option<User>, Fault> {
 pub(super) async fn by_name(db: &Mongo, folded: &str) -> Result<Option<User>> {
     let Some(name) = db.get(NAMES, folded).await? else { return Ok(None) };
     get(db, fields::id(&name, "user")?).await
+}
+
+pub(super) async fn staff(db: &Mongo) -> Result<Vec<String>> {
+    let query = Query {
+        filter: doc! {"role": {"$in": ["seller", "admin"]}, "deleted": false},
+        sort: Some(doc! {"role": 1, "_id": 1}),
+        limit: Some(STAFF_NAMES),
+        projection: Some(doc! {"username": 1}),
+    };
+    let name = |found: &Document| Ok(fields::text(found, "username")?.to_owned());
+    db.find(USERS, &query).await?.iter().map(name).collect()
 }
 
 pub(super) async fn list(db: &Mongo, request: &PageRequest) -> Result<Page<User>> {

@@ -2,14 +2,13 @@
 
 use holdfast_storage::postgres::{Fault, Postgres, Row, Tx, bytes};
 use holdfast_types::{
-    Basis, Code, Cursor, Error, Fingerprint, Page, PageRequest, Result, Timestamp, UserId, Version,
-    fold,
+    Basis, Cursor, Error, Fingerprint, Page, PageRequest, Result, Timestamp, UserId, Version, fold,
 };
 
 use super::sessions;
 use crate::{
     model::{NewUser, User, UserChange},
-    store::{DELETED_PAGE, last_in_charge},
+    store::{DELETED_PAGE, STAFF_NAMES, last_in_charge, username_taken},
 };
 
 const SELECT: &str = "SELECT id, username, password_hash, password_changed, role, email, name, disabled, deleted, version, \
@@ -23,7 +22,7 @@ pub(super) async fn create(tx: &Tx, new: &NewUser) -> Result<(User, bool), Fault
         "INSERT INTO usernames (folded, user_id) VALUES ($1, $2) ON CONFLICT (folded) DO NOTHING";
     if tx.execute(sql, &[&new.username.folded(), &new.id.uuid()]).await? == 0 {
         // Whoever has it may be the same request, which came twice.
-        let taken = Error::new(Code::UsernameTaken, "the username is taken");
+        let taken = username_taken();
         return lock(tx, new.id).await?.map(|user| (user, true)).ok_or(Fault::Refused(taken));
     }
     let inserted = tx
@@ -77,6 +76,12 @@ pub(super) async fn find(db: &Postgres, folded: &str) -> Result<Option<User>> {
     let sql = format!("{SELECT} WHERE id = (SELECT user_id FROM usernames WHERE folded = $1)");
     let row = db.query_opt(&sql, &[&folded]).await?;
     Ok(row.map(|row| user(&row)).transpose()?)
+}
+
+pub(super) async fn staff(db: &Postgres) -> Result<Vec<String>> {
+    let sql =
+        "SELECT username FROM users WHERE role <> 'customer' AND NOT deleted ORDER BY id LIMIT $1";
+    Ok(db.query(sql, &[&STAFF_NAMES]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 pub(super) async fn list(db: &Postgres, request: &PageRequest) -> Result<Page<User>> {

@@ -2,14 +2,14 @@
 
 use holdfast_storage::sqlite::Fault;
 use holdfast_types::{
-    Basis, Code, Cursor, Error, Fingerprint, Page, PageRequest, Result, Timestamp, UserId, Version,
+    Basis, Cursor, Error, Fingerprint, Page, PageRequest, Result, Timestamp, UserId, Version,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::sessions;
 use crate::{
     model::{NewUser, User, UserChange},
-    store::{DELETED_PAGE, last_in_charge},
+    store::{DELETED_PAGE, STAFF_NAMES, last_in_charge, username_taken},
 };
 
 const COLUMNS: &str = "id, username, password_hash, password_changed, role, email, name, disabled, deleted, \
@@ -39,9 +39,7 @@ pub(super) fn create(db: &Connection, new: &NewUser) -> Result<(User, bool), Fau
         .map_err(Fault::from);
     match inserted {
         Ok(_) => Ok((User::new(new), false)),
-        Err(fault) if fault.is_taken("users.username_folded") => {
-            Err(Error::new(Code::UsernameTaken, "the username is taken").into())
-        }
+        Err(fault) if fault.is_taken("users.username_folded") => Err(username_taken().into()),
         Err(fault) => Err(fault),
     }
 }
@@ -55,6 +53,13 @@ pub(super) fn find(db: &Connection, folded: &str) -> Result<Option<User>, Fault>
     let mut query =
         db.prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE username_folded = ?1"))?;
     Ok(query.query_row([folded], user).optional()?)
+}
+
+pub(super) fn staff(db: &Connection) -> Result<Vec<String>, Fault> {
+    let mut query = db.prepare_cached(
+        "SELECT username FROM users WHERE role <> 'customer' AND NOT deleted ORDER BY id LIMIT ?1",
+    )?;
+    Ok(query.query_map([STAFF_NAMES], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn list(db: &Connection, request: &PageRequest) -> Result<Page<User>, Fault> {
