@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fs::File,
     net::{SocketAddr, TcpListener},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::Arc,
     time::Duration,
@@ -52,7 +53,7 @@ pub async fn supervise(plan: Plan, tell: impl FnOnce(SocketAddr)) -> Result<()> 
     // Those that were taken over know the others by their arguments.
     let is_other_plan = !adopted.is_empty() && !planned.eq(known);
     let ledger = Ledger::new(plan.state.clone(), first_state(&plan, address, &before));
-    let ledger = Arc::new(ledger.map_err(Error::internal)?);
+    let ledger = Arc::new(ledger.map_err(|error| Error::io(plan.state.display(), error))?);
     let plan = Arc::new(plan);
     let mut keepers = Vec::new();
     for slot in plan.slots.clone() {
@@ -77,7 +78,7 @@ pub async fn supervise(plan: Plan, tell: impl FnOnce(SocketAddr)) -> Result<()> 
     // What clients meet goes first, so that what is in flight finds the services still there.
     end(&orders, &gateways).await;
     end(&orders, &services).await;
-    ledger.remove().map_err(Error::internal)
+    ledger.remove().map_err(|error| Error::io(plan.state.display(), error))
 }
 
 /// Obeys signals until the one that says to end.
@@ -165,7 +166,10 @@ pub async fn restart(path: &Path) -> Result<State> {
 
 /// One supervisor at a time; the lock goes with the process.
 fn lock(state: &Path) -> Result<File> {
-    let file = File::create(state.with_extension("lock")).map_err(Error::internal)?;
+    let path = state.with_extension("lock");
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(&path).map_err(|error| Error::io(path.display(), error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(_) => Err(Error::new(

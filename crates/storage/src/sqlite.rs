@@ -1,24 +1,27 @@
 //! SQLite: one writer thread per process with group commit, readers with connections of their own.
 //!
-//! `journal_mode=WAL` and `synchronous=FULL`: a commit is on disk before anybody hears of it. No mmap: a failed
-//! read is then an error and not a signal. One machine only: WAL needs shared memory.
+//! `journal_mode=WAL`: readers and the writer do not wait for each other. One machine only: WAL needs shared memory.
 
 mod checkpoint;
+mod connection;
 mod fault;
 mod file;
 mod generation;
+mod high_water;
 mod id_index;
+mod lock;
 mod migrate;
 pub mod operations;
 mod readers;
 mod writer;
 
 use std::{
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use holdfast_types::{Error, Random, Result, Secret, Timestamp};
+use holdfast_types::{Code, Error, Random, Result, Secret, Timestamp};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::{Dated, FORGET_ROWS};
@@ -37,8 +40,9 @@ pub struct Sqlite(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     path: PathBuf,
-    writer: Writer,
+    // Before the writer, which moves all of the log at the end: nobody should be reading it then.
     readers: Readers,
+    writer: Writer,
     generations: Generations,
     ids: IdIndexes,
 }
@@ -46,15 +50,17 @@ struct Inner {
 impl Sqlite {
     /// Opens the file, creating it where there is none. Refuses damaged files and those of other programs.
     pub fn open(path: &Path) -> Result<Self> {
+        high_water::inspect(path)?;
         file::inspect(path)?;
         file::make(path)?;
         let ids = IdIndexes::default();
-        let writer = Writer::open(path, ids.clone())?;
-        let readers = Readers::open(path)?;
+        let explain = |error| file::explain(path, error);
+        let writer = Writer::open(path, ids.clone()).map_err(explain)?;
+        let readers = Readers::open(path).map_err(explain)?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
-            writer,
             readers,
+            writer,
             generations: Generations::default(),
             ids,
         })))
@@ -159,16 +165,25 @@ impl Sqlite {
 
     /// Writes a consistent copy to `place`, which must not exist yet, while the shop goes on.
     pub async fn backup(&self, place: &Path) -> Result<()> {
-        let (source, target) = (self.path().to_owned(), place.to_string_lossy().into_owned());
+        if place.exists() {
+            let why = format!("{} exists already", place.display());
+            return Err(Error::new(Code::InvalidParameter, why));
+        }
+        // Under a name of its own until it is whole: one that was cut short is in nobody's way.
+        let unfinished = beside(place, ".unfinished");
+        let (source, target) = (self.path().to_owned(), place.to_owned());
         let copy = move || {
-            // The copy is opened with the rights of the original, so a connection for reading would not do.
-            let db = Connection::open_with_flags(source, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-            db.execute("VACUUM INTO ?1", [target])
+            let io = |error| Error::io(unfinished.display(), error);
+            match std::fs::remove_file(&unfinished) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(error)),
+                _ => {}
+            }
+            // It may be copied into a file that is there, if that is empty.
+            file::make(&unfinished)?;
+            write_copy(&source, &unfinished).map_err(Fault::from)?;
+            std::fs::rename(&unfinished, &target).map_err(io)
         };
-        // It may be copied into a file that is there, if that is empty.
-        file::make(place)?;
-        let copied = tokio::task::spawn_blocking(copy).await.map_err(Error::internal)?;
-        Ok(copied.map(|_| ()).map_err(Fault::from)?)
+        tokio::task::spawn_blocking(copy).await.map_err(Error::internal)?
     }
 
     /// Answers when the writer does: the readiness probe.
@@ -177,13 +192,16 @@ impl Sqlite {
     }
 }
 
-/// Turns the query planner stability guarantee on. Without it, binding a value can make SQLite compile a prepared
-/// statement anew, to look for a better plan: measured, that happened at every lookup and cost most of its time.
-fn keep_plans(db: &Connection) -> rusqlite::Result<()> {
-    db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
+fn write_copy(source: &Path, target: &Path) -> rusqlite::Result<()> {
+    // The copy is opened with the rights of the original, so a connection for reading would not do.
+    let db = Connection::open_with_flags(source, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    db.execute("VACUUM INTO ?1", [target.to_string_lossy()])?;
+    let copy = Connection::open(target)?;
+    copy.pragma_update(None, "synchronous", "FULL")?;
+    high_water::begin_anew(&copy)
 }
 
-/// A file that SQLite keeps beside a database file.
+/// A file beside a database file.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);

@@ -1,6 +1,6 @@
 //! One error for the whole program: a code from a closed list, a message for the client, a source for the log.
 
-use std::{borrow::Cow, error::Error as StdError, fmt};
+use std::{borrow::Cow, error::Error as StdError, fmt, io};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -101,6 +101,22 @@ impl Error {
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(Code::Internal, "something went wrong on our side; it has been logged")
             .with_source(source)
+    }
+
+    /// A file that the system did not give: `unavailable`, or `storage-full` when there is no room for it.
+    pub fn io(what: impl fmt::Display, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::no_room(what).with_source(error)
+            }
+            _ => Self::new(Code::Unavailable, what.to_string()).with_source(error),
+        }
+    }
+
+    /// There is no room on the disk.
+    pub fn no_room(what: impl fmt::Display) -> Self {
+        let why = "there is no room on its disk. Nothing is lost: free some, and start again";
+        Self::new(Code::StorageFull, format!("{what}: {why}"))
     }
 
     /// Nothing of that name, or nothing that the caller may see.

@@ -15,12 +15,6 @@ pub(crate) async fn backup(config: &Config, target: &Path) -> Result<ExitCode> {
         let why = "the services have databases of their own: back each up with its own tools, or run `check` on the copies";
         return Err(Error::new(Code::InvalidParameter, why));
     }
-    if target.exists() {
-        return Err(Error::new(
-            Code::InvalidParameter,
-            format!("{} exists already", target.display()),
-        ));
-    }
     require_existing(config)?;
     let database =
         Database::open(&Location::of(names.orders.as_deref(), &config.data_dir)?).await?;

@@ -23,6 +23,7 @@ use crate::{
     config::{Config, Part},
     serve::prepare_data_dir,
     system::Status,
+    wiring::Shop,
 };
 
 /// How long a process may take to say how it is.
@@ -56,6 +57,7 @@ pub(crate) async fn run(
     if let Some((certificate, key)) = &config.tls {
         Tls::check(certificate, key)?;
     }
+    open_databases(config).await?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let state = state_file(config);
     let before = State::read(&state).unwrap_or_default();
@@ -79,6 +81,18 @@ pub(crate) async fn run(
     })
     .await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes or changes the tables before any process is started, so that what none of them could open is said once, by the
+/// command. A server that is down may come up while they try.
+async fn open_databases(config: &Config) -> Result<()> {
+    match Shop::open(config).await {
+        Err(error) if [Code::Unavailable, Code::Timeout].contains(&error.code()) => {
+            tracing::warn!(%error, "a database is not there yet");
+            Ok(())
+        }
+        opened => opened.map(|_| ()),
+    }
 }
 
 /// Threads of each process: all together twice as many as cores. As many as cores in each, they mostly wake each other
@@ -150,8 +164,8 @@ fn own_secret(config: &Config) -> Result<String> {
     });
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(&path).map_err(Error::internal)?;
-    file.write_all(secret.as_bytes()).map_err(Error::internal)?;
+    let written = options.open(&path).and_then(|mut file| file.write_all(secret.as_bytes()));
+    written.map_err(|error| Error::io(path.display(), error))?;
     Ok(secret)
 }
 

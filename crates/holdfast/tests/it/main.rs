@@ -8,6 +8,7 @@ mod cli;
 mod cluster;
 mod conventions;
 mod crash;
+mod damage;
 mod differential;
 mod engines;
 mod errors;

@@ -118,24 +118,76 @@ async fn draining_finishes_what_is_in_flight() {
     );
 }
 
-/// A tmpfs of a few megabytes; needs the right to mount.
+/// A disk of a few megabytes; unmounted when dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// Needs the right to mount a tmpfs.
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(folder.path());
+        if mount.status().is_ok_and(|status| status.success()) {
+            return Some(Self(folder));
+        }
+        eprintln!("!!! SKIPPED: a full disk cannot be tried without the right to mount one !!!");
+        None
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Takes all the room that is left.
+    fn fill(&self) {
+        let mut ballast = std::fs::File::create(self.path("ballast")).unwrap();
+        for size in [64 << 10, 4 << 10, 1] {
+            while ballast.write_all(&vec![0; size]).is_ok() {}
+        }
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(self.path("ballast")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+/// A start that fails for want of room says so, and does not call sound data damaged.
+#[tokio::test]
+async fn a_start_on_a_full_disk_says_what_is_true() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let data = disk.path("data");
+    let settings = [("HOLDFAST_RATE_LIMITS", "off"), ("HOLDFAST_DATA_DIR", data.as_str())];
+    let mut shop = Shop::start_as(&[], &settings);
+    let teapot = shop.admin().await.product("Teapot", 100).await;
+    shop.admin().await.order(&teapot, 1).await.expect(201).unwrap();
+    let pid = shop.child.as_ref().unwrap().id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    shop.child.as_mut().unwrap().wait().unwrap();
+    disk.fill();
+    for command in [&["serve"][..], &["cluster"], &["check"]] {
+        let refused = shop.run(command);
+        assert!(refused.code == 2 && refused.err.contains("no room"), "{command:?} {refused:?}");
+        assert!(!refused.err.contains("damaged"), "{command:?} {refused:?}");
+    }
+    disk.free();
+    shop.start_again();
+    assert_eq!(shop.admin().await.stock(&teapot).await, (100, 1));
+}
+
 #[tokio::test]
 async fn a_full_disk_is_said_and_survived() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().to_str().unwrap();
-    let mounted =
-        Command::new("mount").args(["-t", "tmpfs", "-o", "size=3m", "tmpfs", path]).status();
-    if !mounted.is_ok_and(|status| status.success()) {
-        eprintln!(
-            "!!! SKIPPED: a full disk cannot be tried without the right to mount a tmpfs !!!"
-        );
-        return;
-    }
-    let data = format!("{path}/data");
+    let Some(disk) = SmallDisk::mount() else { return };
+    let data = disk.path("data");
     let shop = Shop::start_with(&[("HOLDFAST_RATE_LIMITS", "off"), ("HOLDFAST_DATA_DIR", &data)]);
     let mut admin = shop.admin().await;
     let teapot = admin.product("Teapot", 1_000_000).await;
-    let ballast = format!("{path}/ballast");
+    let ballast = disk.path("ballast");
     let body = items(&[(&teapot, 1)]);
     std::fs::write(&ballast, vec![0; 64 << 10]).unwrap();
     let mut acknowledged = 0;
@@ -169,8 +221,6 @@ async fn a_full_disk_is_said_and_survived() {
     );
     let check = shop.run(&["check"]);
     assert_eq!(check.code, 0, "{check:?}");
-    drop(shop);
-    Command::new("umount").args(["-l", path]).status().unwrap();
 }
 
 /// Whoever came to an inherited listener meanwhile is served by the process after it.

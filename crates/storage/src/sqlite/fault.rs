@@ -25,7 +25,7 @@ impl Fault {
     }
 
     /// True when the disk could not be written for sure: nothing may be acknowledged from here on.
-    pub(super) fn is_fatal(&self) -> bool {
+    fn is_fatal(&self) -> bool {
         const FSYNC: i32 = 1034;
         const DIR_FSYNC: i32 = 1290;
         matches!(self, Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _))
@@ -80,4 +80,18 @@ impl From<Fault> for Error {
             _ => Self::internal(failure),
         }
     }
+}
+
+/// What a failure is from outside, unless it is one that must not be survived.
+pub(super) fn survive(failure: impl Into<Fault>) -> Error {
+    let fault = failure.into();
+    let is_fatal = fault.is_fatal();
+    let error = fault.into();
+    if is_fatal { die(&error) } else { error }
+}
+
+/// A failed fsync leaves it unknown what is on disk: the process ends, and recovery tells at the next start.
+pub(super) fn die(error: &Error) -> ! {
+    tracing::error!(%error, "the disk cannot be trusted any more: ending");
+    std::process::abort()
 }

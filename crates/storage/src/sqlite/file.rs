@@ -8,7 +8,9 @@ use std::{
 };
 
 use holdfast_types::{Code, Error, Result};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::{Fault, connection, high_water::Count};
 
 /// `PRAGMA application_id` of our files: "Hold" in ASCII.
 pub(super) const APPLICATION_ID: i32 = 0x486f_6c64;
@@ -16,13 +18,58 @@ pub(super) const APPLICATION_ID: i32 = 0x486f_6c64;
 /// Files up to this size are checked page by page at start; larger ones would delay it too much.
 const QUICK_CHECK_BYTES: u64 = 16 << 20;
 
+/// The index of the log takes 32 KiB, and the first transaction some pages.
+const ROOM_BYTES: u64 = 128 << 10;
+
+const DAMAGED: &str = "is damaged; restore a backup";
+
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// The first bytes of a database file (<https://www.sqlite.org/fileformat.html>, "The Database Header").
+pub(super) struct Header {
+    bytes: [u8; 100],
+    /// Bytes of the file.
+    size: u64,
+}
+
+impl Header {
+    /// `None` when there is no file, or an empty one. Refuses what is not a SQLite database.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>> {
+        let mut file = match File::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(|error| Error::io(path.display(), error))?,
+        };
+        let size = file.metadata().map_err(|error| Error::io(path.display(), error))?.len();
+        if size == 0 {
+            return Ok(None);
+        }
+        let mut bytes = [0; 100];
+        if file.read_exact(&mut bytes).is_err() || &bytes[..16] != MAGIC {
+            return Err(refuse(path, "is not a SQLite database"));
+        }
+        Ok(Some(Self { bytes, size }))
+    }
+
+    /// `PRAGMA user_version`, as it is in the file alone.
+    pub(super) fn count(&self) -> Count {
+        Count(i32::from_be_bytes([self.bytes[60], self.bytes[61], self.bytes[62], self.bytes[63]]))
+    }
+
+    fn is_short(&self) -> bool {
+        let page_size = match u16::from_be_bytes([self.bytes[16], self.bytes[17]]) {
+            1 => 65_536,
+            size => u64::from(size),
+        };
+        let [.., a, b, c, d] = self.bytes[..32] else { return false };
+        self.size < page_size * u64::from(u32::from_be_bytes([a, b, c, d]))
+    }
+}
 
 /// Makes an empty file that only its owner can read: databases hold keys. Does nothing where there is one already.
 pub(super) fn make(path: &Path) -> Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            Err(refuse(path, "cannot be made").with_source(error))
+            Err(Error::io(path.display(), error))
         }
         _ => Ok(()),
     }
@@ -30,62 +77,65 @@ pub(super) fn make(path: &Path) -> Result<()> {
 
 /// Refuses what is not a whole database of this program. A missing or empty file is fine: it will be made.
 pub(super) fn inspect(path: &Path) -> Result<()> {
-    let mut header = [0_u8; 100];
-    let size = match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(refuse(path, "cannot be opened").with_source(error)),
-        Ok(mut file) => {
-            let size = file.metadata().map_err(Error::internal)?.len();
-            if size == 0 {
-                return Ok(());
-            }
-            if file.read_exact(&mut header).is_err() || &header[..16] != MAGIC {
-                return Err(refuse(path, "is not a SQLite database"));
-            }
-            size
-        }
-    };
+    let Some(header) = Header::read(path)? else { return Ok(()) };
     // With a log beside it, the file may be shorter: a checkpoint that was cut writes the header first, and SQLite
     // completes it from the log.
     let has_log = std::fs::metadata(super::beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
-    if !has_log && size < expected_size(&header) {
+    if !has_log && header.is_short() {
         return Err(refuse(
             path,
             "is shorter than its header says: it is damaged; restore a backup",
         ));
     }
-    inspect_pages(path, size)
+    inspect_pages(path, header.size).map_err(|fault| explain(path, fault))
 }
 
-fn expected_size(header: &[u8; 100]) -> u64 {
-    let page_size = match u16::from_be_bytes([header[16], header[17]]) {
-        1 => 65_536,
-        size => u64::from(size),
-    };
-    let pages = u32::from_be_bytes([header[28], header[29], header[30], header[31]]);
-    page_size * u64::from(pages)
-}
-
-fn inspect_pages(path: &Path, size: u64) -> Result<()> {
-    let damaged = |error| refuse(path, "is damaged; restore a backup").with_source(error);
-    let db =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(damaged)?;
-    let application: i32 =
-        db.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(damaged)?;
-    let tables: i64 = db
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(damaged)?;
+fn inspect_pages(path: &Path, size: u64) -> Result<(), Fault> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection::keep_log(&db, true)?;
+    let application: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if application != APPLICATION_ID && tables > 0 {
-        return Err(refuse(path, "is a database of another program"));
+        return Err(refuse(path, "is a database of another program").into());
     }
     if size <= QUICK_CHECK_BYTES {
-        let verdict: String =
-            db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(damaged)?;
+        let verdict: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if verdict != "ok" {
-            return Err(refuse(path, "is damaged; restore a backup").with_source(verdict));
+            return Err(refuse(path, DAMAGED).with_source(verdict).into());
         }
     }
     Ok(())
+}
+
+/// What keeps a database from being opened, in words that an operator can act on: only what is damaged is called so.
+pub(super) fn explain(path: &Path, fault: Fault) -> Error {
+    let failure = match fault {
+        Fault::Refused(error) => return error,
+        Fault::Sqlite(failure) => failure,
+    };
+    match failure.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            refuse(path, DAMAGED).with_source(failure)
+        }
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen)
+            if !has_room(path) =>
+        {
+            Error::no_room(path.display()).with_source(failure)
+        }
+        _ => {
+            let error = Error::from(Fault::Sqlite(failure));
+            let message = format!("{}: {}", path.display(), error.message());
+            Error::new(error.code(), message).with_source(error)
+        }
+    }
+}
+
+/// Whether SQLite can make the files that it needs beside the database.
+fn has_room(path: &Path) -> bool {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    rustix::fs::statvfs(folder.unwrap_or_else(|| Path::new("."))).is_ok_and(|disk| {
+        disk.f_bavail.saturating_mul(disk.f_frsize) >= ROOM_BYTES && disk.f_favail > 0
+    })
 }
 
 fn refuse(path: &Path, what: &str) -> Error {

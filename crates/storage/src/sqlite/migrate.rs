@@ -19,6 +19,9 @@ pub(super) fn run(db: &Connection, service: &str, steps: &[&str]) -> Result<(), 
         })
         .optional()?;
     let done = crate::migrations_done(service, found.unwrap_or(0), steps.len())?;
+    if found.is_some() && done == steps.len() {
+        return Ok(());
+    }
     for step in &steps[done..] {
         db.execute_batch(step)?;
     }

@@ -10,10 +10,10 @@ use std::{
 };
 
 use holdfast_types::{Code, Error, Result};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::Fault;
+use super::{Fault, connection};
 
 /// Connections for lookups: as many as threads that serve requests on a usual machine.
 const LOOKUP_CONNECTIONS: usize = 4;
@@ -23,8 +23,6 @@ const LIST_CONNECTIONS: usize = 4;
 const LIST_WAIT: Duration = Duration::from_secs(2);
 /// How long a list may run before it is interrupted.
 const LIST_TIME: Duration = Duration::from_secs(2);
-/// Prepared statements kept per connection; more than there are in the program.
-const STATEMENTS: usize = 128;
 
 #[derive(Debug)]
 pub(super) struct Readers {
@@ -40,8 +38,10 @@ struct Lists {
 }
 
 impl Readers {
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let open = |count| (0..count).map(|_| connect(path)).collect::<Result<Vec<_>>>();
+    pub(super) fn open(path: &Path) -> Result<Self, Fault> {
+        let open = |count| {
+            (0..count).map(|_| connection::reading(path)).collect::<rusqlite::Result<Vec<_>>>()
+        };
         let lookups = open(LOOKUP_CONNECTIONS)?.into_iter().map(Mutex::new).collect();
         let lists = Lists {
             idle: Mutex::new(open(LIST_CONNECTIONS)?),
@@ -131,25 +131,10 @@ where
     F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
 {
     let scan = move || {
-        let db = connect(&path)?;
+        let db = connection::reading(&path).map_err(Fault::from)?;
         // It ends with the connection; there is nothing to commit.
         let snapshot = db.unchecked_transaction().map_err(Fault::from)?;
         Ok(query(&snapshot)?)
     };
     tokio::task::spawn_blocking(scan).await.map_err(Error::internal)?
-}
-
-fn connect(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = || {
-        let db = Connection::open_with_flags(path, flags)?;
-        db.execute_batch(
-            "PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192;",
-        )?;
-        db.busy_timeout(Duration::from_secs(2))?;
-        super::keep_plans(&db)?;
-        db.set_prepared_statement_cache_capacity(STATEMENTS);
-        Ok::<_, rusqlite::Error>(db)
-    };
-    Ok(open().map_err(Fault::from)?)
 }

@@ -7,9 +7,9 @@
 
 use std::{
     any::Any,
-    fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
+    sync::{Arc, Mutex, PoisonError, mpsc::Receiver},
     time::Duration,
 };
 
@@ -20,8 +20,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Fault,
     checkpoint::{self, Checkpoints},
-    file::APPLICATION_ID,
+    connection,
+    fault::{die, survive},
+    high_water::{self, HighWater},
     id_index::IdIndexes,
+    lock::Lock,
 };
 
 /// Jobs that may wait. A job is a batch of orders or one other request.
@@ -32,8 +35,8 @@ const TRANSACTION_JOBS: usize = 256;
 const QUEUE_WAIT: Duration = Duration::from_secs(2);
 /// The nice value of the thread: -20 is the first, 0 what everybody else has.
 const NICE: i32 = -10;
-/// How long another process may hold the database.
-pub(super) const BUSY_TIME: Duration = Duration::from_secs(5);
+/// How long whoever ends waits for what is queued and for the log to be moved.
+const END_TIME: Duration = Duration::from_secs(10);
 
 /// Tells the caller how its job ended, once the transaction has.
 type Finish = Box<dyn FnOnce(Option<Error>) + Send>;
@@ -47,23 +50,34 @@ enum Verdict {
     Undo(Code),
 }
 
+/// Ends with the thread, once all of the log is moved.
 #[derive(Debug)]
 pub(super) struct Writer {
-    queue: mpsc::Sender<Job>,
+    /// Always there, until it is dropped.
+    queue: Option<mpsc::Sender<Job>>,
+    /// Hears when the thread has ended.
+    ended: Mutex<Receiver<()>>,
 }
 
 impl Writer {
-    pub(super) fn open(path: &Path, ids: IdIndexes) -> Result<Self> {
-        let mut db = connect(path).map_err(Fault::from)?;
-        let lock = File::create(path.with_extension("writer-lock")).map_err(Error::internal)?;
+    pub(super) fn open(path: &Path, ids: IdIndexes) -> Result<Self, Fault> {
+        let mut db = connection::writing(path)?;
+        let lock = Lock::open(path)?;
+        let water = Arc::new(lock.hold(|| HighWater::open(path, &db))?);
+        connection::keep_log(&db, false)?;
         let (queue, jobs) = mpsc::channel(QUEUE_JOBS);
-        let checkpoints = Checkpoints::start(path, &mut db, checkpoint::PAGES)?;
-        let thread = Thread { db, lock, checkpoints, ids };
+        let checkpoints = Checkpoints::start(path, &mut db, &water, checkpoint::PAGES)?;
+        let thread = Thread { db, lock, checkpoints, ids, water };
+        let (end, ended) = std::sync::mpsc::sync_channel(1);
         std::thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || thread.run(jobs))
+            .spawn(move || {
+                thread.run(jobs);
+                // Nobody waits any more when that took too long.
+                let _ = end.try_send(());
+            })
             .map_err(Error::internal)?;
-        Ok(Self { queue })
+        Ok(Self { queue: Some(queue), ended: Mutex::new(ended) })
     }
 
     pub(super) async fn write<T, F>(&self, job: F) -> Result<T>
@@ -82,9 +96,26 @@ impl Writer {
             });
             (verdict, finish)
         });
-        self.queue.send_timeout(job, QUEUE_WAIT).await.map_err(|_| overloaded())?;
-        receiver.await.map_err(|_| Error::new(Code::Unavailable, "the writer is gone"))?
+        let queue = self.queue.as_ref().ok_or_else(gone)?;
+        queue.send_timeout(job, QUEUE_WAIT).await.map_err(|_| overloaded())?;
+        receiver.await.map_err(|_| gone())?
     }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(END_TIME).is_err() {
+            tracing::warn!(
+                "the database is still busy: what is in its log is moved at the next start"
+            );
+        }
+    }
+}
+
+fn gone() -> Error {
+    Error::new(Code::Unavailable, "the writer is gone")
 }
 
 fn overloaded() -> Error {
@@ -115,9 +146,10 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 
 struct Thread {
     db: Connection,
-    lock: File,
+    lock: Lock,
     checkpoints: Checkpoints,
     ids: IdIndexes,
+    water: Arc<HighWater>,
 }
 
 impl Thread {
@@ -132,10 +164,23 @@ impl Thread {
 
     /// Runs the batch in one transaction and tells every caller how it ended.
     fn transact(&self, batch: &mut Vec<Job>) {
-        // Several processes queue here, in order; SQLite's own busy handler lets latecomers overtake.
-        let begun = self.lock.lock().map_err(Error::internal).and_then(|()| self.begin());
-        let mut failed = begun.err();
         let mut finishes = Vec::with_capacity(batch.len());
+        // Several processes queue here, in order; SQLite's own busy handler lets latecomers overtake.
+        let locked = self.lock.hold(|| {
+            let failed = self.transact_locked(batch, &mut finishes);
+            Ok::<_, Error>(failed)
+        });
+        let failed = locked.unwrap_or_else(Some);
+        // Without the lock, nothing has run.
+        finishes.extend(batch.drain(..).map(|job| job(None).1));
+        for finish in finishes {
+            finish(failed.as_ref().map(Error::copy));
+        }
+    }
+
+    /// Runs the batch; says why nothing of it stands.
+    fn transact_locked(&self, batch: &mut Vec<Job>, finishes: &mut Vec<Finish>) -> Option<Error> {
+        let (changes, mut failed) = (self.db.total_changes(), self.begin().err());
         for (place, job) in batch.drain(..).enumerate() {
             finishes.push(match place {
                 0 => self.run_first(job, &mut failed),
@@ -143,17 +188,12 @@ impl Thread {
             });
         }
         if failed.is_none() && !self.db.is_autocommit() {
-            failed = self.commit().err();
+            failed = self.commit(self.db.total_changes() > changes).err();
         }
         if failed.is_some() {
             self.roll_back();
         }
-        if let Err(error) = self.lock.unlock() {
-            tracing::error!(%error, "cannot unlock the writer's lock");
-        }
-        for finish in finishes {
-            finish(failed.as_ref().map(Error::copy));
-        }
+        failed
     }
 
     /// Runs the first job of a transaction: what it refuses is rolled back by beginning again.
@@ -205,9 +245,18 @@ impl Thread {
         self.ids.begin(&self.db).map_err(survive)
     }
 
-    fn commit(&self) -> Result<()> {
+    /// A transaction that `has_changes` is counted.
+    fn commit(&self, has_changes: bool) -> Result<()> {
         self.ids.merge(&self.db).map_err(survive)?;
-        self.execute("COMMIT").inspect(|()| self.ids.commit())
+        let count = || high_water::count_commit(&self.db).map_err(survive);
+        let counted = has_changes.then(count).transpose()?;
+        self.execute("COMMIT")?;
+        self.ids.commit();
+        if let Some((before, after)) = counted {
+            self.water.note(after);
+            self.checkpoints.committed(before);
+        }
+        Ok(())
     }
 
     /// SQLite may have done its part by itself.
@@ -231,20 +280,6 @@ fn go_first() {
     }
 }
 
-/// What a failure is from outside, unless it is one that must not be survived.
-pub(super) fn survive(failure: impl Into<Fault>) -> Error {
-    let fault = failure.into();
-    let is_fatal = fault.is_fatal();
-    let error = fault.into();
-    if is_fatal { die(&error) } else { error }
-}
-
-/// A failed fsync leaves it unknown what is on disk: the process ends, and recovery tells at the next start.
-fn die(error: &Error) -> ! {
-    tracing::error!(%error, "the disk cannot be trusted any more: ending");
-    std::process::abort()
-}
-
 /// What a transaction that SQLite rolled back by itself means for everybody in it.
 fn lost(verdict: Verdict) -> Error {
     match verdict {
@@ -253,18 +288,4 @@ fn lost(verdict: Verdict) -> Error {
         }
         _ => Error::new(Code::Unavailable, "the transaction was rolled back: repeat"),
     }
-}
-
-pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let db = Connection::open(path)?;
-    db.busy_timeout(BUSY_TIME)?;
-    db.pragma_update(None, "application_id", APPLICATION_ID)?;
-    db.pragma_update(None, "journal_mode", "WAL")?;
-    db.pragma_update(None, "synchronous", "FULL")?;
-    db.pragma_update(None, "mmap_size", 0)?;
-    db.pragma_update(None, "temp_store", "MEMORY")?;
-    db.pragma_update(None, "cache_size", -16_384)?;
-    super::keep_plans(&db)?;
-    db.set_prepared_statement_cache_capacity(256);
-    Ok(db)
 }

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Barrier, thread};
 use rusqlite::OpenFlags;
 
 use super::*;
-use crate::sqlite::writer;
+use crate::sqlite::connection;
 
 const SCHEMA: &str = "CREATE TABLE things (seq INTEGER PRIMARY KEY, id BLOB NOT NULL);
     CREATE TABLE things_ids (id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
@@ -23,7 +23,7 @@ impl Process {
     fn start(path: &Path) -> Self {
         let all = IdIndexes { gathered: 100, ..IdIndexes::default() };
         let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
-        let (writer, reader) = (writer::connect(path).unwrap(), reader.unwrap());
+        let (writer, reader) = (connection::writing(path).unwrap(), reader.unwrap());
         Self { writer, reader, index: all.keep("things"), all }
     }
 
@@ -75,7 +75,7 @@ fn id(number: i64) -> Id {
 fn shop() -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
-    let db = writer::connect(&path).unwrap();
+    let db = connection::writing(&path).unwrap();
     db.execute_batch(MARKS).unwrap();
     db.execute_batch(SCHEMA).unwrap();
     (folder, path)
