@@ -8,7 +8,7 @@ mod wire;
 use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
-use holdfast_web::auth::Verifier;
+use holdfast_web::{Lists, auth::Verifier};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -17,6 +17,12 @@ use crate::Orders;
 impl FromRef<Orders> for Arc<Verifier> {
     fn from_ref(orders: &Orders) -> Self {
         orders.verifier()
+    }
+}
+
+impl FromRef<Orders> for Lists {
+    fn from_ref(orders: &Orders) -> Self {
+        orders.lists()
     }
 }
 

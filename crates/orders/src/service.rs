@@ -11,7 +11,7 @@ use holdfast_storage::Database;
 use holdfast_types::{
     Clock, Given, Operation, OrderId, Random, Result, Secret, Settlement, Timestamp, UserId,
 };
-use holdfast_web::auth::Verifier;
+use holdfast_web::{Lists, auth::Verifier};
 
 use crate::{
     Catalog,
@@ -39,6 +39,7 @@ struct Inner {
     checkout: Checkout,
     secret: Secret,
     verifier: Arc<Verifier>,
+    lists: Lists,
 }
 
 /// What the workers and the sweep share with the handlers.
@@ -76,7 +77,7 @@ impl Orders {
             settings,
         });
         let checkout = Checkout::begin(&parts, database.batches_in_flight());
-        Ok(Self(Arc::new(Inner { parts, checkout, secret, verifier })))
+        Ok(Self(Arc::new(Inner { parts, checkout, secret, verifier, lists: Lists::default() })))
     }
 
     /// Places an order: takes stock for all of it or none, then records it.
@@ -126,6 +127,10 @@ impl Orders {
 
     pub(crate) fn verifier(&self) -> Arc<Verifier> {
         Arc::clone(&self.0.verifier)
+    }
+
+    pub(crate) fn lists(&self) -> Lists {
+        self.0.lists.clone()
     }
 
     pub(crate) fn secret(&self) -> &Secret {

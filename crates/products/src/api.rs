@@ -10,7 +10,7 @@ mod wire;
 use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
-use holdfast_web::auth::Verifier;
+use holdfast_web::{Lists, auth::Verifier};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -21,6 +21,12 @@ pub use internal::internal_routes;
 impl FromRef<Products> for Arc<Verifier> {
     fn from_ref(products: &Products) -> Self {
         products.verifier()
+    }
+}
+
+impl FromRef<Products> for Lists {
+    fn from_ref(products: &Products) -> Self {
+        products.lists()
     }
 }
 

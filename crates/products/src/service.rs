@@ -9,7 +9,7 @@ use holdfast_types::{
     BatchId, Clock, OrderId, ProductId, Random, Reservation, ReserveBatch, Reserved, Result,
     Secret, Settlement, Timestamp, Unconfirmed,
 };
-use holdfast_web::auth::Verifier;
+use holdfast_web::{Lists, auth::Verifier};
 
 use crate::store::{self, ProductStore};
 
@@ -26,6 +26,7 @@ struct Inner {
     verifier: Arc<Verifier>,
     clock: Clock,
     random: Random,
+    lists: Lists,
 }
 
 impl std::fmt::Debug for Products {
@@ -54,7 +55,14 @@ impl Products {
         random: Random,
     ) -> Result<Self> {
         let (store, secret) = store::open(database, &random).await?;
-        Ok(Self(Arc::new(Inner { store, secret, verifier, clock, random })))
+        Ok(Self(Arc::new(Inner {
+            store,
+            secret,
+            verifier,
+            clock,
+            random,
+            lists: Lists::default(),
+        })))
     }
 
     /// Takes stock for each command or refuses it; see `orders::Catalog`.
@@ -102,6 +110,10 @@ impl Products {
 
     pub(crate) fn verifier(&self) -> Arc<Verifier> {
         Arc::clone(&self.0.verifier)
+    }
+
+    pub(crate) fn lists(&self) -> Lists {
+        self.0.lists.clone()
     }
 
     pub(crate) fn secret(&self) -> &Secret {

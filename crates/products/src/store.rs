@@ -3,6 +3,7 @@
 mod audit;
 #[cfg(test)]
 mod guarantees;
+pub(crate) mod listing;
 mod mongo;
 pub(crate) mod portable;
 mod postgres;
@@ -20,7 +21,10 @@ use holdfast_types::{
 
 pub(crate) use audit::{Audit, Books};
 
-use self::portable::Record;
+use self::{
+    listing::{Index, Walk},
+    portable::Record,
+};
 use crate::model::{
     BatchOutcome, BatchRequest, Change, Movement, NewProduct, Product, ProductPatch,
 };
@@ -109,8 +113,20 @@ pub(crate) trait ProductStore: Send + Sync {
     /// The product with that id, archived or not. Never an older version than one that was acknowledged before.
     async fn get(&self, id: ProductId) -> Result<Option<Arc<Product>>>;
 
-    /// A page of the products that pass the filter.
-    async fn list(&self, filter: &ProductFilter, request: &PageRequest) -> Result<Page<Product>>;
+    /// Products that pass the filter, in the order of the list from where the request says, one more than it wants:
+    /// by looking at all that `index` lets through.
+    async fn list_by(
+        &self,
+        index: Index,
+        filter: &ProductFilter,
+        request: &PageRequest,
+    ) -> Result<Vec<Product>>;
+
+    /// The same in the order of the list, by looking at [`listing::ROWS`] products at most.
+    async fn walk(&self, filter: &ProductFilter, request: &PageRequest) -> Result<Walk>;
+
+    /// Whether `index` lets at most [`listing::ROWS`] products through.
+    async fn is_narrow(&self, index: Index, filter: &ProductFilter) -> Result<bool>;
 
     /// The categories of products on offer, by name, with how many there are of each.
     async fn categories(&self) -> Result<Vec<(String, i64)>>;

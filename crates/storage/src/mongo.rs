@@ -19,7 +19,10 @@ pub use fault::Fault;
 use futures_util::TryStreamExt;
 use holdfast_types::{Random, Result, Secret};
 pub use mongodb::bson::{self, Bson, Document, doc};
-use mongodb::{Client, options::FindOptions};
+use mongodb::{
+    Client,
+    options::{FindOptions, Hint},
+};
 pub use tx::Tx;
 
 use crate::retry::Patience;
@@ -52,8 +55,12 @@ pub struct Query {
     pub projection: Option<Document>,
     /// In which order.
     pub sort: Option<Document>,
+    /// How many are left out before the first.
+    pub skip: Option<u64>,
     /// How many at most.
     pub limit: Option<i64>,
+    /// The name of the index to use, where the server should not choose.
+    pub hint: Option<&'static str>,
 }
 
 impl Query {
@@ -67,7 +74,9 @@ impl Query {
         FindOptions::builder()
             .projection(self.projection.clone())
             .sort(self.sort.clone())
+            .skip(self.skip)
             .limit(self.limit)
+            .hint(self.hint.map(|name| Hint::Name(name.to_owned())))
             .build()
     }
 }

@@ -30,18 +30,22 @@ use generation::Generations;
 pub use generation::Remembered;
 pub use id_index::IdIndex;
 use id_index::IdIndexes;
-use readers::Readers;
+use readers::{Lists, Lookups};
 use writer::Writer;
 
 /// An open SQLite file. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Sqlite(Arc<Inner>);
+pub struct Sqlite {
+    // Before the rest, which ends with moving all of the log: nobody should be reading it then.
+    lists: Arc<Lists>,
+    shared: Arc<Shared>,
+}
 
 #[derive(Debug)]
-struct Inner {
+struct Shared {
     path: PathBuf,
-    // Before the writer, which moves all of the log at the end: nobody should be reading it then.
-    readers: Readers,
+    // Before the writer, for the same reason.
+    lookups: Lookups,
     writer: Writer,
     generations: Generations,
     ids: IdIndexes,
@@ -56,20 +60,22 @@ impl Sqlite {
         let ids = IdIndexes::default();
         let explain = |error| file::explain(path, error);
         let writer = Writer::open(path, ids.clone()).map_err(explain)?;
-        let readers = Readers::open(path).map_err(explain)?;
-        Ok(Self(Arc::new(Inner {
-            path: path.to_owned(),
-            readers,
-            writer,
-            generations: Generations::default(),
-            ids,
-        })))
+        let lookups = Lookups::open(path).map_err(explain)?;
+        let generations = Generations::default();
+        let shared = Shared { path: path.to_owned(), lookups, writer, generations, ids };
+        Ok(Self { lists: Arc::new(Lists::new(path)), shared: Arc::new(shared) })
+    }
+
+    /// The same file with connections of its own for lists: those of one service do not wait for those of another.
+    #[must_use]
+    pub fn with_own_lists(&self) -> Self {
+        Self { lists: Arc::new(Lists::new(self.path())), shared: Arc::clone(&self.shared) }
     }
 
     /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0.path
+        &self.shared.path
     }
 
     /// Runs `job` in a savepoint of the writer's next transaction; returns when that is on disk.
@@ -80,12 +86,12 @@ impl Sqlite {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
-        self.0.writer.write(job).await
+        self.shared.writer.write(job).await
     }
 
     /// Reads at once on the calling thread: for lookups by key that take microseconds.
     pub fn get<T>(&self, query: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T> {
-        self.0.readers.get(query)
+        self.shared.lookups.get(query)
     }
 
     /// Reads on a thread for blocking work, within a time limit: for lists and searches.
@@ -95,7 +101,7 @@ impl Sqlite {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
-        self.0.readers.read(query).await
+        readers::read(&self.lists, query).await
     }
 
     /// Reads one snapshot on a thread for blocking work for as long as it takes: for audits and exports.
@@ -145,7 +151,7 @@ impl Sqlite {
             }
         })
         .await?;
-        Ok(self.0.ids.keep(table))
+        Ok(self.shared.ids.keep(table))
     }
 
     /// Forgets rows dated before `before`, a thousand in each transaction.

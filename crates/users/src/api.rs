@@ -9,7 +9,7 @@ mod wire;
 use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
-use holdfast_web::auth::Verifier;
+use holdfast_web::{Lists, auth::Verifier};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -20,6 +20,12 @@ pub use internal::{Trusted, internal_routes};
 impl FromRef<Users> for Arc<Verifier> {
     fn from_ref(users: &Users) -> Self {
         users.verifier()
+    }
+}
+
+impl FromRef<Users> for Lists {
+    fn from_ref(users: &Users) -> Self {
+        users.lists()
     }
 }
 

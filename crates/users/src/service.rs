@@ -16,6 +16,7 @@ use std::{
 use holdfast_storage::Database;
 use holdfast_types::{Clock, Random, Result, Role, Secret, Timestamp, UserId};
 use holdfast_web::{
+    Lists,
     auth::{PublicKey, Revocations, Verifier},
     rate::{Quota, RateLimit},
 };
@@ -67,6 +68,7 @@ struct Inner {
     guesses: Guesses,
     registrations: Option<RateLimit>,
     refreshed: Refreshed,
+    lists: Lists,
 }
 
 /// How often the verifier was asked to be, and was, brought up to date.
@@ -109,6 +111,7 @@ impl Users {
             guesses: Guesses::new(settings.guesses, secret.clone(), random.clone()),
             registrations: settings.registrations_per_address.map(RateLimit::new),
             refreshed: Refreshed::default(),
+            lists: Lists::default(),
             store,
             secret,
             verifier,
@@ -218,6 +221,10 @@ impl Users {
 
     pub(crate) fn verifier(&self) -> Arc<Verifier> {
         Arc::clone(&self.0.verifier)
+    }
+
+    pub(crate) fn lists(&self) -> Lists {
+        self.0.lists.clone()
     }
 
     pub(crate) fn secret(&self) -> &Secret {

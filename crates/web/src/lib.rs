@@ -30,7 +30,7 @@ pub use fair_queue::{FairQueue, Turn};
 pub use fallback::with_fallbacks;
 pub use input::{Input, read_body};
 pub use json::{from_json, not_null, parse, parse_value, present};
-pub use list::{PageQuery, list_reply, page_request};
+pub use list::{ListTurn, Lists, PageQuery, list_reply, page_request};
 pub use origin::{Origin, source};
 pub use peer::{Call, Peer};
 pub use problem::{Problem, Reply};

@@ -1,19 +1,74 @@
-//! Pages of lists over HTTP: `limit` and `cursor` in, `nextCursor` and `Link` (RFC 8288) out.
+//! Pages of lists over HTTP: `limit` and `cursor` in, `nextCursor` and `Link` (RFC 8288) out; and whose turn it is to read
+//! one.
+
+use std::{sync::Arc, time::Duration};
 
 use axum::{
-    http::{HeaderValue, Uri, header},
+    extract::{FromRef, FromRequestParts},
+    http::{HeaderValue, Uri, header, request::Parts},
     response::Response,
 };
-use holdfast_types::{Cursor, Page, PageRequest, Result};
+use holdfast_types::{Code, Cursor, Error, Page, PageRequest, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
-use crate::{Reply, json_reply, query};
+use crate::{
+    FairQueue, Origin, Problem, Reply, Turn,
+    auth::{Caller, Verifier},
+    json_reply, query,
+};
 
 /// Items on a page when the client does not say.
 const DEFAULT_LIMIT: usize = 20;
 /// Items on a page at most.
 const LARGEST_LIMIT: usize = 100;
+
+/// Lists that a service reads at once; more wait.
+const TURNS: usize = 4;
+/// Lists that may wait.
+const PLACES: usize = 256;
+/// How long one waits before the client hears `overloaded`.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// The turns at reading lists of one service.
+#[derive(Clone, Debug)]
+pub struct Lists(FairQueue);
+
+impl Default for Lists {
+    fn default() -> Self {
+        Self(FairQueue::new(TURNS, PLACES))
+    }
+}
+
+/// Says in a handler's signature that it reads a list: one principal after the other, or one address when anonymous, so
+/// that who asks for many waits for himself.
+#[derive(Debug)]
+pub struct ListTurn(#[expect(dead_code, reason = "it ends with the answer")] Turn);
+
+impl<S> FromRequestParts<S> for ListTurn
+where
+    S: Send + Sync,
+    Arc<Verifier>: FromRef<S>,
+    Lists: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let verifier = Arc::<Verifier>::from_ref(state);
+        let source = match Caller::from_headers(&parts.headers, &verifier) {
+            Ok(Some(caller)) => caller.principal(),
+            _ => Origin::from_request_parts(parts, state).await?.source(),
+        };
+        let Lists(queue) = Lists::from_ref(state);
+        match queue.turn(&source, WAIT).await {
+            Some(turn) => Ok(Self(turn)),
+            None => {
+                let why = "too many lists are being read at once: repeat a little later";
+                Err(Error::new(Code::Overloaded, why).into())
+            }
+        }
+    }
+}
 
 /// The parameters of a list without filters.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -123,6 +123,7 @@ struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
     /// Needs the right to mount a tmpfs.
+    #[expect(clippy::print_stderr, reason = "what is skipped is said aloud")]
     fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");

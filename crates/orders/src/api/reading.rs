@@ -7,8 +7,8 @@ use axum::{
 };
 use holdfast_types::{Code, Error, OrderId, OrderKind, Page, Result, UserId};
 use holdfast_web::{
-    IdPath, NoQuery, Query, Reply, auth::Caller, invalid_parameter, json_reply, list_reply,
-    not_modified, page_request, with_etag,
+    IdPath, ListTurn, NoQuery, Query, Reply, auth::Caller, invalid_parameter, json_reply,
+    list_reply, not_modified, page_request, with_etag,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -41,6 +41,7 @@ pub(super) async fn list_orders(
     State(orders): State<Orders>,
     caller: Caller,
     Query(query): Query<ListQuery>,
+    _turn: ListTurn,
     uri: Uri,
 ) -> Reply {
     let user = whose(&caller, query.user_id.as_deref())?;
@@ -102,6 +103,7 @@ pub(super) async fn list_order_events(
     caller: Caller,
     _: NoQuery,
     IdPath(id): IdPath<OrderKind>,
+    _turn: ListTurn,
     uri: Uri,
 ) -> Reply {
     let order = find(&orders, &caller, id).await?;

@@ -25,6 +25,7 @@ pub(super) struct SqliteOrders {
 
 impl SqliteOrders {
     pub(super) async fn open(db: Sqlite, random: &Random) -> Result<(Self, Secret)> {
+        let db = db.with_own_lists();
         db.migrate("orders", MIGRATIONS).await?;
         let secret = db.secret("orders", random).await?;
         let ids = db.id_index("orders").await?;

@@ -9,8 +9,8 @@ use axum::{
 };
 use holdfast_types::{Currency, Error, Page, ProductId, ProductKind, Result, words};
 use holdfast_web::{
-    IdPath, NoQuery, Query, Reply, invalid_parameter, json_reply, list_reply, not_modified,
-    page_request, with_etag,
+    IdPath, ListTurn, NoQuery, Query, Reply, invalid_parameter, json_reply, list_reply,
+    not_modified, page_request, with_etag,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -20,7 +20,7 @@ use super::wire::ProductView;
 use crate::{
     Products,
     model::{PRICE_MAX, Product},
-    store::{ProductFilter, Sort, SortKey},
+    store::{ProductFilter, Sort, SortKey, listing},
 };
 
 /// Ids that one request may ask for.
@@ -127,17 +127,19 @@ fn parse_ids(text: &str) -> Result<Vec<ProductId>> {
     }
 }
 
-/// The catalogue: filtered, searched, sorted, in pages.
+/// The catalogue: filtered, searched, sorted, in pages. A page may be shorter than `limit`, even empty, and still have a
+/// `nextCursor`: one request looks at 2,000 products at most.
 #[utoipa::path(get, path = "/api/products", tag = "products", params(ListQuery),
     responses((status = 200, description = "A page of products")))]
 pub(super) async fn list_products(
     State(products): State<Products>,
     Query(query): Query<ListQuery>,
+    _turn: ListTurn,
     uri: Uri,
 ) -> Reply {
     let filter = query.filter()?;
     let request = page_request(query.limit, query.cursor)?;
-    let found = products.store().list(&filter, &request).await?;
+    let found = listing::list(products.store(), &filter, &request).await?;
     let items = found.items.iter().map(ProductView::from).collect();
     Ok(revalidated(list_reply(&uri, &Page { items, next: found.next })?))
 }
@@ -145,7 +147,11 @@ pub(super) async fn list_products(
 /// The categories, with how many products there are of each.
 #[utoipa::path(get, path = "/api/products/categories", tag = "products",
     responses((status = 200, description = "All categories by name")))]
-pub(super) async fn list_categories(State(products): State<Products>, _: NoQuery) -> Reply {
+pub(super) async fn list_categories(
+    State(products): State<Products>,
+    _: NoQuery,
+    _turn: ListTurn,
+) -> Reply {
     let found = products.store().categories().await?;
     let items: Vec<_> =
         found.into_iter().map(|(name, count)| json!({"name": name, "count": count})).collect();

@@ -3,7 +3,8 @@
 use axum::{extract::State, http::Uri};
 use holdfast_types::{Page, ProductKind};
 use holdfast_web::{
-    IdPath, Input, PageQuery, Query, Reply, auth::Seller, from_json, given, list_reply, parse_value,
+    IdPath, Input, ListTurn, PageQuery, Query, Reply, auth::Seller, from_json, given, list_reply,
+    parse_value,
 };
 
 use super::{
@@ -44,6 +45,7 @@ pub(super) async fn list_movements(
     Seller(caller): Seller,
     IdPath(id): IdPath<ProductKind>,
     Query(query): Query<PageQuery>,
+    _turn: ListTurn,
     uri: Uri,
 ) -> Reply {
     find(&products, id).await?.may_change(caller.user, caller.is_admin())?;

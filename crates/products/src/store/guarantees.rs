@@ -9,6 +9,7 @@ use super::*;
 use crate::model::{Details, MovementKind, Status};
 
 mod catalogue;
+mod listing;
 mod reservations;
 
 const SELLER: UserId = UserId::from_bytes([7; 16]);

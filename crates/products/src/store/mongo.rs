@@ -20,7 +20,11 @@ use holdfast_types::{
     ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp, Unconfirmed,
 };
 
-use super::{ANSWERS, Audit, ProductFilter, ProductStore, Render, RenderBatch, portable::Record};
+use super::{
+    ANSWERS, Audit, ProductFilter, ProductStore, Render, RenderBatch,
+    listing::{Index, Walk},
+    portable::Record,
+};
 use crate::model::{BatchRequest, Change, Movement, NewProduct, Product, ProductPatch};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/mongo-0001.json")];
@@ -88,8 +92,21 @@ impl ProductStore for MongoProducts {
         self.looked_up.get(id).await
     }
 
-    async fn list(&self, filter: &ProductFilter, request: &PageRequest) -> Result<Page<Product>> {
-        lists::list(&self.db, filter, request).await
+    async fn list_by(
+        &self,
+        index: Index,
+        filter: &ProductFilter,
+        request: &PageRequest,
+    ) -> Result<Vec<Product>> {
+        lists::list_by(&self.db, index, filter, request).await
+    }
+
+    async fn walk(&self, filter: &ProductFilter, request: &PageRequest) -> Result<Walk> {
+        lists::walk(&self.db, filter, request).await
+    }
+
+    async fn is_narrow(&self, index: Index, filter: &ProductFilter) -> Result<bool> {
+        lists::is_narrow(&self.db, index, filter).await
     }
 
     async fn categories(&self) -> Result<Vec<(String, i64)>> {
@@ -177,7 +194,7 @@ impl ProductStore for MongoProducts {
             filter: doc! {"at": {"$lt": before.as_millis()}},
             sort: Some(doc! {"at": 1}),
             limit: Some(SWEEP),
-            projection: None,
+            ..Query::default()
         };
         let found = self.db.find(reservations::UNCONFIRMED, &query).await?;
         found.iter().map(reservations::unconfirmed_batch).collect()

@@ -22,7 +22,11 @@ use holdfast_types::{
 };
 use uuid::Uuid;
 
-use super::{ANSWERS, Audit, ProductFilter, ProductStore, Render, RenderBatch, portable::Record};
+use super::{
+    ANSWERS, Audit, ProductFilter, ProductStore, Render, RenderBatch,
+    listing::{Index, Walk},
+    portable::Record,
+};
 use crate::model::{BatchRequest, Change, Movement, NewProduct, Product, ProductPatch};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/postgres-0001.sql")];
@@ -89,8 +93,21 @@ impl ProductStore for PostgresProducts {
         self.looked_up.get(id).await
     }
 
-    async fn list(&self, filter: &ProductFilter, request: &PageRequest) -> Result<Page<Product>> {
-        lists::list(&self.db, filter, request).await
+    async fn list_by(
+        &self,
+        index: Index,
+        filter: &ProductFilter,
+        request: &PageRequest,
+    ) -> Result<Vec<Product>> {
+        lists::list_by(&self.db, index, filter, request).await
+    }
+
+    async fn walk(&self, filter: &ProductFilter, request: &PageRequest) -> Result<Walk> {
+        lists::walk(&self.db, filter, request).await
+    }
+
+    async fn is_narrow(&self, index: Index, filter: &ProductFilter) -> Result<bool> {
+        lists::is_narrow(&self.db, index, filter).await
     }
 
     async fn categories(&self) -> Result<Vec<(String, i64)>> {

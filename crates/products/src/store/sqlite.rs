@@ -18,7 +18,11 @@ use holdfast_types::{
     ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp, Unconfirmed,
 };
 
-use super::{ANSWERS, Audit, ProductFilter, ProductStore, Render, RenderBatch, portable::Record};
+use super::{
+    ANSWERS, Audit, ProductFilter, ProductStore, Render, RenderBatch,
+    listing::{Index, Walk},
+    portable::Record,
+};
 use crate::model::{BatchRequest, Change, Movement, NewProduct, Product, ProductPatch};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite-0001.sql")];
@@ -35,6 +39,7 @@ pub(super) struct SqliteProducts {
 
 impl SqliteProducts {
     pub(super) async fn open(db: Sqlite, random: &Random) -> Result<(Self, Secret)> {
+        let db = db.with_own_lists();
         db.migrate("products", MIGRATIONS).await?;
         let secret = db.secret("products", random).await?;
         let ids = db.id_index("reservations").await?;
@@ -78,9 +83,24 @@ impl ProductStore for SqliteProducts {
         self.looked_at.get(&self.db, &id, |db| Ok(rows::get(db, id)?.map(Arc::new)))
     }
 
-    async fn list(&self, filter: &ProductFilter, request: &PageRequest) -> Result<Page<Product>> {
+    async fn list_by(
+        &self,
+        _: Index,
+        filter: &ProductFilter,
+        request: &PageRequest,
+    ) -> Result<Vec<Product>> {
         let (filter, request) = (filter.clone(), request.clone());
-        self.db.read(move |db| lists::list(db, &filter, &request)).await
+        self.db.read(move |db| lists::list_by(db, &filter, &request)).await
+    }
+
+    async fn walk(&self, filter: &ProductFilter, request: &PageRequest) -> Result<Walk> {
+        let (filter, request) = (filter.clone(), request.clone());
+        self.db.read(move |db| lists::walk(db, &filter, &request)).await
+    }
+
+    async fn is_narrow(&self, index: Index, filter: &ProductFilter) -> Result<bool> {
+        let filter = filter.clone();
+        self.db.read(move |db| lists::is_narrow(db, index, &filter)).await
     }
 
     async fn categories(&self) -> Result<Vec<(String, i64)>> {

@@ -65,7 +65,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
         key: &K,
         read: impl FnOnce(&Connection) -> Result<V, Fault>,
     ) -> Result<V> {
-        let newest = db.0.generations.newest(db.path());
+        let newest = db.shared.generations.newest(db.path());
         if let Some((generation, value)) = self.0.get(key)
             && Some(generation) == newest
         {

@@ -17,37 +17,25 @@ use super::{Fault, connection};
 
 /// Connections for lookups: as many as threads that serve requests on a usual machine.
 const LOOKUP_CONNECTIONS: usize = 4;
-/// Lists that run at once; more wait.
+/// Lists of one service that run at once; more wait.
 const LIST_CONNECTIONS: usize = 4;
 /// How long a list may wait for its turn before the client hears `overloaded`.
 const LIST_WAIT: Duration = Duration::from_secs(2);
 /// How long a list may run before it is interrupted.
 const LIST_TIME: Duration = Duration::from_secs(2);
 
+/// Connections for lookups.
 #[derive(Debug)]
-pub(super) struct Readers {
-    lookups: Vec<Mutex<Connection>>,
+pub(super) struct Lookups {
+    connections: Vec<Mutex<Connection>>,
     next: AtomicUsize,
-    lists: Arc<Lists>,
 }
 
-#[derive(Debug)]
-struct Lists {
-    idle: Mutex<Vec<Connection>>,
-    turns: Arc<Semaphore>,
-}
-
-impl Readers {
+impl Lookups {
     pub(super) fn open(path: &Path) -> Result<Self, Fault> {
-        let open = |count| {
-            (0..count).map(|_| connection::reading(path)).collect::<rusqlite::Result<Vec<_>>>()
-        };
-        let lookups = open(LOOKUP_CONNECTIONS)?.into_iter().map(Mutex::new).collect();
-        let lists = Lists {
-            idle: Mutex::new(open(LIST_CONNECTIONS)?),
-            turns: Arc::new(Semaphore::new(LIST_CONNECTIONS)),
-        };
-        Ok(Self { lookups, next: AtomicUsize::new(0), lists: Arc::new(lists) })
+        let open = |_| Ok(Mutex::new(connection::reading(path)?));
+        let connections = (0..LOOKUP_CONNECTIONS).map(open).collect::<Result<_, Fault>>()?;
+        Ok(Self { connections, next: AtomicUsize::new(0) })
     }
 
     pub(super) fn get<T>(&self, query: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T> {
@@ -58,52 +46,68 @@ impl Readers {
     fn lookup(&self) -> MutexGuard<'_, Connection> {
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         for offset in 0..LOOKUP_CONNECTIONS {
-            match self.lookups[(first + offset) % LOOKUP_CONNECTIONS].try_lock() {
+            match self.connections[(first + offset) % LOOKUP_CONNECTIONS].try_lock() {
                 Ok(connection) => return connection,
                 Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => {}
             }
         }
-        self.lookups[first % LOOKUP_CONNECTIONS].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) async fn read<T, F>(&self, query: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
-    {
-        let overloaded =
-            || Error::new(Code::Overloaded, "too many lists are being read at once: repeat");
-        let turn = Arc::clone(&self.lists.turns).acquire_owned();
-        let turn = tokio::time::timeout(LIST_WAIT, turn)
-            .await
-            .map_err(|_| overloaded())?
-            .map_err(Error::internal)?;
-        let lists = Arc::clone(&self.lists);
-        // The turn goes with the query: a client that has gone does not end it.
-        let reading = tokio::task::spawn_blocking(move || {
-            let result = lists.run(query);
-            drop(turn);
-            result
-        });
-        reading.await.map_err(Error::internal)?
+        self.connections[first % LOOKUP_CONNECTIONS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Connections for lists, opened as they are needed.
+#[derive(Debug)]
+pub(super) struct Lists {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    turns: Arc<Semaphore>,
+}
+
+/// Reads on a thread for blocking work, within a time limit.
+pub(super) async fn read<T, F>(lists: &Arc<Lists>, query: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+{
+    let overloaded =
+        || Error::new(Code::Overloaded, "too many lists are being read at once: repeat");
+    let turn = Arc::clone(&lists.turns).acquire_owned();
+    let turn = tokio::time::timeout(LIST_WAIT, turn)
+        .await
+        .map_err(|_| overloaded())?
+        .map_err(Error::internal)?;
+    let lists = Arc::clone(lists);
+    // The turn goes with the query: a client that has gone does not end it.
+    let reading = tokio::task::spawn_blocking(move || {
+        let result = lists.run(query);
+        drop(turn);
+        result
+    });
+    reading.await.map_err(Error::internal)?
+}
+
 impl Lists {
+    pub(super) fn new(path: &Path) -> Self {
+        let turns = Arc::new(Semaphore::new(LIST_CONNECTIONS));
+        Self { path: path.to_owned(), idle: Mutex::default(), turns }
+    }
+
     fn run<T>(&self, query: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T> {
         let taken = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection =
-            taken.ok_or_else(|| Error::new(Code::Overloaded, "no connection is free: repeat"))?;
-        let mut borrowed = Borrowed { connection: Some(connection), lists: self };
-        let connection = borrowed
-            .connection
-            .as_mut()
-            .ok_or_else(|| Error::internal("the connection is gone"))?;
+        let mut connection = match taken {
+            Some(connection) => connection,
+            None => connection::reading(&self.path).map_err(Fault::from)?,
+        };
         let deadline = Instant::now() + LIST_TIME;
         connection
             .progress_handler(10_000, Some(move || Instant::now() > deadline))
             .map_err(Fault::from)?;
+        let borrowed = Borrowed { connection: Some(connection), lists: self };
+        let connection = borrowed
+            .connection
+            .as_ref()
+            .ok_or_else(|| Error::internal("the connection is gone"))?;
         Ok(query(connection)?)
     }
 }

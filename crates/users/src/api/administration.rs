@@ -6,7 +6,7 @@ use axum::{
 };
 use holdfast_types::{Error, Page};
 use holdfast_web::{
-    IdPath, Input, NoQuery, Origin, PageQuery, Query, Reply,
+    IdPath, Input, ListTurn, NoQuery, Origin, PageQuery, Query, Reply,
     auth::{Admin, Caller},
     from_json, given, json_reply, list_reply, replayed,
 };
@@ -24,6 +24,7 @@ pub(super) async fn list_users(
     State(users): State<Users>,
     _admin: Admin,
     Query(page): Query<PageQuery>,
+    _turn: ListTurn,
     uri: Uri,
 ) -> Reply {
     let found = users.store().list(&page.request()?).await?;

@@ -34,6 +34,7 @@ pub(super) struct SqliteUsers {
 
 impl SqliteUsers {
     pub(super) async fn open(db: Sqlite, random: &Random) -> Result<(Self, Secret)> {
+        let db = db.with_own_lists();
         db.migrate("users", MIGRATIONS).await?;
         let secret = db.secret("users", random).await?;
         Ok((Self { db, secret: secret.clone() }, secret))

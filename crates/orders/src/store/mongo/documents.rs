@@ -50,7 +50,7 @@ pub(super) async fn list(
         filter: like,
         sort: Some(doc! {"created_at": -1, "_id": -1}),
         limit: i64::try_from(request.limit + 1).ok(),
-        projection: None,
+        ..Query::default()
     };
     let found = db.find(ORDERS, &query).await?;
     let orders = found.iter().map(order).collect::<Result<_>>()?;

@@ -59,6 +59,7 @@ pub(super) async fn due(db: &Mongo, now: Timestamp) -> Result<Vec<OrderId>> {
         sort: Some(doc! {"expires_at": 1}),
         limit: Some(EXPIRY),
         projection: Some(doc! {"_id": 1}),
+        ..Query::default()
     };
     db.find(ORDERS, &query).await?.iter().map(|found| fields::id(found, "_id")).collect()
 }
@@ -83,6 +84,7 @@ pub(super) async fn standing(db: &Mongo, before: Timestamp) -> Result<Vec<(Order
         sort: Some(doc! {"updated_at": 1}),
         limit: Some(ROUND),
         projection: Some(doc! {"owed": 1}),
+        ..Query::default()
     };
     let debt = |found: &Document| {
         Ok((fields::id(found, "_id")?, Settlement::from_code(fields::number(found, "owed")?)?))

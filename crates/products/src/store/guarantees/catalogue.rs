@@ -98,9 +98,7 @@ async fn archive_hides_and_keeps() {
                 .unwrap();
         }
         let request = PageRequest { limit: 10, after: None };
-        assert!(
-            bench.store.list(&ProductFilter::default(), &request).await.unwrap().items.is_empty()
-        );
+        assert!(bench.list(&ProductFilter::default(), &request).await.items.is_empty());
         assert!(bench.store.get(product).await.unwrap().is_some());
         let refused = bench.reserve(&bench.command(&[(product, 1)])).await.unwrap_err();
         assert_eq!(refused.code(), holdfast_types::Code::UnknownProduct);
@@ -144,58 +142,6 @@ async fn movements_number_every_change_without_gaps() {
         assert_eq!(found, (1..).zip(expected).collect::<Vec<_>>());
         assert!(rest.next.is_none());
         bench.assert_sound().await;
-    })
-    .await;
-}
-
-async fn all_pages(bench: &Bench, filter: &ProductFilter) -> Vec<ProductId> {
-    let (mut seen, mut after) = (Vec::new(), None);
-    loop {
-        let page = bench.store.list(filter, &PageRequest { limit: 7, after }).await.unwrap();
-        seen.extend(page.items.into_iter().map(|product| product.id));
-        after = page.next;
-        if after.is_none() {
-            return seen;
-        }
-    }
-}
-
-#[tokio::test]
-async fn list_pages_are_complete_in_every_order() {
-    on_every_engine(|fresh| async {
-        let bench = Bench::new(fresh).await;
-        for number in 0..25 {
-            bench.product(&format!("S{number}"), number % 3).await;
-            bench
-                .fresh
-                .clock
-                .advance(std::time::Duration::from_millis(u64::try_from(number % 2).unwrap()));
-        }
-        for key in [SortKey::CreatedAt, SortKey::Name, SortKey::Price] {
-            for ascending in [true, false] {
-                let filter =
-                    ProductFilter { sort: Sort { key, ascending }, ..ProductFilter::default() };
-                let seen = all_pages(&bench, &filter).await;
-                let distinct: std::collections::HashSet<_> = seen.iter().collect();
-                assert_eq!((seen.len(), distinct.len()), (25, 25), "{key:?} {ascending}");
-            }
-        }
-        let words = |text: &str| ProductFilter {
-            words: holdfast_types::words(text),
-            ..ProductFilter::default()
-        };
-        let all = PageRequest { limit: 100, after: None };
-        for (query, count) in [("green", 25), ("GRE te", 25), ("s24", 1), ("s2", 6), ("kettle", 0)]
-        {
-            assert_eq!(
-                bench.store.list(&words(query), &all).await.unwrap().items.len(),
-                count,
-                "{query}"
-            );
-        }
-        let in_stock = ProductFilter { in_stock: Some(true), ..ProductFilter::default() };
-        assert_eq!(bench.store.list(&in_stock, &all).await.unwrap().items.len(), 16);
-        assert_eq!(bench.store.categories().await.unwrap(), [("Tea".to_owned(), 25)]);
     })
     .await;
 }

@@ -44,7 +44,7 @@ pub(super) async fn list(
         filter: doc! {"_id.product": fields::uuid(id.uuid()), "_id.sequence": {"$gt": after}},
         sort: Some(doc! {"_id.product": 1, "_id.sequence": 1}),
         limit: i64::try_from(request.limit + 1).ok(),
-        projection: None,
+        ..Query::default()
     };
     let found = db.find(MOVEMENTS, &query).await?;
     let found = found.iter().map(movement).collect::<Result<_>>()?;

@@ -1,78 +1,166 @@
 //! Lists and searches: keyset pages over an index.
 
 use holdfast_storage::mongo::{Bson, Document, Mongo, Query, doc, fields};
-use holdfast_types::{Page, PageRequest, Result};
+use holdfast_types::{PageRequest, Result};
 
-use super::documents::{self, PRODUCTS};
+use super::documents::{self, PRODUCTS, SKUS};
 use crate::{
     model::Product,
-    store::{Place, ProductFilter, SortKey},
+    store::{
+        Place, ProductFilter, SortKey,
+        listing::{self, Condition, Index, Walk},
+    },
 };
 
-pub(super) async fn list(
-    db: &Mongo,
-    filter: &ProductFilter,
-    request: &PageRequest,
-) -> Result<Page<Product>> {
-    let member = match filter.sort.key {
+const fn member(filter: &ProductFilter) -> &'static str {
+    match filter.sort.key {
         SortKey::CreatedAt => "created_at",
         SortKey::Name => "sort_name",
         SortKey::Price => "price",
-    };
-    let mut conditions = conditions(filter);
-    let after = match filter.after(request)? {
-        None => None,
-        Some(Place::Name(name, id)) => Some((Bson::from(name), id)),
-        Some(Place::Number(number, id)) => Some((Bson::from(number), id)),
-    };
-    if let Some((value, id)) = after {
-        let (beyond, from) = if filter.sort.ascending { ("$gt", "$gte") } else { ("$lt", "$lte") };
-        let tie = doc! {member: value.clone(), "_id": {beyond: fields::uuid(id.uuid())}};
-        // The first of them bounds the walk over the index; the second is exact.
-        conditions.push(doc! {member: {from: value.clone()}});
-        conditions.push(doc! {"$or": [{member: {beyond: value}}, tie]});
     }
-    let direction = if filter.sort.ascending { 1 } else { -1 };
-    let query = Query {
-        filter: doc! {"$and": conditions},
-        sort: Some(doc! {member: direction, "_id": direction}),
-        limit: i64::try_from(request.limit + 1).ok(),
-        projection: None,
-    };
-    let found = db.find(PRODUCTS, &query).await?;
-    let products = found.iter().map(documents::product).collect::<Result<_>>()?;
-    Ok(Page::cut(products, request.limit, |product| filter.place(product)))
 }
 
-fn conditions(filter: &ProductFilter) -> Vec<Document> {
-    let mut conditions = vec![doc! {"archived": false}];
-    // Words are letters and digits only, so nothing in them has a meaning to the pattern.
-    conditions
-        .extend(filter.words.iter().map(|word| doc! {"words": {"$regex": format!("^{word}")}}));
-    if let Some(category) = &filter.category {
-        conditions.push(doc! {"category": category});
+fn order(filter: &ProductFilter) -> Document {
+    let direction = if filter.sort.ascending { 1 } else { -1 };
+    doc! {member(filter): direction, "_id": direction}
+}
+
+/// Where the page begins, as conditions.
+fn after(filter: &ProductFilter, request: &PageRequest) -> Result<Vec<Document>> {
+    let (value, id) = match filter.after(request)? {
+        None => return Ok(Vec::new()),
+        Some(Place::Name(name, id)) => (Bson::from(name), id),
+        Some(Place::Number(number, id)) => (Bson::from(number), id),
+    };
+    let member = member(filter);
+    let (beyond, from) = if filter.sort.ascending { ("$gt", "$gte") } else { ("$lt", "$lte") };
+    let tie = doc! {member: value.clone(), "_id": {beyond: fields::uuid(id.uuid())}};
+    // The first of them bounds the walk over the index; the second is exact.
+    Ok(vec![doc! {member: {from: value.clone()}}, doc! {"$or": [{member: {beyond: value}}, tie]}])
+}
+
+fn all(conditions: impl IntoIterator<Item = Document>) -> Document {
+    let on_offer = std::iter::once(doc! {"archived": false});
+    doc! {"$and": on_offer.chain(conditions).collect::<Vec<_>>()}
+}
+
+fn number(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+fn read(found: &[Document]) -> Result<Vec<Product>> {
+    found.iter().map(documents::product).collect()
+}
+
+pub(super) async fn list_by(
+    db: &Mongo,
+    index: Index,
+    filter: &ProductFilter,
+    request: &PageRequest,
+) -> Result<Vec<Product>> {
+    let mut conditions: Vec<Document> =
+        conditions(filter).into_iter().map(|condition| condition.condition).collect();
+    if let Some(sku) = &filter.sku {
+        // Products have no index of skus: those stand in a collection of their own.
+        let Some(owner) = db.get(SKUS, sku.as_str()).await? else { return Ok(Vec::new()) };
+        conditions.push(doc! {"_id": owner.get("product").cloned().unwrap_or(Bson::Null)});
+    }
+    conditions.extend(after(filter, request)?);
+    let query = Query {
+        filter: all(conditions),
+        sort: Some(order(filter)),
+        limit: Some(number(request.limit + 1)),
+        hint: name(index),
+        ..Query::default()
+    };
+    read(&db.find(PRODUCTS, &query).await?)
+}
+
+const fn name(index: Index) -> Option<&'static str> {
+    match index {
+        Index::Keys => None,
+        Index::Words => Some("by_words"),
+        Index::Category => Some("by_category"),
+        Index::Price => Some("by_price"),
+    }
+}
+
+pub(super) async fn walk(
+    db: &Mongo,
+    filter: &ProductFilter,
+    request: &PageRequest,
+) -> Result<Walk> {
+    let (in_order, aside): (Vec<_>, Vec<_>) =
+        conditions(filter).into_iter().partition(|condition| filter.is_in_order(condition.index));
+    let in_order = in_order.into_iter().map(|condition| condition.condition);
+    let walked = all(in_order.chain(after(filter, request)?));
+    let pipeline = vec![
+        doc! {"$match": walked.clone()},
+        doc! {"$sort": order(filter)},
+        doc! {"$limit": number(listing::ROWS)},
+        doc! {"$match": all(aside.into_iter().map(|condition| condition.condition))},
+        doc! {"$limit": number(request.limit + 1)},
+    ];
+    let found = read(&db.aggregate(PRODUCTS, pipeline).await?)?;
+    if found.len() > request.limit {
+        return Ok(Walk { found, ended: None });
+    }
+    let last = Query {
+        sort: Some(order(filter)),
+        skip: u64::try_from(listing::ROWS - 1).ok(),
+        limit: Some(1),
+        ..Query::of(walked)
+    };
+    let last = read(&db.find(PRODUCTS, &last).await?)?.pop();
+    Ok(Walk { found, ended: last.map(|product| filter.place(&product)) })
+}
+
+pub(super) async fn is_narrow(db: &Mongo, index: Index, filter: &ProductFilter) -> Result<bool> {
+    let conditions = conditions(filter).into_iter();
+    let served = conditions.filter(|condition| condition.index == Some(index));
+    let query = Query {
+        filter: all(served.map(|condition| condition.condition)),
+        limit: Some(number(listing::ROWS + 1)),
+        projection: Some(doc! {"_id": 1}),
+        hint: name(index),
+        ..Query::default()
+    };
+    Ok(db.find(PRODUCTS, &query).await?.len() <= listing::ROWS)
+}
+
+fn conditions(filter: &ProductFilter) -> Vec<Condition<Document>> {
+    let mut all = Vec::new();
+    let mut add = |index: Option<Index>, condition: Document| {
+        all.push(Condition { index, condition });
+    };
+    if let Some(ids) = &filter.ids {
+        let ids: Vec<_> = ids.iter().map(|id| fields::uuid(id.uuid())).collect();
+        add(Some(Index::Keys), doc! {"_id": {"$in": ids}});
     }
     if let Some(sku) = &filter.sku {
-        conditions.push(doc! {"sku": sku});
+        add(Some(Index::Keys), doc! {"sku": sku});
     }
-    if let Some(currency) = &filter.currency {
-        conditions.push(doc! {"currency": currency.as_str()});
+    // Words are letters and digits only, so nothing in them has a meaning to the pattern.
+    for word in &filter.words {
+        add(Some(Index::Words), doc! {"words": {"$regex": format!("^{word}")}});
+    }
+    if let Some(category) = &filter.category {
+        add(Some(Index::Category), doc! {"category": category});
     }
     if let Some(price) = filter.min_price {
-        conditions.push(doc! {"price": {"$gte": price}});
+        add(Some(Index::Price), doc! {"price": {"$gte": price}});
     }
     if let Some(price) = filter.max_price {
-        conditions.push(doc! {"price": {"$lte": price}});
+        add(Some(Index::Price), doc! {"price": {"$lte": price}});
+    }
+    if let Some(currency) = &filter.currency {
+        add(None, doc! {"currency": currency.as_str()});
     }
     if let Some(in_stock) = filter.in_stock {
         let compare = if in_stock { "$gt" } else { "$eq" };
-        conditions.push(doc! {"$expr": {compare: ["$quantity", "$reserved"]}});
+        add(None, doc! {"$expr": {compare: ["$quantity", "$reserved"]}});
     }
-    if let Some(ids) = &filter.ids {
-        let ids: Vec<_> = ids.iter().map(|id| fields::uuid(id.uuid())).collect();
-        conditions.push(doc! {"_id": {"$in": ids}});
-    }
-    conditions
+    all
 }
 
 pub(super) async fn categories(db: &Mongo) -> Result<Vec<(String, i64)>> {

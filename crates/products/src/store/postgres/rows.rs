@@ -15,6 +15,11 @@ pub(super) const SELECT: &str = "SELECT p.id, p.sku, p.name, p.description, p.ca
     p.currency, p.archived, p.seller_id, p.version, p.details_version, p.quantity_version, p.fingerprint, p.created_at, \
     p.updated_at, s.quantity, s.reserved, s.sequence FROM products p JOIN stock s ON s.product_id = p.id";
 
+/// The same over rows that a query has put together already.
+pub(super) const SELECT_FROM: &str = "SELECT p.id, p.sku, p.name, p.description, p.category, p.images, p.metadata, p.price, \
+    p.currency, p.archived, p.seller_id, p.version, p.details_version, p.quantity_version, p.fingerprint, p.created_at, \
+    p.updated_at, p.quantity, p.reserved, p.sequence FROM";
+
 /// Locks products in the order of their ids, as everybody does who changes several: nobody waits in a circle.
 pub(super) async fn lock(tx: &Tx, ids: &[Uuid]) -> Result<(), Fault> {
     let sql = "SELECT FROM stock WHERE product_id = ANY($1) ORDER BY product_id FOR UPDATE";

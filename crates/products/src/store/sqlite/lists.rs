@@ -3,88 +3,205 @@
 use std::fmt::Write;
 
 use holdfast_storage::sqlite::Fault;
-use holdfast_types::{Page, PageRequest, Result};
+use holdfast_types::{PageRequest, Result};
 use rusqlite::{Connection, types::Value};
 
 use super::rows;
 use crate::{
     model::Product,
-    store::{Place, ProductFilter, SortKey},
+    store::{
+        Place, ProductFilter, SortKey,
+        listing::{self, Condition, Index, Walk},
+    },
 };
 
-pub(super) fn list(
-    db: &Connection,
-    filter: &ProductFilter,
-    request: &PageRequest,
-) -> Result<Page<Product>, Fault> {
-    let mut sql = format!(
-        "SELECT {} FROM products p JOIN stock s ON s.product = p.seq WHERE NOT p.archived",
-        rows::COLUMNS
-    );
-    let mut values = Vec::new();
-    add_filters(&mut sql, &mut values, filter);
-    let column = match filter.sort.key {
+/// Part of a query, and the values of its places.
+type Sql = (String, Vec<Value>);
+
+/// A query for products that is being put together.
+struct Select {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Select {
+    fn of((columns, values): Sql) -> Self {
+        let tables = "FROM products p JOIN stock s ON s.product = p.seq WHERE NOT p.archived";
+        Self { sql: format!("SELECT {columns} {tables}"), values }
+    }
+
+    fn add(&mut self, sql: &str, values: impl IntoIterator<Item = Value>) {
+        self.sql.push_str(sql);
+        self.values.extend(values);
+    }
+
+    fn add_all(&mut self, conditions: impl IntoIterator<Item = Condition<Sql>>) {
+        for Condition { condition: (sql, values), .. } in conditions {
+            self.add(&format!(" AND {sql}"), values);
+        }
+    }
+
+    /// The order of the list, from where the request says, so many rows of it. `column` is what it is sorted by; with a plus
+    /// before it, SQLite sorts, and does not take the index of the order.
+    fn page(
+        &mut self,
+        column: &str,
+        filter: &ProductFilter,
+        request: &PageRequest,
+        rows: usize,
+    ) -> Result<()> {
+        let (compare, direction) = if filter.sort.ascending { (">", "ASC") } else { ("<", "DESC") };
+        let place = match filter.after(request)? {
+            None => None,
+            Some(Place::Name(name, id)) => Some((Value::from(name), id)),
+            Some(Place::Number(number, id)) => Some((Value::from(number), id)),
+        };
+        if let Some((key, id)) = place {
+            let after = format!(" AND ({column}, p.id) {compare} (?, ?)");
+            self.add(&after, [key, Value::from(id.bytes().to_vec())]);
+        }
+        let order = format!(" ORDER BY {column} {direction}, p.id {direction} LIMIT ?");
+        self.add(&order, [limit(rows)]);
+        Ok(())
+    }
+}
+
+const fn column(filter: &ProductFilter) -> &'static str {
+    match filter.sort.key {
         SortKey::CreatedAt => "p.created_at",
         SortKey::Name => "p.sort_name",
         SortKey::Price => "p.price",
-    };
-    let (compare, direction) = if filter.sort.ascending { (">", "ASC") } else { ("<", "DESC") };
-    if let Some(place) = filter.after(request)? {
-        let (key, id) = match place {
-            Place::Name(name, id) => (Value::from(name), id),
-            Place::Number(number, id) => (Value::from(number), id),
-        };
-        let _ = write!(sql, " AND ({column}, p.id) {compare} (?, ?)");
-        values.extend([key, Value::from(id.bytes().to_vec())]);
     }
-    let _ = write!(sql, " ORDER BY {column} {direction}, p.id {direction} LIMIT ?");
-    values.push(Value::from(i64::try_from(request.limit + 1).unwrap_or(i64::MAX)));
-    let mut query = db.prepare_cached(&sql)?;
-    let products = query
-        .query_map(rusqlite::params_from_iter(values), rows::product)?
-        .collect::<Result<_, _>>()?;
-    Ok(Page::cut(products, request.limit, |product| filter.place(product)))
 }
 
-fn add_filters(sql: &mut String, values: &mut Vec<Value>, filter: &ProductFilter) {
-    let mut add = |condition: &str, value: Value| {
-        sql.push_str(condition);
-        values.push(value);
-    };
-    if !filter.words.is_empty() {
-        // Words are letters and digits only, so nothing in them has a meaning to the search syntax.
-        let query: Vec<String> = filter.words.iter().map(|word| format!("\"{word}\"*")).collect();
-        let words = " AND p.seq IN (SELECT rowid FROM product_words WHERE product_words MATCH ?)";
-        add(words, query.join(" AND ").into());
+fn limit(rows: usize) -> Value {
+    Value::from(i64::try_from(rows).unwrap_or(i64::MAX))
+}
+
+/// Looks at all products that one of the filters lets through, and sorts those that pass all.
+pub(super) fn list_by(
+    db: &Connection,
+    filter: &ProductFilter,
+    request: &PageRequest,
+) -> Result<Vec<Product>, Fault> {
+    let mut query = Select::of((rows::COLUMNS.to_owned(), Vec::new()));
+    query.add_all(conditions(filter));
+    query.page(&format!("+{}", column(filter)), filter, request, request.limit + 1)?;
+    let mut statement = db.prepare_cached(&query.sql)?;
+    let found = statement.query_map(rusqlite::params_from_iter(query.values), rows::product)?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// Steps over products in the order of the list, each with a mark that says whether it passes.
+pub(super) fn walk(
+    db: &Connection,
+    filter: &ProductFilter,
+    request: &PageRequest,
+) -> Result<Walk, Fault> {
+    // Asking the index of words would gather all that it finds before the first step.
+    let conditions = conditions(filter).into_iter().filter(|c| c.index != Some(Index::Words));
+    let (in_order, aside): (Vec<_>, Vec<_>) =
+        conditions.partition(|condition| filter.is_in_order(condition.index));
+    let mut columns = (format!("{}, TRUE", rows::COLUMNS), Vec::new());
+    for Condition { condition: (sql, values), .. } in aside {
+        let _ = write!(columns.0, " AND {sql}");
+        columns.1.extend(values);
     }
-    if let Some(category) = &filter.category {
-        add(" AND p.category = ?", category.clone().into());
+    let mut query = Select::of(columns);
+    query.add_all(in_order);
+    query.page(column(filter), filter, request, listing::ROWS)?;
+    let mut statement = db.prepare_cached(&query.sql)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(query.values))?;
+    let mut walk = Walk { found: Vec::new(), ended: None };
+    for step in 1.. {
+        let Some(row) = rows.next()? else { break };
+        let passes = row.get::<_, bool>(rows::COLUMN_COUNT)?;
+        if !passes && step < listing::ROWS {
+            continue;
+        }
+        let product = rows::product(row)?;
+        if step == listing::ROWS {
+            walk.ended = Some(filter.place(&product));
+        }
+        if passes && filter.has_words(&product) {
+            walk.found.push(product);
+        }
+        if walk.found.len() > request.limit {
+            break;
+        }
+    }
+    Ok(walk)
+}
+
+/// Whether an index lets few products through.
+pub(super) fn is_narrow(
+    db: &Connection,
+    index: Index,
+    filter: &ProductFilter,
+) -> Result<bool, Fault> {
+    let mut query = Select {
+        sql: match index {
+            Index::Keys => return Ok(true),
+            Index::Words => "SELECT count(*) FROM (SELECT 1 FROM product_words p WHERE TRUE",
+            Index::Category | Index::Price => {
+                "SELECT count(*) FROM (SELECT 1 FROM products p WHERE NOT p.archived"
+            }
+        }
+        .to_owned(),
+        values: Vec::new(),
+    };
+    match index {
+        Index::Words => query.add(" AND product_words MATCH ?", [matching(filter).into()]),
+        _ => query.add_all(conditions(filter).into_iter().filter(|c| c.index == Some(index))),
+    }
+    query.add(" LIMIT ?)", [limit(listing::ROWS + 1)]);
+    let found: i64 = db
+        .prepare_cached(&query.sql)?
+        .query_row(rusqlite::params_from_iter(query.values), |row| row.get(0))?;
+    Ok(usize::try_from(found).is_ok_and(|found| found <= listing::ROWS))
+}
+
+/// Words are letters and digits only, so nothing in them has a meaning to the search syntax.
+fn matching(filter: &ProductFilter) -> String {
+    let words: Vec<String> = filter.words.iter().map(|word| format!("\"{word}\"*")).collect();
+    words.join(" AND ")
+}
+
+fn conditions(filter: &ProductFilter) -> Vec<Condition<Sql>> {
+    let mut all = Vec::new();
+    let mut add = |index: Option<Index>, sql: &str, values: Vec<Value>| {
+        all.push(Condition { index, condition: (sql.to_owned(), values) });
+    };
+    let text = |text: &str| vec![Value::from(text.to_owned())];
+    if let Some(ids) = &filter.ids {
+        let places = vec!["?"; ids.len()].join(", ");
+        let ids = ids.iter().map(|id| Value::from(id.bytes().to_vec())).collect();
+        add(Some(Index::Keys), &format!("p.id IN ({places})"), ids);
     }
     if let Some(sku) = &filter.sku {
-        add(" AND p.sku = ?", sku.clone().into());
+        add(Some(Index::Keys), "p.sku = ?", text(sku));
     }
-    if let Some(currency) = &filter.currency {
-        add(" AND p.currency = ?", currency.as_str().to_owned().into());
+    if !filter.words.is_empty() {
+        let words = "p.seq IN (SELECT rowid FROM product_words WHERE product_words MATCH ?)";
+        add(Some(Index::Words), words, vec![matching(filter).into()]);
+    }
+    if let Some(category) = &filter.category {
+        add(Some(Index::Category), "p.category = ?", text(category));
     }
     if let Some(price) = filter.min_price {
-        add(" AND p.price >= ?", price.into());
+        add(Some(Index::Price), "p.price >= ?", vec![price.into()]);
     }
     if let Some(price) = filter.max_price {
-        add(" AND p.price <= ?", price.into());
+        add(Some(Index::Price), "p.price <= ?", vec![price.into()]);
+    }
+    if let Some(currency) = &filter.currency {
+        add(None, "p.currency = ?", text(currency.as_str()));
     }
     if let Some(in_stock) = filter.in_stock {
-        sql.push_str(if in_stock {
-            " AND s.quantity > s.reserved"
-        } else {
-            " AND s.quantity = s.reserved"
-        });
+        let compared = if in_stock { "s.quantity > s.reserved" } else { "s.quantity = s.reserved" };
+        add(None, compared, Vec::new());
     }
-    if let Some(ids) = &filter.ids {
-        sql.push_str(" AND p.id IN (");
-        sql.push_str(&vec!["?"; ids.len()].join(", "));
-        sql.push(')');
-        values.extend(ids.iter().map(|id| Value::from(id.bytes().to_vec())));
-    }
+    all
 }
 
 pub(super) fn categories(db: &Connection) -> Result<Vec<(String, i64)>, Fault> {

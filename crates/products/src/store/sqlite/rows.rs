@@ -10,6 +10,8 @@ use crate::model::{Details, Product, Status};
 pub(super) const COLUMNS: &str = "p.id, p.sku, p.name, p.description, p.category, p.images, p.metadata, p.price, \
     p.currency, p.archived, p.seller_id, p.version, p.details_version, p.quantity_version, p.fingerprint, p.created_at, \
     p.updated_at, s.quantity, s.reserved, s.sequence";
+/// How many that are.
+pub(super) const COLUMN_COUNT: usize = 20;
 
 pub(super) fn get(db: &Connection, id: ProductId) -> Result<Option<Product>, Fault> {
     find(db, "p.id = ?1", id.bytes())

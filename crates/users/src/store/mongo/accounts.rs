@@ -92,6 +92,7 @@ pub(super) async fn staff(db: &Mongo) -> Result<Vec<String>> {
         sort: Some(doc! {"role": 1, "_id": 1}),
         limit: Some(STAFF_NAMES),
         projection: Some(doc! {"username": 1}),
+        ..Query::default()
     };
     let name = |found: &Document| Ok(fields::text(found, "username")?.to_owned());
     db.find(USERS, &query).await?.iter().map(name).collect()
@@ -106,7 +107,7 @@ pub(super) async fn list(db: &Mongo, request: &PageRequest) -> Result<Page<User>
         filter: doc! {"deleted": false, "created_at": {"$lte": at}, "$or": [{"created_at": {"$lt": at}}, tie]},
         sort: Some(doc! {"created_at": -1, "_id": -1}),
         limit: i64::try_from(request.limit + 1).ok(),
-        projection: None,
+        ..Query::default()
     };
     let users = db.find(USERS, &query).await?.iter().map(user).collect::<Result<_>>()?;
     Ok(Page::cut(users, request.limit, |user| {
@@ -184,6 +185,7 @@ pub(super) async fn deleted(db: &Mongo, since: Timestamp) -> Result<Vec<(Timesta
         sort: Some(doc! {"deleted_at": 1, "_id": 1}),
         limit: i64::try_from(DELETED_PAGE).ok(),
         projection: Some(doc! {"deleted_at": 1}),
+        ..Query::default()
     };
     let read =
         |found: &Document| Ok((fields::time(found, "deleted_at")?, fields::id(found, "_id")?));
