@@ -17,6 +17,7 @@ use holdfast_web::{Endpoint, auth::Verifier, with_fallbacks};
 
 use limits::Limiter;
 pub use limits::RateLimits;
+use upstream::BATCH_PATH;
 pub use upstream::Upstream;
 
 /// Where the services are.
@@ -113,7 +114,10 @@ impl Plain {
             Ok(standing) => standing,
             Err(refusal) => return *refusal,
         };
-        let mut response = upstream.call(request).await;
+        // Strangers do not get memory for a batch: the service would refuse them before it reads.
+        let may_batch =
+            request.uri().path() == BATCH_PATH && self.limiter.knows_seller(request.headers());
+        let mut response = upstream.call(request, may_batch).await;
         if privacy == Privacy::Personal {
             let never = HeaderValue::from_static("no-store");
             response.headers_mut().insert(header::CACHE_CONTROL, never);

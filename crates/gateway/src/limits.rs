@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue},
     response::{IntoResponse, Response},
 };
-use holdfast_types::{Code, Error};
+use holdfast_types::{Code, Error, Role};
 use holdfast_web::{
     Context, Problem,
     auth::{Caller, Verifier},
@@ -66,6 +66,12 @@ impl Limiter {
         let mut refusal = Problem::from(error).into_response();
         told.tell(refusal.headers_mut());
         Err(Box::new(refusal))
+    }
+
+    /// Whether a seller or an administrator sends it.
+    pub(crate) fn knows_seller(&self, headers: &HeaderMap) -> bool {
+        let caller = Caller::from_headers(headers, &self.verifier);
+        matches!(caller, Ok(Some(Caller { role: Role::Seller | Role::Admin, .. })))
     }
 
     /// The principal; a token that is not good counts against its address.

@@ -9,12 +9,12 @@ use axum::{
 };
 use bytes::Bytes;
 use holdfast_types::{Code, Error, Result};
-use holdfast_web::{Call, Context, Endpoint, Peer, Problem, Told, read_body};
+use holdfast_web::{Call, Context, Endpoint, Peer, Problem, Told, source};
 
 /// Bytes of a body; the batch route takes more.
 const BODY_BYTES: usize = 64 << 10;
 const BATCH_BYTES: usize = 1 << 20;
-const BATCH_PATH: &str = "/api/products/batch";
+pub(crate) const BATCH_PATH: &str = "/api/products/batch";
 
 /// Headers that belong to one connection (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -43,12 +43,12 @@ pub enum Upstream {
 }
 
 impl Upstream {
-    /// Hands a request over.
-    pub(crate) async fn call(&self, request: Request) -> Response {
+    /// Hands a request over; `may_batch` when its body may be as large as a batch.
+    pub(crate) async fn call(&self, request: Request, may_batch: bool) -> Response {
         match self {
             Self::Local(routes) => routes.call(request).await,
             // On the heap: this future is large, and a local call should not carry its size about.
-            Self::Remote(peer) => Box::pin(forward(peer, request))
+            Self::Remote(peer) => Box::pin(forward(peer, request, may_batch))
                 .await
                 .unwrap_or_else(|error| Problem::from(error).into_response()),
         }
@@ -56,18 +56,27 @@ impl Upstream {
 }
 
 /// Buffers the request, so that it can be sent again, and passes the answer on.
-async fn forward(peer: &Peer, request: Request) -> Result<Response> {
+async fn forward(peer: &Peer, request: Request, may_batch: bool) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let context = parts
         .extensions
         .get::<Context>()
         .ok_or_else(|| Error::internal("the request has no context"))?;
-    let limit = if parts.uri.path() == BATCH_PATH { BATCH_BYTES } else { BODY_BYTES };
-    let body = match read_body(body, &parts.headers, limit).await {
+    let limit = match parts.uri.path() {
+        BATCH_PATH if may_batch => BATCH_BYTES,
+        _ => BODY_BYTES,
+    };
+    let source = source(context.client);
+    // Its memory counts until the answer is there: the request may have to be sent again.
+    let buffered = match context.buffers.read(body, &parts.headers, limit, &source).await {
         // The service refuses it as well, but only after what comes before: who is calling, and whether there is such a
         // route at all. For that any body of the same kind will do.
-        Err(error) if error.code() == Code::ContentTooLarge => vec![b' '; limit + 1].into(),
-        body => body?,
+        Err(error) if error.code() == Code::ContentTooLarge => None,
+        buffered => Some(buffered?),
+    };
+    let body = match &buffered {
+        Some(buffered) => buffered.bytes.clone(),
+        None => vec![b' '; limit + 1].into(),
     };
     let mut headers = end_to_end(&parts.headers);
     headers.insert(REQUEST_ID.clone(), context.request_id.value().clone());

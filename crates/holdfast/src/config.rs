@@ -13,7 +13,8 @@ use holdfast_web::{ClusterSecret, rate::Quota};
 pub(crate) use layers::{DEFAULTS, Flags, Layers};
 pub(crate) use parts::{Part, Parts};
 use values::{
-    parse_addresses, parse_duration, parse_list, parse_listen, parse_quota, parse_targets,
+    parse_addresses, parse_bytes, parse_count, parse_duration, parse_list, parse_listen,
+    parse_quota, parse_targets,
 };
 
 /// All settings, checked.
@@ -28,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) trusted_proxies: Vec<std::net::IpAddr>,
+    pub(crate) memory: Memory,
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) internal_listen: Option<SocketAddr>,
     pub(crate) peers: PeerTargets,
@@ -44,6 +46,15 @@ pub(crate) struct Databases {
     pub(crate) users: Option<String>,
     pub(crate) products: Option<String>,
     pub(crate) orders: Option<String>,
+}
+
+/// What clients may make a process hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    pub(crate) connections: usize,
+    pub(crate) connections_per_address: usize,
+    pub(crate) unsent_bytes: usize,
+    pub(crate) body_bytes: usize,
 }
 
 /// Rate limits; `None` for no limit.
@@ -98,6 +109,12 @@ impl Config {
             limits: Limits::load(layers)?,
             cors_origins: layers.parse("cors_origins", |text| Ok(parse_list(text)))?,
             trusted_proxies: layers.parse("trusted_proxies", parse_addresses)?,
+            memory: Memory {
+                connections: layers.parse("connections_limit", parse_count)?,
+                connections_per_address: layers.parse("connections_address_limit", parse_count)?,
+                unsent_bytes: layers.parse("unsent_answers_limit", parse_bytes)?,
+                body_bytes: layers.parse("bodies_limit", parse_bytes)?,
+            },
             metrics_listen: layers.parse("metrics_listen", parse_listen)?,
             internal_listen: layers.parse("internal_listen", parse_listen)?,
             peers: PeerTargets {

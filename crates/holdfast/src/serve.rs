@@ -8,7 +8,10 @@ use std::{
 use holdfast_storage::Location;
 use holdfast_types::{Clock, Code, Error, Random, Result};
 use holdfast_users::FirstAdministrator;
-use holdfast_web::{Endpoint, Envelope, Load, Server, ServerLimits, Tls, Trust, listen};
+use holdfast_web::{
+    Buffers, Endpoint, Envelope, Load, Server, ServerLimits, Tls, Trust, listen,
+    raise_descriptor_limit,
+};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -46,7 +49,14 @@ pub(crate) async fn serve(config: &Config, parts: &Parts) -> Result<ExitCode> {
 
     // Nobody but clients sends requests to a process that serves only the gateway.
     let has_peers = config.cluster_secret.is_some() && parts != &Parts::new(&[Part::Gateway]);
-    let process = Process { config, load, stopped: stop_signal(health.clone(), has_peers)? };
+    let process = Process {
+        config,
+        load,
+        buffers: Buffers::new(config.memory.body_bytes),
+        // A gateway needs one to a service for each of a client.
+        connections: raise_descriptor_limit(if is_gateway { 2 } else { 1 }),
+        stopped: stop_signal(health.clone(), has_peers)?,
+    };
     let mut servers = Vec::new();
     if is_gateway {
         servers.push(process.run_public(node.gateway(config, health.clone()), listener)?);
@@ -71,6 +81,9 @@ pub(crate) async fn serve(config: &Config, parts: &Parts) -> Result<ExitCode> {
 struct Process<'a> {
     config: &'a Config,
     load: Arc<Load>,
+    buffers: Buffers,
+    /// For so many there are file descriptors.
+    connections: usize,
     stopped: watch::Receiver<bool>,
 }
 
@@ -79,12 +92,21 @@ impl Process<'_> {
     fn run_public(&self, endpoint: impl Endpoint, listener: TcpListener) -> Result<JoinHandle<()>> {
         let open = |(certificate, key): &(PathBuf, PathBuf)| Tls::open(certificate, key);
         let tls = self.config.tls.as_ref().map(open).transpose()?;
-        Ok(self.run(endpoint, listener, ServerLimits::default(), tls))
+        let memory = self.config.memory;
+        let limits = ServerLimits {
+            connections: memory.connections.min(self.connections),
+            connections_per_address: memory.connections_per_address,
+            unsent_bytes: memory.unsent_bytes,
+            ..ServerLimits::default()
+        };
+        Ok(self.run(endpoint, listener, limits, tls))
     }
 
     /// Serves what only peers come to.
     fn run_for_peers(&self, endpoint: impl Endpoint, listener: TcpListener) -> JoinHandle<()> {
-        self.run(endpoint, listener, ServerLimits::for_peers(), None)
+        let limits = ServerLimits::for_peers();
+        let connections = limits.connections.min(self.connections);
+        self.run(endpoint, listener, ServerLimits { connections, ..limits }, None)
     }
 
     fn run(
@@ -99,7 +121,8 @@ impl Process<'_> {
             secret: self.config.cluster_secret.clone(),
         };
         let sources = (Clock::system(), Random::system());
-        let envelope = Envelope::new(endpoint, sources, trust, Arc::clone(&self.load));
+        let (load, buffers) = (Arc::clone(&self.load), self.buffers.clone());
+        let envelope = Envelope::new(endpoint, sources, trust, load, buffers);
         let server = Server::new(limits, envelope, tls);
         let mut stopped = self.stopped.clone();
         tokio::spawn(async move {

@@ -5,9 +5,12 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header, uri::Authority,
+    },
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use futures_util::FutureExt;
 use holdfast_types::{Clock, Code, Error, Random, Result};
 use tokio::time::Instant;
@@ -20,7 +23,9 @@ use durations::Durations;
 pub use load::Load;
 
 use crate::{
-    ClusterSecret, Endpoint, Origin, Problem, Told, problem::Unwritten, security_log::SecurityLog,
+    Buffers, ClusterSecret, Endpoint, Origin, Problem, Told,
+    problem::{self, Unwritten},
+    security_log::SecurityLog,
 };
 
 /// How long an answer may take, from the last header on.
@@ -45,6 +50,8 @@ pub struct Context {
     pub deadline: Instant,
     /// True when a process of our own cluster sent it.
     pub is_internal: bool,
+    /// The memory for bodies.
+    pub buffers: Buffers,
     pub(crate) security_log: Arc<SecurityLog>,
 }
 
@@ -73,6 +80,7 @@ pub struct Envelope<E> {
     trust: Trust,
     load: Arc<Load>,
     durations: Durations,
+    buffers: Buffers,
     security_log: Arc<SecurityLog>,
 }
 
@@ -86,22 +94,36 @@ pub struct Trust {
 }
 
 impl<E: Endpoint> Envelope<E> {
-    /// Wraps `endpoint`; `load` counts its requests.
+    /// Wraps `endpoint`; `load` counts its requests, and `buffers` is where their bodies go.
     #[must_use]
     pub fn new(
         endpoint: E,
         (clock, random): (Clock, Random),
         trust: Trust,
         load: Arc<Load>,
+        buffers: Buffers,
     ) -> Arc<Self> {
         let (durations, security_log) = (Durations::default(), Arc::default());
-        Arc::new(Self { endpoint, clock, random, trust, load, durations, security_log })
+        Arc::new(Self { endpoint, clock, random, trust, load, durations, buffers, security_log })
     }
 
     /// The load of the process.
     #[must_use]
     pub fn load(&self) -> &Load {
         &self.load
+    }
+
+    /// The document of a problem with what could not even be read as a request, and the id that it goes by.
+    pub(crate) fn document(&self, error: &Error) -> (RequestId, Bytes) {
+        let id = self.fresh_id();
+        let document = problem::body(error, id.as_str());
+        (id, document)
+    }
+
+    fn fresh_id(&self) -> RequestId {
+        let mut text = [0; Hyphenated::LENGTH];
+        let fresh = self.random.uuid_v7(self.clock.now()).hyphenated().encode_lower(&mut text);
+        RequestId(HeaderValue::from_str(fresh).expect("a UUID is a header value"))
     }
 
     /// Answers one request of `peer`.
@@ -132,15 +154,22 @@ impl<E: Endpoint> Envelope<E> {
             }
             unwritten.write(request_id.as_str(), &mut response);
         }
-        let status = response.status().as_u16();
+        let status = response.status();
+        // What has been refused for its size is not worth reading on.
+        let ends = status == StatusCode::URI_TOO_LONG || self.load.is_ending();
+        let status = status.as_u16();
         tracing::debug!(request_id = request_id.as_str(), trace, %method, service, status, elapsed = ?started.elapsed(), "answered");
         self.durations.record(&method, service, status, started.elapsed());
         let headers = response.headers_mut();
-        if self.load.is_ending() {
+        if ends {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         headers.insert(REQUEST_ID.clone(), request_id.0);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // Pages say more of it; for the rest it is enough that nobody shows it in a frame.
+        headers
+            .entry(header::CONTENT_SECURITY_POLICY)
+            .or_insert(HeaderValue::from_static("frame-ancestors 'none'"));
         response
     }
 
@@ -167,12 +196,8 @@ impl<E: Endpoint> Envelope<E> {
     fn context(&self, request: &Request, peer: IpAddr, started: Instant) -> Context {
         let headers = request.headers();
         let now = self.clock.now();
-        let request_id =
-            headers.get(&REQUEST_ID).filter(|id| is_sane(id)).cloned().unwrap_or_else(|| {
-                let mut text = [0; Hyphenated::LENGTH];
-                let fresh = self.random.uuid_v7(now).hyphenated().encode_lower(&mut text);
-                HeaderValue::from_str(fresh).expect("a UUID is a header value")
-            });
+        let given = headers.get(&REQUEST_ID).filter(|id| is_sane(id)).cloned();
+        let request_id = given.map_or_else(|| self.fresh_id(), RequestId);
         let told = Told::read(headers, self.trust.secret.as_ref());
         let is_internal = told.is_some();
         let told = told.unwrap_or_default();
@@ -180,9 +205,10 @@ impl<E: Endpoint> Envelope<E> {
         Context {
             operation_id: told.operation.or_else(minted),
             client: told.client.unwrap_or_else(|| self.client(headers, peer)),
-            request_id: RequestId(request_id),
+            request_id,
             deadline: started + told.deadline.unwrap_or(DEADLINE).min(DEADLINE),
             is_internal,
+            buffers: self.buffers.clone(),
             security_log: Arc::clone(&self.security_log),
         }
     }
@@ -224,6 +250,14 @@ fn refuse(request: &Request) -> Result<()> {
     let hosts = headers.get_all(header::HOST).iter().count();
     if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
         return invalid("Host: expected exactly one");
+    }
+    // RFC 3986 §3.2, without a user: a host and perhaps a port.
+    let is_host = |host: &HeaderValue| {
+        let authority = host.to_str().ok().map(str::parse::<Authority>);
+        host.is_empty() || matches!(authority, Some(Ok(host)) if !host.as_str().contains('@'))
+    };
+    if !headers.get_all(header::HOST).iter().all(is_host) {
+        return invalid("Host: expected a host name or an address, and perhaps a port");
     }
     if headers.contains_key(header::TRANSFER_ENCODING)
         && headers.contains_key(header::CONTENT_LENGTH)

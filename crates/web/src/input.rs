@@ -1,7 +1,5 @@
 //! A mutating request: its body, its preconditions, and the operation that it is.
 
-use std::time::Duration;
-
 use axum::{
     body::Body,
     extract::{FromRequest, FromRequestParts, Request},
@@ -9,19 +7,17 @@ use axum::{
 };
 use bytes::Bytes;
 use holdfast_types::{Basis, Code, Error, IfMatch, Operation, Result, Secret};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use uuid::Uuid;
 
 use crate::{
-    Problem,
+    Buffered, Buffers, Problem,
     envelope::Context,
+    origin::source,
     query::{Judged, NoQuery},
 };
 
 /// Bytes of a body, but for batches.
 const BODY_BYTES: usize = 64 << 10;
-/// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(10);
 /// How long a `traceparent` may be: version 00 has 55 characters.
 const TRACE_CHARACTERS: usize = 128;
 /// How long an `Idempotency-Key` may be.
@@ -35,6 +31,10 @@ pub struct Input {
     headers: HeaderMap,
     minted: Option<Uuid>,
     body: Body,
+    buffers: Buffers,
+    source: String,
+    /// The memory of the body counts as long as the request does.
+    buffered: Option<Buffered>,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Input {
@@ -45,13 +45,17 @@ impl<S: Send + Sync> FromRequest<S> for Input {
         if parts.extensions.get::<Judged>().is_none() {
             NoQuery::from_request_parts(&mut parts, state).await?;
         }
-        let minted = parts.extensions.get::<Context>().and_then(|context| context.operation_id);
+        let context = parts.extensions.get::<Context>();
+        let context = context.ok_or_else(|| Error::internal("the request has no context"))?;
+        let (minted, buffers) = (context.operation_id, context.buffers.clone());
+        let source = source(context.client);
         let path = parts
             .extensions
             .get::<axum::extract::OriginalUri>()
             .map_or(parts.uri.path(), |uri| uri.0.path())
             .to_owned();
-        Ok(Self { method: parts.method, path, headers: parts.headers, minted, body })
+        let (method, headers) = (parts.method, parts.headers);
+        Ok(Self { method, path, headers, minted, body, buffers, source, buffered: None })
     }
 }
 
@@ -63,7 +67,10 @@ impl Input {
 
     /// Reads the body, of at most `limit` bytes and one of the media `types`.
     pub async fn body_of(&mut self, limit: usize, types: &[&str]) -> Result<Bytes> {
-        let bytes = read_body(std::mem::take(&mut self.body), &self.headers, limit).await?;
+        let body = std::mem::take(&mut self.body);
+        let buffered = self.buffers.read(body, &self.headers, limit, &self.source).await?;
+        let bytes = buffered.bytes.clone();
+        self.buffered = Some(buffered);
         if !bytes.is_empty() {
             self.check_type(types)?;
         }
@@ -120,28 +127,6 @@ impl Input {
             }
         };
         Ok(Operation { id, fingerprint: secret.fingerprint(content) })
-    }
-}
-
-/// Reads a body of at most `limit` bytes, within 10 s.
-/// Fails with `content-too-large`, `request-timeout` or `malformed`.
-pub async fn read_body(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes> {
-    let too_large =
-        || Error::new(Code::ContentTooLarge, format!("the body may have {limit} bytes"));
-    let late = || Error::new(Code::RequestTimeout, "the body did not arrive within 10 seconds");
-    let declared = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > limit as u64) {
-        return Err(too_large());
-    }
-    let body = Limited::new(body, limit).collect();
-    match tokio::time::timeout(BODY_TIME, body).await.map_err(|_| late())? {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(error) => {
-            Err(Error::new(Code::Malformed, "the body did not arrive whole").with_source(error))
-        }
     }
 }
 

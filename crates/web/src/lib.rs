@@ -2,6 +2,7 @@
 //! authentication, operation ids, rate limits, and the client for calling a peer.
 
 pub mod auth;
+mod buffers;
 pub mod catalog_of_problems;
 mod client;
 pub mod conditional;
@@ -22,19 +23,20 @@ mod security_log;
 mod server;
 mod trust;
 
+pub use buffers::{Buffered, Buffers};
 pub use client::{Client, Exchange};
 pub use conditional::not_modified;
 pub use endpoint::Endpoint;
 pub use envelope::{Context, Envelope, Load, RequestId, Trust};
 pub use fair_queue::{FairQueue, Turn};
 pub use fallback::with_fallbacks;
-pub use input::{Input, read_body};
+pub use input::Input;
 pub use json::{from_json, not_null, parse, parse_value, present};
-pub use list::{ListTurn, Lists, PageQuery, list_reply, page_request};
+pub use list::{ListTurn, Lists, PageQuery, bounded_list_reply, list_reply, page_request};
 pub use origin::{Origin, source};
 pub use peer::{Call, Peer};
 pub use problem::{Problem, Reply};
 pub use query::{NoQuery, Query, invalid_parameter};
 pub use reply::{IdPath, created, given, json_reply, no_content, replayed, with_etag};
-pub use server::{Server, ServerLimits, Tls, listen};
+pub use server::{Server, ServerLimits, Tls, listen, raise_descriptor_limit};
 pub use trust::{ClusterSecret, FromPeer, Told};

@@ -6,7 +6,6 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     extract::{FromRef, FromRequestParts},
     http::{HeaderValue, Uri, header, request::Parts},
-    response::Response,
 };
 use holdfast_types::{Code, Cursor, Error, Page, PageRequest, Result};
 use serde::{Deserialize, Serialize};
@@ -15,7 +14,8 @@ use utoipa::IntoParams;
 use crate::{
     FairQueue, Origin, Problem, Reply, Turn,
     auth::{Caller, Verifier},
-    json_reply, query,
+    query,
+    reply::json_response,
 };
 
 /// Items on a page when the client does not say.
@@ -23,6 +23,8 @@ const DEFAULT_LIMIT: usize = 20;
 /// Items on a page at most.
 const LARGEST_LIMIT: usize = 100;
 
+/// A page that has more bytes ends: it is buffered whole, and so is whatever waits for a client to read it.
+const ANSWER_BYTES: usize = 256 << 10;
 /// Lists that a service reads at once; more wait.
 const TURNS: usize = 4;
 /// Lists that may wait.
@@ -98,24 +100,60 @@ pub fn page_request(limit: Option<usize>, cursor: Option<String>) -> Result<Page
     Ok(PageRequest { limit, after: cursor.map(Cursor::from_wire) })
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct List<'a, T> {
-    items: &'a [T],
-    next_cursor: Option<&'a str>,
-}
-
 /// Answers with a page; the link keeps the query and replaces its cursor.
 pub fn list_reply<T: Serialize>(uri: &Uri, page: &Page<T>) -> Reply {
-    let next_cursor = page.next.as_ref().map(Cursor::as_str);
-    let mut response: Response = json_reply(200, &List { items: &page.items, next_cursor })?;
-    if let Some(cursor) = next_cursor
-        && let Ok(link) =
-            HeaderValue::from_str(&format!("<{}>; rel=\"next\"", next_path(uri, cursor)))
-    {
-        response.headers_mut().insert(header::LINK, link);
+    let mut list = List::default();
+    for item in &page.items {
+        list.push(item)?;
     }
-    Ok(response)
+    list.reply(uri, page.next.as_ref())
+}
+
+/// Answers with a page of items that may be large, each as `view` shows it. The page ends early rather than have more than
+/// 256 KiB; `place` is where the next one begins then.
+pub fn bounded_list_reply<'a, T, V: Serialize>(
+    uri: &Uri,
+    page: &'a Page<T>,
+    view: impl Fn(&'a T) -> V,
+    place: impl Fn(&T) -> Cursor,
+) -> Reply {
+    let mut list = List::default();
+    for (number, item) in (1..).zip(&page.items) {
+        list.push(&view(item))?;
+        if list.json.len() > ANSWER_BYTES && number < page.items.len() {
+            return list.reply(uri, Some(&place(item)));
+        }
+    }
+    list.reply(uri, page.next.as_ref())
+}
+
+/// The body of a list.
+#[derive(Default)]
+struct List {
+    json: Vec<u8>,
+}
+
+impl List {
+    fn push(&mut self, item: &impl Serialize) -> Result<()> {
+        self.json.extend_from_slice(if self.json.is_empty() { b"{\"items\":[" } else { b"," });
+        serde_json::to_writer(&mut self.json, item).map_err(Error::internal)
+    }
+
+    fn reply(mut self, uri: &Uri, next: Option<&Cursor>) -> Reply {
+        if self.json.is_empty() {
+            self.json.extend_from_slice(b"{\"items\":[");
+        }
+        self.json.extend_from_slice(b"],\"nextCursor\":");
+        let next = next.map(Cursor::as_str);
+        serde_json::to_writer(&mut self.json, &next).map_err(Error::internal)?;
+        self.json.push(b'}');
+        let mut response = json_response(200, self.json);
+        let link = |cursor| format!("<{}>; rel=\"next\"", next_path(uri, cursor));
+        if let Some(Ok(link)) = next.map(link).map(|link| HeaderValue::from_str(&link)) {
+            response.headers_mut().insert(header::LINK, link);
+        }
+        Ok(response)
+    }
 }
 
 fn next_path(uri: &Uri, cursor: &str) -> String {

@@ -101,9 +101,7 @@ impl Unwritten {
         if error.code() == Code::Internal {
             tracing::error!(request_id, %error, "request failed");
         }
-        let mut document = Problem::document(error);
-        document.insert("requestId".into(), request_id.into());
-        let body = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
+        let body = body(error, request_id);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
@@ -128,6 +126,13 @@ impl Unwritten {
         }
         *response.body_mut() = body.into();
     }
+}
+
+/// The whole document of a problem.
+pub(crate) fn body(error: &Error, request_id: &str) -> Bytes {
+    let mut document = Problem::document(error);
+    document.insert("requestId".into(), request_id.into());
+    Bytes::from(serde_json::to_vec(&document).unwrap_or_default())
 }
 
 /// RFC 6750 §3.

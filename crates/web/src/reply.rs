@@ -19,7 +19,7 @@ pub fn json_reply(status: u16, body: &impl Serialize) -> Reply {
     Ok(json_response(status, body))
 }
 
-fn json_response(status: u16, body: Vec<u8>) -> Response {
+pub(crate) fn json_response(status: u16, body: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -1,7 +1,12 @@
 //! The accept loop: limits and time-outs on connections, and a drain that finishes what is in flight.
 
+mod answer;
 mod connection;
+mod connections;
+mod descriptors;
+mod parser;
 mod pulse;
+mod stream;
 mod tls;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -10,26 +15,39 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
+    time::Instant,
 };
 
 use crate::{Endpoint, Envelope};
 use connection::Common;
+use connections::Connections;
+pub use descriptors::raise_descriptor_limit;
 pub use tls::Tls;
 
 /// Connections that wait to be accepted: a burst of everybody at once.
 const BACKLOG: u32 = 4096;
 /// Pause after an accept failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Between two lines in the log about that.
+const REFUSALS_PAUSE: Duration = Duration::from_secs(10);
+/// Between two attempts to make room for a newcomer.
+const ROOM_PAUSE: Duration = Duration::from_millis(20);
 
 /// What a connection may take.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerLimits {
-    /// Connections at once; more wait in the backlog.
+    /// Connections at once; for more, one that rests gives way, and where none does they wait in the backlog.
     pub connections: usize,
+    /// Connections of one address (of one IPv6 network of 64 bits) that do not give way to each other.
+    pub connections_per_address: usize,
+    /// Bytes of answers that may wait for clients to read them, of all connections together.
+    pub unsent_bytes: usize,
     /// For the first byte, and for the headers of each request.
     pub header_time: Duration,
-    /// Between two requests, or for a client that does not read its answer.
+    /// Between two requests.
     pub idle_time: Duration,
+    /// For a client that does not read its answer.
+    pub write_time: Duration,
     /// For clients to send one more request when the process is told to end.
     pub linger_time: Duration,
     /// For what is in flight after that.
@@ -48,7 +66,14 @@ impl ServerLimits {
     #[must_use]
     pub fn for_peers() -> Self {
         let limits = Self::default();
-        Self { linger_time: Duration::ZERO, header_bytes: 128 << 10, headers: 256, ..limits }
+        Self {
+            linger_time: Duration::ZERO,
+            header_bytes: 128 << 10,
+            headers: 256,
+            connections_per_address: usize::MAX,
+            unsent_bytes: 4 * limits.unsent_bytes,
+            ..limits
+        }
     }
 }
 
@@ -56,13 +81,16 @@ impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             connections: 16_384,
+            connections_per_address: 1_024,
+            unsent_bytes: 64 << 20,
             header_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(75),
+            write_time: Duration::from_secs(20),
             linger_time: Duration::from_secs(1),
             drain_time: Duration::from_secs(25),
             header_bytes: 32 << 10,
             headers: 100,
-            streams: 128,
+            streams: 32,
         }
     }
 }
@@ -83,7 +111,8 @@ impl<E: Endpoint> Server<E> {
     /// A server with these limits; with `tls`, it speaks nothing else.
     #[must_use]
     pub fn new(limits: ServerLimits, envelope: Arc<Envelope<E>>, tls: Option<Tls>) -> Self {
-        Self(Arc::new(Common { limits, envelope, tls }))
+        let connections = Connections::new(limits.connections_per_address, limits.unsent_bytes);
+        Self(Arc::new(Common { limits, envelope, tls, connections }))
     }
 
     /// Accepts until `shutdown`, then closes the listener and lets what is in flight finish within the drain time.
@@ -91,16 +120,17 @@ impl<E: Endpoint> Server<E> {
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
         let slots = Arc::new(Semaphore::new(self.0.limits.connections));
+        let mut refusals = Refusals::default();
         tokio::pin!(shutdown);
         loop {
             let accepted = tokio::select! {
                 () = &mut shutdown => break,
-                accepted = accept(&listener, &slots) => accepted,
+                accepted = self.accept(&listener, &slots, &mut refusals) => accepted,
             };
             let Some((stream, peer, slot)) = accepted else { continue };
             let (common, watcher) = (Arc::clone(&self.0), graceful.watcher());
             tokio::spawn(async move {
-                common.serve(stream, peer, watcher).await;
+                common.serve(stream, peer.ip(), watcher).await;
                 drop(slot);
             });
         }
@@ -109,6 +139,33 @@ impl<E: Endpoint> Server<E> {
         self.linger(&slots).await;
         if tokio::time::timeout(self.0.limits.drain_time, graceful.shutdown()).await.is_err() {
             tracing::warn!("some requests did not finish within the drain time");
+        }
+    }
+
+    async fn accept(
+        &self,
+        listener: &TcpListener,
+        slots: &Arc<Semaphore>,
+        refusals: &mut Refusals,
+    ) -> Option<(TcpStream, SocketAddr, Slot)> {
+        let slot = loop {
+            if slots.available_permits() == 0 {
+                self.0.connections.make_room();
+            }
+            let slot = Arc::clone(slots).acquire_owned();
+            if let Ok(slot) = tokio::time::timeout(ROOM_PAUSE, slot).await {
+                break slot.ok()?;
+            }
+        };
+        match listener.accept().await {
+            Ok((stream, peer)) => Some((stream, peer, slot)),
+            Err(error) => {
+                // Resets of single connections are their own matter; a want of descriptors passes when some are closed.
+                refusals.note(&error);
+                self.0.connections.make_room();
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                None
+            }
         }
     }
 
@@ -123,18 +180,19 @@ impl<E: Endpoint> Server<E> {
 
 type Slot = tokio::sync::OwnedSemaphorePermit;
 
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, Slot)> {
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, slot)),
-        Err(error) => {
-            // Resets of single connections are their own matter; a want of descriptors passes when some are closed.
-            tracing::warn!(%error, "cannot accept");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            None
+/// Accepts that failed, which may be many a second.
+#[derive(Debug, Default)]
+struct Refusals {
+    count: u64,
+    told: Option<Instant>,
+}
+
+impl Refusals {
+    fn note(&mut self, error: &io::Error) {
+        self.count += 1;
+        if self.told.is_none_or(|told| told.elapsed() >= REFUSALS_PAUSE) {
+            tracing::warn!(%error, times = self.count, "cannot accept connections");
+            (self.count, self.told) = (0, Some(Instant::now()));
         }
     }
 }

@@ -23,6 +23,24 @@ pub(super) fn parse_quota(text: &str) -> Result<Quota, String> {
     Ok(Quota { requests, period: parse_duration(period.trim()).map_err(|_| expected())? })
 }
 
+/// "64MiB", "512KiB".
+pub(super) fn parse_bytes(text: &str) -> Result<usize, String> {
+    let expected = || "expected bytes, such as 64MiB or 512KiB".to_owned();
+    let (number, unit) = match (text.strip_suffix("MiB"), text.strip_suffix("KiB")) {
+        (Some(number), _) => (number, 1 << 20),
+        (None, Some(number)) => (number, 1 << 10),
+        (None, None) => return Err(expected()),
+    };
+    let number: usize = number.trim().parse().map_err(|_| expected())?;
+    number.checked_mul(unit).filter(|bytes| *bytes > 0).ok_or_else(expected)
+}
+
+/// A number above zero.
+pub(super) fn parse_count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "expected a number above zero".to_owned())
+}
+
 /// Parts between commas.
 pub(super) fn parse_list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
@@ -74,6 +92,8 @@ mod tests {
             parse_quota("600/1m"),
             Ok(Quota { requests: 600, period: Duration::from_secs(60) })
         );
+        assert_eq!(parse_bytes("64MiB"), Ok(64 << 20));
+        assert!(["64", "0MiB", "xKiB", "MiB"].iter().all(|text| parse_bytes(text).is_err()));
         assert_eq!(parse_targets("http://a:1, b:2"), Ok(vec!["a:1".to_owned(), "b:2".to_owned()]));
         assert!(["a", "https://a", ":1", "a:x"].iter().all(|text| parse_targets(text).is_err()));
         assert!(["600", "0/1m", "x/1m", "600/0s"].iter().all(|text| parse_quota(text).is_err()));

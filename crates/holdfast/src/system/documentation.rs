@@ -2,6 +2,7 @@
 
 use axum::{
     Router,
+    body::{Body, Bytes},
     extract::Path,
     http::{HeaderValue, header},
     response::{Html, IntoResponse, Response},
@@ -86,12 +87,12 @@ fn add_problem(operation: &mut Operation) {
 
 /// `/`, `/openapi.json`, `/docs` and `/problems/{code}`.
 pub(super) fn routes(document: &OpenApi) -> Router {
-    let json = document.to_json().expect("the document is plain data");
+    let json = Bytes::from(document.to_json().expect("the document is plain data"));
     Router::new()
         .route("/", get(|| async { axum::response::Redirect::temporary("/docs") }))
         .route(
             "/openapi.json",
-            get(move |_: NoQuery| async move { with_type("application/json", json) }),
+            get(move |_: NoQuery| async move { with_type("application/json", json.into()) }),
         )
         .route("/docs", get(|_: NoQuery| async { page(DOCS_PAGE.to_owned()) }))
         .route("/problems/{code}", get(explain_problem))
@@ -114,14 +115,14 @@ fn problem_page(problem: &Description) -> String {
 /// A page that loads nothing from anywhere else.
 fn page(html: String) -> Response {
     let mut response = Html(html).into_response();
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'";
     response
         .headers_mut()
         .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     response
 }
 
-fn with_type(media: &'static str, body: String) -> Response {
+fn with_type(media: &'static str, body: Body) -> Response {
     let mut response = body.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     response

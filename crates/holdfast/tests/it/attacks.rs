@@ -2,3 +2,4 @@
 //! `docs/threat-model.md` says which attack is tried where.
 
 mod guessing;
+mod transport;

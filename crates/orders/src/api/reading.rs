@@ -7,8 +7,8 @@ use axum::{
 };
 use holdfast_types::{Code, Error, OrderId, OrderKind, Page, Result, UserId};
 use holdfast_web::{
-    IdPath, ListTurn, NoQuery, Query, Reply, auth::Caller, invalid_parameter, json_reply,
-    list_reply, not_modified, page_request, with_etag,
+    IdPath, ListTurn, NoQuery, Query, Reply, auth::Caller, bounded_list_reply, invalid_parameter,
+    json_reply, list_reply, not_modified, page_request, with_etag,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -46,9 +46,9 @@ pub(super) async fn list_orders(
 ) -> Reply {
     let user = whose(&caller, query.user_id.as_deref())?;
     let request = page_request(query.limit, query.cursor)?;
-    let found = orders.store().list(&OrderFilter { user, status: query.status }, &request).await?;
-    let items = found.items.iter().map(OrderView::from).collect();
-    list_reply(&uri, &Page { items, next: found.next })
+    let filter = OrderFilter { user, status: query.status };
+    let found = orders.store().list(&filter, &request).await?;
+    bounded_list_reply(&uri, &found, OrderView::from, |last| filter.place(last))
 }
 
 /// Whose orders a caller sees; `None` for everybody's.

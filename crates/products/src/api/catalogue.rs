@@ -7,9 +7,9 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use holdfast_types::{Currency, Error, Page, ProductId, ProductKind, Result, words};
+use holdfast_types::{Currency, Error, ProductId, ProductKind, Result, words};
 use holdfast_web::{
-    IdPath, ListTurn, NoQuery, Query, Reply, invalid_parameter, json_reply, list_reply,
+    IdPath, ListTurn, NoQuery, Query, Reply, bounded_list_reply, invalid_parameter, json_reply,
     not_modified, page_request, with_etag,
 };
 use serde::Deserialize;
@@ -140,8 +140,8 @@ pub(super) async fn list_products(
     let filter = query.filter()?;
     let request = page_request(query.limit, query.cursor)?;
     let found = listing::list(products.store(), &filter, &request).await?;
-    let items = found.items.iter().map(ProductView::from).collect();
-    Ok(revalidated(list_reply(&uri, &Page { items, next: found.next })?))
+    let reply = bounded_list_reply(&uri, &found, ProductView::from, |last| filter.place(last));
+    Ok(revalidated(reply?))
 }
 
 /// The categories, with how many products there are of each.

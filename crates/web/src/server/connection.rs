@@ -1,9 +1,10 @@
 //! One connection, from its first byte to its last.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 
 use hyper::{
     body::Incoming,
+    header::{self, HeaderValue},
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -19,13 +20,23 @@ use tokio::{
 
 use super::{
     ServerLimits,
-    pulse::{Pulse, Watched},
+    answer::Counted,
+    connections::{Connections, Registered},
+    parser,
+    stream::Watched,
     tls::Tls,
 };
 use crate::{Endpoint, Envelope};
 
+/// RFC 6797: a browser that has come over TLS comes over nothing else for a year.
+const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// Between two looks at a preface that has only begun.
 const PREFACE_PAUSE: Duration = Duration::from_millis(20);
+/// Bytes of a body that may come before somebody reads them: on one HTTP/2 stream, and on all of a connection.
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = 256 << 10;
+/// Bytes of one HTTP/2 stream that are buffered beyond what its client has asked for.
+const STREAM_BUFFER: usize = 64 << 10;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Protocol {
@@ -54,17 +65,33 @@ pub(super) struct Common<E> {
     pub(super) limits: ServerLimits,
     pub(super) envelope: Arc<Envelope<E>>,
     pub(super) tls: Option<Tls>,
+    pub(super) connections: Connections,
 }
 
 impl<E: Endpoint> Common<E> {
-    pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: IpAddr, watcher: Watcher) {
         if stream.set_nodelay(true).is_err() {
             return;
         }
+        let registered = self.connections.register(peer);
+        let pulse = Arc::clone(&registered.pulse);
+        tokio::select! {
+            () = self.open(stream, &registered, peer, watcher) => {}
+            () = pulse.expired(self.limits) => tracing::debug!("connection timed out"),
+        }
+    }
+
+    async fn open(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        registered: &Registered<'_>,
+        peer: IpAddr,
+        watcher: Watcher,
+    ) {
         let limit = self.limits.header_time;
         let Some(tls) = &self.tls else {
             if let Ok(Some(protocol)) = timeout(limit, opening(&stream)).await {
-                self.serve_stream(stream, protocol, peer, watcher).await;
+                self.serve_stream(stream, protocol, (registered, peer), watcher).await;
             }
             return;
         };
@@ -72,7 +99,7 @@ impl<E: Endpoint> Common<E> {
             Ok(Ok(stream)) => {
                 let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
-                self.serve_stream(stream, protocol, peer, watcher).await;
+                self.serve_stream(stream, protocol, (registered, peer), watcher).await;
             }
             Ok(Err(error)) => tracing::debug!(%error, "no TLS connection"),
             Err(_) => tracing::debug!("no TLS connection within the time for headers"),
@@ -80,47 +107,49 @@ impl<E: Endpoint> Common<E> {
     }
 
     async fn serve_stream<S>(
-        &self,
+        self: &Arc<Self>,
         stream: S,
         protocol: Protocol,
-        peer: SocketAddr,
+        (registered, peer): (&Registered<'_>, IpAddr),
         watcher: Watcher,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let pulse = Pulse::new();
-        let io =
-            TokioIo::new(Watched::new(stream, Arc::clone(&pulse), protocol == Protocol::Http1));
-        let (requests, envelope) = (Arc::clone(&pulse), Arc::clone(&self.envelope));
+        let is_http1 = protocol == Protocol::Http1;
+        let replace = parser::explain(Arc::clone(&self.envelope));
+        let stream = Watched::new(stream, Arc::clone(&registered.pulse), is_http1, replace);
+        let (common, pulse) = (Arc::clone(self), Arc::clone(&registered.pulse));
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let serving = requests.serve();
-            let request = request.map(axum::body::Body::new);
-            let answer = Arc::clone(&envelope).answer(request, peer.ip());
+            let (common, pulse) = (Arc::clone(&common), Arc::clone(&pulse));
+            let serving = pulse.serve();
             async move {
-                let answer = answer.await;
+                if !is_http1 {
+                    pulse.has_room().await;
+                }
+                let request = request.map(axum::body::Body::new);
+                let answer = Arc::clone(&common.envelope).answer(request, peer).await;
                 drop(serving);
+                let limits = (!is_http1).then_some(common.limits);
+                let mut answer = answer.map(|body| Counted::new(body, &pulse, limits));
+                if common.tls.is_some() {
+                    answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, TLS_ONLY);
+                }
+                common.connections.stay_within_limit();
                 Ok::<_, Infallible>(answer)
             }
         });
-        let limits = self.limits;
-        let ended = async {
-            match protocol {
-                Protocol::Http1 => watcher.watch(http1(limits).serve_connection(io, service)).await,
-                Protocol::Http2 => watcher.watch(http2(limits).serve_connection(io, service)).await,
-            }
+        let (io, limits) = (TokioIo::new(stream), self.limits);
+        let ended = match protocol {
+            Protocol::Http1 => watcher.watch(http1(limits).serve_connection(io, service)).await,
+            Protocol::Http2 => watcher.watch(http2(limits).serve_connection(io, service)).await,
         };
-        tokio::select! {
-            ended = ended => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "connection ended");
-                }
-            }
-            () = pulse.expired(limits) => tracing::debug!("connection timed out"),
+        if let Err(error) = ended {
+            tracing::debug!(%error, "connection ended");
         }
     }
 }
 
-/// The times are [`Pulse`]'s business: hyper counts the time between two requests as time for the header.
+/// The times are the business of [`super::pulse::Pulse`]: hyper counts the time between two requests as time for the header.
 fn http1(limits: ServerLimits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder.header_read_timeout(None).max_buf_size(limits.header_bytes);
@@ -136,6 +165,9 @@ fn http2(limits: ServerLimits) -> http2::Builder<TokioExecutor> {
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
+        .max_send_buf_size(STREAM_BUFFER)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
         .keep_alive_interval(limits.header_time);
     builder
