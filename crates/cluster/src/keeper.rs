@@ -1,6 +1,13 @@
 //! Keeps one slot filled.
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use holdfast_types::{Code, Error, Result};
@@ -23,14 +30,14 @@ const MISSED: u32 = 3;
 const START_TIME: Duration = Duration::from_secs(20);
 /// How long a process may take to end when asked.
 const END_TIME: Duration = Duration::from_secs(35);
-/// A process that lived for this long may be started again at once.
-const GOOD_LIFE: Duration = Duration::from_secs(5);
 /// The first and the longest pause before starting again.
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause when no other process serves the part.
+const LONGEST_PAUSE_OF_THE_LAST: Duration = Duration::from_millis(200);
 
 /// What a keeper can be told.
-pub(crate) enum Order {
+pub(crate) enum Command {
     /// Replace the process by a new one; says how that went.
     Replace(oneshot::Sender<Result<()>>),
     /// End the process for good.
@@ -43,6 +50,8 @@ pub(crate) struct Keeper {
     pub(crate) listener: Arc<TcpListener>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) client: Client,
+    /// Whether the process has answered since it was started.
+    was_heard: AtomicBool,
 }
 
 impl Keeper {
@@ -59,19 +68,23 @@ impl Keeper {
             listener: Arc::clone(listener),
             ledger: Arc::clone(ledger),
             client,
+            was_heard: AtomicBool::new(false),
         }
     }
 
     /// Keeps the slot filled until told to end.
-    pub(crate) async fn keep(self, adopted: Option<Process>, mut orders: mpsc::Receiver<Order>) {
+    pub(crate) async fn keep(
+        self,
+        adopted: Option<Process>,
+        mut commands: mpsc::Receiver<Command>,
+    ) {
         let mut early_ends = 0;
         let mut process = match adopted {
             Some(process) => process,
             None => self.start(&mut early_ends).await,
         };
         loop {
-            let began = Instant::now();
-            let order = tokio::select! {
+            let command = tokio::select! {
                 () = process.ended() => None,
                 () = self.silence() => {
                     tracing::warn!(slot = self.slot.name, pid = process.pid, "went silent: ending it");
@@ -79,30 +92,31 @@ impl Keeper {
                     process.ended().await;
                     None
                 }
-                order = orders.recv() => match order {
-                    Some(order) => Some(order),
+                command = commands.recv() => match command {
+                    Some(command) => Some(command),
                     None => return,
                 }
             };
-            match order {
+            match command {
                 None => {
                     tracing::warn!(
                         slot = self.slot.name,
                         pid = process.pid,
                         "ended: starting another"
                     );
-                    early_ends = if began.elapsed() < GOOD_LIFE { early_ends + 1 } else { 0 };
+                    // However short its life was: what has answered can be started again.
+                    early_ends = if self.was_heard.load(Relaxed) { 0 } else { early_ends + 1 };
                     self.count_restart();
                     process = self.start(&mut early_ends).await;
                 }
-                Some(Order::Replace(done)) => {
+                Some(Command::Replace(done)) => {
                     self.end(&mut process).await;
                     self.count_restart();
                     process = self.start(&mut early_ends).await;
                     // Whoever asked may have gone.
                     let _ = done.send(self.is_ready(&mut process).await);
                 }
-                Some(Order::End(done)) => {
+                Some(Command::End(done)) => {
                     self.end(&mut process).await;
                     let _ = done.send(());
                     return;
@@ -115,12 +129,16 @@ impl Keeper {
         self.ledger.note(&self.slot.name, |slot| slot.restarts += 1);
     }
 
-    /// Starts a process, however often that takes.
+    /// Starts a process, however often that takes. One of a part that no other process serves does not wait long.
     async fn start(&self, early_ends: &mut u32) -> Process {
+        self.was_heard.store(false, Relaxed);
+        self.ledger.heard(&self.slot.name, false);
         loop {
             if *early_ends > 1 {
-                tokio::time::sleep((PAUSE * 2_u32.pow((*early_ends).min(8))).min(LONGEST_PAUSE))
-                    .await;
+                let longer = PAUSE * 2_u32.pow((*early_ends).min(8));
+                let is_last = !self.ledger.has_others(&self.slot.name);
+                let longest = if is_last { LONGEST_PAUSE_OF_THE_LAST } else { LONGEST_PAUSE };
+                tokio::time::sleep(longer.min(longest)).await;
             }
             match Process::start(&self.plan, &self.slot, &self.listener) {
                 Ok(process) => {
@@ -167,13 +185,18 @@ impl Keeper {
     /// Returns when the process has missed too many heartbeats.
     async fn silence(&self) {
         let began = Instant::now();
-        let (mut missed, mut was_heard) = (0, false);
+        let mut missed = 0;
         loop {
             match self.answers("/livez").await {
-                Some(_) => (missed, was_heard) = (0, true),
+                Some(_) => {
+                    missed = 0;
+                    if !self.was_heard.swap(true, Relaxed) {
+                        self.ledger.heard(&self.slot.name, true);
+                    }
+                }
                 None => missed += 1,
             }
-            let starting = !was_heard && began.elapsed() < START_TIME;
+            let starting = !self.was_heard.load(Relaxed) && began.elapsed() < START_TIME;
             if missed >= MISSED && !starting {
                 return;
             }

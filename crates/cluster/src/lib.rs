@@ -10,6 +10,9 @@ mod process;
 mod state;
 mod supervisor;
 
+/// The variable that names the descriptor in which a process finds its [`Slot::secrets`].
+pub const SECRETS: &str = "HOLDFAST_SECRETS";
+
 pub use places::Places;
 pub use plan::{Plan, Slot};
 pub use state::{SlotState, State};

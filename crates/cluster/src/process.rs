@@ -1,7 +1,8 @@
 //! One process: started by us, or taken over from a supervisor before us.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     net::TcpListener,
     os::{fd::OwnedFd, unix::process::CommandExt},
     process::Stdio,
@@ -18,6 +19,10 @@ use crate::{Plan, Slot, SlotState};
 
 /// The descriptor under which a process finds the listener (sd_listen_fds(3)).
 const LISTENER: i32 = 3;
+/// The descriptor under which it finds its secrets.
+const SECRETS: i32 = 4;
+/// What a pipe takes without a reader (pipe(7)).
+const PIPE_BYTES: usize = 4096;
 /// Between two looks at a process that is not our child.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -35,14 +40,19 @@ impl Process {
     pub(crate) fn start(plan: &Plan, slot: &Slot, listener: &TcpListener) -> io::Result<Self> {
         let mut command = std::process::Command::new(&plan.program);
         command.args(&slot.arguments).stdin(Stdio::null()).process_group(0);
+        plan.hidden.iter().for_each(|name| {
+            command.env_remove(name);
+        });
         command.envs(plan.environment.iter().map(|(name, value)| (name, value)));
+        let secrets = pipe_of(&slot.secrets)?;
+        command.env(crate::SECRETS, SECRETS.to_string());
+        let mut descriptors = vec![FdMapping { parent_fd: secrets, child_fd: SECRETS }];
         if slot.inherits_listener {
-            let listener = OwnedFd::from(listener.try_clone()?);
+            let parent_fd = OwnedFd::from(listener.try_clone()?);
             command.env("LISTEN_FDS", "1").env_remove("LISTEN_PID");
-            command
-                .fd_mappings(vec![FdMapping { parent_fd: listener, child_fd: LISTENER }])
-                .map_err(io::Error::other)?;
+            descriptors.push(FdMapping { parent_fd, child_fd: LISTENER });
         }
+        command.fd_mappings(descriptors).map_err(io::Error::other)?;
         let child = Command::from(command).spawn()?;
         let pid = child.id().ok_or_else(|| io::Error::other("the process ended at once"))?;
         Ok(Self { pid, started: started(pid).unwrap_or(0), child: Some(child) })
@@ -97,6 +107,16 @@ impl Process {
         let process = pidfd_open(pid, PidfdFlags::empty())?;
         Ok(pidfd_getfd(process, LISTENER, PidfdGetfdFlags::empty())?.into())
     }
+}
+
+/// A pipe that holds these bytes and nothing after them.
+fn pipe_of(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let (reader, mut writer) = io::pipe()?;
+    if bytes.len() > PIPE_BYTES {
+        return Err(io::Error::other("secrets that do not fit into a pipe"));
+    }
+    writer.write_all(bytes)?;
+    Ok(reader.into())
 }
 
 fn pid(pid: u32) -> Option<Pid> {

@@ -1,6 +1,7 @@
 //! What is written down for the next supervisor, and for whoever asks how the cluster is.
 
 use std::{
+    collections::HashSet,
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -62,13 +63,15 @@ impl State {
 pub(crate) struct Ledger {
     path: PathBuf,
     state: Mutex<State>,
+    /// Slots whose processes have answered.
+    heard: Mutex<HashSet<String>>,
 }
 
 impl Ledger {
     /// Begins with `state`, which is on disk when this returns.
     pub(crate) fn new(path: PathBuf, state: State) -> io::Result<Self> {
         write(&path, &state)?;
-        Ok(Self { path, state: Mutex::new(state) })
+        Ok(Self { path, state: Mutex::new(state), heard: Mutex::default() })
     }
 
     /// Changes what stands about one slot.
@@ -76,6 +79,22 @@ impl Ledger {
         self.change(|state| {
             state.slots.iter_mut().filter(|slot| slot.name == name).for_each(change);
         });
+    }
+
+    /// Notes whether the process of a slot has answered.
+    pub(crate) fn heard(&self, name: &str, is_heard: bool) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        match is_heard {
+            true => heard.insert(name.to_owned()),
+            false => heard.remove(name),
+        };
+    }
+
+    /// Whether a process of another slot of the same part has answered.
+    pub(crate) fn has_others(&self, name: &str) -> bool {
+        let part = |name: &str| name.rsplit_once('-').map(|(part, _)| part.to_owned());
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.iter().any(|other| other != name && part(other) == part(name))
     }
 
     /// Notes how a rolling restart ended.

@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     Plan, SlotState, State,
-    keeper::{Keeper, Order},
+    keeper::{Command, Keeper},
     process::Process,
     state::Ledger,
 };
@@ -82,7 +82,7 @@ pub async fn supervise(plan: Plan, tell: impl FnOnce(SocketAddr)) -> Result<()> 
 }
 
 /// Obeys signals until the one that says to end.
-async fn obey(keepers: &[mpsc::Sender<Order>], ledger: &Ledger) -> Result<()> {
+async fn obey(keepers: &[mpsc::Sender<Command>], ledger: &Ledger) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
     let mut hang_up = signal(SignalKind::hangup()).map_err(Error::internal)?;
@@ -97,11 +97,11 @@ async fn obey(keepers: &[mpsc::Sender<Order>], ledger: &Ledger) -> Result<()> {
 }
 
 /// Ends some of the processes, all at once.
-async fn end(keepers: &[mpsc::Sender<Order>], numbers: &[usize]) {
+async fn end(keepers: &[mpsc::Sender<Command>], numbers: &[usize]) {
     let mut ends = Vec::new();
     for number in numbers {
         let (done, ended) = oneshot::channel();
-        if keepers[*number].send(Order::End(done)).await.is_ok() {
+        if keepers[*number].send(Command::End(done)).await.is_ok() {
             ends.push(ended);
         }
     }
@@ -111,7 +111,7 @@ async fn end(keepers: &[mpsc::Sender<Order>], numbers: &[usize]) {
     }
 }
 
-async fn roll_and_note(keepers: &[mpsc::Sender<Order>], ledger: &Ledger) {
+async fn roll_and_note(keepers: &[mpsc::Sender<Command>], ledger: &Ledger) {
     let rolled = roll(keepers).await;
     match &rolled {
         Ok(()) => tracing::info!("every process was restarted"),
@@ -123,10 +123,10 @@ async fn roll_and_note(keepers: &[mpsc::Sender<Order>], ledger: &Ledger) {
 }
 
 /// Restarts one process after the other; stops at the first that does not become ready.
-async fn roll(keepers: &[mpsc::Sender<Order>]) -> Result<()> {
+async fn roll(keepers: &[mpsc::Sender<Command>]) -> Result<()> {
     for keeper in keepers {
         let (done, replaced) = oneshot::channel();
-        keeper.send(Order::Replace(done)).await.map_err(Error::internal)?;
+        keeper.send(Command::Replace(done)).await.map_err(Error::internal)?;
         replaced.await.map_err(Error::internal)??;
     }
     Ok(())

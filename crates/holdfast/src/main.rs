@@ -8,6 +8,7 @@ mod system;
 mod wiring;
 
 use std::{
+    collections::BTreeMap,
     io::{ErrorKind, Write},
     process::ExitCode,
 };
@@ -39,6 +40,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let layers = read_layers(&cli)?;
     let config = Config::load(&layers)?;
     start_log(&config)?;
+    for file in layers.readable_secrets() {
+        let file = file.display();
+        tracing::warn!(%file, "others can read this file, and it holds a secret: chmod 600");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -52,7 +57,7 @@ async fn dispatch(cli: Cli, config: &Config, layers: &Layers) -> Result<ExitCode
         Command::Serve { parts, .. } => serve::serve(config, &Parts::new(&parts)).await,
         Command::Cluster { counts, .. } => {
             let program = std::env::current_exe().map_err(Error::internal)?;
-            commands::cluster::run(config, &cli.settings, counts, program).await
+            commands::cluster::run(config, layers.clone(), &cli.settings, counts, program).await
         }
         Command::Status => commands::cluster::status(config, layers.cluster_secret()?).await,
         Command::Restart => commands::cluster::restart(config).await,
@@ -91,10 +96,19 @@ fn read_layers(cli: &Cli) -> Result<Layers> {
         Err(dotenvy::Error::Io(error)) if error.kind() == ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(refuse_dotenv(&error)),
     };
+    let handed_over = std::env::var(holdfast_cluster::SECRETS)
+        .map_or_else(|_| Ok(BTreeMap::new()), |number| read_secrets(&number))?;
     // What is not Unicode is none of ours.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Layers::new(&flags, environment, dotenv)
+    Layers::new(&flags, environment, dotenv, handed_over)
+}
+
+/// What the supervisor wrote into a pipe, whose descriptor it named.
+fn read_secrets(number: &str) -> Result<BTreeMap<String, String>> {
+    let path = format!("/proc/self/fd/{number}");
+    let text = std::fs::read(&path).map_err(|error| Error::io(path, error))?;
+    serde_json::from_slice(&text).map_err(Error::internal)
 }
 
 fn refuse_dotenv(error: &dotenvy::Error) -> Error {

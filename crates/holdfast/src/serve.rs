@@ -148,7 +148,7 @@ fn public_listener(config: &Config) -> Result<TcpListener> {
     }
 }
 
-fn bind(address: SocketAddr) -> Result<TcpListener> {
+pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener> {
     listen(address).map_err(|error| {
         let why = format!("cannot listen on {address}: another program may be there; choose another PORT or --listen");
         Error::new(Code::Unavailable, why).with_source(error)

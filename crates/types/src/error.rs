@@ -147,6 +147,13 @@ impl Error {
         self
     }
 
+    /// Values that say more.
+    #[must_use]
+    pub fn with_extras(mut self, extras: Map<String, Value>) -> Self {
+        self.0.extras = extras;
+        self
+    }
+
     /// What is wrong, member by member.
     #[must_use]
     pub fn with_fields(mut self, fields: Vec<FieldError>) -> Self {

@@ -8,9 +8,17 @@ use serde::de::{
 use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
+use crate::objects::Objects;
+
 /// Reads a body. The quick path knows nothing about places; only a body that fails is read again to find it.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
-    serde_json::from_slice(body).or_else(|_| from_json(parse_value(body)?))
+    quickly(body).or_else(|_| from_json(parse_value(body)?))
+}
+
+fn quickly<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = T::deserialize(Objects(&mut json))?;
+    json.end().map(|()| value)
 }
 
 /// Reads a body as any JSON value: refuses only what is malformed, a member that comes twice included.
@@ -27,7 +35,7 @@ pub fn parse_value(body: &[u8]) -> Result<Value> {
 
 /// Fits a JSON value into `T`: `unknown-field` or `validation` with the place.
 pub fn from_json<T: DeserializeOwned>(value: Value) -> Result<T> {
-    serde_path_to_error::deserialize(value)
+    serde_path_to_error::deserialize(Objects(value))
         .map_err(|error| misfit(error.path(), &in_words_of_json(&error.inner().to_string())))
 }
 
@@ -182,6 +190,8 @@ mod tests {
     struct Basket {
         #[expect(dead_code, reason = "only the reading matters")]
         items: Vec<Item>,
+        #[expect(dead_code, reason = "only the reading matters")]
+        notes: Option<std::collections::BTreeMap<String, String>>,
     }
 
     #[derive(Debug, Deserialize)]
@@ -193,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_place_is_named() {
-        let cases: [(&str, Code, &str); 8] = [
+        let cases: [(&str, Code, &str); 12] = [
             (r#"{"items":[{"quantity":"1"}]}"#, Code::Validation, "#/items/0/quantity"),
             (r#"{"items":[{}]}"#, Code::Validation, "#/items/0/quantity"),
             (r#"{"items":[{"quantity":1,"x/y":2}]}"#, Code::UnknownField, "#/items/0/x~1y"),
@@ -202,6 +212,10 @@ mod tests {
             (r"{}", Code::Validation, "#/items"),
             (r"[]x", Code::Malformed, ""),
             (r#"{"items":[],"items":[]}"#, Code::Malformed, ""),
+            (r"[[]]", Code::Validation, "#"),
+            (r#"{"items":[[1]]}"#, Code::Validation, "#/items/0"),
+            (r#"{"items":[],"notes":{"a":"1","a":"2"}}"#, Code::Malformed, ""),
+            (r#"{"items":[],"notes":[["a","1"]]}"#, Code::Validation, "#/notes"),
         ];
         for (body, code, pointer) in cases {
             let error = parse::<Basket>(body.as_bytes()).unwrap_err();

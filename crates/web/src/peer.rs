@@ -2,7 +2,7 @@
 //!
 //! The balancer draws two instances and takes the one with fewer requests in flight (Mitzenmacher, "The Power of Two
 //! Choices", 2001). What a failed attempt means depends on how far it got: what was not sent goes elsewhere, what may
-//! have been executed is repeated once, since every mutating request carries an operation id. While no instance is up,
+//! have been executed is repeated, twice at most, since every mutating request carries an operation id. While no instance is up,
 //! requests wait a little instead of failing.
 
 mod instance;
@@ -28,6 +28,8 @@ use instance::{Attempt, Instance};
 
 /// How long a request waits while no instance is up.
 const WAIT: Duration = Duration::from_secs(10);
+/// Attempts of one request that may break: the second may meet a process that is killed together with the first.
+const ATTEMPTS: u32 = 2;
 /// Retries that may stand against requests: one for every five, and some to begin with (a retry budget, as in
 /// Finagle). The first retry after a broken connection is not counted: it is what hides a crash.
 const BUDGET: i64 = 100;
@@ -140,7 +142,7 @@ impl Peer {
             instance.suspect();
             tracing::debug!(service = self.0.name, instance = %instance.address, why, "an attempt failed");
             let counted = broken + refused > 1;
-            if broken > 1 || (counted && !self.may_retry()) {
+            if broken > ATTEMPTS || (counted && !self.may_retry()) {
                 return Err(self.unavailable(why));
             }
         }

@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use holdfast_types::{Code, Error};
+use holdfast_types::{Code, Error, FieldError};
 use serde_json::{Map, Value, json};
 
 use crate::{catalog_of_problems::describe, trust::NOT_EXECUTED};
@@ -66,6 +66,26 @@ impl Problem {
             document.insert("errors".into(), json!(error.fields()));
         }
         document
+    }
+}
+
+/// The refusal in the problem document of another process: as it raised it.
+#[must_use]
+pub fn read_problem(status: u16, body: &[u8]) -> Error {
+    let unreadable = || Error::internal(format!("a service answered {status} without a problem"));
+    let Ok(mut document) = serde_json::from_slice::<Map<String, Value>>(body) else {
+        return unreadable();
+    };
+    let mut take = |name: &str| document.remove(name).unwrap_or_default();
+    let Ok(code) = serde_json::from_value::<Code>(take("code")) else { return unreadable() };
+    let detail = take("detail").as_str().unwrap_or_default().to_owned();
+    let fields: Vec<FieldError> = serde_json::from_value(take("errors")).unwrap_or_default();
+    for name in ["type", "title", "status", "requestId"] {
+        take(name);
+    }
+    match code {
+        Code::Internal => Error::internal(format!("a service answered {status}: {detail}")),
+        code => Error::new(code, detail).with_fields(fields).with_extras(document),
     }
 }
 
@@ -148,9 +168,21 @@ const fn challenge(code: Code) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_types::Code;
-
+    use super::*;
     use crate::catalog_of_problems::PROBLEMS;
+
+    #[test]
+    fn a_problem_crosses_processes_unchanged() {
+        let field =
+            FieldError { pointer: "#/a".into(), code: "invalid".into(), detail: "no".into() };
+        let raised = Error::new(Code::InsufficientStock, "too few")
+            .with("items", json!([{"available": 1}]))
+            .with_fields(vec![field]);
+        let read = read_problem(409, &body(&raised, "id"));
+        assert_eq!((read.code(), read.message()), (raised.code(), raised.message()));
+        assert_eq!((read.fields(), read.extras()), (raised.fields(), raised.extras()));
+        assert_eq!(read_problem(502, b"<html>").code(), Code::Internal);
+    }
 
     #[test]
     fn every_problem_has_its_own_name_and_code() {

@@ -1,5 +1,7 @@
 //! `holdfast cluster`, `status` and `restart`: a shop in several processes on one machine.
 
+mod metrics;
+
 use std::{
     fmt::Write as _,
     io::Write as _,
@@ -20,7 +22,7 @@ use holdfast_web::{Client, Tls};
 use super::print;
 use crate::{
     cli::SettingFlags,
-    config::{Config, Part},
+    config::{Config, Layers, Part},
     serve::prepare_data_dir,
     system::Status,
     wiring::Shop,
@@ -49,6 +51,7 @@ pub(crate) struct Counts {
 /// Runs a cluster until SIGTERM or Ctrl-C.
 pub(crate) async fn run(
     config: &Config,
+    mut layers: Layers,
     flags: &SettingFlags,
     counts: Counts,
     program: PathBuf,
@@ -61,16 +64,19 @@ pub(crate) async fn run(
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let state = state_file(config);
     let before = State::read(&state).unwrap_or_default();
-    let secret = match &config.cluster_secret {
-        Some(_) => None,
-        None => Some(own_secret(config)?),
-    };
+    if config.cluster_secret.is_none() {
+        layers.set_cluster_secret(own_secret(config)?);
+    }
     let mut places = Places::new(before);
-    let slots = slots(counts, &mut places, &flags.to_arguments())?;
-    let mut environment =
-        vec![("TOKIO_WORKER_THREADS".to_owned(), threads(slots.len()).to_string())];
-    environment.extend(secret.map(|secret| ("HOLDFAST_CLUSTER_SECRET".to_owned(), secret)));
-    let plan = Plan { program, environment, listen: config.listen, state, slots, places };
+    let slots = slots(counts, &mut places, &layers, &flags.to_arguments())?;
+    let environment = vec![
+        ("TOKIO_WORKER_THREADS".to_owned(), threads(slots.len()).to_string()),
+        // The supervisor listens there, for all of them.
+        ("HOLDFAST_METRICS_LISTEN".to_owned(), String::new()),
+    ];
+    let hidden = Layers::secret_variables();
+    let plan = Plan { program, environment, hidden, listen: config.listen, state, slots, places };
+    metrics::serve(config, layers.cluster_secret()?.unwrap_or_default())?;
     supervise(plan, |address| {
         let text = format!(
             "Holdfast {} holds fast on {scheme}://{address}\n  Docs     {scheme}://{address}/docs\n  Status   holdfast status\n  Restart  holdfast restart, one process after the other\n",
@@ -107,7 +113,12 @@ fn state_file(config: &Config) -> PathBuf {
 }
 
 /// Services first, so that a gateway finds them when it starts.
-fn slots(counts: Counts, places: &mut Places, settings: &[String]) -> Result<Vec<Slot>> {
+fn slots(
+    counts: Counts,
+    places: &mut Places,
+    layers: &Layers,
+    settings: &[String],
+) -> Result<Vec<Slot>> {
     let mut addresses = Vec::new();
     for (part, count) in [
         (Part::Users, counts.users),
@@ -121,13 +132,16 @@ fn slots(counts: Counts, places: &mut Places, settings: &[String]) -> Result<Vec
             addresses.push((part, name, address));
         }
     }
-    let slot = |(part, name, address): &(Part, String, SocketAddr)| Slot {
-        name: name.clone(),
-        arguments: arguments(*part, *address, &addresses, settings),
-        address: *address,
-        inherits_listener: *part == Part::Gateway,
+    let slot = |(part, name, address): &(Part, String, SocketAddr)| {
+        Ok(Slot {
+            name: name.clone(),
+            arguments: arguments(*part, *address, &addresses, settings),
+            secrets: layers.secrets_of(*part)?,
+            address: *address,
+            inherits_listener: *part == Part::Gateway,
+        })
     };
-    Ok(addresses.iter().map(slot).collect())
+    addresses.iter().map(slot).collect()
 }
 
 fn arguments(

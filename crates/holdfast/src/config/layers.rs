@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use holdfast_types::{Error, Result};
 
-use super::refuse;
+use super::{Part, refuse};
 
 /// The defaults, and the documentation of every setting.
 pub(crate) const DEFAULTS: &str = include_str!("default.toml");
@@ -35,11 +36,13 @@ pub(crate) struct Flags {
 pub(crate) struct Layers(BTreeMap<String, (String, String)>);
 
 impl Layers {
-    /// Lays the layers over each other. `environment` and `dotenv` are pairs of names and values.
+    /// Lays the layers over each other. `environment` and `dotenv` are pairs of names and values, `handed_over` of keys and
+    /// values: what a supervisor does not want to stand in the environment.
     pub(crate) fn new(
         flags: &Flags,
         environment: impl IntoIterator<Item = (String, String)>,
         dotenv: Vec<(String, String)>,
+        handed_over: BTreeMap<String, String>,
     ) -> Result<Self> {
         let mut layers = Self(BTreeMap::new());
         let defaults = read_toml(DEFAULTS, "the defaults")?;
@@ -49,6 +52,9 @@ impl Layers {
         layers.overlay_file(flags.config_file.as_deref())?;
         layers.overlay_environment(dotenv, ".env")?;
         layers.overlay_environment(environment, "environment")?;
+        for (key, value) in handed_over {
+            layers.0.insert(key, (value, "supervisor".to_owned()));
+        }
         for (key, value) in &flags.settings {
             layers.0.insert((*key).to_owned(), (value.clone(), "command line".to_owned()));
         }
@@ -84,7 +90,7 @@ impl Layers {
                 OWN_NAMES.iter().find(|(own, _)| *own == name).map(|(_, key)| (*key).to_owned());
             let key = match (own, name.strip_prefix("HOLDFAST_")) {
                 (Some(key), _) => key,
-                (None, Some("CONFIG")) | (None, None) => continue,
+                (None, Some("CONFIG" | "SECRETS")) | (None, None) => continue,
                 (None, Some(rest)) => rest.to_ascii_lowercase(),
             };
             let owned_elsewhere =
@@ -118,6 +124,63 @@ impl Layers {
     /// The cluster's secret in plain text: for asking processes how they are.
     pub(crate) fn cluster_secret(&self) -> Result<Option<String>> {
         self.optional("cluster_secret")
+    }
+
+    /// What a process that serves `part` must know and others need not, as JSON.
+    pub(crate) fn secrets_of(&self, part: Part) -> Result<Vec<u8>> {
+        let own = format!("{}_db", part.name());
+        let is_for = |key: &str| match part {
+            Part::Gateway => key == "cluster_secret",
+            Part::Users => SECRETS.contains(&key) || key == "db_connection_string" || key == own,
+            Part::Products | Part::Orders => {
+                key == "cluster_secret" || key == "db_connection_string" || key == own
+            }
+        };
+        let known = self.0.iter().filter(|(key, (value, _))| is_for(key) && !value.is_empty());
+        let secrets: BTreeMap<&String, &String> =
+            known.map(|(key, (value, _))| (key, value)).collect();
+        serde_json::to_vec(&secrets).map_err(Error::internal)
+    }
+
+    /// The variables that may hold secrets.
+    pub(crate) fn secret_variables() -> Vec<String> {
+        let variable = |key: &str| {
+            let own = OWN_NAMES.iter().find(|(_, own_key)| *own_key == key);
+            own.map_or_else(
+                || format!("HOLDFAST_{}", key.to_ascii_uppercase()),
+                |(name, _)| (*name).to_owned(),
+            )
+        };
+        SECRETS.iter().chain(&CONNECTION_STRINGS).map(|key| variable(key)).collect()
+    }
+
+    /// Whether a value stands in `place` that others must not read.
+    fn has_secret_from(&self, place: &str) -> bool {
+        self.0.iter().any(|(key, (value, stands_in))| {
+            let is_secret = SECRETS.contains(&key.as_str())
+                || CONNECTION_STRINGS.contains(&key.as_str())
+                    && shown(key, value).contains("(hidden)");
+            is_secret && !value.is_empty() && stands_in.starts_with(place)
+        })
+    }
+
+    /// Files that others can read although they hold a secret.
+    pub(crate) fn readable_secrets(&self) -> Vec<PathBuf> {
+        let files = self.0.values().map(|(_, place)| place);
+        let mut files: Vec<&str> =
+            files.map(|place| place.split(" (").next().unwrap_or(place)).collect();
+        files.sort_unstable();
+        files.dedup();
+        let is_open = |path: &&str| {
+            std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o044 != 0)
+        };
+        files.retain(|path| self.has_secret_from(path) && is_open(path));
+        files.into_iter().map(PathBuf::from).collect()
+    }
+
+    /// The cluster's secret, where none was set.
+    pub(crate) fn set_cluster_secret(&mut self, secret: String) {
+        self.0.insert("cluster_secret".to_owned(), (secret, "supervisor".to_owned()));
     }
 
     /// All settings with their places, secrets hidden.
@@ -167,13 +230,42 @@ mod tests {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
+    fn layers(
+        flags: &Flags,
+        environment: Vec<(String, String)>,
+        dotenv: Vec<(String, String)>,
+    ) -> Result<Layers> {
+        Layers::new(flags, environment, dotenv, BTreeMap::new())
+    }
+
+    #[test]
+    fn a_part_is_told_its_own_secrets_only() {
+        let environment = pairs(&[
+            ("HOLDFAST_ADMIN_PASSWORD", "sesame"),
+            ("DB_CONNECTION_STRING", "postgres://u:p@h/db"),
+            ("HOLDFAST_ORDERS_DB", "postgres://u:p@h/orders"),
+        ]);
+        let mut layers = layers(&Flags::default(), environment, Vec::new()).unwrap();
+        layers.set_cluster_secret("s".repeat(32));
+        let keys = |part| {
+            let secrets = layers.secrets_of(part).unwrap();
+            let secrets: BTreeMap<String, String> = serde_json::from_slice(&secrets).unwrap();
+            secrets.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(keys(Part::Gateway), ["cluster_secret"]);
+        assert_eq!(keys(Part::Users), ["admin_password", "cluster_secret", "db_connection_string"]);
+        assert_eq!(keys(Part::Orders), ["cluster_secret", "db_connection_string", "orders_db"]);
+        assert!(Layers::secret_variables().contains(&"DB_CONNECTION_STRING".to_owned()));
+        assert!(Layers::secret_variables().contains(&"HOLDFAST_USERS_DB".to_owned()));
+    }
+
     #[test]
     fn nearer_layers_win_and_others_are_left_alone() {
         let dotenv = pairs(&[("PORT", "4000"), ("HOLDFAST_ISSUER", "teashop"), ("EDITOR", "vi")]);
         let environment = pairs(&[("PORT", "5000"), ("HOME", "/")]);
         let flags =
             Flags { settings: vec![("data_dir", "elsewhere".to_owned())], config_file: None };
-        let config = Config::load(&Layers::new(&flags, environment, dotenv).unwrap()).unwrap();
+        let config = Config::load(&layers(&flags, environment, dotenv).unwrap()).unwrap();
         assert_eq!((config.listen.port(), config.issuer.as_str()), (5000, "teashop"));
         assert_eq!(config.data_dir, Path::new("elsewhere"));
     }
@@ -186,7 +278,7 @@ mod tests {
             ("PORT", "http", "environment (PORT): port = \"http\": expected a port"),
             ("HOLDFAST_RATE_LIMITS", "maybe", "expected on or off"),
         ] {
-            let layers = Layers::new(&Flags::default(), pairs(&[(name, value)]), Vec::new());
+            let layers = layers(&Flags::default(), pairs(&[(name, value)]), Vec::new());
             let error = layers.and_then(|layers| Config::load(&layers)).unwrap_err();
             assert!(error.to_string().contains(part), "{error}");
         }
@@ -198,7 +290,7 @@ mod tests {
             ("HOLDFAST_ADMIN_PASSWORD", "sesame"),
             ("DB_CONNECTION_STRING", "postgres://u:sesame@h/db"),
         ]);
-        let layers = Layers::new(&Flags::default(), environment, Vec::new()).unwrap();
+        let layers = layers(&Flags::default(), environment, Vec::new()).unwrap();
         assert!(!format!("{:?}", layers.shown()).contains("sesame"));
     }
 }

@@ -8,9 +8,15 @@ use std::{
     time::Duration,
 };
 
-use axum::{extract::State, response::Response};
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, Uri},
+    response::Response,
+};
+use futures_util::future::join_all;
 use holdfast_storage::Database;
-use holdfast_web::{Load, NoQuery, Peer, Reply, auth::Verifier, json_reply};
+use holdfast_web::{Call, Load, NoQuery, Peer, Reply, Told, auth::Verifier, json_reply};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -19,6 +25,9 @@ use crate::wiring::Node;
 
 /// How long a database may take to answer before it counts as not ready.
 const PROBE_TIME: Duration = Duration::from_secs(2);
+
+/// The same for a service in another process, which asks its databases.
+const PEER_TIME: Duration = Duration::from_secs(3);
 
 /// What readiness is judged by. Clones share it.
 #[derive(Clone)]
@@ -81,17 +90,43 @@ impl Health {
         if !self.0.verifier.is_ready() {
             problems.push("users: the keys that sign access tokens are not known yet".to_owned());
         }
-        let down = self.0.peers.iter().filter(|peer| !peer.is_up());
-        problems.extend(down.map(|peer| format!("{}: no instance is up", peer.name())));
-        for database in &self.0.databases {
-            match tokio::time::timeout(PROBE_TIME, database.ready()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => problems.push(format!("database: {}", error.message())),
-                Err(_) => problems.push("database: no answer within 2 s".to_owned()),
-            }
-        }
+        let asked = self.0.peers.iter().map(|peer| async move {
+            let told =
+                if peer.is_up() { standing_of(peer).await } else { Err("no instance is up") };
+            let told = told.unwrap_or_else(|why| vec![why.to_owned()]);
+            told.into_iter().map(|problem| format!("{}: {problem}", peer.name())).collect()
+        });
+        let of_peers: Vec<Vec<String>> = join_all(asked).await;
+        problems.extend(of_peers.into_iter().flatten());
+        problems.extend(self.problems_of_databases().await);
         problems
     }
+
+    /// What keeps the databases of this process from taking writes.
+    pub(super) async fn problems_of_databases(&self) -> Vec<String> {
+        let asked = self.0.databases.iter().map(|database| async {
+            match tokio::time::timeout(PROBE_TIME, database.ready()).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(format!("database: {}", error.message())),
+                Err(_) => Some("database: no answer within 2 s".to_owned()),
+            }
+        });
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+}
+
+/// What a service elsewhere says about its databases.
+async fn standing_of(peer: &Peer) -> Result<Vec<String>, &'static str> {
+    let call = Call {
+        method: Method::GET,
+        uri: Uri::from_static("/internal/ready"),
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        told: Told::default(),
+    };
+    let answer = peer.call(&call, Instant::now() + PEER_TIME).await;
+    let answer = answer.map_err(|_| "no answer within 3 s")?;
+    serde_json::from_slice(answer.body()).map_err(|_| "an answer that cannot be read")
 }
 
 /// The process lives.

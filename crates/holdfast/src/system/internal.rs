@@ -39,6 +39,8 @@ pub(crate) fn routes(health: Health, parts: Parts) -> Router {
     Router::new()
         .route("/internal/standing", get(standing))
         .route("/internal/status", get(status))
+        .route("/internal/ready", get(ready))
+        .route("/internal/metrics", get(metrics))
         .with_state(Internal { health, parts })
 }
 
@@ -48,6 +50,16 @@ async fn standing(State(internal): State<Internal>, _: FromPeer, _: NoQuery) -> 
         true => StatusCode::NO_CONTENT.into_response(),
         false => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
+}
+
+/// What keeps the databases of this process from taking writes, as a list of sentences.
+async fn ready(State(internal): State<Internal>, _: FromPeer, _: NoQuery) -> Reply {
+    json_reply(200, &internal.health.problems_of_databases().await)
+}
+
+/// What the process has counted, for the page of the whole cluster.
+async fn metrics(State(internal): State<Internal>, _: FromPeer, _: NoQuery) -> Response {
+    internal.health.metrics().text()
 }
 
 async fn status(State(internal): State<Internal>, _: FromPeer, _: NoQuery) -> Reply {

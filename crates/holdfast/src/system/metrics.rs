@@ -9,15 +9,38 @@ use axum::{
 };
 use holdfast_types::{Error, Result};
 use holdfast_web::{NoQuery, auth::Admin, with_fallbacks};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::Health;
 
 /// Between two rounds of moving samples into buckets: what is not moved costs memory.
 const UPKEEP: std::time::Duration = std::time::Duration::from_secs(5);
-/// Seconds.
-const BUCKETS: [f64; 12] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+/// Every metric: its name, its kind, and what it says.
+const METRICS: [(&str, Kind, &str); 3] = [
+    (
+        "http_request_duration_seconds",
+        Kind::Histogram(&[
+            0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
+        ]),
+        "Time from the last header of a request to the first byte of its answer, by method, service and class of status.",
+    ),
+    (
+        "checkout_batch_orders",
+        Kind::Histogram(&[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]),
+        "Orders that were placed together in one batch.",
+    ),
+    (
+        "storage_retries_total",
+        Kind::Counter,
+        "Transactions that were run again, because somebody was in their way or their connection broke.",
+    ),
+];
+
+/// What a metric counts, and the upper bounds of its buckets.
+enum Kind {
+    Counter,
+    Histogram(&'static [f64]),
+}
 
 /// What the program has counted so far. Clones share it.
 #[derive(Clone, Debug)]
@@ -26,8 +49,20 @@ pub(crate) struct Metrics(PrometheusHandle);
 impl Metrics {
     /// Begins to count. Once per process.
     pub(crate) fn begin() -> Result<Self> {
-        let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).map_err(Error::internal)?;
+        let mut builder = PrometheusBuilder::new();
+        for (name, kind, _) in &METRICS {
+            if let Kind::Histogram(buckets) = kind {
+                let name = Matcher::Full((*name).to_owned());
+                builder = builder.set_buckets_for_metric(name, buckets).map_err(Error::internal)?;
+            }
+        }
         let handle = builder.install_recorder().map_err(Error::internal)?;
+        for (name, kind, help) in METRICS {
+            match kind {
+                Kind::Counter => metrics::describe_counter!(name, help),
+                Kind::Histogram(_) => metrics::describe_histogram!(name, help),
+            }
+        }
         let upkeep = handle.clone();
         tokio::spawn(async move {
             loop {
@@ -38,7 +73,8 @@ impl Metrics {
         Ok(Self(handle))
     }
 
-    fn text(&self) -> Response {
+    /// In the text format of Prometheus.
+    pub(super) fn text(&self) -> Response {
         let mut response = self.0.render().into_response();
         let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, text);

@@ -7,11 +7,11 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use bytes::Bytes;
 use holdfast_orders::Catalog;
 use holdfast_types::{
-    BatchId, Code, Error, OrderId, ReserveBatch, Reserved, Result, Settlement, Timestamp,
-    Unconfirmed, UserId,
+    BatchId, Error, OrderId, ReserveBatch, Reserved, Result, Settlement, Timestamp, Unconfirmed,
+    UserId,
 };
 use holdfast_users::Trusted;
-use holdfast_web::{Call, Peer, Told};
+use holdfast_web::{Call, Peer, Told, read_problem};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
@@ -86,20 +86,7 @@ async fn call(
     let answer = peer.call(&call, Instant::now() + limit).await?;
     match answer.status().is_success() {
         true => Ok(answer.into_body()),
-        false => Err(passed_on(answer.status().as_u16(), answer.body())),
-    }
-}
-
-/// The refusal that the other process raised, as far as it can be read.
-fn passed_on(status: u16, body: &[u8]) -> Error {
-    let problem: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let code: Option<Code> = serde_json::from_value(problem["code"].clone()).ok();
-    let detail = problem["detail"].as_str().unwrap_or("a service failed").to_owned();
-    match code {
-        Some(Code::Internal) | None => {
-            Error::internal(format!("a service answered {status}: {detail}"))
-        }
-        Some(code) => Error::new(code, detail),
+        false => Err(read_problem(answer.status().as_u16(), answer.body())),
     }
 }
 

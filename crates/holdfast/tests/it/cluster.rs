@@ -23,16 +23,20 @@ use crate::shop::{Shop, wait_until};
 
 const CLIENTS: usize = 16;
 const PRODUCTS: usize = 8;
-const SERVICES: [&str; 3] = ["users", "products", "orders"];
+pub(crate) const SERVICES: [&str; 3] = ["users", "products", "orders"];
 
-async fn cluster() -> Shop {
+pub(crate) async fn cluster() -> Shop {
     cluster_of(&["cluster", "--gateways", "2", "--users", "1", "--products", "2", "--orders", "2"])
         .await
 }
 
-/// A cluster of which every process is up.
 async fn cluster_of(arguments: &[&str]) -> Shop {
-    let shop = Shop::start_as(arguments, &[("HOLDFAST_RATE_LIMITS", "off")]);
+    cluster_of_with(arguments, &[("HOLDFAST_RATE_LIMITS", "off")]).await
+}
+
+/// A cluster of which every process is up.
+pub(crate) async fn cluster_of_with(arguments: &[&str], settings: &[(&str, &str)]) -> Shop {
+    let shop = Shop::start_as(arguments, settings);
     all_are_up(&shop).await;
     shop
 }
@@ -42,12 +46,12 @@ async fn all_are_up(shop: &Shop) {
     wait_until(limit, "all are up", || async { shop.run(&["status"]).code == 0 }).await;
 }
 
-fn signal(signal: &str, slot: &SlotState) {
+pub(crate) fn signal(signal: &str, slot: &SlotState) {
     let sent = Command::new("kill").args([signal, &slot.pid.to_string()]).status().unwrap();
     assert!(sent.success(), "no process {}", slot.pid);
 }
 
-fn slots_of(shop: &Shop, part: &str) -> Vec<SlotState> {
+pub(crate) fn slots_of(shop: &Shop, part: &str) -> Vec<SlotState> {
     shop.slots().into_iter().filter(|slot| slot.name.starts_with(part)).collect()
 }
 
@@ -103,7 +107,7 @@ impl Load {
     }
 }
 
-fn assert_nothing_failed(shop: &Shop, outcome: &Outcome, verdict: &Verdict) {
+pub(crate) fn assert_nothing_failed(shop: &Shop, outcome: &Outcome, verdict: &Verdict) {
     assert!(outcome.ledger.acknowledged.len() > 100, "{}", outcome.to_text());
     assert!(verdict.is_clean(), "{}", verdict.to_text());
     let check = shop.run(&["check"]);

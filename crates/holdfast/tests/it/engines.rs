@@ -253,3 +253,61 @@ async fn connections_that_break_inside_a_transaction_are_not_missed() {
     assert!(broken > 10, "only {broken} transactions were met");
     ordering.end(&shop).await;
 }
+
+/// Somebody's own session holds the row of one product: orders of others go on after the first time-out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_that_somebody_holds_holds_up_no_other() {
+    let Some(Home::Postgres(server)) = Home::of(Engine::Postgres) else { return };
+    let shop = Shop::start_at(&server.url());
+    let mut admin = shop.admin().await;
+    let (held, other) = (admin.product("Held", 1000).await, admin.product("Other", 1000).await);
+    let holds = {
+        let (url, id) = (server.url(), held["id"].as_str().unwrap().to_owned());
+        tokio::spawn(async move {
+            let session = holdfast_storage::Postgres::open(&url).unwrap();
+            let sql = format!(
+                "SELECT pg_sleep(4) FROM (SELECT FROM stock WHERE product_id = '{id}' FOR UPDATE) AS s"
+            );
+            for _ in 0..3 {
+                session.query(&sql, &[]).await.unwrap();
+            }
+        })
+    };
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (mut longest, mut placed) = (Duration::ZERO, 0);
+    while !holds.is_finished() {
+        let (mut buyer, wanted) = (shop.anybody(), held.clone());
+        buyer.token = admin.token.clone();
+        tokio::spawn(async move { buyer.order(&wanted, 1).await });
+        let begun = Instant::now();
+        admin.order(&other, 1).await.expect(201).unwrap();
+        longest = longest.max(begun.elapsed());
+        placed += 1;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    println!("{placed} orders of another product, the longest took {longest:?}");
+    assert!(longest > Duration::from_secs(1), "nobody was held up: the control ({longest:?})");
+    assert!(longest < Duration::from_secs(5), "{longest:?}");
+    assert!(placed > 50, "{placed}");
+    admin.order(&held, 1).await.expect(201).unwrap();
+    assert_check_is_clean(&shop);
+}
+
+/// A gateway is as ready as the databases behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_is_not_ready_without_its_databases() {
+    let Some(Home::Postgres(mut server)) = Home::of(Engine::Postgres) else { return };
+    let url = server.url();
+    let settings = [("DB_CONNECTION_STRING", url.as_str())];
+    let shop = crate::cluster::cluster_of_with(&["cluster"], &settings).await;
+    let mut anybody = shop.anybody();
+    anybody.get("/readyz").await.expect(200).unwrap();
+    server.kill();
+    let told = anybody.get("/readyz").await.expect(503).unwrap();
+    assert!(told["problems"].to_string().contains("database"), "{told}");
+    server.resume();
+    crate::shop::wait_until(Duration::from_secs(20), "it is ready again", || async {
+        shop.anybody().get("/readyz").await.status == 200
+    })
+    .await;
+}

@@ -19,6 +19,7 @@ mod portable;
 mod products;
 mod readme;
 mod shop;
+mod supervisor;
 mod system;
 mod tidy;
 mod tls;

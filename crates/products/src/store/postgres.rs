@@ -3,6 +3,7 @@
 mod audit;
 mod catalogue;
 mod confirmations;
+mod held;
 mod journal;
 mod lists;
 mod portable;
@@ -22,6 +23,8 @@ use holdfast_types::{
 };
 use uuid::Uuid;
 
+use held::Held;
+
 use super::{
     ANSWERS, Audit, ProductFilter, ProductStore, Render, RenderBatch,
     listing::{Index, Walk},
@@ -35,6 +38,7 @@ const MIGRATIONS: &[&str] = &[include_str!("../../migrations/postgres-0001.sql")
 pub(super) struct PostgresProducts {
     db: Postgres,
     looked_up: Gathered<ProductId, Arc<Product>>,
+    held: Held,
 }
 
 impl PostgresProducts {
@@ -46,7 +50,7 @@ impl PostgresProducts {
             let db = reader.clone();
             async move { get_all(&db, &ids).await }
         });
-        Ok((Self { db, looked_up }, secret))
+        Ok((Self { db, looked_up, held: Held::default() }, secret))
     }
 
     /// Changes one product, once per operation.
@@ -179,7 +183,7 @@ impl ProductStore for PostgresProducts {
 
     async fn reserve(&self, batch: ReserveBatch, now: Timestamp) -> Result<Vec<Result<Reserved>>> {
         let batch = &batch;
-        self.db.transaction(|tx| reservations::reserve(tx, batch, now)).await
+        self.db.transaction(|tx| reservations::reserve(tx, batch, now, &self.held)).await
     }
 
     async fn settle(&self, settlements: &[(OrderId, Settlement)], now: Timestamp) -> Result<()> {

@@ -33,6 +33,12 @@ impl Fault {
         }
     }
 
+    /// Whether a row that somebody else holds could not be locked in time.
+    #[must_use]
+    pub fn is_lock_timeout(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+    }
+
     /// Whether the connection is still good for a ROLLBACK.
     pub(super) fn leaves_connection(&self) -> bool {
         match self {

@@ -1,38 +1,90 @@
 //! Reservations: the hot path. Lock and load what a batch names, decide each command in turn, save all changes: six
 //! statements, however many orders there are.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures_util::future::{try_join, try_join4};
 use holdfast_storage::postgres::{Fault, Row, Tx, bytes};
 use holdfast_types::{
-    BatchId, Fingerprint, OrderId, ProductId, Reservation, ReservationState, ReserveBatch,
-    Reserved, Result, Settlement, Timestamp,
+    BatchId, Code, Error, Fingerprint, OrderId, ProductId, Reservation, ReservationState,
+    ReserveBatch, ReserveCommand, Reserved, Result, Settlement, Timestamp,
 };
 use uuid::Uuid;
 
-use super::{confirmations, journal, rows};
+use super::{confirmations, held::Held, journal, rows};
 use crate::model::{Earlier, Earliers, Numbers, Shelf, ShelfItem, decide_all, settle_all};
 
 pub(super) async fn reserve(
     tx: Tx,
     batch: &ReserveBatch,
     now: Timestamp,
+    held: &Held,
 ) -> Result<Vec<Result<Reserved>>, Fault> {
-    let products: BTreeSet<Uuid> =
-        batch.commands.iter().flat_map(|command| &command.items).map(|(id, _)| id.uuid()).collect();
-    let products: Vec<Uuid> = products.into_iter().collect();
-    rows::lock(&tx, &products).await?;
+    let (free, skipped) = lock(&tx, &products(batch), held).await?;
+    let is_free = |command: &ReserveCommand| {
+        command.items.iter().all(|(id, _)| !skipped.contains(&id.uuid()))
+    };
+    if skipped.is_empty() {
+        return reserve_locked(&tx, batch, &free, now).await;
+    }
+    let commands = batch.commands.iter().filter(|command| is_free(command)).cloned().collect();
+    let rest = ReserveBatch { commands, ..batch.clone() };
+    let mut results = reserve_locked(&tx, &rest, &free, now).await?.into_iter();
+    let why = "somebody else holds the stock of a product: repeat with the same key";
+    let waits = || Err(Error::new(Code::Unavailable, why));
+    let all = batch.commands.iter();
+    Ok(all
+        .map(|command| is_free(command).then(|| results.next()).flatten().unwrap_or_else(waits))
+        .collect())
+}
+
+fn products(batch: &ReserveBatch) -> Vec<Uuid> {
+    let items = batch.commands.iter().flat_map(|command| &command.items);
+    let products: BTreeSet<Uuid> = items.map(|(id, _)| id.uuid()).collect();
+    products.into_iter().collect()
+}
+
+/// Locks products, and tells which of them somebody holds whom nobody waits for any more.
+async fn lock(
+    tx: &Tx,
+    products: &[Uuid],
+    held: &Held,
+) -> Result<(Vec<Uuid>, HashSet<Uuid>), Fault> {
+    let suspects = held.among(products);
+    let waited_for: Vec<Uuid> =
+        products.iter().filter(|id| !suspects.contains(id)).copied().collect();
+    let locked = rows::lock(tx, &waited_for).await;
+    if locked.as_ref().is_err_and(Fault::is_lock_timeout) {
+        held.suspect(products);
+    }
+    locked?;
+    if suspects.is_empty() {
+        return Ok((waited_for, HashSet::new()));
+    }
+    let skipped = rows::lock_free(tx, &suspects).await?;
+    let (still_held, free): (Vec<Uuid>, Vec<Uuid>) =
+        suspects.into_iter().partition(|id| skipped.contains(id));
+    held.clear(&free);
+    held.suspect(&still_held);
+    Ok(([waited_for, free].concat(), skipped))
+}
+
+async fn reserve_locked(
+    tx: &Tx,
+    batch: &ReserveBatch,
+    products: &[Uuid],
+    now: Timestamp,
+) -> Result<Vec<Result<Reserved>>, Fault> {
     // Statements of their own, begun once the rows are locked: they see what those before us committed.
-    let (shelf, earliers) = try_join(shelf(&tx, &products), earliers(&tx, batch)).await?;
+    let (shelf, earliers) = try_join(shelf(tx, products), earliers(tx, batch)).await?;
     let decided = decide_all(batch, &earliers, shelf, now);
     let reservations = decided.reservations(batch);
     let ids: Vec<Uuid> = reservations.iter().map(|(id, ..)| id.uuid()).collect();
     try_join4(
-        insert(&tx, &ids, &reservations, now),
-        journal::append(&tx, &decided.movements),
-        journal::set_numbers(&tx, decided.numbers.clone()),
-        confirm_and_owe(&tx, batch, &ids, now),
+        insert(tx, &ids, &reservations, now),
+        journal::append(tx, &decided.movements),
+        journal::set_numbers(tx, decided.numbers.clone()),
+        confirm_and_owe(tx, batch, &ids, now),
     )
     .await?;
     Ok(decided.results)

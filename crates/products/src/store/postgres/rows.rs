@@ -1,6 +1,6 @@
 //! Rows of products: locking, finding and reading them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use holdfast_storage::postgres::{Fault, Row, Tx, bytes};
 use holdfast_types::{
@@ -24,6 +24,16 @@ pub(super) const SELECT_FROM: &str = "SELECT p.id, p.sku, p.name, p.description,
 pub(super) async fn lock(tx: &Tx, ids: &[Uuid]) -> Result<(), Fault> {
     let sql = "SELECT FROM stock WHERE product_id = ANY($1) ORDER BY product_id FOR UPDATE";
     tx.query(sql, &[&ids]).await.map(|_| ())
+}
+
+/// Locks those of the products that nobody else holds, without waiting; returns those that somebody does.
+pub(super) async fn lock_free(tx: &Tx, ids: &[Uuid]) -> Result<HashSet<Uuid>, Fault> {
+    let all = "SELECT product_id FROM stock WHERE product_id = ANY($1)";
+    let free = format!("{all} ORDER BY product_id FOR UPDATE SKIP LOCKED");
+    let free = tx.query(&free, &[&ids]).await?;
+    let all = tx.query(all, &[&ids]).await?;
+    let free: HashSet<Uuid> = free.iter().map(|row| row.get(0)).collect();
+    Ok(all.iter().map(|row| row.get(0)).filter(|id| !free.contains(id)).collect())
 }
 
 /// Locks one product and reads what it is then.
