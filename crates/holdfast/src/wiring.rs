@@ -54,8 +54,17 @@ impl Catalog for LocalCatalog {
 }
 
 impl Shop {
-    /// Opens the databases and the services on them.
+    /// Opens the databases and the services on them. Refuses half a shop.
     pub(crate) async fn open(config: &Config) -> Result<Self> {
+        let shop = Self::open_for_restore(config).await?;
+        for database in &shop.databases {
+            database.refuse_half().await?;
+        }
+        Ok(shop)
+    }
+
+    /// The same where a restore may have been cut short.
+    pub(crate) async fn open_for_restore(config: &Config) -> Result<Self> {
         let mut opener = Opener::new(config);
         let users = opener.users().await?;
         let products = opener.products().await?;

@@ -101,7 +101,7 @@ impl Mongo {
         let mut patience = Patience::new(&self.0.random);
         loop {
             match self.attempt(&job, &mut patience).await {
-                Err(fault) if fault.may_pass() => patience.wait(fault).await?,
+                Err(fault) if fault.may_pass() => fault.wait(&mut patience).await?,
                 done => return Ok(done?),
             }
         }
@@ -129,7 +129,7 @@ impl Mongo {
         loop {
             let found = tokio::time::timeout(READ_TIME, self.find_once(collection, query)).await;
             match found.unwrap_or(Err(Fault::Late)) {
-                Err(fault) if fault.may_pass() => patience.wait(fault).await?,
+                Err(fault) if fault.may_pass() => fault.wait(&mut patience).await?,
                 done => return Ok(done?),
             }
         }

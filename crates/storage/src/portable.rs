@@ -1,7 +1,7 @@
 //! What every service moves from one engine to another beside its own records: its secret, without which no fingerprint
 //! would be known again, and the answers that it keeps.
 
-use holdfast_types::{Answer, Error, Fingerprint, Result, Timestamp};
+use holdfast_types::{Answer, Code, Error, Fingerprint, Random, Result, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use uuid::Uuid;
@@ -18,6 +18,10 @@ pub fn from_json<R: DeserializeOwned>(service: &str, records: Vec<Value>) -> Res
     let records = records.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
     records.map_err(|error| Error::invalid("#", format!("not a record of {service}: {error}")))
 }
+
+/// Stands among the secrets of services: whether a restore was begun.
+const RESTORE: &str = "restore";
+const DONE: [u8; 32] = [0; 32];
 
 /// A kept answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,6 +56,38 @@ impl Database {
             Self::Sqlite(db) => sqlite::operations::put_secret(db, service, secret).await,
             Self::Postgres(db) => postgres::operations::put_secret(db, service, secret).await,
             Self::Mongo(db) => mongo::operations::put_secret(db, service, secret).await,
+        }
+    }
+
+    /// Notes that a shop is being brought into the database: until that has ended, it is half a shop.
+    pub async fn begin_restore(&self) -> Result<()> {
+        let random = Random::system();
+        match self {
+            Self::Sqlite(db) => db.secret(RESTORE, &random).await.map(|_| ())?,
+            Self::Postgres(db) => db.secret(RESTORE, &random).await.map(|_| ())?,
+            Self::Mongo(db) => db.secret(RESTORE, &random).await.map(|_| ())?,
+        }
+        self.put_secret(RESTORE, [1; 32]).await
+    }
+
+    /// Notes that the shop is whole.
+    pub async fn end_restore(&self) -> Result<()> {
+        self.put_secret(RESTORE, DONE).await
+    }
+
+    /// Refuses a database into which a shop was brought in part only.
+    pub async fn refuse_half(&self) -> Result<()> {
+        let mark = match self {
+            Self::Sqlite(db) => sqlite::operations::find_secret(db, RESTORE)?,
+            Self::Postgres(db) => postgres::operations::find_secret(db, RESTORE).await?,
+            Self::Mongo(db) => mongo::operations::find_secret(db, RESTORE).await?,
+        };
+        match mark {
+            None | Some(DONE) => Ok(()),
+            Some(_) => {
+                let why = "a restore into this database was begun and not finished, so it holds half a shop: run the same `holdfast restore FILE` again, which finishes it";
+                Err(Error::new(Code::InvalidParameter, why))
+            }
         }
     }
 

@@ -8,6 +8,7 @@ mod fault;
 mod file;
 mod generation;
 mod high_water;
+mod holders;
 mod id_index;
 mod lock;
 mod migrate;

@@ -11,6 +11,7 @@ mod page;
 mod random;
 mod reservation;
 mod role;
+mod seldom;
 mod text;
 mod time;
 mod version;
@@ -31,6 +32,7 @@ pub use reservation::{
     Unconfirmed,
 };
 pub use role::Role;
+pub use seldom::Seldom;
 pub use text::{
     METADATA_PAIRS, check_email, check_line, check_metadata, check_prose, fold, is_pair, words,
 };

@@ -11,6 +11,7 @@ mod tls;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use holdfast_types::Seldom;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
@@ -120,7 +121,7 @@ impl<E: Endpoint> Server<E> {
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
         let slots = Arc::new(Semaphore::new(self.0.limits.connections));
-        let mut refusals = Refusals::default();
+        let mut refusals = Seldom::new(REFUSALS_PAUSE);
         tokio::pin!(shutdown);
         loop {
             let accepted = tokio::select! {
@@ -146,7 +147,7 @@ impl<E: Endpoint> Server<E> {
         &self,
         listener: &TcpListener,
         slots: &Arc<Semaphore>,
-        refusals: &mut Refusals,
+        refusals: &mut Seldom,
     ) -> Option<(TcpStream, SocketAddr, Slot)> {
         let slot = loop {
             if slots.available_permits() == 0 {
@@ -161,7 +162,9 @@ impl<E: Endpoint> Server<E> {
             Ok((stream, peer)) => Some((stream, peer, slot)),
             Err(error) => {
                 // Resets of single connections are their own matter; a want of descriptors passes when some are closed.
-                refusals.note(&error);
+                if let Some(times) = refusals.happened(Instant::now().into_std()) {
+                    tracing::warn!(%error, times, "cannot accept connections");
+                }
                 self.0.connections.make_room();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 None
@@ -179,20 +182,3 @@ impl<E: Endpoint> Server<E> {
 }
 
 type Slot = tokio::sync::OwnedSemaphorePermit;
-
-/// Accepts that failed, which may be many a second.
-#[derive(Debug, Default)]
-struct Refusals {
-    count: u64,
-    told: Option<Instant>,
-}
-
-impl Refusals {
-    fn note(&mut self, error: &io::Error) {
-        self.count += 1;
-        if self.told.is_none_or(|told| told.elapsed() >= REFUSALS_PAUSE) {
-            tracing::warn!(%error, times = self.count, "cannot accept connections");
-            (self.count, self.told) = (0, Some(Instant::now()));
-        }
-    }
-}

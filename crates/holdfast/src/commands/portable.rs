@@ -122,10 +122,13 @@ pub(crate) async fn import(config: &Config, file: &Path) -> Result<ExitCode> {
         }
         _ => return Err(damaged(1, "this is not an export of a whole shop")),
     }
-    let shop = Shop::open(config).await?;
+    let shop = Shop::open_for_restore(config).await?;
     load(&shop, parsed).await?;
     remark(&format!("Imported {} records", count - 2));
     check::settle(&shop).await?;
+    for database in &shop.databases {
+        database.end_restore().await?;
+    }
     check::judge(&shop).await
 }
 
@@ -144,6 +147,9 @@ async fn load(shop: &Shop, lines: Vec<Line>) -> Result<()> {
         }
     }
     refuse_others(shop, &users).await?;
+    for database in &shop.databases {
+        database.begin_restore().await?;
+    }
     for (place, secret) in secrets {
         shop.databases[place].put_secret(SERVICES[place].0, secret).await?;
     }

@@ -105,6 +105,9 @@ impl Node {
         };
         let verifier = Arc::clone(&opener.verifier);
         let databases = opener.databases();
+        for database in &databases {
+            database.refuse_half().await?;
+        }
         Ok(Self { parts: parts.clone(), users, products, orders, peers, databases, verifier })
     }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, io::Read, path::Path};
 
 use flate2::read::MultiGzDecoder;
+use holdfast_storage::{Database, Location};
 use holdfast_testkit::{Engine, Home};
 use serde_json::json;
 
@@ -122,7 +123,8 @@ async fn repair_makes_stock_follow_the_orders() {
     let path = format!("/api/orders/{}/cancel", order["id"].as_str().unwrap());
     shop.sign_in("ada", PASSWORD).await.post(&path, &json!({})).await.expect(200).unwrap();
     shop.kill();
-    for suffix in ["-wal", "-shm"] {
+    // The mark is about what is replaced.
+    for suffix in ["-wal", "-shm", "-mark"] {
         let _ = std::fs::remove_file(shop.folder.path().join(format!("products.db{suffix}")));
     }
     std::fs::rename(copy, products).unwrap();
@@ -130,4 +132,29 @@ async fn repair_makes_stock_follow_the_orders() {
     assert_eq!(check.code, 1, "the control: {check:?}");
     let repaired = shop.run(&["check", "--repair"]);
     assert!(repaired.code == 0 && repaired.out.contains("Settled 1"), "{repaired:?}");
+}
+
+/// A restore that was cut leaves half a shop: nobody serves it, and running the restore again finishes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_restored_shop_is_refused() {
+    for home in Engine::ALL.into_iter().filter_map(Home::of) {
+        let shop = Shop::start_as(&[], &[]);
+        shop.admin().await.product("Teapot", 10).await;
+        assert_eq!(shop.run(&["export", "--all", "whole"]).code, 0);
+        let file = shop.folder.path().join("whole");
+        let folder = tempfile::tempdir().unwrap();
+        let settings = [("DB_CONNECTION_STRING".to_owned(), home.url())];
+        let run = |arguments: &[&str]| crate::shop::run(folder.path(), arguments, &settings);
+        assert_eq!(run(&["migrate"]).code, 0);
+        let location = Location::of(Some(&home.url()), folder.path()).unwrap();
+        // As a restore does that is killed after its first step.
+        Database::open(&location).await.unwrap().begin_restore().await.unwrap();
+        for command in ["serve", "check"] {
+            let refused = run(&[command]);
+            assert!(refused.code == 2 && refused.err.contains("half a shop"), "{refused:?}");
+        }
+        let restored = run(&["restore", file.to_str().unwrap()]);
+        assert!(restored.code == 0 && restored.out.contains("Clean"), "{restored:?}");
+        assert_eq!(run(&["check"]).code, 0);
+    }
 }

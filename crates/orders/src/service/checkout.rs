@@ -21,7 +21,7 @@ const BATCH_ORDERS: usize = 512;
 /// Lines in one batch: bounds its time whatever the orders look like.
 const BATCH_LINES: usize = 4096;
 /// An order that has waited longer is not decided any more.
-const DECISION_TIME: Duration = Duration::from_secs(10);
+const DECISION_TIME: Duration = Duration::from_secs(15);
 /// How long a client's request waits for its answer; the order goes on without it.
 const ANSWER_TIME: Duration = Duration::from_secs(25);
 

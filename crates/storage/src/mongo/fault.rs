@@ -1,11 +1,13 @@
 //! What can go wrong inside a transaction or a query, and how it looks from outside.
 
-use holdfast_types::{Code, Error};
+use holdfast_types::{Code, Error, Result};
 use mongodb::bson::Document;
 use mongodb::error::{
     CommandError, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT,
     WriteFailure,
 };
+
+use crate::retry::Patience;
 
 /// A refusal of ours, or a failure of the driver or the server.
 #[derive(Debug)]
@@ -42,6 +44,15 @@ impl Fault {
             Self::Refused(_) | Self::Late => false,
             Self::Stale => true,
             Self::Mongo(error) => passes(error),
+        }
+    }
+
+    /// Waits before the next attempt, longer where there is nobody to write to.
+    pub(super) async fn wait(self, patience: &mut Patience<'_>) -> Result<()> {
+        let is_election = matches!(&self, Self::Mongo(error) if is_out_of_reach(error));
+        match is_election {
+            true => patience.wait_for_election(self).await,
+            false => patience.wait(self).await,
         }
     }
 

@@ -85,6 +85,12 @@ pub(crate) async fn put_secret(db: &Mongo, service: &str, secret: [u8; 32]) -> R
     .await
 }
 
+/// The secret that stands under that name, if any.
+pub(crate) async fn find_secret(db: &Mongo, name: &str) -> Result<Option<[u8; 32]>> {
+    let found = db.get(SECRETS, name).await?;
+    found.map(|found| fields::bytes(&found, "secret")).transpose()
+}
+
 /// See [`crate::Database::put_kept`].
 pub(crate) async fn put_kept(db: &Mongo, collection: &str, kept: &[Kept]) -> Result<()> {
     db.transaction(|tx| async move {

@@ -70,7 +70,7 @@ impl Tx {
         let mut session = self.session.lock().await;
         loop {
             match in_time(self.time, session.commit_transaction().into_future()).await {
-                Err(fault) if fault.is_unknown_commit() => patience.wait(fault).await?,
+                Err(fault) if fault.is_unknown_commit() => fault.wait(patience).await?,
                 done => return done,
             }
         }

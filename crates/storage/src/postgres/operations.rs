@@ -93,6 +93,13 @@ pub(crate) async fn put_secret(db: &Postgres, service: &str, secret: [u8; 32]) -
     .await
 }
 
+/// The secret that stands under that name, if any.
+pub(crate) async fn find_secret(db: &Postgres, name: &str) -> Result<Option<[u8; 32]>> {
+    let sql = "SELECT secret FROM holdfast_secrets WHERE service = $1";
+    let found = db.query_opt(sql, &[&name]).await?;
+    Ok(found.map(|row| fault::bytes(row.get(0))).transpose()?)
+}
+
 /// See [`crate::Database::put_kept`].
 pub(crate) async fn put_kept(db: &Postgres, table: &str, kept: &[Kept]) -> Result<()> {
     let sql = &insert(table);

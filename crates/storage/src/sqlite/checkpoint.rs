@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use holdfast_types::{Error, Result};
+use holdfast_types::{Error, Result, Seldom};
 use rusqlite::{
     Connection, MAIN_DB, Transaction, TransactionBehavior,
     hooks::Wal,
@@ -41,6 +41,8 @@ const REST: i32 = 32;
 const PASSES: usize = 4;
 /// A log file above this size is cut back.
 const FILE_BYTES: u64 = 384 << 20;
+/// Between two lines in the log about a log that cannot be cut back.
+const HELD_UP_PAUSE: Duration = Duration::from_secs(30);
 /// Between two attempts to cut the log file back.
 const CUT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -67,7 +69,10 @@ pub(super) struct Checkpoints {
     /// The length at which moving the log is worth the next attempt.
     due: i32,
     log: PathBuf,
+    /// The index of the log, on which readers have their locks.
+    index: PathBuf,
     last_cut: Instant,
+    held_up: Seldom,
 }
 
 impl Checkpoints {
@@ -107,6 +112,8 @@ impl Checkpoints {
             pages,
             due: pages,
             log: super::beside(path, "-wal"),
+            index: super::beside(path, "-shm"),
+            held_up: Seldom::new(HELD_UP_PAUSE),
             last_cut: Instant::now(),
         })
     }
@@ -155,6 +162,18 @@ impl Checkpoints {
         let patient = db.busy_timeout(connection::BUSY_TIME);
         if let Err(error) = cut.and(patient) {
             tracing::warn!(error = %survive(error), "cannot cut the write-ahead log back");
+        }
+        let left = std::fs::metadata(&self.log).map_or(0, |file| file.len());
+        if left > FILE_BYTES
+            && let Some(times) = self.held_up.happened(Instant::now().into_std())
+        {
+            let readers = super::holders::readers(&self.index);
+            tracing::warn!(
+                megabytes = left >> 20,
+                ?readers,
+                times,
+                "the write-ahead log grows, since somebody reads an old snapshot: end these processes, or what they read"
+            );
         }
     }
 }

@@ -55,6 +55,11 @@ impl Header {
         Count(i32::from_be_bytes([self.bytes[60], self.bytes[61], self.bytes[62], self.bytes[63]]))
     }
 
+    /// Whether a log belongs to the file: `VACUUM INTO` writes files that need none.
+    pub(super) fn has_log_mode(&self) -> bool {
+        self.bytes[18] == 2
+    }
+
     fn is_short(&self) -> bool {
         let page_size = match u16::from_be_bytes([self.bytes[16], self.bytes[17]]) {
             1 => 65_536,

@@ -131,7 +131,7 @@ pub(super) fn inspect(path: &Path) -> Result<()> {
     let count = header.count();
     let has_log = beside(path, "-wal").exists();
     let is_marked = mark.is_some_and(|mark| mark.count == count);
-    if count.is_complete() || has_log || is_marked {
+    if count.is_complete() || !header.has_log_mode() || has_log || is_marked {
         return Ok(());
     }
     let why = "was copied or left without its log, the file of the same name that ends in -wal: what was committed last is in there";
@@ -142,8 +142,8 @@ pub(super) fn inspect(path: &Path) -> Result<()> {
 fn refuse(path: &Path, why: &str) -> Error {
     let (path, mark) = (path.display(), beside(path, "-mark"));
     let message = format!(
-        "{path} {why}. Nothing was changed. Put back what is missing, or a backup together with no file {mark}; to go on without \
-         what is missing, remove {mark}, open {path} once with `sqlite3` and set `PRAGMA user_version = 0`",
+        "{path} {why}. Nothing was changed. Put back what is missing, or a backup. To go on without what is missing, or when \
+         this is a copy that SQLite's own `.backup` made, remove {mark} and run `sqlite3 {path} 'PRAGMA user_version = 0'`",
         mark = mark.display(),
     );
     Error::new(Code::Internal, message)

@@ -89,6 +89,12 @@ pub(crate) async fn put_secret(db: &Sqlite, service: &'static str, secret: [u8; 
     db.write(move |db| Ok(db.execute(sql, (service, secret)).map(|_| ())?)).await
 }
 
+/// The secret that stands under that name, if any.
+pub(crate) fn find_secret(db: &Sqlite, name: &str) -> Result<Option<[u8; 32]>> {
+    let sql = "SELECT secret FROM holdfast_secrets WHERE service = ?1";
+    db.get(|db| Ok(db.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()?))
+}
+
 /// See [`crate::Database::put_kept`].
 pub(crate) async fn put_kept(db: &Sqlite, table: &'static str, kept: Vec<Kept>) -> Result<()> {
     db.write(move |db| {

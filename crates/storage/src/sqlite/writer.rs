@@ -7,15 +7,19 @@
 
 use std::{
     any::Any,
+    cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Mutex, PoisonError, mpsc::Receiver},
     time::Duration,
 };
 
-use holdfast_types::{Code, Error, Result};
+use holdfast_types::{Code, Error, Result, Seldom};
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{
     Fault,
@@ -35,6 +39,8 @@ const TRANSACTION_JOBS: usize = 256;
 const QUEUE_WAIT: Duration = Duration::from_secs(2);
 /// The nice value of the thread: -20 is the first, 0 what everybody else has.
 const NICE: i32 = -10;
+/// Between two lines in the log about transactions that failed.
+const FAILURES_PAUSE: Duration = Duration::from_secs(10);
 /// How long whoever ends waits for what is queued and for the log to be moved.
 const END_TIME: Duration = Duration::from_secs(10);
 
@@ -67,7 +73,8 @@ impl Writer {
         connection::keep_log(&db, false)?;
         let (queue, jobs) = mpsc::channel(QUEUE_JOBS);
         let checkpoints = Checkpoints::start(path, &mut db, &water, checkpoint::PAGES)?;
-        let thread = Thread { db, lock, checkpoints, ids, water };
+        let failures = RefCell::new(Seldom::new(FAILURES_PAUSE));
+        let thread = Thread { db, lock, checkpoints, ids, water, failures };
         let (end, ended) = std::sync::mpsc::sync_channel(1);
         std::thread::Builder::new()
             .name("sqlite-writer".into())
@@ -150,6 +157,7 @@ struct Thread {
     checkpoints: Checkpoints,
     ids: IdIndexes,
     water: Arc<HighWater>,
+    failures: RefCell<Seldom>,
 }
 
 impl Thread {
@@ -171,6 +179,9 @@ impl Thread {
             Ok::<_, Error>(failed)
         });
         let failed = locked.unwrap_or_else(Some);
+        if let Some(error) = &failed {
+            self.complain(error);
+        }
         // Without the lock, nothing has run.
         finishes.extend(batch.drain(..).map(|job| job(None).1));
         for finish in finishes {
@@ -196,12 +207,29 @@ impl Thread {
         failed
     }
 
+    /// Says that the disk does not do what it should, but not each time.
+    fn complain(&self, error: &dyn std::fmt::Display) {
+        let happened = self.failures.borrow_mut().happened(Instant::now().into_std());
+        if let Some(times) = happened {
+            tracing::error!(%error, times, "nothing can be written to the database");
+        }
+    }
+
+    /// What became of a job; a refusal is its own matter, but not when it is for want of a disk.
+    fn judge(&self, verdict: Verdict) -> Verdict {
+        if let Verdict::Undo(code @ (Code::StorageFull | Code::Unavailable)) = verdict {
+            self.complain(&format_args!("{code:?}"));
+        }
+        verdict
+    }
+
     /// Runs the first job of a transaction: what it refuses is rolled back by beginning again.
     fn run_first(&self, job: Job, failed: &mut Option<Error>) -> Finish {
         if failed.is_some() {
             return job(None).1;
         }
         let (verdict, finish) = job(Some(&self.db));
+        let verdict = self.judge(verdict);
         if self.db.is_autocommit() {
             *failed = Some(lost(verdict));
         } else if matches!(verdict, Verdict::Undo(_)) {
@@ -224,6 +252,7 @@ impl Thread {
                 job(None)
             }
         };
+        let verdict = self.judge(verdict);
         if self.db.is_autocommit() {
             failed.get_or_insert_with(|| lost(verdict));
             return finish;
