@@ -4,12 +4,13 @@ mod documentation;
 mod health;
 mod internal;
 mod metrics;
+mod openapi;
 
 use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
 use holdfast_web::auth::Verifier;
-use utoipa::openapi::OpenApi;
+use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) use documentation::describe;
@@ -24,7 +25,7 @@ impl FromRef<Health> for Arc<Verifier> {
 }
 
 /// All routes of no service; `document` is what `/openapi.json` answers.
-pub(crate) fn routes(health: Health, document: &OpenApi) -> Router {
+pub(crate) fn routes(health: Health, document: &Value) -> Router {
     let described: Router = table().with_state(health).into();
     described.merge(documentation::routes(document))
 }

@@ -15,6 +15,7 @@ pub(crate) use transition::{Action, Event};
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = OrderStatus)]
 pub(crate) enum Status {
     /// Stock is promised; money is awaited.
     Placed,

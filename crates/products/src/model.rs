@@ -52,6 +52,7 @@ pub(crate) struct Image {
 /// Whether a product is on offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ProductStatus)]
 pub(crate) enum Status {
     /// On offer.
     Active,

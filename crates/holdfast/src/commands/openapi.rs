@@ -8,7 +8,8 @@ use super::print;
 
 /// Writes the OpenAPI document.
 pub(crate) fn write() -> Result<ExitCode> {
-    let json = crate::wiring::document().to_pretty_json().map_err(Error::internal)?;
+    let document = crate::wiring::document();
+    let json = serde_json::to_string_pretty(&document).map_err(Error::internal)?;
     print(&format!("{json}\n"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -13,12 +13,10 @@ use holdfast_web::{
     NoQuery, Reply,
     catalog_of_problems::{Description, named},
 };
-use utoipa::openapi::{
-    OpenApi, RefOr,
-    path::Operation,
-    security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
-};
-use utoipa::{OpenApi as _, ToSchema};
+use serde_json::Value;
+use utoipa::{OpenApi as _, ToSchema, openapi::OpenApi};
+
+use super::openapi;
 
 const DOCS_PAGE: &str = include_str!("../../assets/docs.html");
 const PROBLEM_PAGE: &str = include_str!("../../assets/problem.html");
@@ -56,38 +54,17 @@ struct Problem {
 struct Base;
 
 /// One document for the services and the system's own routes.
-pub(crate) fn describe(services: [OpenApi; 3]) -> OpenApi {
+pub(crate) fn describe(services: [OpenApi; 3]) -> Value {
     let mut document = Base::openapi();
     for part in services.into_iter().chain([super::table().into_openapi()]) {
         document.merge(part);
     }
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
-    document
-        .components
-        .get_or_insert_default()
-        .add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    let operations = document.paths.paths.values_mut().flat_map(|item| {
-        [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch]
-            .into_iter()
-            .flatten()
-    });
-    operations.for_each(add_problem);
-    document
-}
-
-/// Any operation may answer with a problem.
-fn add_problem(operation: &mut Operation) {
-    let problem = serde_json::json!({
-        "description": "A problem: see /problems/{code}",
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    });
-    let response = serde_json::from_value(problem).expect("the literal is a response");
-    operation.responses.responses.insert("default".to_owned(), RefOr::T(response));
+    openapi::complete(&document)
 }
 
 /// `/`, `/openapi.json`, `/docs` and `/problems/{code}`.
-pub(super) fn routes(document: &OpenApi) -> Router {
-    let json = Bytes::from(document.to_json().expect("the document is plain data"));
+pub(super) fn routes(document: &Value) -> Router {
+    let json = Bytes::from(document.to_string());
     Router::new()
         .route("/", get(|| async { axum::response::Redirect::temporary("/docs") }))
         .route(

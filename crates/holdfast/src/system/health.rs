@@ -19,6 +19,7 @@ use holdfast_storage::Database;
 use holdfast_web::{Call, Load, NoQuery, Peer, Reply, Told, auth::Verifier, json_reply};
 use serde_json::json;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use super::Metrics;
 use crate::wiring::Node;
@@ -129,14 +130,33 @@ async fn standing_of(peer: &Peer) -> Result<Vec<String>, &'static str> {
     serde_json::from_slice(answer.body()).map_err(|_| "an answer that cannot be read")
 }
 
+/// Whether the process lives.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the answer to readers of the API")]
+struct Liveness {
+    #[schema(example = "alive")]
+    status: String,
+}
+
+/// Whether the process can serve.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the answer to readers of the API")]
+struct Readiness {
+    /// `ready` or `not-ready`.
+    #[schema(example = "ready")]
+    status: String,
+    /// What keeps it from serving, when it cannot.
+    problems: Option<Vec<String>>,
+}
+
 /// The process lives.
-#[utoipa::path(get, path = "/livez", tag = "system", responses((status = 200)))]
+#[utoipa::path(get, path = "/livez", tag = "system", responses((status = 200, body = Liveness)))]
 pub(super) async fn is_alive(_: NoQuery) -> Reply<Response> {
     json_reply(200, &json!({"status": "alive"}))
 }
 
 /// The process can serve; if not, `problems` says why.
-#[utoipa::path(get, path = "/readyz", tag = "system", responses((status = 200), (status = 503)))]
+#[utoipa::path(get, path = "/readyz", tag = "system", responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
 pub(super) async fn is_ready(State(health): State<Health>, _: NoQuery) -> Reply<Response> {
     let problems = health.problems().await;
     match problems.is_empty() {

@@ -83,7 +83,8 @@ impl Metrics {
 }
 
 /// Metrics in the format of Prometheus; for administrators.
-#[utoipa::path(get, path = "/metrics", tag = "system", security(("bearer" = [])), responses((status = 200)))]
+#[utoipa::path(get, path = "/metrics", tag = "system", security(("bearer" = [])), responses((status = 200, content_type = "text/plain", body = String)),
+    extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn show_metrics(
     State(health): State<Health>,
     _admin: Admin,

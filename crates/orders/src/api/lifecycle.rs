@@ -13,7 +13,8 @@ use crate::{Orders, model::Action};
 
 /// Call off an order: from placed or paid; the stock returns exactly once.
 #[utoipa::path(post, path = "/api/orders/{id}/cancel", tag = "orders", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = OrderView<'static>)))]
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = OrderView<'static>)),
+    extensions(("x-problems" = json!(["invalid-transition"]))))]
 pub(super) async fn cancel_order(
     State(orders): State<Orders>,
     caller: Caller,
@@ -25,7 +26,8 @@ pub(super) async fn cancel_order(
 
 /// Note that the money has come.
 #[utoipa::path(post, path = "/api/orders/{id}/pay", tag = "orders", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path)), request_body = PayBody, responses((status = 200, body = OrderView<'static>)))]
+    params(("id" = uuid::Uuid, Path)), request_body = PayBody, responses((status = 200, body = OrderView<'static>)),
+    extensions(("x-problems" = json!(["forbidden", "invalid-transition"]))))]
 pub(super) async fn pay_order(
     State(orders): State<Orders>,
     caller: Caller,
@@ -39,7 +41,8 @@ pub(super) async fn pay_order(
 
 /// Note that the parcel has left: the units leave the stock.
 #[utoipa::path(post, path = "/api/orders/{id}/ship", tag = "orders", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path)), request_body = ShipBody, responses((status = 200, body = OrderView<'static>)))]
+    params(("id" = uuid::Uuid, Path)), request_body = ShipBody, responses((status = 200, body = OrderView<'static>)),
+    extensions(("x-problems" = json!(["forbidden", "invalid-transition"]))))]
 pub(super) async fn ship_order(
     State(orders): State<Orders>,
     caller: Caller,
@@ -56,7 +59,8 @@ pub(super) async fn ship_order(
 
 /// Note that the parcel has arrived.
 #[utoipa::path(post, path = "/api/orders/{id}/deliver", tag = "orders", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = OrderView<'static>)))]
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = OrderView<'static>)),
+    extensions(("x-problems" = json!(["forbidden", "invalid-transition"]))))]
 pub(super) async fn deliver_order(
     State(orders): State<Orders>,
     caller: Caller,

@@ -10,7 +10,8 @@ use crate::{Orders, service::Placement};
 /// Place an order: stock for every line, or for none. Repeating it with the same `Idempotency-Key` places nothing
 /// more and gets the same answer.
 #[utoipa::path(post, path = "/api/orders", tag = "orders", security(("bearer" = [])), request_body = PlaceBody,
-    responses((status = 201, body = OrderView<'static>)))]
+    responses((status = 201, body = OrderView<'static>)),
+    extensions(("x-problems" = json!(["unknown-product", "mixed-currencies", "total-too-large", "price-changed", "insufficient-stock", "idempotency-key-spent"]))))]
 pub(super) async fn place_order(
     State(orders): State<Orders>,
     caller: Caller,

@@ -13,7 +13,7 @@ use holdfast_web::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::wire::{EventView, OrderView};
+use super::wire::{EventView, OrderEventList, OrderPage, OrderView};
 use crate::{
     Orders,
     model::{Order, Status},
@@ -36,7 +36,8 @@ pub(super) struct ListQuery {
 
 /// One's own orders, newest first; administrators see all of them.
 #[utoipa::path(get, path = "/api/orders", tag = "orders", security(("bearer" = [])), params(ListQuery),
-    responses((status = 200, description = "A page of orders")))]
+    responses((status = 200, body = OrderPage, description = "A page of orders.")),
+    extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn list_orders(
     State(orders): State<Orders>,
     caller: Caller,
@@ -97,7 +98,7 @@ pub(super) async fn find(orders: &Orders, caller: &Caller, id: OrderId) -> Resul
 
 /// What happened to an order, when, and by whom.
 #[utoipa::path(get, path = "/api/orders/{id}/events", tag = "orders", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path)), responses((status = 200, description = "`{items: [{type, version, at, by}]}`")))]
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = OrderEventList, description = "What happened to the order, oldest first.")))]
 pub(super) async fn list_order_events(
     State(orders): State<Orders>,
     caller: Caller,

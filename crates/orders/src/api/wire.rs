@@ -282,6 +282,26 @@ impl<'a> From<&'a Order> for OrderView<'a> {
     }
 }
 
+/// Part of the orders, newest first.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes a list to readers of the API")]
+pub(crate) struct OrderPage {
+    items: Vec<OrderView<'static>>,
+    /// Where the next page begins; null on the last. A page may be shorter than was asked for, and still not be the last.
+    next_cursor: Option<String>,
+}
+
+/// What happened to an order, oldest first.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes a list to readers of the API")]
+pub(crate) struct OrderEventList {
+    items: Vec<EventView>,
+    /// Where the next page begins; null on the last. A page may be shorter than was asked for, and still not be the last.
+    next_cursor: Option<String>,
+}
+
 /// The answer to a step of the lifecycle.
 pub(crate) fn stepped(order: &Order) -> Result<Answer> {
     let body = serde_json::to_vec(&OrderView::from(order)).map_err(Error::internal)?;

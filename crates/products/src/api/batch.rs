@@ -5,7 +5,7 @@ use holdfast_types::{Error, FieldError, Given, Result, Version};
 use holdfast_web::{Input, Problem, Reply, auth::Seller, from_json, given, parse, parse_value};
 use serde_json::Value;
 
-use super::wire::{BatchBody, Mode, ProductBody, with_current, written};
+use super::wire::{BatchBody, BatchResult, Mode, ProductBody, with_current, written};
 use crate::{
     Products,
     model::{BatchItem, BatchMode, BatchRequest, Change},
@@ -18,7 +18,8 @@ const BATCH_ITEMS: usize = 500;
 
 /// Create or update (by `sku`) up to 500 products.
 #[utoipa::path(post, path = "/api/products/batch", tag = "products", security(("bearer" = [])), request_body = BatchBody,
-    responses((status = 200, description = "`{results: [{index, status, product | problem}]}`")))]
+    responses((status = 200, body = BatchResult, description = "What became of each product.")),
+    extensions(("x-problems" = json!(["forbidden", "sku-taken", "version-conflict", "precondition-required", "below-reserved"]))))]
 pub(super) async fn write_products(
     State(products): State<Products>,
     Seller(caller): Seller,

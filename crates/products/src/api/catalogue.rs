@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use super::wire::ProductView;
+use super::wire::{CategoryList, ProductPage, ProductView};
 use crate::{
     Products,
     model::{PRICE_MAX, Product},
@@ -46,6 +46,7 @@ pub(super) struct ListQuery {
     /// Minor units; wants `currency`.
     max_price: Option<i64>,
     in_stock: Option<bool>,
+    #[param(inline)]
     sort: Option<SortQuery>,
     /// 1 to 100.
     #[param(minimum = 1, maximum = 100, default = 20)]
@@ -130,7 +131,7 @@ fn parse_ids(text: &str) -> Result<Vec<ProductId>> {
 /// The catalogue: filtered, searched, sorted, in pages. A page may be shorter than `limit`, even empty, and still have a
 /// `nextCursor`: one request looks at 2,000 products at most.
 #[utoipa::path(get, path = "/api/products", tag = "products", params(ListQuery),
-    responses((status = 200, description = "A page of products")))]
+    responses((status = 200, body = ProductPage, description = "A page of products.")))]
 pub(super) async fn list_products(
     State(products): State<Products>,
     Query(query): Query<ListQuery>,
@@ -146,7 +147,7 @@ pub(super) async fn list_products(
 
 /// The categories, with how many products there are of each.
 #[utoipa::path(get, path = "/api/products/categories", tag = "products",
-    responses((status = 200, description = "All categories by name")))]
+    responses((status = 200, body = CategoryList, description = "All categories by name.")))]
 pub(super) async fn list_categories(
     State(products): State<Products>,
     _: NoQuery,

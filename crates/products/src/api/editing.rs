@@ -27,7 +27,8 @@ const JSON: &str = "application/json";
 
 /// Add a product.
 #[utoipa::path(post, path = "/api/products", tag = "products", security(("bearer" = [])), request_body = ProductBody,
-    responses((status = 201, body = ProductView<'static>)))]
+    responses((status = 201, body = ProductView<'static>)),
+    extensions(("x-problems" = json!(["forbidden", "sku-taken"]))))]
 pub(super) async fn create_product(
     State(products): State<Products>,
     Seller(caller): Seller,
@@ -59,7 +60,8 @@ pub(super) async fn create_product(
 
 /// Replace a product's details; absent optional ones are cleared, an absent `quantity` is kept.
 #[utoipa::path(put, path = "/api/products/{id}", tag = "products", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path)), request_body = ProductBody, responses((status = 200, body = ProductView<'static>)))]
+    params(("id" = uuid::Uuid, Path)), request_body = ProductBody, responses((status = 200, body = ProductView<'static>)),
+    extensions(("x-problems" = json!(["forbidden", "sku-taken", "below-reserved"]))))]
 pub(super) async fn replace_product(
     State(products): State<Products>,
     Seller(caller): Seller,
@@ -76,7 +78,8 @@ pub(super) async fn replace_product(
 
 /// Change some members of a product (RFC 7396): `null` clears an optional one.
 #[utoipa::path(patch, path = "/api/products/{id}", tag = "products", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path)), request_body = PatchBody, responses((status = 200, body = ProductView<'static>)))]
+    params(("id" = uuid::Uuid, Path)), request_body = PatchBody, responses((status = 200, body = ProductView<'static>)),
+    extensions(("x-problems" = json!(["forbidden", "sku-taken", "below-reserved"]))))]
 pub(super) async fn update_product(
     State(products): State<Products>,
     Seller(caller): Seller,
@@ -128,7 +131,8 @@ pub(super) struct ArchiveQuery {
 
 /// Archive a product: off the shelves, its sku stays taken, open orders are untouched. Again: again 204.
 #[utoipa::path(delete, path = "/api/products/{id}", tag = "products", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path), ArchiveQuery), responses((status = 204)))]
+    params(("id" = uuid::Uuid, Path), ArchiveQuery), responses((status = 204)),
+    extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn archive_product(
     State(products): State<Products>,
     Seller(caller): Seller,

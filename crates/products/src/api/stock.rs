@@ -9,13 +9,14 @@ use holdfast_web::{
 
 use super::{
     catalogue::find,
-    wire::{MovementView, ProductView, StockBody, changed},
+    wire::{MovementPage, MovementView, ProductView, StockBody, changed},
 };
 use crate::{Products, model::Change};
 
 /// Add or remove units. It commutes, so it needs no version; never below what open orders hold.
 #[utoipa::path(post, path = "/api/products/{id}/stock", tag = "products", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path)), request_body = StockBody, responses((status = 200, body = ProductView<'static>)))]
+    params(("id" = uuid::Uuid, Path)), request_body = StockBody, responses((status = 200, body = ProductView<'static>)),
+    extensions(("x-problems" = json!(["forbidden", "below-reserved"]))))]
 pub(super) async fn adjust_stock(
     State(products): State<Products>,
     Seller(caller): Seller,
@@ -39,7 +40,8 @@ pub(super) async fn adjust_stock(
 
 /// The product's journal: every change of a number, with its cause, numbered without gaps.
 #[utoipa::path(get, path = "/api/products/{id}/stock/movements", tag = "products", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path), PageQuery), responses((status = 200, description = "A page of the journal")))]
+    params(("id" = uuid::Uuid, Path), PageQuery), responses((status = 200, body = MovementPage, description = "A page of the journal.")),
+    extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn list_movements(
     State(products): State<Products>,
     Seller(caller): Seller,

@@ -6,4 +6,7 @@ mod view;
 
 pub(super) use body::{BatchBody, Mode, ProductBody, StockBody, without_read_only};
 pub(super) use patch::PatchBody;
-pub(super) use view::{MovementView, ProductView, changed, with_current, written};
+pub(super) use view::{
+    BatchResult, CategoryList, MovementPage, MovementView, ProductPage, ProductView, changed,
+    with_current, written,
+};

@@ -23,7 +23,8 @@ use crate::{
 
 /// Register as a customer.
 #[utoipa::path(post, path = "/api/users/register", tag = "users", request_body = RegisterBody,
-    responses((status = 201, body = UserView)))]
+    responses((status = 201, body = UserView)),
+    extensions(("x-problems" = json!(["username-taken"]))))]
 pub(super) async fn register_user(
     State(users): State<Users>,
     origin: Origin,
@@ -169,7 +170,8 @@ pub(super) async fn change_password(
 
 /// Delete one's account: erases the personal data; orders stay under the id. The last administrator stays.
 #[utoipa::path(post, path = "/api/users/me/delete", tag = "users", security(("bearer" = [])),
-    request_body = DeleteBody, responses((status = 204)))]
+    request_body = DeleteBody, responses((status = 204)),
+    extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn delete_me(
     State(users): State<Users>,
     origin: Origin,

@@ -13,13 +13,14 @@ use holdfast_web::{
 
 use super::{
     accounts,
-    wire::{AccessBody, ResetView, UserView},
+    wire::{AccessBody, ResetView, UserPage, UserView},
 };
 use crate::{Users, model::UserChange};
 
 /// All users, newest first.
 #[utoipa::path(get, path = "/api/users", tag = "users", security(("bearer" = [])), params(PageQuery),
-    responses((status = 200, description = "A page of users")))]
+    responses((status = 200, body = UserPage, description = "A page of users.")),
+    extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn list_users(
     State(users): State<Users>,
     _admin: Admin,
@@ -50,7 +51,8 @@ pub(super) async fn get_user(
 
 /// Change a user's role, or shut them out: their tokens stop within 5 s.
 #[utoipa::path(patch, path = "/api/users/{id}", tag = "users", security(("bearer" = [])), request_body = AccessBody,
-    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = UserView)))]
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = UserView)),
+    extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn update_user(
     State(users): State<Users>,
     origin: Origin,
@@ -69,7 +71,8 @@ pub(super) async fn update_user(
 
 /// Permit a user to set a new password once, within an hour.
 #[utoipa::path(post, path = "/api/users/{id}/password-reset", tag = "users", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = ResetView)))]
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = ResetView)),
+    extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn permit_password_reset(
     State(users): State<Users>,
     origin: Origin,

@@ -4,13 +4,14 @@ use axum::{extract::State, response::Response};
 use holdfast_web::{Input, NoQuery, Origin, Reply, json_reply, no_content, parse};
 use serde_json::json;
 
-use super::wire::{LoginBody, RefreshBody, SessionView};
+use super::wire::{KeySet, LoginBody, RefreshBody, SessionView};
 use crate::Users;
 
 /// Sign in. A wrong user and a wrong password cannot be told apart. After too many failures on a username from
 /// everywhere, the refusal (429) asks for a proof of work, unless a device shows the `deviceToken` of an earlier login.
 #[utoipa::path(post, path = "/api/users/login", tag = "users", request_body = LoginBody,
-    responses((status = 200, body = SessionView)))]
+    responses((status = 200, body = SessionView)),
+    extensions(("x-problems" = json!(["invalid-credentials"]))))]
 pub(super) async fn log_in(State(users): State<Users>, origin: Origin, mut input: Input) -> Reply {
     let body: LoginBody = parse(&input.body().await?)?;
     let session = users.log_in(&body.login(), &origin).await?;
@@ -20,7 +21,8 @@ pub(super) async fn log_in(State(users): State<Users>, origin: Origin, mut input
 /// Exchange a refresh token. Repeating it before the successor is used returns that same successor; later it is
 /// theft, and the whole family is revoked.
 #[utoipa::path(post, path = "/api/users/refresh", tag = "users", request_body = RefreshBody,
-    responses((status = 200, body = SessionView)))]
+    responses((status = 200, body = SessionView)),
+    extensions(("x-problems" = json!(["invalid-token", "token-revoked"]))))]
 pub(super) async fn refresh_session(
     State(users): State<Users>,
     origin: Origin,
@@ -41,7 +43,7 @@ pub(super) async fn log_out(State(users): State<Users>, mut input: Input) -> Rep
 }
 
 /// The public keys that verify access tokens (RFC 7517).
-#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "users", responses((status = 200)))]
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "users", responses((status = 200, body = KeySet)))]
 pub(super) async fn list_public_keys(State(users): State<Users>, _: NoQuery) -> Reply {
     let keys = users.public_keys().await?;
     let keys: Vec<_> = keys

@@ -47,6 +47,39 @@ impl From<&User> for UserView {
     }
 }
 
+/// Part of the users.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes a list to readers of the API")]
+pub(crate) struct UserPage {
+    items: Vec<UserView>,
+    /// Where the next page begins; null on the last. A page may be shorter than was asked for, and still not be the last.
+    next_cursor: Option<String>,
+}
+
+/// A JSON Web Key Set (RFC 7517).
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes the keys to readers of the API")]
+pub(crate) struct KeySet {
+    keys: Vec<KeyView>,
+}
+
+/// A public key (RFC 8037).
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes a key to readers of the API")]
+struct KeyView {
+    #[schema(example = "OKP")]
+    kty: String,
+    #[schema(example = "Ed25519")]
+    crv: String,
+    #[schema(example = "sig")]
+    r#use: String,
+    #[schema(example = "EdDSA")]
+    alg: String,
+    kid: String,
+    x: String,
+}
+
 /// The answer to a change of a user.
 pub(super) fn changed(user: &User) -> Result<Answer> {
     let body = serde_json::to_vec(&UserView::from(user)).map_err(Error::internal)?;

@@ -100,6 +100,65 @@ pub(crate) fn written(outcomes: &[BatchOutcome]) -> Result<Answer> {
     Ok(Answer { status: 200, etag: None, body })
 }
 
+/// Part of the catalogue.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes a list to readers of the API")]
+pub(crate) struct ProductPage {
+    items: Vec<ProductView<'static>>,
+    /// Where the next page begins; null on the last. A page may be shorter than was asked for, and still not be the last.
+    next_cursor: Option<String>,
+}
+
+/// Part of a product's journal, oldest first.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes a list to readers of the API")]
+pub(crate) struct MovementPage {
+    items: Vec<MovementView>,
+    /// Where the next page begins; null on the last. A page may be shorter than was asked for, and still not be the last.
+    next_cursor: Option<String>,
+}
+
+/// The categories by name.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes a list to readers of the API")]
+pub(crate) struct CategoryList {
+    items: Vec<CategoryView>,
+}
+
+/// A category, and how many products of it are on offer.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes a category to readers of the API")]
+struct CategoryView {
+    name: String,
+    count: i64,
+}
+
+/// What became of the products of a batch.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes the answer to a batch to readers of the API")]
+pub(crate) struct BatchResult {
+    /// In the order of the items.
+    results: Vec<BatchItemResult>,
+}
+
+/// What became of one product of a batch.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes the answer to a batch to readers of the API")]
+struct BatchItemResult {
+    /// Which item, from 0 on.
+    index: i64,
+    /// 200 updated, 201 created, or the status of the problem.
+    status: u16,
+    /// When it was created or updated.
+    product: Option<ProductView<'static>>,
+    /// When it was refused.
+    #[schema(value_type = Option<Object>)]
+    problem: Option<()>,
+}
+
 /// Adds what is current to a conflict.
 pub(crate) async fn with_current(products: &Products, id: ProductId, error: Error) -> Problem {
     let conflict = matches!(error.code(), Code::VersionConflict | Code::PreconditionFailed);

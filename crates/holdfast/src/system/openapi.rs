@@ -1,0 +1,313 @@
+//! Completes the OpenAPI document with what is true of every operation of a kind, so that nobody writes it forty times: which
+//! problems it can answer with, which headers it takes and gives, who may call it.
+//!
+//! A handler names only the problems that are its own, in the extension `x-problems`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_types::Code::{self, *};
+use holdfast_web::catalog_of_problems::{Description, PROBLEMS, describe, named};
+use serde_json::{Map, Value, json};
+use utoipa::openapi::OpenApi;
+
+/// The extension in which a handler names its own problems, and where they stand in the document.
+const OWN: &str = "x-problems";
+const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
+
+/// The whole document.
+pub(super) fn complete(document: &OpenApi) -> Value {
+    let mut document = serde_json::to_value(document).expect("the document is plain data");
+    document["servers"] = json!([{"url": "/", "description": "This server."}]);
+    document["info"]["license"] =
+        json!({"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"});
+    document["components"]["securitySchemes"] =
+        json!({"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}});
+    let schemas = document["components"]["schemas"].as_object_mut().expect("there are schemas");
+    schemas.extend(PROBLEMS.iter().map(|problem| (name_of(problem), schema_of(problem))));
+    let paths = document["paths"].as_object_mut().expect("there are paths");
+    for (path, item) in paths {
+        for method in METHODS {
+            if let Some(operation) = item.get_mut(method).and_then(Value::as_object_mut) {
+                Operation { path, method, operation }.complete();
+            }
+        }
+    }
+    leave_out_unused(&mut document);
+    document
+}
+
+/// Some problems belong to no operation: there is no such route, or no such method of it.
+fn leave_out_unused(document: &mut Value) {
+    let paths = document["paths"].to_string();
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        schemas.retain(|name, _| {
+            let is_problem = PROBLEMS.iter().any(|problem| name_of(problem) == *name);
+            !is_problem || paths.contains(&format!("schemas/{name}\""))
+        });
+    }
+}
+
+/// `VersionConflictProblem`.
+fn name_of(problem: &Description) -> String {
+    let words = problem.name.split('-').map(|word| {
+        let (first, rest) = word.split_at(1);
+        first.to_uppercase() + rest
+    });
+    words.chain(["Problem".to_owned()]).collect()
+}
+
+fn schema_of(problem: &Description) -> Value {
+    let mut properties = json!({
+        "code": {"type": "string", "const": problem.name},
+        "status": {"type": "integer", "const": problem.status},
+    });
+    let mut required = vec!["code", "status"];
+    for (name, schema) in extras(problem.code) {
+        properties[name] = schema;
+        required.push(name);
+    }
+    json!({
+        "description": format!("{}. {}", problem.title, problem.explanation),
+        "allOf": [
+            {"$ref": "#/components/schemas/Problem"},
+            {"type": "object", "properties": properties, "required": required},
+        ],
+    })
+}
+
+/// What a problem says beside what all of them say.
+fn extras(code: Code) -> Vec<(&'static str, Value)> {
+    let integer = || json!({"type": "integer", "format": "int64"});
+    match code {
+        VersionConflict | PreconditionFailed => vec![
+            ("currentVersion", integer()),
+            ("current", json!({"type": "object", "description": "The resource as it is now."})),
+        ],
+        InsufficientStock => vec![(
+            "items",
+            json!({"type": "array", "items": {
+                "type": "object",
+                "required": ["productId", "requested", "available"],
+                "properties": {
+                    "productId": {"type": "string", "format": "uuid"},
+                    "requested": integer(),
+                    "available": integer(),
+                },
+            }}),
+        )],
+        BelowReserved => vec![("reserved", integer())],
+        InvalidTransition => {
+            vec![("orderStatus", json!({"$ref": "#/components/schemas/OrderStatus"}))]
+        }
+        PriceChanged => vec![("total", json!({"$ref": "#/components/schemas/Money"}))],
+        InvalidParameter => vec![("parameter", json!({"type": "string"}))],
+        RateLimited => vec![("retryAfter", json!({"type": "integer", "description": "Seconds."}))],
+        _ => Vec::new(),
+    }
+}
+
+struct Operation<'a> {
+    path: &'a str,
+    method: &'a str,
+    operation: &'a mut Map<String, Value>,
+}
+
+impl Operation<'_> {
+    fn is_safe(&self) -> bool {
+        self.method == "get"
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.operation.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    fn takes_key(&self) -> bool {
+        let ignored = ["/api/users/login", "/api/users/refresh", "/api/users/logout"];
+        !self.is_safe() && !ignored.contains(&self.path)
+    }
+
+    /// An update that states what it is based on.
+    fn is_conditional(&self) -> bool {
+        matches!(self.method, "put" | "patch" | "delete") && !self.path.ends_with("/password")
+    }
+
+    fn complete(mut self) {
+        if !self.has("security") {
+            self.operation.insert("security".to_owned(), json!([]));
+        }
+        self.add_parameters();
+        self.describe_answers();
+        self.add_problems();
+    }
+
+    fn add_parameters(&mut self) {
+        let header = |name: &str, description: &str, schema: Value| json!({"name": name, "in": "header", "required": false, "description": description, "schema": schema});
+        let text = || json!({"type": "string"});
+        let mut added = Vec::new();
+        if self.takes_key() {
+            let schema =
+                json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"});
+            let what = "Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.";
+            added.push(header("Idempotency-Key", what, schema));
+        }
+        if self.is_conditional() {
+            let what = "The entity tag that the change is based on, instead of a version.";
+            added.push(header("If-Match", what, text()));
+        }
+        if self.responses().contains_key("304") {
+            added.push(header("If-None-Match", "An entity tag that the client has.", text()));
+        }
+        if added.is_empty() {
+            return;
+        }
+        let parameters = self.operation.entry("parameters").or_insert(json!([]));
+        if let Some(parameters) = parameters.as_array_mut() {
+            parameters.extend(added);
+        }
+    }
+
+    fn responses(&mut self) -> &mut Map<String, Value> {
+        let responses = self.operation.entry("responses").or_insert(json!({}));
+        responses.as_object_mut().expect("responses are an object")
+    }
+
+    fn describe_answers(&mut self) {
+        let header =
+            |description: &str| json!({"description": description, "schema": {"type": "string"}});
+        let (is_api, has_etag) = (self.path.starts_with("/api/"), self.has_etag());
+        for (status, response) in self.responses() {
+            let described = match status.as_str() {
+                "201" => "It was created.",
+                "204" => "It is done; there is nothing to tell.",
+                "304" => "It is as the client has it.",
+                "503" => "It cannot serve; `problems` says why.",
+                _ => "The answer.",
+            };
+            if response["description"].as_str().is_none_or(str::is_empty) {
+                response["description"] = json!(described);
+            }
+            let mut headers = json!({"X-Request-Id": header("Names the request, as in the log.")});
+            if has_etag && status != "204" {
+                headers["ETag"] = header("The strong entity tag of what is answered (RFC 9110).");
+            }
+            if status == "201" {
+                headers["Location"] = header("The path of what was created.");
+            }
+            if response.to_string().contains("Page\"") || response.to_string().contains("List\"") {
+                headers["Link"] = header("The next page, with rel=\"next\" (RFC 8288).");
+            }
+            if is_api {
+                headers["RateLimit"] =
+                    header("What is left of the limit (draft-ietf-httpapi-ratelimit-headers).");
+                headers["RateLimit-Policy"] = header("The limit.");
+            }
+            response["headers"] = headers;
+        }
+    }
+
+    fn has_etag(&mut self) -> bool {
+        let responses = self.responses();
+        responses.contains_key("304") || responses.contains_key("201") || self.method == "patch"
+    }
+
+    /// One answer for each status of the problems, each a union by `code`.
+    fn add_problems(&mut self) {
+        let mut by_status: BTreeMap<u16, BTreeSet<&str>> = BTreeMap::new();
+        for problem in self.problems() {
+            by_status.entry(problem.status).or_default().insert(problem.name);
+        }
+        for (status, names) in by_status {
+            let reference = |name: &&str| {
+                let schema = name_of(named(name).expect("it is one of the table"));
+                json!({"$ref": format!("#/components/schemas/{schema}")})
+            };
+            let schema = match names.len() {
+                1 => reference(names.first().expect("there is one")),
+                _ => json!({"oneOf": names.iter().map(reference).collect::<Vec<_>>()}),
+            };
+            let listed: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            let response = json!({
+                "description": listed.join(", "),
+                "content": {"application/problem+json": {"schema": schema}},
+            });
+            self.responses().entry(status.to_string()).or_insert(response);
+        }
+        let any = json!({
+            "description": "A problem: see /problems/{code}.",
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        });
+        self.responses().insert("default".to_owned(), any);
+    }
+
+    fn problems(&mut self) -> Vec<&'static Description> {
+        let mut codes = vec![InvalidHeader, InvalidParameter, HeadersTooLarge, UriTooLong];
+        codes.extend([Overloaded, Unavailable, Timeout, Internal]);
+        if self.path.starts_with("/api/") {
+            codes.extend([NotAcceptable, RateLimited]);
+        }
+        if self.operation["security"] != json!([]) {
+            codes.extend([Unauthenticated, InvalidToken, TokenExpired, TokenRevoked]);
+        }
+        if self.path.contains("{id}") {
+            codes.push(NotFound);
+        }
+        if !self.is_safe() {
+            codes.extend([ContentTooLarge, RequestTimeout, Malformed, StorageFull]);
+        }
+        if self.has("requestBody") {
+            codes.extend([UnknownField, UnsupportedMediaType, Validation]);
+        }
+        if self.takes_key() {
+            codes.extend([IdempotencyKeyReused, IdempotencyInProgress]);
+        }
+        if self.is_conditional() {
+            codes.extend([VersionConflict, PreconditionFailed, PreconditionRequired]);
+        }
+        if self
+            .operation
+            .get("parameters")
+            .is_some_and(|known| known.to_string().contains("\"cursor\""))
+        {
+            codes.push(InvalidCursor);
+        }
+        let own = self.operation.get(OWN).and_then(Value::as_array).cloned().unwrap_or_default();
+        let own = own.iter().filter_map(|name| named(name.as_str()?));
+        codes.into_iter().map(describe).chain(own).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handlers_name_problems_that_there_are() {
+        let document = crate::wiring::document();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for operation in item.as_object().unwrap().values() {
+                for name in operation[OWN].as_array().into_iter().flatten() {
+                    assert!(named(name.as_str().unwrap()).is_some(), "{path}: {name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn look(value: &Value, document: &Value) {
+            if let Some(target) = value["$ref"].as_str() {
+                let pointer = target.trim_start_matches('#');
+                assert!(document.pointer(pointer).is_some(), "{target}");
+            }
+            match value {
+                Value::Object(members) => {
+                    members.values().for_each(|member| look(member, document));
+                }
+                Value::Array(items) => items.iter().for_each(|item| look(item, document)),
+                _ => {}
+            }
+        }
+        let document = crate::wiring::document();
+        look(&document, &document);
+    }
+}
