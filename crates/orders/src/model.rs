@@ -96,22 +96,22 @@ pub(crate) struct Buyer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Address {
-    #[schema(max_length = 200, example = "Ada Lovelace")]
+    #[schema(min_length = 1, max_length = 200, format = "line", example = "Ada Lovelace")]
     pub(crate) name: String,
-    #[schema(max_length = 200, example = "12 St James's Square")]
+    #[schema(min_length = 1, max_length = 200, format = "line", example = "12 St James's Square")]
     pub(crate) line1: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, format = "line")]
     pub(crate) line2: Option<String>,
-    #[schema(max_length = 100, example = "London")]
+    #[schema(min_length = 1, max_length = 100, format = "line", example = "London")]
     pub(crate) city: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 100)]
+    #[schema(min_length = 1, max_length = 100, format = "line")]
     pub(crate) state: Option<String>,
-    #[schema(max_length = 20, example = "SW1Y 4JH")]
+    #[schema(min_length = 1, max_length = 20, format = "line", example = "SW1Y 4JH")]
     pub(crate) postal_code: String,
     /// Two capitals of ISO 3166-1.
-    #[schema(min_length = 2, max_length = 2, example = "GB")]
+    #[schema(pattern = "^[A-Z]{2}$", example = "GB")]
     pub(crate) country: String,
 }
 

@@ -42,10 +42,11 @@ pub(crate) struct Details {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Image {
     /// http or https, at most 2,000 characters.
-    #[schema(example = "https://example.com/teapot.jpg")]
+    #[schema(max_length = 2_000, format = "web", example = "https://example.com/teapot.jpg")]
     pub(crate) url: String,
-    /// What it shows, at most 200 characters.
+    /// What it shows.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 200, format = "line")]
     pub(crate) alt: Option<String>,
 }
 

@@ -34,7 +34,8 @@ pub use reservation::{
 pub use role::Role;
 pub use seldom::Seldom;
 pub use text::{
-    METADATA_PAIRS, check_email, check_line, check_metadata, check_prose, fold, is_pair, words,
+    METADATA_PAIRS, check_email, check_line, check_metadata, check_prose, fold, is_pair,
+    metadata_patch_schema, metadata_schema, words,
 };
 pub use time::{Clock, Timestamp};
 pub use version::Version;

@@ -12,10 +12,10 @@ pub const TOTAL_MAX: i64 = (1 << 53) - 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Money {
-    /// Minor units, for example cents.
+    /// Minor units, for example cents: 0 to 2^53−1.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 1999)]
     pub amount: i64,
-    /// Three capitals of ISO 4217.
-    #[schema(value_type = String, example = "USD", min_length = 3, max_length = 3)]
+    /// Which currency.
     pub currency: Currency,
 }
 

@@ -2,6 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use utoipa::openapi::{
+    Type,
+    schema::{AdditionalProperties, Object, ObjectBuilder, SchemaFormat, SchemaType},
+};
+
 /// Pairs of metadata at most.
 pub const METADATA_PAIRS: usize = 50;
 
@@ -62,6 +67,34 @@ pub fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), String>
             "expected at most {METADATA_PAIRS} pairs, names of 1 to 40 and values of at most 500 characters"
         )),
     }
+}
+
+/// How [`check_metadata`] looks to readers of the API.
+#[must_use]
+pub fn metadata_schema() -> Object {
+    pairs_schema(SchemaType::new(Type::String))
+}
+
+/// The same for a merge patch, in which `null` removes a pair.
+#[must_use]
+pub fn metadata_patch_schema() -> Object {
+    pairs_schema(SchemaType::from_iter([Type::String, Type::Null]))
+}
+
+fn pairs_schema(value: SchemaType) -> Object {
+    let text = |kind, format: &str, limit| {
+        let format = SchemaFormat::Custom(format.to_owned());
+        ObjectBuilder::new().schema_type(kind).format(Some(format)).max_length(Some(limit))
+    };
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .description(Some(
+            "At most 50 pairs, names of 1 to 40 and values of at most 500 characters.",
+        ))
+        .max_properties(Some(METADATA_PAIRS))
+        .property_names(Some(text(SchemaType::new(Type::String), "line", 40).min_length(Some(1))))
+        .additional_properties(Some(AdditionalProperties::RefOr(text(value, "prose", 500).into())))
+        .build()
 }
 
 /// Whether a pair of metadata fits.

@@ -22,10 +22,8 @@ const TIME: Duration = Duration::from_secs(5 * 60);
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Work {
     /// As the refusal gave it.
-    #[schema(max_length = 64)]
     challenge: String,
     /// Chosen so that SHA-256 of `challenge:nonce:password` in UTF-8 begins with as many zero bits as were asked for.
-    #[schema(max_length = 64)]
     nonce: String,
 }
 

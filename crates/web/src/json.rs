@@ -10,6 +10,9 @@ use serde_path_to_error::{Path, Segment};
 
 use crate::objects::Objects;
 
+/// From 2^53 on, a floating-point number stands for several whole ones.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// Reads a body. The quick path knows nothing about places; only a body that fails is read again to find it.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     quickly(body).or_else(|_| from_json(parse_value(body)?))
@@ -151,8 +154,11 @@ impl<'de> Visitor<'de> for StrictVisitor {
         Ok(value.into())
     }
 
+    /// A whole number is an integer however it is written (JSON Schema, core §4.2.2), as far as its notation is exact.
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
+        let exact = value.trunc() == value && value.abs() < EXACT;
+        #[expect(clippy::cast_possible_truncation, reason = "it is whole and small")]
+        Ok(if exact { (value as i64).into() } else { value.into() })
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -223,6 +229,13 @@ mod tests {
             let found = error.fields().first().map_or("", |field| field.pointer.as_str());
             assert_eq!(found, pointer, "{body}");
         }
+    }
+
+    #[test]
+    fn whole_numbers_are_integers() {
+        let read = |text: &str| parse::<i64>(text.as_bytes()).ok();
+        assert_eq!(["7", "7.0", "-2.0", "-0.0", "1.2e3"].map(read), [7, 7, -2, 0, 1200].map(Some));
+        assert_eq!(["7.5", "9007199254740992.0", "1e300", "\"7\""].map(read), [None; 4]);
     }
 
     #[test]

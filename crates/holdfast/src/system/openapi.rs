@@ -12,6 +12,18 @@ use utoipa::openapi::OpenApi;
 
 /// The extension in which a handler names its own problems, and where they stand in the document.
 const OWN: &str = "x-problems";
+/// The rules about text that JSON Schema can say, by the name that a type gives as its format.
+const FORMATS: [(&str, &str); 7] = [
+    // One line, not blank, without control characters.
+    ("line", r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"),
+    ("prose", r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"),
+    ("mail", r"^[^@\s\x00-\x1f\x7f-\x9f]+@[^@\s\x00-\x1f\x7f-\x9f]+$"),
+    ("password", r"^[^\x00-\x1f\x7f-\x9f]*$"),
+    // Exact within ASCII: beyond it, letters and digits of one script.
+    ("username", r"^[^\s\x00-\x1f\x7f-\x9f!-,/:-?\[-\^`{-~]*$"),
+    ("web", r"^https?://[^ \x00-\x1f\x7f-\x9f]*$"),
+    ("entity-tags", r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#),
+];
 const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 
 /// The whole document.
@@ -33,6 +45,7 @@ pub(super) fn complete(document: &OpenApi) -> Value {
         }
     }
     leave_out_unused(&mut document);
+    spell_out(&mut document);
     document
 }
 
@@ -44,6 +57,26 @@ fn leave_out_unused(document: &mut Value) {
             let is_problem = PROBLEMS.iter().any(|problem| name_of(problem) == *name);
             !is_problem || paths.contains(&format!("schemas/{name}\""))
         });
+    }
+}
+
+/// Gives every text of a known format its pattern.
+fn spell_out(value: &mut Value) {
+    let format = value.get("format").and_then(Value::as_str);
+    let known = FORMATS.iter().find(|(name, _)| format == Some(name));
+    match value {
+        Value::Object(members) => {
+            if let Some((name, pattern)) = known {
+                // Forms hide what is typed into fields of this format.
+                if *name != "password" {
+                    members.remove("format");
+                }
+                members.insert("pattern".to_owned(), json!(pattern));
+            }
+            members.values_mut().for_each(spell_out);
+        }
+        Value::Array(items) => items.iter_mut().for_each(spell_out),
+        _ => {}
     }
 }
 
@@ -64,7 +97,9 @@ fn schema_of(problem: &Description) -> Value {
     let mut required = vec!["code", "status"];
     for (name, schema) in extras(problem.code) {
         properties[name] = schema;
-        required.push(name);
+        if !matches!(name, "currentVersion" | "current" | "proofOfWork") {
+            required.push(name);
+        }
     }
     json!({
         "description": format!("{}. {}", problem.title, problem.explanation),
@@ -101,7 +136,21 @@ fn extras(code: Code) -> Vec<(&'static str, Value)> {
         }
         PriceChanged => vec![("total", json!({"$ref": "#/components/schemas/Money"}))],
         InvalidParameter => vec![("parameter", json!({"type": "string"}))],
-        RateLimited => vec![("retryAfter", json!({"type": "integer", "description": "Seconds."}))],
+        RateLimited => vec![
+            ("retryAfter", json!({"type": "integer", "description": "Seconds."})),
+            (
+                "proofOfWork",
+                json!({
+                    "type": "object",
+                    "description": "At a login: a challenge whose answer lets the next attempt through at once.",
+                    "required": ["challenge", "bits"],
+                    "properties": {
+                        "challenge": {"type": "string"},
+                        "bits": {"type": "integer", "description": "Leading zero bits."},
+                    },
+                }),
+            ),
+        ],
         _ => Vec::new(),
     }
 }
@@ -141,21 +190,28 @@ impl Operation<'_> {
     }
 
     fn add_parameters(&mut self) {
+        let known = self.operation.get_mut("parameters").and_then(Value::as_array_mut);
+        for parameter in known.into_iter().flatten() {
+            if parameter["in"] == "query" {
+                // Forms send fields that nobody filled in: they count as absent.
+                parameter["allowEmptyValue"] = json!(true);
+            }
+        }
         let header = |name: &str, description: &str, schema: Value| json!({"name": name, "in": "header", "required": false, "description": description, "schema": schema});
-        let text = || json!({"type": "string"});
+        let tags = json!({"type": "string", "minLength": 1, "format": "entity-tags"});
         let mut added = Vec::new();
         if self.takes_key() {
-            let schema =
-                json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"});
+            let schema = json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": r#"^([!#-~]|[!#-~][!-~]*[!#-~]|"[!-~]+")$"#});
             let what = "Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.";
             added.push(header("Idempotency-Key", what, schema));
         }
         if self.is_conditional() {
             let what = "The entity tag that the change is based on, instead of a version.";
-            added.push(header("If-Match", what, text()));
+            added.push(header("If-Match", what, tags));
         }
         if self.responses().contains_key("304") {
-            added.push(header("If-None-Match", "An entity tag that the client has.", text()));
+            let what = "Entity tags that the client has; without effect when it cannot be read.";
+            added.push(header("If-None-Match", what, json!({"type": "string"})));
         }
         if added.is_empty() {
             return;

@@ -26,6 +26,7 @@ use crate::{
 pub(super) struct ListQuery {
     status: Option<Status>,
     /// A user's id, or `me`.
+    #[param(pattern = "^(me|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$")]
     user_id: Option<String>,
     /// 1 to 100.
     #[param(minimum = 1, maximum = 100, default = 20)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use holdfast_types::{
     Answer, Error, Money, OrderId, OrderLine, ProductId, Result, TOTAL_MAX, Timestamp, UserId,
-    Validation, check_email, check_line, check_metadata,
+    Validation, check_email, check_line, check_metadata, metadata_schema,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -27,11 +27,12 @@ pub(crate) struct PlaceBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expected_total: Option<Money>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 254)]
+    #[schema(min_length = 3, max_length = 254, format = "mail")]
     email: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     shipping_address: Option<Address>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = metadata_schema)]
     metadata: Option<BTreeMap<String, String>>,
 }
 
@@ -141,7 +142,7 @@ fn check_address(validation: &mut Validation, address: &Address) {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PayBody {
     /// What the payment is called where it was made.
-    #[schema(max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, format = "line")]
     pub(super) reference: Option<String>,
 }
 
@@ -160,9 +161,9 @@ impl PayBody {
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ShipBody {
-    #[schema(max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, format = "line")]
     pub(super) carrier: Option<String>,
-    #[schema(max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, format = "line")]
     pub(super) tracking_number: Option<String>,
 }
 

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use holdfast_types::{Error, FieldError, Given, Result, Version};
-use holdfast_web::{Input, Problem, Reply, auth::Seller, from_json, given, parse, parse_value};
+use holdfast_web::{Input, Problem, Reply, auth::Seller, from_json, given, parse_value};
 use serde_json::Value;
 
 use super::wire::{BatchBody, BatchResult, Mode, ProductBody, with_current, written};
@@ -26,8 +26,9 @@ pub(super) async fn write_products(
     mut input: Input,
 ) -> Reply {
     let bytes = input.body_of(BATCH_BYTES, &["application/json"]).await?;
-    let body: BatchBody = parse(&bytes)?;
-    let content = parse_value(&bytes)?.to_string();
+    let value = parse_value(&bytes)?;
+    let content = value.to_string();
+    let body: BatchBody = from_json(value)?;
     let operation = input.operation(products.secret(), &caller.principal(), content.as_bytes())?;
     if let Some(answer) = products.store().replay(&operation).await? {
         return Ok(given(Given { answer, replayed: true }));

@@ -32,18 +32,23 @@ const WORDS: usize = 20;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    /// Words; each must begin a word of the product.
+    /// At most 20 words of letters and digits; each must begin a word of the product.
     #[param(example = "green tea")]
     q: Option<String>,
     category: Option<String>,
     sku: Option<String>,
     /// At most 100 ids with commas between them.
+    #[param(
+        pattern = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}( *, *[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}){0,99}$"
+    )]
     ids: Option<String>,
-    #[param(example = "USD")]
+    #[param(value_type = Option<Currency>, example = "USD")]
     currency: Option<String>,
     /// Minor units; wants `currency`.
+    #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
     min_price: Option<i64>,
     /// Minor units; wants `currency`.
+    #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
     max_price: Option<i64>,
     in_stock: Option<bool>,
     #[param(inline)]

@@ -14,7 +14,10 @@ use utoipa::IntoParams;
 
 use super::{
     catalogue::find,
-    wire::{PatchBody, ProductBody, ProductView, changed, with_current, without_read_only},
+    wire::{
+        PatchBody, ProductBody, ProductDraft, ProductReplacement, ProductView, changed,
+        with_current, without_read_only,
+    },
 };
 use crate::{
     Products,
@@ -26,7 +29,7 @@ const BODY_BYTES: usize = 64 << 10;
 const JSON: &str = "application/json";
 
 /// Add a product.
-#[utoipa::path(post, path = "/api/products", tag = "products", security(("bearer" = [])), request_body = ProductBody,
+#[utoipa::path(post, path = "/api/products", tag = "products", security(("bearer" = [])), request_body = ProductDraft,
     responses((status = 201, body = ProductView<'static>)),
     extensions(("x-problems" = json!(["forbidden", "sku-taken"]))))]
 pub(super) async fn create_product(
@@ -60,7 +63,7 @@ pub(super) async fn create_product(
 
 /// Replace a product's details; absent optional ones are cleared, an absent `quantity` is kept.
 #[utoipa::path(put, path = "/api/products/{id}", tag = "products", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path)), request_body = ProductBody, responses((status = 200, body = ProductView<'static>)),
+    params(("id" = uuid::Uuid, Path)), request_body = ProductReplacement, responses((status = 200, body = ProductView<'static>)),
     extensions(("x-problems" = json!(["forbidden", "sku-taken", "below-reserved"]))))]
 pub(super) async fn replace_product(
     State(products): State<Products>,
@@ -126,6 +129,7 @@ async fn edit(
 #[into_params(parameter_in = Query)]
 pub(super) struct ArchiveQuery {
     /// The version that the caller has seen; or send `If-Match`.
+    #[param(minimum = 1)]
     version: Option<i64>,
 }
 

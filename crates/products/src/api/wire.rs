@@ -4,7 +4,9 @@ mod body;
 mod patch;
 mod view;
 
-pub(super) use body::{BatchBody, Mode, ProductBody, StockBody, without_read_only};
+pub(super) use body::{
+    BatchBody, Mode, ProductBody, ProductDraft, ProductReplacement, StockBody, without_read_only,
+};
 pub(super) use patch::PatchBody;
 pub(super) use view::{
     BatchResult, CategoryList, MovementPage, MovementView, ProductPage, ProductView, changed,

@@ -90,14 +90,19 @@ pub(super) fn changed(user: &User) -> Result<Answer> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RegisterBody {
     /// 3 to 64 letters, digits or any of `. _ - @`; unique without regard to case.
-    #[schema(min_length = 3, max_length = 64, example = "ada")]
+    #[schema(min_length = 3, max_length = 64, format = "username", example = "ada")]
     username: String,
     /// 8 to 256 characters, not among the commonest, not the username.
-    #[schema(min_length = 8, max_length = 256, example = "correct horse battery")]
+    #[schema(
+        min_length = 8,
+        max_length = 256,
+        format = "password",
+        example = "correct horse battery"
+    )]
     password: String,
-    #[schema(max_length = 254, example = "ada@example.com")]
+    #[schema(min_length = 3, max_length = 254, format = "mail", example = "ada@example.com")]
     email: Option<String>,
-    #[schema(max_length = 200, example = "Ada Lovelace")]
+    #[schema(min_length = 1, max_length = 200, format = "line", example = "Ada Lovelace")]
     name: Option<String>,
 }
 
@@ -132,7 +137,6 @@ pub(crate) struct LoginBody {
     #[schema(example = "correct horse battery")]
     password: String,
     /// What an earlier login on this device gave: attempts with it are not held up by what strangers try.
-    #[schema(max_length = 64)]
     device_token: Option<String>,
     /// The answer to the challenge that a refusal gave as `proofOfWork`.
     proof_of_work: Option<Work>,
@@ -188,15 +192,17 @@ impl From<SignedIn> for SessionView {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ProfileBody {
+    /// The version that the change is based on; or send `If-Match`.
     #[expect(dead_code, reason = "the basis is read before the rest of the body")]
+    #[schema(value_type = i64, required = false, minimum = 1)]
     version: Option<i64>,
     /// `null` clears it.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 3, max_length = 254, format = "mail")]
     email: Option<Option<String>>,
     /// `null` clears it.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, format = "line")]
     name: Option<Option<String>>,
 }
 
@@ -214,11 +220,15 @@ impl ProfileBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct AccessBody {
+    /// The version that the change is based on; or send `If-Match`.
     #[expect(dead_code, reason = "the basis is read before the rest of the body")]
+    #[schema(value_type = i64, required = false, minimum = 1)]
     version: Option<i64>,
     #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Role)]
     pub(super) role: Option<Role>,
     #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = bool)]
     pub(super) disabled: Option<bool>,
 }
 
@@ -226,7 +236,7 @@ pub(crate) struct AccessBody {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PasswordBody {
     pub(super) current_password: String,
-    #[schema(min_length = 8, max_length = 256)]
+    #[schema(min_length = 8, max_length = 256, format = "password")]
     pub(super) new_password: String,
 }
 
@@ -240,7 +250,7 @@ pub(crate) struct DeleteBody {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ResetBody {
     pub(super) reset_token: String,
-    #[schema(min_length = 8, max_length = 256)]
+    #[schema(min_length = 8, max_length = 256, format = "password")]
     pub(super) new_password: String,
 }
 

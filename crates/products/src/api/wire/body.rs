@@ -4,11 +4,17 @@ use std::collections::BTreeMap;
 
 use holdfast_types::{
     Currency, Error, FieldError, Money, Result, Validation, check_line as line, check_metadata,
-    check_prose as prose,
+    check_prose as prose, metadata_schema,
 };
 use serde::Deserialize;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr, Schema,
+        schema::{Object, ObjectBuilder},
+    },
+};
 
 use crate::model::{Details, Image, PRICE_MAX, QUANTITY_MAX, Status};
 
@@ -20,18 +26,20 @@ const READ_ONLY: [&str; 6] = ["id", "reserved", "available", "sellerId", "create
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ProductBody {
     /// The version that a `PUT`, or an update in a batch, is based on.
+    #[schema(minimum = 1)]
     pub(crate) version: Option<i64>,
     /// 1 to 64 characters; unique when there is one.
-    #[schema(max_length = 64, example = "TEA-1")]
+    #[schema(min_length = 1, max_length = 64, format = "line", example = "TEA-1")]
     sku: Option<String>,
-    #[schema(max_length = 200, example = "Teapot")]
+    #[schema(min_length = 1, max_length = 200, format = "line", example = "Teapot")]
     name: String,
-    #[schema(max_length = 10_000)]
+    #[schema(max_length = 10_000, format = "prose")]
     description: Option<String>,
-    #[schema(max_length = 100, example = "Kitchen")]
+    #[schema(min_length = 1, max_length = 100, format = "line", example = "Kitchen")]
     category: Option<String>,
     #[schema(max_items = 10)]
     images: Option<Vec<Image>>,
+    #[schema(schema_with = metadata_schema)]
     metadata: Option<BTreeMap<String, String>>,
     price: PriceBody,
     /// Units on hand.
@@ -47,7 +55,7 @@ struct PriceBody {
     /// 0 to 10^12.
     #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, example = 1999)]
     amount: i64,
-    #[schema(example = "USD")]
+    #[schema(value_type = Currency, example = "USD")]
     currency: String,
 }
 
@@ -99,6 +107,44 @@ impl ProductBody {
     }
 }
 
+/// A new product: it has no version yet.
+pub(crate) struct ProductDraft;
+
+impl PartialSchema for ProductDraft {
+    fn schema() -> RefOr<Schema> {
+        shaped(|product| {
+            product.properties.remove("version");
+        })
+    }
+}
+
+impl ToSchema for ProductDraft {}
+
+/// What replaces a product: what `GET` gave may come back with it.
+pub(crate) struct ProductReplacement;
+
+impl PartialSchema for ProductReplacement {
+    fn schema() -> RefOr<Schema> {
+        shaped(|product| {
+            let ignored = ObjectBuilder::new().description(Some("Ignored.")).build();
+            let ignored = Schema::Object(ignored);
+            product
+                .properties
+                .extend(READ_ONLY.map(|name| (name.to_owned(), ignored.clone().into())));
+        })
+    }
+}
+
+impl ToSchema for ProductReplacement {}
+
+fn shaped(shape: impl FnOnce(&mut Object)) -> RefOr<Schema> {
+    let mut schema = ProductBody::schema();
+    if let RefOr::T(Schema::Object(product)) = &mut schema {
+        shape(product);
+    }
+    schema
+}
+
 /// The body of a `PUT` without what it ignores.
 pub(crate) fn without_read_only(mut body: Value) -> Value {
     if let Some(members) = body.as_object_mut() {
@@ -144,11 +190,11 @@ pub(crate) fn check_quantity(quantity: i64) -> Result<(), String> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StockBody {
-    /// Positive adds, negative removes.
-    #[schema(example = 12)]
+    /// Positive adds, negative removes; not 0.
+    #[schema(minimum = -1_000_000_000, maximum = 1_000_000_000, example = 12)]
     pub(crate) delta: i64,
     /// 1 to 200 characters.
-    #[schema(max_length = 200, example = "delivery")]
+    #[schema(min_length = 1, max_length = 200, format = "line", example = "delivery")]
     pub(crate) reason: String,
 }
 

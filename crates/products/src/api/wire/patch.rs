@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use holdfast_types::{
     Currency, Result, Validation, check_line as line, check_prose as prose, is_pair,
+    metadata_patch_schema,
 };
 use holdfast_web::{not_null, present};
 use serde::Deserialize;
@@ -16,32 +17,36 @@ use crate::model::{Image, MetadataPatch, PricePatch, ProductPatch, Status};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PatchBody {
+    /// The version that the change is based on; or send `If-Match`.
     #[expect(dead_code, reason = "the basis is read before the rest of the body")]
+    #[schema(value_type = i64, required = false, minimum = 1)]
     version: Option<i64>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 64)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64, format = "line")]
     sku: Option<Option<String>>,
     #[serde(default, deserialize_with = "not_null")]
-    #[schema(max_length = 200)]
+    #[schema(value_type = String, min_length = 1, max_length = 200, format = "line")]
     name: Option<String>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 10_000)]
+    #[schema(value_type = Option<String>, max_length = 10_000, format = "prose")]
     description: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 100)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100, format = "line")]
     category: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Vec<Image>>, max_items = 10)]
     images: Option<Option<Vec<Image>>>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<BTreeMap<String, Option<String>>>)]
+    #[schema(schema_with = metadata_patch_schema)]
     metadata: Option<Option<BTreeMap<String, Option<String>>>>,
     #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = PricePatchBody)]
     price: Option<PricePatchBody>,
     #[serde(default, deserialize_with = "not_null")]
-    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000)]
     quantity: Option<i64>,
     #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Status)]
     status: Option<Status>,
 }
 
@@ -50,8 +55,10 @@ pub(crate) struct PatchBody {
 #[serde(deny_unknown_fields)]
 struct PricePatchBody {
     #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_000_i64)]
     amount: Option<i64>,
     #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Currency)]
     currency: Option<String>,
 }
 
