@@ -9,6 +9,7 @@ pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
+mod pairs;
 pub(crate) mod portable;
 mod shop;
 pub(crate) mod user;

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "holdfast: {error}");
+            let _ = writeln!(std::io::stderr(), "holdfast: {}", error.cause());
             for field in error.fields() {
                 let _ = writeln!(std::io::stderr(), "  {}: {}", field.pointer, field.detail);
             }

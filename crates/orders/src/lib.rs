@@ -8,5 +8,5 @@ mod store;
 
 pub use api::{document, routes};
 pub use catalog::Catalog;
-pub use service::{Orders, Settings};
-pub use store::{ANSWERS, OrderAudit};
+pub use service::{Orders, Portable, Settings};
+pub use store::ANSWERS;

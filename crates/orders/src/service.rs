@@ -16,11 +16,12 @@ use holdfast_web::{Lists, auth::Verifier};
 use crate::{
     Catalog,
     model::Action,
-    store::{self, OrderAudit, OrderStore, Render},
+    store::{self, OrderStore, Render},
 };
 
 pub(crate) use batch::{Placed, Placement};
 use checkout::Checkout;
+pub use portable::Portable;
 use sweep::Confirmations;
 
 /// What the orders service can be told.
@@ -114,11 +115,6 @@ impl Orders {
     /// Says what must become of reservations that nobody knows an order of, and makes sure that none comes later.
     pub async fn judge(&self, ids: &[OrderId]) -> Result<Vec<(OrderId, Settlement)>> {
         self.store().judge(ids, self.now()).await
-    }
-
-    /// All orders and tombstones, for an audit.
-    pub async fn audit(&self) -> Result<Vec<OrderAudit>> {
-        self.store().audit().await
     }
 
     pub(crate) fn now(&self) -> Timestamp {

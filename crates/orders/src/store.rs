@@ -10,10 +10,10 @@ mod sqlite;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdfast_storage::Database;
+use holdfast_storage::{Database, Entry, Flow};
 use holdfast_types::{
-    Answer, Cursor, Given, Operation, OrderId, OrderLine, Page, PageRequest, Random, Result,
-    Secret, Settlement, Timestamp, UserId,
+    Answer, Cursor, Given, Operation, OrderId, Page, PageRequest, Random, Result, Secret,
+    Settlement, Timestamp, UserId,
 };
 
 use self::portable::Record;
@@ -59,19 +59,6 @@ impl OrderFilter {
 
 /// The status of a tombstone in a database: an attempt that was cut and undone.
 pub(crate) const TOMBSTONE: i64 = 9;
-
-/// An order as an audit sees it.
-#[derive(Clone, Debug)]
-pub struct OrderAudit {
-    /// The order.
-    pub id: OrderId,
-    /// What its reservation must become or be; `None` for a tombstone, whose reservation is released or not there.
-    pub settlement: Option<Settlement>,
-    /// Whether products has still to be told.
-    pub is_owing: bool,
-    /// What was ordered.
-    pub lines: Vec<OrderLine>,
-}
 
 /// The table of kept answers, on every engine.
 pub const ANSWERS: &str = "orders_operations";
@@ -123,14 +110,11 @@ pub(crate) trait OrderStore: Send + Sync {
     /// Erases e-mail, address and metadata from all orders of these users; the orders stay.
     async fn erase_buyers(&self, users: &[UserId]) -> Result<()>;
 
-    /// All orders and tombstones, in one snapshot.
-    async fn audit(&self) -> Result<Vec<OrderAudit>>;
-
     /// Forgets answers given before `before`.
     async fn forget(&self, before: Timestamp) -> Result<()>;
 
-    /// Everything that is kept, in one snapshot, apart from answers and the secret, for a move to another engine.
-    async fn dump(&self) -> Result<Vec<Record>>;
+    /// Everything that is kept, by the ids of the orders, in one snapshot: apart from answers and the secret.
+    async fn dump(&self) -> Result<Flow<Entry<Record>>>;
 
     /// Keeps what another engine kept, unless it is there.
     async fn load(&self, records: Vec<Record>) -> Result<()>;

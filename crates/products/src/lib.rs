@@ -7,5 +7,5 @@ mod store;
 
 pub use api::{document, internal_routes, routes};
 pub use model::{Movement, MovementKind};
-pub use service::{Finding, Products};
+pub use service::{Audit, Portable, Products};
 pub use store::ANSWERS;

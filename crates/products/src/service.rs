@@ -1,16 +1,18 @@
 //! What the products service offers to the rest of the program.
 
+mod audit;
 mod portable;
 
 use std::{sync::Arc, time::Duration};
 
 use holdfast_storage::Database;
 use holdfast_types::{
-    BatchId, Clock, OrderId, ProductId, Random, Reservation, ReserveBatch, Reserved, Result,
-    Secret, Settlement, Timestamp, Unconfirmed,
+    BatchId, Clock, OrderId, ProductId, Random, ReserveBatch, Reserved, Result, Secret, Settlement,
+    Timestamp, Unconfirmed,
 };
 use holdfast_web::{Lists, auth::Verifier};
 
+pub use self::{audit::Audit, portable::Portable};
 use crate::store::{self, ProductStore};
 
 /// How long kept answers are kept.
@@ -33,17 +35,6 @@ impl std::fmt::Debug for Products {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Products").finish_non_exhaustive()
     }
-}
-
-/// What an audit looked at and found.
-#[derive(Debug)]
-pub struct Finding {
-    /// One sentence per broken promise.
-    pub findings: Vec<String>,
-    /// Products looked at.
-    pub products: u64,
-    /// Reservations looked at.
-    pub reservations: Vec<Reservation>,
 }
 
 impl Products {
@@ -83,16 +74,6 @@ impl Products {
     /// Batches that nobody has confirmed for `age`, oldest first.
     pub async fn unconfirmed(&self, age: Duration) -> Result<Vec<Unconfirmed>> {
         self.0.store.unconfirmed(self.0.clock.before(age)).await
-    }
-
-    /// Looks for broken promises.
-    pub async fn audit(&self) -> Result<Finding> {
-        let audit = self.0.store.audit().await?;
-        Ok(Finding {
-            findings: audit.findings,
-            products: audit.products,
-            reservations: audit.reservations,
-        })
     }
 
     /// Forgets what nobody can need any more.

@@ -1,6 +1,5 @@
 //! What the products service needs of a database. Each method is one atomic operation; its doc comment is its guarantee.
 
-mod audit;
 #[cfg(test)]
 mod guarantees;
 pub(crate) mod listing;
@@ -12,14 +11,12 @@ mod sqlite;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdfast_storage::Database;
+use holdfast_storage::{Database, Entry, Flow};
 use holdfast_types::{
     Answer, Basis, BatchId, Currency, Cursor, Given, Operation, OrderId, Page, PageRequest,
     ProductId, Random, ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp, Unconfirmed,
     fold,
 };
-
-pub(crate) use audit::{Audit, Books};
 
 use self::{
     listing::{Index, Walk},
@@ -189,14 +186,12 @@ pub(crate) trait ProductStore: Send + Sync {
     /// Batches that nobody has confirmed and that are older than `before`, oldest first, 10 at most.
     async fn unconfirmed(&self, before: Timestamp) -> Result<Vec<Unconfirmed>>;
 
-    /// Looks for broken promises, in one snapshot: what is reserved is what held reservations hold; the journal adds up.
-    async fn audit(&self) -> Result<Audit>;
-
     /// Forgets answers given before `before`.
     async fn forget(&self, before: Timestamp) -> Result<()>;
 
-    /// Everything that is kept, in one snapshot, apart from answers and the secret, for a move to another engine.
-    async fn dump(&self) -> Result<Vec<Record>>;
+    /// Everything that is kept, in one snapshot, apart from answers and the secret: batches that nobody has confirmed,
+    /// reservations by id, then each product with its journal after it.
+    async fn dump(&self) -> Result<Flow<Entry<Record>>>;
 
     /// Keeps what another engine kept, unless it is there.
     async fn load(&self, records: Vec<Record>) -> Result<()>;

@@ -1,6 +1,7 @@
 //! Engine plumbing without business nouns: opening a database, the writer or the pool, migrations, kept answers, and
 //! the translation of driver failures.
 
+mod flow;
 mod gathered;
 pub mod location;
 pub mod mongo;
@@ -13,10 +14,11 @@ use std::path::Path;
 
 use holdfast_types::{Code, Error, Result};
 
+pub use flow::{Damage, Entry, Flow, Sink};
 pub use gathered::Gathered;
 pub use location::Location;
 pub use mongo::Mongo;
-pub use portable::{Kept, from_json, to_json};
+pub use portable::Kept;
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 

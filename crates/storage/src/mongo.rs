@@ -16,16 +16,16 @@ mod watch;
 use std::{sync::Arc, time::Duration};
 
 pub use fault::Fault;
-use futures_util::TryStreamExt;
-use holdfast_types::{Random, Result, Secret};
+use futures_util::{TryStreamExt, future::BoxFuture};
+use holdfast_types::{Error, Random, Result, Secret};
 pub use mongodb::bson::{self, Bson, Document, doc};
 use mongodb::{
     Client,
     options::{FindOptions, Hint},
 };
-pub use tx::Tx;
+pub use tx::{Cursor, Tx};
 
-use crate::retry::Patience;
+use crate::{Flow, Sink, retry::Patience};
 
 /// A query of a list is given up after this long.
 const READ_TIME: Duration = Duration::from_secs(5);
@@ -163,14 +163,19 @@ impl Mongo {
         Ok(tokio::time::timeout(READ_TIME, aggregate).await.unwrap_or(Err(Fault::Late))?)
     }
 
-    /// Runs `job` on one snapshot of the whole database, for as long as it takes: for audits and exports.
-    pub async fn snapshot<T, J, F>(&self, job: J) -> Result<T>
+    /// Records of one snapshot, read for as long as the server keeps it: for audits and exports.
+    pub async fn flow<T, J>(&self, read: J) -> Result<Flow<T>>
     where
-        J: FnOnce(Tx) -> F + Send,
-        F: Future<Output = Result<T, Fault>> + Send,
-        T: Send,
+        T: Send + 'static,
+        J: for<'a> FnOnce(Tx, &'a mut Sink<T>) -> BoxFuture<'a, Result<(), Fault>> + Send + 'static,
     {
-        Ok(job(Tx::snapshot(&self.0.client, &self.0.database).await?).await?)
+        let tx = Tx::snapshot(&self.0.client, &self.0.database).await?;
+        let (mut sink, flow) = Flow::new();
+        tokio::spawn(async move {
+            let done = read(tx, &mut sink).await;
+            sink.end(done.map_err(Error::from)).await;
+        });
+        flow.begun().await
     }
 
     /// Deletes what is like `filter`, for housekeeping.

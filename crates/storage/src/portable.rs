@@ -2,22 +2,10 @@
 //! would be known again, and the answers that it keeps.
 
 use holdfast_types::{Answer, Code, Error, Fingerprint, Random, Result, Timestamp};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Database, mongo, postgres, sqlite};
-
-/// The records of a service, as they stand in a file.
-pub fn to_json<R: Serialize>(records: &[R]) -> Result<Vec<Value>> {
-    records.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(Error::internal)
-}
-
-/// Reads what [`to_json`] made; `service` is named where that cannot be.
-pub fn from_json<R: DeserializeOwned>(service: &str, records: Vec<Value>) -> Result<Vec<R>> {
-    let records = records.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
-    records.map_err(|error| Error::invalid("#", format!("not a record of {service}: {error}")))
-}
+use crate::{Database, Flow, mongo, postgres, sqlite};
 
 /// Stands among the secrets of services: whether a restore was begun.
 const RESTORE: &str = "restore";
@@ -37,16 +25,18 @@ pub struct Kept {
 }
 
 impl Database {
-    /// The secret of `service` and the answers in `table`.
-    pub async fn take_out(
-        &self,
-        service: &'static str,
-        table: &'static str,
-    ) -> Result<([u8; 32], Vec<Kept>)> {
+    /// The secret of `service`.
+    pub async fn secret_of(&self, service: &'static str) -> Result<[u8; 32]> {
+        let secret = self.find_secret(service).await?;
+        secret.ok_or_else(|| Error::internal(format!("{service} has no secret")))
+    }
+
+    /// The answers in `table`.
+    pub async fn answers(&self, table: &'static str) -> Result<Flow<Kept>> {
         match self {
-            Self::Sqlite(db) => sqlite::operations::take_out(db, service, table).await,
-            Self::Postgres(db) => postgres::operations::take_out(db, service, table).await,
-            Self::Mongo(db) => mongo::operations::take_out(db, service, table).await,
+            Self::Sqlite(db) => sqlite::operations::answers(db, table).await,
+            Self::Postgres(db) => postgres::operations::answers(db, table).await,
+            Self::Mongo(db) => mongo::operations::answers(db, table).await,
         }
     }
 
@@ -77,17 +67,20 @@ impl Database {
 
     /// Refuses a database into which a shop was brought in part only.
     pub async fn refuse_half(&self) -> Result<()> {
-        let mark = match self {
-            Self::Sqlite(db) => sqlite::operations::find_secret(db, RESTORE)?,
-            Self::Postgres(db) => postgres::operations::find_secret(db, RESTORE).await?,
-            Self::Mongo(db) => mongo::operations::find_secret(db, RESTORE).await?,
-        };
-        match mark {
+        match self.find_secret(RESTORE).await? {
             None | Some(DONE) => Ok(()),
             Some(_) => {
                 let why = "a restore into this database was begun and not finished, so it holds half a shop: run the same `holdfast restore FILE` again, which finishes it";
                 Err(Error::new(Code::InvalidParameter, why))
             }
+        }
+    }
+
+    async fn find_secret(&self, name: &'static str) -> Result<Option<[u8; 32]>> {
+        match self {
+            Self::Sqlite(db) => sqlite::operations::find_secret(db, name),
+            Self::Postgres(db) => postgres::operations::find_secret(db, name).await,
+            Self::Mongo(db) => mongo::operations::find_secret(db, name).await,
         }
     }
 

@@ -13,15 +13,16 @@ mod tx;
 use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::{Object, Pool};
-use holdfast_types::{Random, Result, Secret, Timestamp};
+use futures_util::future::BoxFuture;
+use holdfast_types::{Error, Random, Result, Secret, Timestamp};
 use tokio::time::Instant;
 pub use tokio_postgres::{Row, types::ToSql};
 
 pub use fault::{Fault, bytes};
 use tx::Kind;
-pub use tx::Tx;
+pub use tx::{Cursor, Tx};
 
-use crate::{Dated, FORGET_ROWS, retry::Patience};
+use crate::{Dated, FORGET_ROWS, Flow, Sink, retry::Patience};
 
 /// A value of a statement.
 pub type Value<'a> = &'a (dyn ToSql + Sync);
@@ -117,17 +118,22 @@ impl Postgres {
         Ok(self.query(sql, values).await?.into_iter().next())
     }
 
-    /// Runs `job` on one snapshot of the whole database, for as long as it takes: for audits and exports.
-    pub async fn snapshot<T, J, F>(&self, job: J) -> Result<T>
+    /// Records of one snapshot, read for as long as it takes: for audits and exports.
+    pub async fn flow<T, J>(&self, read: J) -> Result<Flow<T>>
     where
-        J: FnOnce(Tx) -> F + Send,
-        F: Future<Output = Result<T, Fault>> + Send,
-        T: Send,
+        T: Send + 'static,
+        J: for<'a> FnOnce(Tx, &'a mut Sink<T>) -> BoxFuture<'a, Result<(), Fault>> + Send + 'static,
     {
         let running = tx::begin(self.connection().await?, tx::SNAPSHOT).await?;
-        let done = job(running.tx()).await?;
-        running.commit().await?;
-        Ok(done)
+        let (mut sink, flow) = Flow::new();
+        tokio::spawn(async move {
+            let mut done = read(running.tx(), &mut sink).await;
+            if done.is_ok() {
+                done = running.commit().await;
+            }
+            sink.end(done.map_err(Error::from)).await;
+        });
+        flow.begun().await
     }
 
     async fn connection(&self) -> Result<Object, Fault> {

@@ -25,8 +25,8 @@ use std::{
 use holdfast_types::{Code, Error, Random, Result, Secret, Timestamp};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use crate::{Dated, FORGET_ROWS};
-pub use fault::Fault;
+use crate::{Dated, FORGET_ROWS, Flow, Sink};
+pub use fault::{Fault, damage};
 use generation::Generations;
 pub use generation::Remembered;
 pub use id_index::IdIndex;
@@ -105,13 +105,13 @@ impl Sqlite {
         readers::read(&self.lists, query).await
     }
 
-    /// Reads one snapshot on a thread for blocking work for as long as it takes: for audits and exports.
-    pub async fn scan<T, F>(&self, query: F) -> Result<T>
+    /// Records of one snapshot, read on a thread for blocking work for as long as it takes: for audits and exports.
+    pub async fn flow<T, F>(&self, read: F) -> Result<Flow<T>>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        F: FnOnce(&Connection, &mut Sink<T>) -> Result<(), Fault> + Send + 'static,
     {
-        readers::scan(self.path().to_owned(), query).await
+        readers::flow(self.path().to_owned(), read).await
     }
 
     /// Brings the tables of `service` up to date; refuses a database that a newer program wrote.

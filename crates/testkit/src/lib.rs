@@ -6,7 +6,7 @@ mod process;
 
 use std::io::Write;
 
-use holdfast_storage::{Database, Location};
+use holdfast_storage::{Database, Location, mongo::doc};
 use holdfast_types::{Clock, Fingerprint, Operation, Random, Timestamp};
 use tempfile::TempDir;
 
@@ -150,4 +150,25 @@ impl Drop for Told {
             let _ = writeln!(std::io::stderr(), "failed on engine {}", self.0);
         }
     }
+}
+
+/// Writes into a column of every row what nobody can read, behind the shop's back.
+///
+/// # Panics
+/// When the database does not take it.
+pub async fn damage(database: &Database, table: &'static str, column: &'static str) {
+    let sql = format!("UPDATE {table} SET {column} = 'damaged'");
+    let done = match database {
+        Database::Sqlite(db) => db.write(move |db| Ok(db.execute(&sql, []).map(|_| ())?)).await,
+        Database::Postgres(db) => db.query(&sql, &[]).await.map(|_| ()),
+        Database::Mongo(db) => {
+            let change = doc! {"$set": {column: "damaged"}};
+            db.transaction(|tx| {
+                let change = change.clone();
+                async move { tx.update_all(table, doc! {}, change).await.map(|_| ()) }
+            })
+            .await
+        }
+    };
+    done.expect("the database takes it");
 }

@@ -58,6 +58,9 @@ pub enum Code {
     Timeout,
 }
 
+/// What a client hears of a surprise.
+const SURPRISE: &str = "something went wrong on our side; it has been logged";
+
 /// A refusal or a failure.
 ///
 /// `message` and `extras` are safe for clients; `source` is for the log.
@@ -99,8 +102,7 @@ impl Error {
 
     /// A surprise: the client learns nothing of it, the log everything.
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(Code::Internal, "something went wrong on our side; it has been logged")
-            .with_source(source)
+        Self::new(Code::Internal, SURPRISE).with_source(source)
     }
 
     /// A file that the system did not give: `unavailable`, or `storage-full` when there is no room for it.
@@ -196,6 +198,14 @@ impl Error {
     #[must_use]
     pub fn is_hidden(&self) -> bool {
         self.0.hidden
+    }
+
+    /// What went wrong, in the words of who found it: for the log, and for who runs a command.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        let text = self.to_string();
+        let surprise = format!("{SURPRISE}: ");
+        text.strip_prefix(&surprise).map_or(text.clone(), str::to_owned)
     }
 
     /// The code.

@@ -10,7 +10,7 @@ mod sqlite;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdfast_storage::Database;
+use holdfast_storage::{Database, Entry, Flow};
 use holdfast_types::{
     Answer, Basis, Code, Error, Given, Operation, Page, PageRequest, Random, Result, Secret,
     SessionId, Timestamp, UserId,
@@ -170,8 +170,8 @@ pub(crate) trait UserStore: Send + Sync {
     /// Forgets answers, revocations, sessions and permissions that ended before `before`.
     async fn forget(&self, before: Timestamp) -> Result<()>;
 
-    /// Everything that is kept, in one snapshot, apart from answers and the secret, for a move to another engine.
-    async fn dump(&self) -> Result<Vec<Record>>;
+    /// Everything that is kept, user by user, in one snapshot: apart from answers and the secret.
+    async fn dump(&self) -> Result<Flow<Entry<Record>>>;
 
     /// Keeps what another engine kept, unless it is there.
     async fn load(&self, records: Vec<Record>) -> Result<()>;

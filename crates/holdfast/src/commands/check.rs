@@ -1,19 +1,23 @@
 //! `holdfast check`: audits the promises. Nothing is oversold; no acknowledged order is lost or doubled.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
-use holdfast_orders::OrderAudit;
+use holdfast_orders as orders;
+use holdfast_products as products;
+use holdfast_storage::Entry;
 use holdfast_types::{OrderId, Reservation, ReservationState, Result, Settlement};
 
-use super::{backup::require_existing, print};
+use super::{
+    backup::require_existing,
+    pairs::{Pair, Pairs},
+    print,
+};
 use crate::{config::Config, wiring::Shop};
 
 /// Reservations that are settled in one transaction.
 const REPAIRS: usize = 100;
+/// Findings that are listed.
+const FINDINGS: usize = 1000;
 /// What is found must still be there after this long: the shop may be selling while it is audited, and orders and
 /// reservations are read one after the other.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
@@ -47,34 +51,47 @@ pub(super) async fn judge(shop: &Shop) -> Result<ExitCode> {
 /// Makes stock follow the orders, as the sweep does for what is owed: for copies of databases that were not taken at the
 /// same moment. An order decides; what it says is never changed.
 pub(super) async fn settle(shop: &Shop) -> Result<()> {
-    let reservations: HashMap<OrderId, ReservationState> = shop
-        .products
-        .audit()
-        .await?
-        .reservations
-        .into_iter()
-        .map(|reservation| (reservation.id, reservation.state))
-        .collect();
-    let orders = shop.orders.audit().await?;
-    let known: BTreeSet<OrderId> = orders.iter().map(|order| order.id).collect();
-    let wanted =
-        orders.iter().map(|order| (order.id, order.settlement.unwrap_or(Settlement::Release)));
-    let behind = wanted.filter(|(id, settlement)| {
-        reservations.get(id) == Some(&ReservationState::Held) && *settlement != Settlement::Keep
-    });
-    let mut settlements: Vec<(OrderId, Settlement)> = behind.collect();
-    // Stock that is held for nobody: no order may come for it later, then it goes back.
-    let held = reservations.iter().filter(|(_, state)| **state == ReservationState::Held);
-    let orphans: Vec<OrderId> = held.map(|(id, _)| *id).filter(|id| !known.contains(id)).collect();
-    settlements.extend(shop.orders.judge(&orphans).await?);
-    for some in settlements.chunks(REPAIRS) {
-        shop.products.settle(some).await?;
+    let mut pairs = Pairs::read(shop).await?;
+    let (mut settlements, mut orphans) = (Vec::new(), Vec::new());
+    let mut count = 0;
+    while let Some(pair) = pairs.next().await? {
+        let reservation =
+            pair.reservation.transpose()?.and_then(products::Portable::into_reservation);
+        if reservation.is_none_or(|found| found.state != ReservationState::Held) {
+            continue;
+        }
+        match pair.order.transpose()? {
+            // Stock that is held for nobody: no order may come for it later, then it goes back.
+            None => orphans.push(pair.id),
+            Some(order) => match order.settlement().unwrap_or(Settlement::Release) {
+                Settlement::Keep => {}
+                settlement => settlements.push((pair.id, settlement)),
+            },
+        }
+        if settlements.len() + orphans.len() == REPAIRS {
+            count += repair_some(shop, &mut settlements, &mut orphans).await?;
+        }
     }
-    print(&format!("Settled {} reservations.\n", settlements.len()))
+    count += repair_some(shop, &mut settlements, &mut orphans).await?;
+    print(&format!("Settled {count} reservations.\n"))
 }
 
+async fn repair_some(
+    shop: &Shop,
+    settlements: &mut Vec<(OrderId, Settlement)>,
+    orphans: &mut Vec<OrderId>,
+) -> Result<usize> {
+    settlements.extend(shop.orders.judge(orphans).await?);
+    shop.products.settle(settlements).await?;
+    orphans.clear();
+    Ok(std::mem::take(settlements).len())
+}
+
+#[derive(Default)]
 struct Report {
     findings: BTreeSet<String>,
+    /// Findings that are not listed.
+    more: usize,
     products: u64,
     orders: usize,
     reservations: usize,
@@ -82,54 +99,86 @@ struct Report {
 }
 
 impl Report {
+    fn find(&mut self, finding: String) {
+        match self.findings.len() < FINDINGS {
+            true => {
+                self.findings.insert(finding);
+            }
+            false => self.more += 1,
+        }
+    }
+
     fn to_text(&self) -> String {
-        let Self { findings, products, orders, reservations, pending } = self;
+        let Self { findings, more, products, orders, reservations, pending } = self;
         let mut text = format!(
             "Looked at {products} products, {orders} orders, {reservations} reservations; {pending} pending.\n"
         );
-        match findings.is_empty() {
-            true => text.push_str("Clean: nothing is oversold, no order is lost or doubled.\n"),
-            false => {
-                findings.iter().for_each(|finding| text.push_str(&format!("BROKEN: {finding}\n")));
-                text.push_str(&format!("{} promises are broken.\n", findings.len()));
-            }
+        if findings.is_empty() {
+            text.push_str("Clean: nothing is oversold, no order is lost or doubled.\n");
+            return text;
         }
-        text
+        findings.iter().for_each(|finding| text.push_str(&format!("BROKEN: {finding}\n")));
+        text.push_str(&format!("{} promises are broken", findings.len()));
+        if *more > 0 {
+            text.push_str(&format!(", and {more} more that are not listed"));
+        }
+        text + ".\n"
     }
 }
 
+/// Reads everything once, and holds next to nothing of it.
 async fn audit(shop: &Shop) -> Result<Report> {
-    let orders = shop.orders.audit().await?;
-    let stock = shop.products.audit().await?;
-    let mut findings: BTreeSet<String> = stock.findings.into_iter().collect();
-    let mut reservations: HashMap<OrderId, &Reservation> =
-        stock.reservations.iter().map(|found| (found.id, found)).collect();
-    let mut pending = 0;
-    for order in &orders {
-        match compare(order, reservations.remove(&order.id)) {
-            Verdict::Kept => {}
-            Verdict::Pending => pending += 1,
-            Verdict::Broken(finding) => {
-                findings.insert(finding);
-            }
+    let mut report = Report::default();
+    let mut users = shop.users.dump().await?;
+    while let Some(user) = users.next().await? {
+        if let Err(damage) = user {
+            report.find(damage.to_string());
         }
     }
-    for reservation in reservations.into_values() {
-        match judge_alone(reservation) {
-            Some(finding) => {
-                findings.insert(finding);
-            }
-            None => pending += 1,
+    let mut pairs = Pairs::read(shop).await?;
+    let unconfirmed = pairs.unconfirmed();
+    let mut stock = products::Audit::default();
+    while let Some(pair) = pairs.next().await? {
+        let is_confirmed = !unconfirmed.contains(&pair.id);
+        look_at(pair, is_confirmed, &mut report, &mut stock);
+    }
+    let mut products = pairs.into_products();
+    while let Some(product) = products.next().await? {
+        match product {
+            Ok(product) => product.show(&mut stock),
+            Err(damage) => report.find(damage.to_string()),
         }
     }
-    let real = orders.iter().filter(|order| order.settlement.is_some()).count();
-    Ok(Report {
-        findings,
-        products: stock.products,
-        orders: real,
-        reservations: stock.reservations.len(),
-        pending,
-    })
+    let (products, findings) = stock.finish();
+    findings.into_iter().for_each(|finding| report.find(finding));
+    Ok(Report { products, ..report })
+}
+
+fn look_at(pair: Pair, is_confirmed: bool, report: &mut Report, stock: &mut products::Audit) {
+    let Pair { order, reservation, .. } = pair;
+    report.reservations += usize::from(reservation.is_some());
+    let is_real =
+        |order: &Entry<orders::Portable>| !order.as_ref().is_ok_and(orders::Portable::is_tombstone);
+    report.orders += usize::from(order.as_ref().is_some_and(is_real));
+    if let Some(Ok(reservation)) = &reservation {
+        reservation.show(stock);
+    }
+    let (order, reservation) = match (order.transpose(), reservation.transpose()) {
+        (Ok(order), Ok(reservation)) => (order, reservation),
+        // Nothing more can be said about either.
+        (order, reservation) => {
+            let damages = [order.err(), reservation.err()].into_iter().flatten();
+            return damages.for_each(|damage| report.find(damage.to_string()));
+        }
+    };
+    let reservation = reservation
+        .and_then(products::Portable::into_reservation)
+        .map(|reservation| Reservation { confirmed: is_confirmed, ..reservation });
+    match verdict(order.as_ref(), reservation.as_ref()) {
+        Verdict::Kept => {}
+        Verdict::Pending => report.pending += 1,
+        Verdict::Broken(finding) => report.find(finding),
+    }
 }
 
 enum Verdict {
@@ -139,9 +188,17 @@ enum Verdict {
     Broken(String),
 }
 
-fn compare(order: &OrderAudit, reservation: Option<&Reservation>) -> Verdict {
-    let id = order.id;
-    let Some(settlement) = order.settlement else {
+fn verdict(order: Option<&orders::Portable>, reservation: Option<&Reservation>) -> Verdict {
+    match (order, reservation) {
+        (Some(order), reservation) => compare(order, reservation),
+        (None, Some(reservation)) => judge_alone(reservation),
+        (None, None) => Verdict::Kept,
+    }
+}
+
+fn compare(order: &orders::Portable, reservation: Option<&Reservation>) -> Verdict {
+    let id = order.id();
+    let Some(settlement) = order.settlement() else {
         return match reservation {
             Some(found) if found.state == ReservationState::Held && found.confirmed => {
                 Verdict::Broken(format!(
@@ -157,7 +214,7 @@ fn compare(order: &OrderAudit, reservation: Option<&Reservation>) -> Verdict {
             "order {id} has no reservation: its stock was never taken"
         ));
     };
-    if reservation.lines != order.lines {
+    if reservation.lines != order.lines() {
         return Verdict::Broken(format!("order {id} and its reservation have different lines"));
     }
     let expected = match settlement {
@@ -165,7 +222,7 @@ fn compare(order: &OrderAudit, reservation: Option<&Reservation>) -> Verdict {
         Settlement::Release => ReservationState::Released,
         Settlement::Ship => ReservationState::Shipped,
     };
-    match (reservation.state == expected, order.is_owing) {
+    match (reservation.state == expected, order.is_owing()) {
         (true, _) => Verdict::Kept,
         (false, true) => Verdict::Pending,
         (false, false) => Verdict::Broken(format!(
@@ -176,11 +233,11 @@ fn compare(order: &OrderAudit, reservation: Option<&Reservation>) -> Verdict {
 }
 
 /// A reservation without any order row.
-fn judge_alone(reservation: &Reservation) -> Option<String> {
+fn judge_alone(reservation: &Reservation) -> Verdict {
     let Reservation { id, state, confirmed, .. } = reservation;
     match (state, confirmed) {
-        (ReservationState::Held, false) => None,
-        _ => Some(format!(
+        (ReservationState::Held, false) => Verdict::Pending,
+        _ => Verdict::Broken(format!(
             "order {id} is lost: its reservation is {state:?} and confirmed, but there is no order"
         )),
     }

@@ -1,8 +1,9 @@
 //! `holdfast export --all` and `import --all`: a whole shop as one file that every engine reads.
 //!
-//! The file is gzipped JSON lines: what it is, then one record per line, then how many there were. Products are read
-//! before orders, and orders whose stock the products did not know of yet are left out: they came after the moment that
-//! the file shows. Where an order has gone on since, its stock follows at the import, as it does after a crash.
+//! The file is gzipped JSON lines: what it is, then one record per line, then how many there were. However long it is, a
+//! few hundred records are in memory. Stock is read before orders, and orders whose stock was not there yet are left out:
+//! they came after the moment that the file shows. Where an order has gone on since, its stock follows at the import, as
+//! it does after a crash.
 
 use std::{
     collections::HashSet,
@@ -14,23 +15,27 @@ use std::{
 };
 
 use flate2::{Compression, bufread::MultiGzDecoder, write::GzEncoder};
+use holdfast_orders as orders;
+use holdfast_products as products;
 use holdfast_storage::Kept;
-use holdfast_types::{Code, Error, Result};
+use holdfast_types::{Code, Error, Result, UserId};
+use holdfast_users as users;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{backup::require_existing, check, remark};
+use super::{
+    backup::require_existing,
+    check,
+    pairs::{Pair, Pairs},
+    remark,
+};
 use crate::{config::Config, wiring::Shop};
 
 /// The version of the format.
 const FORMAT: u32 = 1;
 /// Records that are kept in one transaction.
 const CHUNK: usize = 500;
-const SERVICES: [(&str, &str); 3] = [
-    ("users", holdfast_users::ANSWERS),
-    ("products", holdfast_products::ANSWERS),
-    ("orders", holdfast_orders::ANSWERS),
-];
+const SERVICES: [(&str, &str); 3] =
+    [("users", users::ANSWERS), ("products", products::ANSWERS), ("orders", orders::ANSWERS)];
 
 /// A line of the file.
 #[derive(Serialize, Deserialize)]
@@ -44,9 +49,9 @@ enum Line {
     /// The key of a service's fingerprints.
     Secret(String, [u8; 32]),
     /// Something that a service keeps.
-    Users(Value),
-    Products(Value),
-    Orders(Value),
+    Users(users::Portable),
+    Products(products::Portable),
+    Orders(orders::Portable),
     /// An answer that a service keeps.
     Answer(String, Kept),
     /// The last: lines between it and the first.
@@ -57,74 +62,105 @@ enum Line {
 pub(crate) async fn export(config: &Config, file: &Path) -> Result<ExitCode> {
     require_existing(config)?;
     let shop = Shop::open(config).await?;
-    let mut lines = Vec::new();
+    let mut dump = Dump::create(file)?;
     for ((service, table), database) in SERVICES.into_iter().zip(&shop.databases) {
-        let (secret, answers) = database.take_out(service, table).await?;
-        lines.push(Line::Secret(service.to_owned(), secret));
-        lines.extend(answers.into_iter().map(|kept| Line::Answer(service.to_owned(), kept)));
+        dump.put(&Line::Secret(service.to_owned(), database.secret_of(service).await?))?;
+        let mut answers = database.answers(table).await?;
+        while let Some(kept) = answers.next().await? {
+            dump.put(&Line::Answer(service.to_owned(), kept))?;
+        }
     }
-    lines.extend(shop.users.dump().await?.into_iter().map(Line::Users));
-    let products = shop.products.dump().await?;
-    let reserved: HashSet<String> =
-        products.iter().filter_map(|record| text(&record["reservation"]["id"])).collect();
-    lines.extend(products.into_iter().map(Line::Products));
-    let orders = shop.orders.dump().await?.into_iter();
-    let known =
-        |order: &Value| text(&order["order"][0]["id"]).is_none_or(|id| reserved.contains(&id));
-    lines.extend(orders.filter(known).map(Line::Orders));
-    let count = lines.len();
-    write(file, lines).map_err(|error| {
-        let why = format!("cannot write {}", file.display());
-        Error::new(Code::InvalidParameter, why).with_source(error)
-    })?;
-    remark(&format!("Exported {count} records"));
+    let mut users = shop.users.dump().await?;
+    while let Some(user) = users.next().await? {
+        dump.put(&Line::Users(user?))?;
+    }
+    let mut pairs = Pairs::read(&shop).await?;
+    for batch in std::mem::take(&mut pairs.batches) {
+        dump.put(&Line::Products(batch))?;
+    }
+    while let Some(Pair { order, reservation, .. }) = pairs.next().await? {
+        let (order, reservation) = (order.transpose()?, reservation.transpose()?);
+        // An order without one came after the moment that the file shows.
+        let is_known = reservation.is_some();
+        if let Some(reservation) = reservation {
+            dump.put(&Line::Products(reservation))?;
+        }
+        if let Some(order) = order.filter(|order| is_known || order.is_tombstone()) {
+            dump.put(&Line::Orders(order))?;
+        }
+    }
+    let mut products = pairs.into_products();
+    while let Some(product) = products.next().await? {
+        dump.put(&Line::Products(product?))?;
+    }
+    remark(&format!("Exported {} records", dump.finish()?));
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(value: &Value) -> Option<String> {
-    value.as_str().map(str::to_owned)
+/// A file that is being written.
+struct Dump<'a> {
+    path: &'a Path,
+    out: GzEncoder<BufWriter<File>>,
+    count: u64,
 }
 
-fn write(file: &Path, lines: Vec<Line>) -> std::io::Result<()> {
-    // There are password hashes in it.
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-    let mut out = GzEncoder::new(BufWriter::new(file), Compression::fast());
-    let count = lines.len() as u64;
-    let first = Line::Holdfast { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned() };
-    for line in std::iter::once(first).chain(lines).chain([Line::End(count)]) {
-        serde_json::to_writer(&mut out, &line)?;
-        out.write_all(b"\n")?;
+impl<'a> Dump<'a> {
+    fn create(path: &'a Path) -> Result<Self> {
+        // There are password hashes in it.
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file = file.map_err(|error| cannot_write(path, error))?;
+        let out = GzEncoder::new(BufWriter::new(file), Compression::fast());
+        let mut dump = Self { path, out, count: 0 };
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        dump.write(&Line::Holdfast { format: FORMAT, version })?;
+        Ok(dump)
     }
-    out.finish()?.into_inner()?.sync_all()
+
+    fn put(&mut self, line: &Line) -> Result<()> {
+        self.count += 1;
+        self.write(line)
+    }
+
+    fn write(&mut self, line: &Line) -> Result<()> {
+        let mut text = serde_json::to_vec(line).map_err(Error::internal)?;
+        text.push(b'\n');
+        self.out.write_all(&text).map_err(|error| cannot_write(self.path, error))
+    }
+
+    fn finish(mut self) -> Result<u64> {
+        self.write(&Line::End(self.count))?;
+        let (path, count) = (self.path, self.count);
+        let finish = || self.out.finish()?.into_inner()?.sync_all();
+        finish().map_err(|error| cannot_write(path, error)).map(|()| count)
+    }
+}
+
+fn cannot_write(path: &Path, error: std::io::Error) -> Error {
+    Error::new(Code::InvalidParameter, format!("cannot write {}", path.display()))
+        .with_source(error)
 }
 
 /// Brings a whole shop from `file` into empty databases, and audits it. What is there already stays as it is, so an
 /// import that was cut can be run again.
 pub(crate) async fn import(config: &Config, file: &Path) -> Result<ExitCode> {
-    let damaged = |place: usize, why: &str| {
-        let why = format!("{}, line {place}: {why}", file.display());
-        Error::new(Code::InvalidParameter, why)
-    };
-    let opened = File::open(file).map_err(|error| damaged(0, &error.to_string()))?;
-    let lines = BufReader::new(MultiGzDecoder::new(BufReader::new(opened))).lines();
-    let mut parsed = Vec::new();
-    for (number, line) in lines.enumerate() {
-        let line = line.map_err(|error| damaged(number + 1, &error.to_string()))?;
-        let line = serde_json::from_str(&line);
-        parsed.push(line.map_err(|error| damaged(number + 1, &error.to_string()))?);
-    }
-    let count = parsed.len();
-    match (parsed.first(), parsed.last()) {
-        (Some(Line::Holdfast { format: FORMAT, .. }), Some(Line::End(lines)))
-            if *lines == count as u64 - 2 => {}
-        (Some(Line::Holdfast { format: FORMAT, .. }), _) => {
-            return Err(damaged(count, "the file ends too early"));
+    // Once to see that it is whole, before anything is touched.
+    let mut there = HashSet::new();
+    let count = each_line(file, async |line| {
+        if let Line::Users(user) = line {
+            there.insert(user.id());
         }
-        _ => return Err(damaged(1, "this is not an export of a whole shop")),
-    }
+        Ok(())
+    })
+    .await?;
     let shop = Shop::open_for_restore(config).await?;
-    load(&shop, parsed).await?;
-    remark(&format!("Imported {} records", count - 2));
+    refuse_others(&shop, &there).await?;
+    for database in &shop.databases {
+        database.begin_restore().await?;
+    }
+    let mut load = Load::new(&shop);
+    each_line(file, async |line| load.put(line).await).await?;
+    load.finish().await?;
+    remark(&format!("Imported {count} records"));
     check::settle(&shop).await?;
     for database in &shop.databases {
         database.end_restore().await?;
@@ -132,57 +168,101 @@ pub(crate) async fn import(config: &Config, file: &Path) -> Result<ExitCode> {
     check::judge(&shop).await
 }
 
-async fn load(shop: &Shop, lines: Vec<Line>) -> Result<()> {
-    let (mut users, mut products, mut orders) = (Vec::new(), Vec::new(), Vec::new());
-    let mut answers: [Vec<Kept>; 3] = Default::default();
-    let mut secrets = Vec::new();
+/// Reads the file line by line; says how many records there were. Refuses one that is not whole.
+async fn each_line(file: &Path, mut see: impl AsyncFnMut(Line) -> Result<()>) -> Result<u64> {
+    let damaged = |place: u64, why: &str| {
+        let why = format!("{}, line {place}: {why}", file.display());
+        Error::new(Code::InvalidParameter, why)
+    };
+    let opened = File::open(file).map_err(|error| damaged(0, &error.to_string()))?;
+    let lines = BufReader::new(MultiGzDecoder::new(BufReader::new(opened))).lines();
+    let (mut number, mut end) = (0, None);
     for line in lines {
+        number += 1;
+        let line = line.map_err(|error| damaged(number, &error.to_string()))?;
+        let line = serde_json::from_str(&line);
+        let line = line.map_err(|error| damaged(number, &error.to_string()))?;
+        match line {
+            Line::Holdfast { format: FORMAT, .. } if number == 1 => {}
+            _ if number == 1 => return Err(damaged(1, "this is not an export of a whole shop")),
+            _ if end.is_some() => return Err(damaged(number, "the file ought to have ended")),
+            Line::End(count) => end = Some(count),
+            line => see(line).await?,
+        }
+    }
+    match end {
+        Some(count) if count + 2 == number => Ok(count),
+        _ if number == 0 => Err(damaged(1, "this is not an export of a whole shop")),
+        _ => Err(damaged(number, "the file ends too early")),
+    }
+}
+
+/// Records on their way into the databases.
+struct Load<'a> {
+    shop: &'a Shop,
+    users: Vec<users::Portable>,
+    products: Vec<products::Portable>,
+    orders: Vec<orders::Portable>,
+    answers: [Vec<Kept>; 3],
+}
+
+impl<'a> Load<'a> {
+    fn new(shop: &'a Shop) -> Self {
+        let answers = Default::default();
+        Self { shop, users: Vec::new(), products: Vec::new(), orders: Vec::new(), answers }
+    }
+
+    async fn put(&mut self, line: Line) -> Result<()> {
         match line {
             Line::Holdfast { .. } | Line::End(_) => {}
-            Line::Users(record) => users.push(record),
-            Line::Products(record) => products.push(record),
-            Line::Orders(record) => orders.push(record),
-            Line::Secret(service, secret) => secrets.push((service_of(&service)?, secret)),
-            Line::Answer(service, kept) => answers[service_of(&service)?].push(kept),
+            Line::Users(record) => self.users.push(record),
+            Line::Products(record) => self.products.push(record),
+            Line::Orders(record) => self.orders.push(record),
+            Line::Answer(service, kept) => self.answers[service_of(&service)?].push(kept),
+            Line::Secret(service, secret) => {
+                let place = service_of(&service)?;
+                self.shop.databases[place].put_secret(SERVICES[place].0, secret).await?;
+            }
         }
+        self.load(CHUNK).await
     }
-    refuse_others(shop, &users).await?;
-    for database in &shop.databases {
-        database.begin_restore().await?;
+
+    async fn finish(mut self) -> Result<()> {
+        self.load(1).await
     }
-    for (place, secret) in secrets {
-        shop.databases[place].put_secret(SERVICES[place].0, secret).await?;
-    }
-    for chunk in users.chunks(CHUNK) {
-        shop.users.load(chunk.to_vec()).await?;
-    }
-    for chunk in products.chunks(CHUNK) {
-        shop.products.load(chunk.to_vec()).await?;
-    }
-    for chunk in orders.chunks(CHUNK) {
-        shop.orders.load(chunk.to_vec()).await?;
-    }
-    for (place, answers) in answers.iter().enumerate() {
-        for chunk in answers.chunks(CHUNK) {
-            shop.databases[place].put_kept(SERVICES[place].1, chunk).await?;
+
+    /// Keeps what has gathered, where there is at least `least` of it.
+    async fn load(&mut self, least: usize) -> Result<()> {
+        let Self { shop, users, products, orders, answers } = self;
+        if users.len() >= least {
+            shop.users.load(std::mem::take(users)).await?;
         }
+        if products.len() >= least {
+            shop.products.load(std::mem::take(products)).await?;
+        }
+        if orders.len() >= least {
+            shop.orders.load(std::mem::take(orders)).await?;
+        }
+        for (place, answers) in answers.iter_mut().enumerate() {
+            if answers.len() >= least {
+                shop.databases[place].put_kept(SERVICES[place].1, answers).await?;
+                answers.clear();
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Two shops cannot become one: a user who is there already must be one of those who come.
-async fn refuse_others(shop: &Shop, users: &[Value]) -> Result<()> {
-    let ids: HashSet<String> =
-        users.iter().filter_map(|record| text(&record["user"]["id"])).collect();
-    let there = shop.users.dump().await?;
-    let is_other = |record: &Value| text(&record["user"]["id"]).is_none_or(|id| !ids.contains(&id));
-    match there.iter().any(is_other) {
-        false => Ok(()),
-        true => {
+async fn refuse_others(shop: &Shop, users: &HashSet<UserId>) -> Result<()> {
+    let mut there = shop.users.dump().await?;
+    while let Some(user) = there.next().await? {
+        if !users.contains(&user?.id()) {
             let why = "there is another shop in the databases: import into empty ones";
-            Err(Error::new(Code::InvalidParameter, why))
+            return Err(Error::new(Code::InvalidParameter, why));
         }
     }
+    Ok(())
 }
 
 fn service_of(name: &str) -> Result<usize> {

@@ -1,19 +1,66 @@
-//! A move to another engine.
+//! A move to another engine, and what an audit sees of it.
 
-use holdfast_storage::{from_json, to_json};
-use holdfast_types::Result;
-use serde_json::Value;
+use holdfast_storage::{Entry, Flow};
+use holdfast_types::{OrderId, OrderLine, Result, Settlement};
+use serde::{Deserialize, Serialize};
 
 use super::Orders;
+use crate::store::portable::Record;
 
-impl Orders {
-    /// Everything that is kept, in one snapshot, as JSON: apart from the secret and the kept answers.
-    pub async fn dump(&self) -> Result<Vec<Value>> {
-        to_json(&self.store().dump().await?)
+/// Something that orders keep, as it moves from one engine to another.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Portable(Record);
+
+impl Portable {
+    /// The order, or the attempt that was undone.
+    #[must_use]
+    pub fn id(&self) -> OrderId {
+        match &self.0 {
+            Record::Order(order, _) => order.id,
+            Record::Tombstone(id, _) => *id,
+        }
     }
 
-    /// Keeps what [`Self::dump`] told, unless it is there. Refuses what it does not understand.
-    pub async fn load(&self, records: Vec<Value>) -> Result<()> {
-        self.store().load(from_json("orders", records)?).await
+    /// Whether it is an attempt that was undone.
+    #[must_use]
+    pub fn is_tombstone(&self) -> bool {
+        matches!(self.0, Record::Tombstone(..))
+    }
+
+    /// What its reservation must become or be; `None` for a tombstone, whose reservation is released or not there.
+    #[must_use]
+    pub fn settlement(&self) -> Option<Settlement> {
+        match &self.0 {
+            Record::Order(order, _) => Some(order.status.settlement()),
+            Record::Tombstone(..) => None,
+        }
+    }
+
+    /// Whether products has still to be told.
+    #[must_use]
+    pub fn is_owing(&self) -> bool {
+        matches!(&self.0, Record::Order(order, _) if order.owed.is_some())
+    }
+
+    /// What was ordered.
+    #[must_use]
+    pub fn lines(&self) -> &[OrderLine] {
+        match &self.0 {
+            Record::Order(order, _) => &order.lines,
+            Record::Tombstone(..) => &[],
+        }
+    }
+}
+
+impl Orders {
+    /// Everything that is kept, by the ids of the orders, in one snapshot: apart from the secret and the kept answers.
+    pub async fn dump(&self) -> Result<Flow<Entry<Portable>>> {
+        Ok(self.store().dump().await?.map(|entry| entry.map(Portable)))
+    }
+
+    /// Keeps what [`Self::dump`] told, unless it is there.
+    pub async fn load(&self, records: Vec<Portable>) -> Result<()> {
+        self.store().load(records.into_iter().map(|record| record.0).collect()).await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_testkit::{Fresh, on_every_engine, operation};
+use holdfast_testkit::{Fresh, damage, on_every_engine, operation};
 use holdfast_types::{Code, Fingerprint, Money};
 
 use super::*;
@@ -45,6 +45,15 @@ impl Bench {
         id
     }
 
+    async fn dump(&self) -> Vec<Entry<Record>> {
+        let mut dump = self.store.dump().await.unwrap();
+        let mut records = Vec::new();
+        while let Some(record) = dump.next().await.unwrap() {
+            records.push(record);
+        }
+        records
+    }
+
     async fn take(&self, id: OrderId, action: &Action) -> Result<Given> {
         self.store
             .transition(id, action, BUYER, (&operation(&self.fresh.random), render), self.now())
@@ -78,7 +87,7 @@ async fn record_makes_one_order_of_forty_requests() {
             }
         }
         assert_eq!(new, 1);
-        assert_eq!(bench.store.audit().await.unwrap().len(), 1);
+        assert_eq!(bench.dump().await.len(), 1);
     })
     .await;
 }
@@ -229,6 +238,50 @@ async fn erase_buyers_leaves_the_orders() {
         bench.store.erase_buyers(&[BUYER]).await.unwrap();
         let left = bench.store.get(id).await.unwrap().unwrap();
         assert_eq!((left.buyer.email, left.user), (None, BUYER));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dump_tells_everything_by_id() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let mut ids = Vec::new();
+        for _ in 0..250 {
+            ids.push(bench.placed().await);
+        }
+        bench.take(ids[3], &Action::Cancel).await.unwrap();
+        let cut = bench.order().id;
+        bench.store.judge(&[cut], bench.now()).await.unwrap();
+        ids.push(cut);
+        ids.sort_unstable();
+        let mut found = Vec::new();
+        for record in bench.dump().await {
+            match record.unwrap() {
+                Record::Order(order, events) => {
+                    let steps = usize::from(order.status == Status::Cancelled);
+                    assert_eq!(events.len(), steps);
+                    found.push(order.id);
+                }
+                Record::Tombstone(id, _) => {
+                    assert_eq!(id, cut);
+                    found.push(id);
+                }
+            }
+        }
+        assert_eq!(found, ids);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dump_names_what_cannot_be_read() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let id = bench.placed().await;
+        damage(&bench.fresh.database, "orders", "lines").await;
+        let damaged = bench.dump().await.pop().unwrap().unwrap_err().to_string();
+        assert!(damaged.starts_with(&format!("order {id} cannot be read: ")), "{damaged}");
     })
     .await;
 }

@@ -5,13 +5,16 @@ mod lifecycle;
 mod portable;
 
 use async_trait::async_trait;
-use holdfast_storage::mongo::{Mongo, doc, fields, operations};
+use holdfast_storage::{
+    Entry, Flow,
+    mongo::{Mongo, doc, fields, operations},
+};
 use holdfast_types::{
     Answer, Given, Operation, OrderId, Page, PageRequest, Random, Result, Secret, Settlement,
     Timestamp, UserId,
 };
 
-use super::{ANSWERS, OrderAudit, OrderFilter, OrderStore, Recorded, Render, portable::Record};
+use super::{ANSWERS, OrderFilter, OrderStore, Recorded, Render, portable::Record};
 use crate::model::{Action, Event, NewOrder, Order};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/mongo-0001.json")];
@@ -111,16 +114,12 @@ impl OrderStore for MongoOrders {
             .await
     }
 
-    async fn audit(&self) -> Result<Vec<OrderAudit>> {
-        self.db.snapshot(documents::audit).await
-    }
-
     async fn forget(&self, before: Timestamp) -> Result<()> {
         operations::forget(&self.db, ANSWERS, before).await
     }
 
-    async fn dump(&self) -> Result<Vec<Record>> {
-        self.db.snapshot(portable::dump).await
+    async fn dump(&self) -> Result<Flow<Entry<Record>>> {
+        self.db.flow(|tx, sink| Box::pin(portable::dump(tx, sink))).await
     }
 
     async fn load(&self, records: Vec<Record>) -> Result<()> {

@@ -7,14 +7,17 @@ mod recording;
 mod rows;
 
 use async_trait::async_trait;
-use holdfast_storage::postgres::{Postgres, operations};
+use holdfast_storage::{
+    Entry, Flow,
+    postgres::{Postgres, operations},
+};
 use holdfast_types::{
     Answer, Given, Operation, OrderId, Page, PageRequest, Random, Result, Secret, Settlement,
     Timestamp, UserId,
 };
 use uuid::Uuid;
 
-use super::{ANSWERS, OrderAudit, OrderFilter, OrderStore, Recorded, Render, portable::Record};
+use super::{ANSWERS, OrderFilter, OrderStore, Recorded, Render, portable::Record};
 use crate::model::{Action, Event, NewOrder, Order};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/postgres-0001.sql")];
@@ -109,16 +112,12 @@ impl OrderStore for PostgresOrders {
         self.db.transaction(|tx| debts::erase_buyers(tx, known)).await
     }
 
-    async fn audit(&self) -> Result<Vec<OrderAudit>> {
-        self.db.snapshot(rows::audit).await
-    }
-
     async fn forget(&self, before: Timestamp) -> Result<()> {
         operations::forget(&self.db, ANSWERS, before).await
     }
 
-    async fn dump(&self) -> Result<Vec<Record>> {
-        self.db.snapshot(portable::dump).await
+    async fn dump(&self) -> Result<Flow<Entry<Record>>> {
+        self.db.flow(|tx, sink| Box::pin(portable::dump(tx, sink))).await
     }
 
     async fn load(&self, records: Vec<Record>) -> Result<()> {

@@ -6,13 +6,16 @@ mod portable;
 mod rows;
 
 use async_trait::async_trait;
-use holdfast_storage::sqlite::{IdIndex, Sqlite, operations};
+use holdfast_storage::{
+    Entry, Flow,
+    sqlite::{IdIndex, Sqlite, operations},
+};
 use holdfast_types::{
     Answer, Given, Operation, OrderId, Page, PageRequest, Random, Result, Secret, Settlement,
     Timestamp, UserId,
 };
 
-use super::{ANSWERS, OrderAudit, OrderFilter, OrderStore, Recorded, Render, portable::Record};
+use super::{ANSWERS, OrderFilter, OrderStore, Recorded, Render, portable::Record};
 use crate::model::{Action, Event, NewOrder, Order};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite-0001.sql")];
@@ -50,7 +53,7 @@ impl OrderStore for SqliteOrders {
     }
 
     async fn events(&self, order: &Order) -> Result<Vec<Event>> {
-        self.db.get(|db| lifecycle::events(db, order))
+        self.db.get(|db| Ok(lifecycle::events(db, order)?))
     }
 
     async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
@@ -110,16 +113,12 @@ impl OrderStore for SqliteOrders {
         self.db.write(move |db| rows::erase_buyers(db, &known)).await
     }
 
-    async fn audit(&self) -> Result<Vec<OrderAudit>> {
-        self.db.scan(rows::audit).await
-    }
-
     async fn forget(&self, before: Timestamp) -> Result<()> {
         operations::forget(&self.db, ANSWERS, before).await
     }
 
-    async fn dump(&self) -> Result<Vec<Record>> {
-        self.db.scan(portable::dump).await
+    async fn dump(&self) -> Result<Flow<Entry<Record>>> {
+        self.db.flow(portable::dump).await
     }
 
     async fn load(&self, records: Vec<Record>) -> Result<()> {

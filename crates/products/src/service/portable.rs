@@ -1,19 +1,66 @@
-//! A move to another engine.
+//! A move to another engine, and the audit.
 
-use holdfast_storage::{from_json, to_json};
-use holdfast_types::Result;
-use serde_json::Value;
+use holdfast_storage::{Entry, Flow};
+use holdfast_types::{OrderId, Reservation, Result};
+use serde::{Deserialize, Serialize};
 
-use super::Products;
+use super::{Audit, Products};
+use crate::store::portable::Record;
 
-impl Products {
-    /// Everything that is kept, in one snapshot, as JSON: apart from the secret and the kept answers.
-    pub async fn dump(&self) -> Result<Vec<Value>> {
-        to_json(&self.store().dump().await?)
+/// Something that products keep, as it moves from one engine to another.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Portable(Record);
+
+impl Portable {
+    /// The orders of a batch that nobody has confirmed, if it is one.
+    #[must_use]
+    pub fn unconfirmed(&self) -> Option<&[OrderId]> {
+        match &self.0 {
+            Record::Unconfirmed { orders, .. } => Some(orders),
+            _ => None,
+        }
     }
 
-    /// Keeps what [`Self::dump`] told, unless it is there. Refuses what it does not understand.
-    pub async fn load(&self, records: Vec<Value>) -> Result<()> {
-        self.store().load(from_json("products", records)?).await
+    /// The order whose stock it is, if it is a reservation.
+    #[must_use]
+    pub fn order(&self) -> Option<OrderId> {
+        match &self.0 {
+            Record::Reservation(held) => Some(held.id),
+            _ => None,
+        }
+    }
+
+    /// The reservation, if it is one. Whether it is confirmed, batches say.
+    #[must_use]
+    pub fn into_reservation(self) -> Option<Reservation> {
+        match self.0 {
+            Record::Reservation(held) => Some(Reservation {
+                id: held.id,
+                state: held.state,
+                confirmed: true,
+                at: held.at,
+                lines: held.lines,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Shows the record to an audit.
+    pub fn show(&self, audit: &mut Audit) {
+        audit.see(&self.0);
+    }
+}
+
+impl Products {
+    /// Everything that is kept, in one snapshot, apart from the secret and the kept answers: batches that nobody has
+    /// confirmed, reservations by id, then each product with its journal after it.
+    pub async fn dump(&self) -> Result<Flow<Entry<Portable>>> {
+        Ok(self.store().dump().await?.map(|entry| entry.map(Portable)))
+    }
+
+    /// Keeps what [`Self::dump`] told, unless it is there.
+    pub async fn load(&self, records: Vec<Portable>) -> Result<()> {
+        self.store().load(records.into_iter().map(|record| record.0).collect()).await
     }
 }

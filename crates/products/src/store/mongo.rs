@@ -1,6 +1,5 @@
 //! Products on MongoDB.
 
-mod audit;
 mod catalogue;
 mod documents;
 mod journal;
@@ -12,7 +11,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use holdfast_storage::{
-    Gathered,
+    Entry, Flow, Gathered,
     mongo::{Mongo, Query, doc, operations},
 };
 use holdfast_types::{
@@ -21,7 +20,7 @@ use holdfast_types::{
 };
 
 use super::{
-    ANSWERS, Audit, ProductFilter, ProductStore, Render, RenderBatch,
+    ANSWERS, ProductFilter, ProductStore, Render, RenderBatch,
     listing::{Index, Walk},
     portable::Record,
 };
@@ -200,16 +199,12 @@ impl ProductStore for MongoProducts {
         found.iter().map(reservations::unconfirmed_batch).collect()
     }
 
-    async fn audit(&self) -> Result<Audit> {
-        self.db.snapshot(audit::audit).await
-    }
-
     async fn forget(&self, before: Timestamp) -> Result<()> {
         operations::forget(&self.db, ANSWERS, before).await
     }
 
-    async fn dump(&self) -> Result<Vec<Record>> {
-        self.db.snapshot(portable::dump).await
+    async fn dump(&self) -> Result<Flow<Entry<Record>>> {
+        self.db.flow(|tx, sink| Box::pin(portable::dump(tx, sink))).await
     }
 
     async fn load(&self, records: Vec<Record>) -> Result<()> {

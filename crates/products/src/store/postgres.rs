@@ -1,6 +1,5 @@
 //! Products on PostgreSQL.
 
-mod audit;
 mod catalogue;
 mod confirmations;
 mod held;
@@ -14,7 +13,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use holdfast_storage::{
-    Gathered,
+    Entry, Flow, Gathered,
     postgres::{Postgres, operations},
 };
 use holdfast_types::{
@@ -26,7 +25,7 @@ use uuid::Uuid;
 use held::Held;
 
 use super::{
-    ANSWERS, Audit, ProductFilter, ProductStore, Render, RenderBatch,
+    ANSWERS, ProductFilter, ProductStore, Render, RenderBatch,
     listing::{Index, Walk},
     portable::Record,
 };
@@ -200,16 +199,12 @@ impl ProductStore for PostgresProducts {
         Ok(rows.iter().map(confirmations::unconfirmed_batch).collect())
     }
 
-    async fn audit(&self) -> Result<Audit> {
-        self.db.snapshot(audit::audit).await
-    }
-
     async fn forget(&self, before: Timestamp) -> Result<()> {
         operations::forget(&self.db, ANSWERS, before).await
     }
 
-    async fn dump(&self) -> Result<Vec<Record>> {
-        self.db.snapshot(portable::dump).await
+    async fn dump(&self) -> Result<Flow<Entry<Record>>> {
+        self.db.flow(|tx, sink| Box::pin(portable::dump(tx, sink))).await
     }
 
     async fn load(&self, records: Vec<Record>) -> Result<()> {

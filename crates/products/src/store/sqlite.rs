@@ -1,6 +1,5 @@
 //! Products on SQLite.
 
-mod audit;
 mod catalogue;
 mod confirmations;
 mod journal;
@@ -12,14 +11,17 @@ mod rows;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdfast_storage::sqlite::{IdIndex, Remembered, Sqlite, operations};
+use holdfast_storage::{
+    Entry, Flow,
+    sqlite::{IdIndex, Remembered, Sqlite, operations},
+};
 use holdfast_types::{
     Answer, Basis, BatchId, Error, Given, Operation, OrderId, Page, PageRequest, ProductId, Random,
     ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp, Unconfirmed,
 };
 
 use super::{
-    ANSWERS, Audit, ProductFilter, ProductStore, Render, RenderBatch,
+    ANSWERS, ProductFilter, ProductStore, Render, RenderBatch,
     listing::{Index, Walk},
     portable::Record,
 };
@@ -192,16 +194,12 @@ impl ProductStore for SqliteProducts {
         self.db.get(|db| confirmations::unconfirmed(db, before))
     }
 
-    async fn audit(&self) -> Result<Audit> {
-        self.db.scan(audit::audit).await
-    }
-
     async fn forget(&self, before: Timestamp) -> Result<()> {
         operations::forget(&self.db, ANSWERS, before).await
     }
 
-    async fn dump(&self) -> Result<Vec<Record>> {
-        self.db.scan(portable::dump).await
+    async fn dump(&self) -> Result<Flow<Entry<Record>>> {
+        self.db.flow(portable::dump).await
     }
 
     async fn load(&self, records: Vec<Record>) -> Result<()> {

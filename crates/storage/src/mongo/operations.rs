@@ -4,7 +4,7 @@ use holdfast_types::{Answer, Error, Given, Operation, Result, Timestamp, reused}
 use mongodb::bson::{Document, doc};
 
 use super::{Fault, Mongo, Query, Tx, fields};
-use crate::Kept;
+use crate::{Flow, Kept, Sink};
 
 const SECRETS: &str = "holdfast_secrets";
 
@@ -58,22 +58,21 @@ fn document(operation: &Operation, answer: &Answer, at: Timestamp) -> Document {
     }
 }
 
-/// See [`crate::Database::take_out`].
-pub(crate) async fn take_out(
-    db: &Mongo,
-    service: &str,
-    collection: &str,
-) -> Result<([u8; 32], Vec<Kept>)> {
-    let secret = db.get(SECRETS, service).await?;
-    let secret = secret.ok_or_else(|| Error::internal("a service has no secret"))?;
-    let found = db.find(collection, &Query::default()).await?;
-    let kept = |found: &Document| {
-        let id: holdfast_types::OrderId = fields::id(found, "_id")?;
-        let fingerprint = fields::fingerprint(found, "fingerprint")?;
-        let answer = answer(found, &Operation { id: id.uuid(), fingerprint })?;
-        Ok(Kept { id: id.uuid(), fingerprint, answer, at: fields::time(found, "at")? })
-    };
-    Ok((fields::bytes(&secret, "secret")?, found.iter().map(kept).collect::<Result<_>>()?))
+/// See [`crate::Database::answers`].
+pub(crate) async fn answers(db: &Mongo, collection: &'static str) -> Result<Flow<Kept>> {
+    db.flow(move |tx, sink| Box::pin(read_answers(tx, collection, sink))).await
+}
+
+async fn read_answers(tx: Tx, collection: &str, sink: &mut Sink<Kept>) -> Result<(), Fault> {
+    let mut found = tx.cursor(collection, &Query::default()).await?;
+    while let Some(found) = found.next().await? {
+        let id: holdfast_types::OrderId = fields::id(&found, "_id")?;
+        let fingerprint = fields::fingerprint(&found, "fingerprint")?;
+        let answer = answer(&found, &Operation { id: id.uuid(), fingerprint })?;
+        let at = fields::time(&found, "at")?;
+        sink.put(Kept { id: id.uuid(), fingerprint, answer, at }).await?;
+    }
+    Ok(())
 }
 
 /// See [`crate::Database::put_secret`].

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::TryStreamExt;
 use mongodb::{
-    Client, ClientSession, Database,
+    Client, ClientSession, Database, SessionCursor,
     bson::{Bson, Document, doc},
     options::{ReadConcern, TransactionOptions},
 };
@@ -40,6 +40,22 @@ async fn in_time<T>(
     match tokio::time::timeout(time, operation).await {
         Ok(done) => Ok(done?),
         Err(_) => Err(Fault::Late),
+    }
+}
+
+/// Documents that come a few at a time.
+#[derive(Debug)]
+pub struct Cursor {
+    tx: Tx,
+    found: SessionCursor<Document>,
+}
+
+impl Cursor {
+    /// The next document.
+    pub async fn next(&mut self) -> Result<Option<Document>, Fault> {
+        let mut session = self.tx.session.lock().await;
+        let next = self.found.next(&mut session);
+        in_time(self.tx.time, async { next.await.transpose() }).await
     }
 }
 
@@ -92,6 +108,16 @@ impl Tx {
             cursor.stream(&mut session).try_collect().await
         })
         .await
+    }
+
+    /// The same, a few at a time.
+    pub async fn cursor(&self, collection: &str, query: &Query) -> Result<Cursor, Fault> {
+        let collection = self.database.collection::<Document>(collection);
+        let mut session = self.session.lock().await;
+        let find = collection.find(query.filter.clone()).with_options(query.options());
+        let found = in_time(self.time, find.session(&mut *session).into_future()).await?;
+        drop(session);
+        Ok(Cursor { tx: self.clone(), found })
     }
 
     /// The document of `collection` with that id.

@@ -4,7 +4,7 @@ use holdfast_types::{Answer, Given, Operation, Result, Timestamp, reused};
 use tokio_postgres::Row;
 
 use super::{Fault, Postgres, Tx, fault};
-use crate::{Dated, Kept};
+use crate::{Dated, Flow, Kept, Sink};
 
 /// The answer that `operation` was given before, if any.
 /// Refuses with `idempotency-key-reused` when the earlier request had another content.
@@ -63,25 +63,21 @@ fn fingerprint(row: &Row, column: usize) -> Result<holdfast_types::Fingerprint, 
     Ok(holdfast_types::Fingerprint(fault::bytes(row.get(column))?))
 }
 
-/// See [`crate::Database::take_out`].
-pub(crate) async fn take_out(
-    db: &Postgres,
-    service: &str,
-    table: &str,
-) -> Result<([u8; 32], Vec<Kept>)> {
-    let sql = &format!("SELECT fingerprint, status, etag, body, id, at FROM {table}");
-    db.snapshot(|tx| async move {
-        let secret = "SELECT secret FROM holdfast_secrets WHERE service = $1";
-        let secret = fault::bytes(tx.query_one(secret, &[&service]).await?.get(0))?;
-        let kept = |row: &Row| {
-            let (id, fingerprint) = (row.get(4), fingerprint(row, 0)?);
-            let answer = answer(row, &Operation { id, fingerprint })?;
-            Ok(Kept { id, fingerprint, answer, at: Timestamp::from_millis(row.get(5)) })
-        };
-        let rows = tx.query(sql, &[]).await?;
-        Ok((secret, rows.iter().map(kept).collect::<Result<_, Fault>>()?))
-    })
-    .await
+/// See [`crate::Database::answers`].
+pub(crate) async fn answers(db: &Postgres, table: &'static str) -> Result<Flow<Kept>> {
+    db.flow(move |tx, sink| Box::pin(read_answers(tx, table, sink))).await
+}
+
+async fn read_answers(tx: Tx, table: &'static str, sink: &mut Sink<Kept>) -> Result<(), Fault> {
+    let sql = format!("SELECT fingerprint, status, etag, body, id, at FROM {table}");
+    let mut rows = tx.cursor(table, &sql).await?;
+    while let Some(row) = rows.next().await? {
+        let (id, fingerprint) = (row.get(4), fingerprint(&row, 0)?);
+        let answer = answer(&row, &Operation { id, fingerprint })?;
+        let at = Timestamp::from_millis(row.get(5));
+        sink.put(Kept { id, fingerprint, answer, at }).await?;
+    }
+    Ok(())
 }
 
 /// See [`crate::Database::put_secret`].

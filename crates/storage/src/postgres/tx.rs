@@ -1,6 +1,6 @@
 //! One transaction.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration, vec};
 
 use deadpool_postgres::Object;
 use tokio_postgres::Row;
@@ -28,6 +28,9 @@ pub(super) const SNAPSHOT: Kind = Kind {
         SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 60000",
     time: Duration::from_secs(3600),
 };
+
+/// Rows that a cursor fetches at a time.
+const FETCH: usize = 200;
 
 /// A handle on a running transaction.
 #[derive(Clone)]
@@ -76,6 +79,12 @@ impl Tx {
         })
     }
 
+    /// A query whose rows come a few at a time. `name` is the only one of the transaction.
+    pub async fn cursor(&self, name: &'static str, sql: &str) -> Result<Cursor, Fault> {
+        self.batch(&format!("DECLARE {name} NO SCROLL CURSOR FOR {sql}")).await?;
+        Ok(Cursor { tx: self.clone(), name, rows: Vec::new().into_iter() })
+    }
+
     /// Runs a statement; says how many rows it touched.
     pub async fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, Fault> {
         self.in_time(async {
@@ -88,6 +97,26 @@ impl Tx {
     /// Runs several statements without values.
     pub(super) async fn batch(&self, sql: &str) -> Result<(), Fault> {
         self.in_time(self.connection.batch_execute(sql)).await
+    }
+}
+
+/// Rows that come a few at a time.
+#[derive(Debug)]
+pub struct Cursor {
+    tx: Tx,
+    name: &'static str,
+    rows: vec::IntoIter<Row>,
+}
+
+impl Cursor {
+    /// The next row.
+    pub async fn next(&mut self) -> Result<Option<Row>, Fault> {
+        if self.rows.as_slice().is_empty() {
+            let fetch = format!("FETCH {FETCH} FROM {}", self.name);
+            // Not kept prepared: another transaction may use the name for other columns.
+            self.rows = self.tx.in_time(self.tx.connection.query(&fetch, &[])).await?.into_iter();
+        }
+        Ok(self.rows.next())
     }
 }
 

@@ -1,7 +1,10 @@
 //! What can go wrong inside a job or a query, and how it looks from outside.
 
 use holdfast_types::{Code, Error};
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, Row};
+use uuid::Uuid;
+
+use crate::Damage;
 
 /// A refusal of ours, or a failure of SQLite.
 #[derive(Debug)]
@@ -94,4 +97,18 @@ pub(super) fn survive(failure: impl Into<Fault>) -> Error {
 pub(super) fn die(error: &Error) -> ! {
     tracing::error!(%error, "the disk cannot be trusted any more: ending");
     std::process::abort()
+}
+
+/// What is wrong with a row that could not be read.
+pub fn damage(kind: &'static str, id: Uuid, row: &Row<'_>, error: rusqlite::Error) -> Damage {
+    let column = match &error {
+        rusqlite::Error::FromSqlConversionFailure(column, ..)
+        | rusqlite::Error::InvalidColumnType(column, ..)
+        | rusqlite::Error::IntegralValueOutOfRange(column, _) => row.as_ref().column_name(*column),
+        _ => row.as_ref().column_name(usize::MAX),
+    };
+    let column = column.map(|name| format!("column {name}: ")).unwrap_or_default();
+    let mut damage = Damage::new(kind, id, Fault::from(error));
+    damage.why.insert_str(0, &column);
+    damage
 }

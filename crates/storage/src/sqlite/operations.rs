@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
 use super::{Fault, Sqlite};
-use crate::{Dated, Kept};
+use crate::{Dated, Flow, Kept};
 
 /// The answer that `operation` was given before, if any.
 /// Refuses with `idempotency-key-reused` when the earlier request had another content.
@@ -59,15 +59,9 @@ pub async fn forget(db: &Sqlite, table: &'static str, before: Timestamp) -> Resu
     db.forget(Dated { table, key: "rowid", at: "at" }, before).await
 }
 
-/// See [`crate::Database::take_out`].
-pub(crate) async fn take_out(
-    db: &Sqlite,
-    service: &'static str,
-    table: &'static str,
-) -> Result<([u8; 32], Vec<Kept>)> {
-    db.scan(move |db| {
-        let sql = "SELECT secret FROM holdfast_secrets WHERE service = ?1";
-        let secret = db.query_row(sql, [service], |row| row.get(0))?;
+/// See [`crate::Database::answers`].
+pub(crate) async fn answers(db: &Sqlite, table: &'static str) -> Result<Flow<Kept>> {
+    db.flow(move |db, sink| {
         let sql = format!("SELECT id, fingerprint, status, etag, body, at FROM {table}");
         let mut query = db.prepare(&sql)?;
         let kept = query.query_map([], |row| {
@@ -78,7 +72,10 @@ pub(crate) async fn take_out(
                 at: Timestamp::from_millis(row.get(5)?),
             })
         })?;
-        Ok((secret, kept.collect::<Result<_, _>>()?))
+        for kept in kept {
+            sink.put_blocking(kept?)?;
+        }
+        Ok(())
     })
     .await
 }

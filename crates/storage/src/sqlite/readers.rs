@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use tokio::{sync::Semaphore, time::Instant};
 
 use super::{Fault, connection};
+use crate::{Flow, Sink};
 
 /// Connections for lookups: as many as threads that serve requests on a usual machine.
 const LOOKUP_CONNECTIONS: usize = 4;
@@ -128,17 +129,22 @@ impl Drop for Borrowed<'_> {
     }
 }
 
-/// Runs long queries on a connection of their own, all in one snapshot.
-pub(super) async fn scan<T, F>(path: PathBuf, query: F) -> Result<T>
+/// Reads one snapshot with a connection of its own.
+pub(super) async fn flow<T, F>(path: PathBuf, read: F) -> Result<Flow<T>>
 where
     T: Send + 'static,
-    F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    F: FnOnce(&Connection, &mut Sink<T>) -> Result<(), Fault> + Send + 'static,
 {
-    let scan = move || {
-        let db = connection::reading(&path).map_err(Fault::from)?;
-        // It ends with the connection; there is nothing to commit.
-        let snapshot = db.unchecked_transaction().map_err(Fault::from)?;
-        Ok(query(&snapshot)?)
-    };
-    tokio::task::spawn_blocking(scan).await.map_err(Error::internal)?
+    let (mut sink, flow) = Flow::new();
+    tokio::task::spawn_blocking(move || {
+        let reading = || {
+            let db = connection::reading(&path)?;
+            // It ends with the connection; there is nothing to commit.
+            let snapshot = db.unchecked_transaction()?;
+            read(&snapshot, &mut sink)
+        };
+        let done = reading().map_err(Error::from);
+        sink.end_blocking(done);
+    });
+    flow.begun().await
 }

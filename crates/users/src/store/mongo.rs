@@ -5,7 +5,10 @@ mod portable;
 mod sessions;
 
 use async_trait::async_trait;
-use holdfast_storage::mongo::{Mongo, operations};
+use holdfast_storage::{
+    Entry, Flow,
+    mongo::{Mongo, operations},
+};
 use holdfast_types::{
     Answer, Basis, Error, Given, Operation, Page, PageRequest, Random, Result, Secret, Timestamp,
     UserId,
@@ -100,6 +103,7 @@ impl UserStore for MongoUsers {
                     let user = user.ok_or_else(wrong)?;
                     accounts::set_password(&tx, user.id, &change.to).await?;
                     sessions::end_all(&tx, user.id, change.keep, now).await?;
+                    sessions::end_resets(&tx, user.id).await?;
                     Ok(no_content())
                 };
                 operations::once(&tx, ANSWERS, operation, now, effect).await
@@ -216,8 +220,8 @@ impl UserStore for MongoUsers {
         sessions::forget(&self.db, before).await
     }
 
-    async fn dump(&self) -> Result<Vec<Record>> {
-        self.db.snapshot(portable::dump).await
+    async fn dump(&self) -> Result<Flow<Entry<Record>>> {
+        self.db.flow(|tx, sink| Box::pin(portable::dump(tx, sink))).await
     }
 
     async fn load(&self, records: Vec<Record>) -> Result<()> {

@@ -5,7 +5,10 @@ mod portable;
 mod sessions;
 
 use async_trait::async_trait;
-use holdfast_storage::postgres::{Postgres, operations};
+use holdfast_storage::{
+    Entry, Flow,
+    postgres::{Postgres, operations},
+};
 use holdfast_types::{
     Answer, Basis, Error, Given, Operation, Page, PageRequest, Random, Result, Secret, Timestamp,
     UserId,
@@ -217,8 +220,8 @@ impl UserStore for PostgresUsers {
         sessions::forget(&self.db, before).await
     }
 
-    async fn dump(&self) -> Result<Vec<Record>> {
-        self.db.snapshot(portable::dump).await
+    async fn dump(&self) -> Result<Flow<Entry<Record>>> {
+        self.db.flow(|tx, sink| Box::pin(portable::dump(tx, sink))).await
     }
 
     async fn load(&self, records: Vec<Record>) -> Result<()> {

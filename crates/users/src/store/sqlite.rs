@@ -5,7 +5,10 @@ mod portable;
 mod sessions;
 
 use async_trait::async_trait;
-use holdfast_storage::sqlite::{Sqlite, operations};
+use holdfast_storage::{
+    Entry, Flow,
+    sqlite::{Sqlite, operations},
+};
 use holdfast_types::{
     Answer, Basis, Error, Given, Operation, Page, PageRequest, Random, Result, Secret, Timestamp,
     UserId,
@@ -220,8 +223,8 @@ impl UserStore for SqliteUsers {
         sessions::forget(&self.db, before).await
     }
 
-    async fn dump(&self) -> Result<Vec<Record>> {
-        self.db.scan(portable::dump).await
+    async fn dump(&self) -> Result<Flow<Entry<Record>>> {
+        self.db.flow(portable::dump).await
     }
 
     async fn load(&self, records: Vec<Record>) -> Result<()> {

@@ -7,7 +7,7 @@ use holdfast_types::{
 
 use crate::{
     model::{Buyer, Event, Order, Progress, Status},
-    store::{OrderAudit, OrderFilter, TOMBSTONE},
+    store::{OrderFilter, TOMBSTONE},
 };
 
 pub(super) const ORDERS: &str = "orders";
@@ -55,24 +55,6 @@ pub(super) async fn list(
     let found = db.find(ORDERS, &query).await?;
     let orders = found.iter().map(order).collect::<Result<_>>()?;
     Ok(Page::cut(orders, request.limit, |order| filter.place(order)))
-}
-
-pub(super) async fn audit(tx: Tx) -> Result<Vec<OrderAudit>, Fault> {
-    let wanted = Some(doc! {"status": 1, "owed": 1, "lines": 1});
-    let found = tx.find(ORDERS, &Query { projection: wanted, ..Query::default() }).await?;
-    let read = |found: &Document| {
-        let settlement = match fields::number(found, "status")? {
-            TOMBSTONE => None,
-            code => Some(Status::from_code(code)?.settlement()),
-        };
-        Ok(OrderAudit {
-            id: fields::id(found, "_id")?,
-            settlement,
-            is_owing: found.contains_key("owed"),
-            lines: fields::json(found, "lines")?,
-        })
-    };
-    Ok(found.iter().map(read).collect::<Result<_>>()?)
 }
 
 /// A new order; what it does not have yet is missing.

@@ -1,9 +1,11 @@
 //! Everything about orders, out of this engine and into it.
 
-use std::collections::HashMap;
-
-use holdfast_storage::postgres::{Fault, Tx};
+use holdfast_storage::{
+    Damage, Entry, Sink,
+    postgres::{Fault, Row, Tx},
+};
 use holdfast_types::{OrderId, Result, Timestamp};
+use uuid::Uuid;
 
 use super::{debts, lifecycle, recording, rows};
 use crate::{
@@ -11,24 +13,31 @@ use crate::{
     store::{TOMBSTONE, portable::Record},
 };
 
-pub(super) async fn dump(tx: Tx) -> Result<Vec<Record>, Fault> {
-    let mut events: HashMap<OrderId, Vec<Event>> = HashMap::new();
-    for row in tx.query(&format!("{} ORDER BY order_id, version", lifecycle::EVENTS), &[]).await? {
-        events.entry(OrderId::new(row.get(4))).or_default().push(lifecycle::event(&row)?);
+pub(super) async fn dump(tx: Tx, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
+    let sql = format!("{} ORDER BY order_id, version", lifecycle::EVENTS);
+    let mut events = tx.cursor("every_event", &sql).await?;
+    let mut orders = tx.cursor("every_order", &format!("{} ORDER BY id", rows::SELECT)).await?;
+    let mut event = events.next().await?;
+    while let Some(row) = orders.next().await? {
+        let id: Uuid = row.get(0);
+        let mut history = Vec::new();
+        while let Some(found) = event.take_if(|event| event.get::<_, Uuid>(4) <= id) {
+            history.push(found);
+            event = events.next().await?;
+        }
+        let record = record(&row, &history).map_err(|error| Damage::new("order", id, error));
+        sink.put(record).await?;
     }
-    let sql = format!("{} WHERE status <> {TOMBSTONE} ORDER BY created_at, id", rows::SELECT);
-    let mut records = Vec::new();
-    for row in tx.query(&sql, &[]).await? {
-        let order = rows::order(&row)?;
-        let events = events.remove(&order.id).unwrap_or_default();
-        records.push(Record::Order(Box::new(order), events));
+    Ok(())
+}
+
+fn record(row: &Row, history: &[Row]) -> Result<Record, Fault> {
+    if row.get::<_, i64>(2) == TOMBSTONE {
+        let at = Timestamp::from_millis(row.get(10));
+        return Ok(Record::Tombstone(OrderId::new(row.get(0)), at));
     }
-    let sql = "SELECT id, created_at FROM orders WHERE status = $1";
-    for row in tx.query(sql, &[&TOMBSTONE]).await? {
-        let at = Timestamp::from_millis(row.get(1));
-        records.push(Record::Tombstone(OrderId::new(row.get(0)), at));
-    }
-    Ok(records)
+    let events = history.iter().map(lifecycle::event).collect::<Result<_>>()?;
+    Ok(Record::Order(Box::new(rows::order(row)?), events))
 }
 
 pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {

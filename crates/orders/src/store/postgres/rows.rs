@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     model::{Order, Progress, Status},
-    store::{OrderAudit, OrderFilter, TOMBSTONE},
+    store::{OrderFilter, TOMBSTONE},
 };
 
 /// A query for orders, to which a condition is added; [`order`] reads its rows.
@@ -56,23 +56,6 @@ pub(super) async fn list(
     let rows = db.query(&sql, &values).await?;
     let orders = rows.iter().map(order).collect::<Result<Vec<_>, _>>()?;
     Ok(Page::cut(orders, request.limit, |order| filter.place(order)))
-}
-
-pub(super) async fn audit(tx: Tx) -> Result<Vec<OrderAudit>, Fault> {
-    let rows = tx.query("SELECT id, status, owed, lines FROM orders", &[]).await?;
-    let read = |row: &Row| {
-        let code: i64 = row.get(1);
-        Ok(OrderAudit {
-            id: OrderId::new(row.get(0)),
-            settlement: match code {
-                TOMBSTONE => None,
-                code => Some(Status::from_code(code)?.settlement()),
-            },
-            is_owing: row.get::<_, Option<i64>>(2).is_some(),
-            lines: serde_json::from_str(row.get(3))?,
-        })
-    };
-    rows.iter().map(read).collect()
 }
 
 pub(super) fn order(row: &Row) -> Result<Order, Fault> {

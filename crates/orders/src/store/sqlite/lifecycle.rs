@@ -93,7 +93,7 @@ pub(super) fn expire(
     Ok(expired)
 }
 
-pub(super) fn events(db: &Connection, order: &Order) -> Result<Vec<Event>, Fault> {
+pub(super) fn events(db: &Connection, order: &Order) -> rusqlite::Result<Vec<Event>> {
     let mut query =
         db.prepare_cached("SELECT status, version, at, by_user FROM order_events WHERE order_id = ?1 ORDER BY version")?;
     let later = query.query_map([order.id.bytes()], |row| {

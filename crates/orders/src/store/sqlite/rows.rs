@@ -10,10 +10,10 @@ use rusqlite::{Connection, OptionalExtension, Row, types::Value};
 
 use crate::{
     model::{Buyer, NewOrder, Order, Progress, Status},
-    store::{OrderAudit, OrderFilter, Recorded, TOMBSTONE},
+    store::{OrderFilter, Recorded, TOMBSTONE},
 };
 
-const COLUMNS: &str = "id, user_id, status, version, lines, total, currency, buyer, fingerprint, owed, created_at, \
+pub(super) const COLUMNS: &str = "id, user_id, status, version, lines, total, currency, buyer, fingerprint, owed, created_at, \
     updated_at, expires_at, paid_at, shipped_at, delivered_at, cancelled_at, expired_at, reference, carrier, tracking_number";
 
 const INSERT: &str =
@@ -60,12 +60,6 @@ pub(super) fn insert(db: &Connection, ids: &IdIndex, order: &Order) -> Result<bo
     ))?;
     ids.add(db, order.id.bytes())?;
     Ok(true)
-}
-
-/// All orders, without tombstones.
-pub(super) fn all(db: &Connection) -> Result<Vec<Order>, Fault> {
-    let sql = format!("SELECT {COLUMNS} FROM orders WHERE status <> {TOMBSTONE} ORDER BY seq");
-    Ok(db.prepare(&sql)?.query_map([], order)?.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn get(db: &Connection, ids: &IdIndex, id: OrderId) -> Result<Option<Order>, Fault> {
@@ -123,22 +117,7 @@ pub(super) fn erase_buyers(db: &Connection, users: &[UserId]) -> Result<(), Faul
     Ok(())
 }
 
-pub(super) fn audit(db: &Connection) -> Result<Vec<OrderAudit>, Fault> {
-    let mut query = db.prepare("SELECT id, status, owed, lines FROM orders")?;
-    let rows = query.query_map([], |row| {
-        let code: i64 = row.get(1)?;
-        let tombstone = code == TOMBSTONE;
-        Ok(OrderAudit {
-            id: OrderId::from_bytes(row.get(0)?),
-            settlement: if tombstone { None } else { Some(status(1, code)?.settlement()) },
-            is_owing: row.get::<_, Option<i64>>(2)?.is_some(),
-            lines: json(row, 3)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-fn order(row: &Row<'_>) -> rusqlite::Result<Order> {
+pub(super) fn order(row: &Row<'_>) -> rusqlite::Result<Order> {
     let currency = row.get_ref(6)?.as_str()?.parse().map_err(|error: &str| damaged(6, error))?;
     let buyer =
         if row.get_ref(7)?.as_str_or_null()?.is_some() { json(row, 7)? } else { Buyer::default() };
@@ -184,7 +163,7 @@ fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, index: usize) -> rusqlite
     serde_json::from_str(row.get_ref(index)?.as_str()?).map_err(|error| damaged(index, error))
 }
 
-fn damaged(
+pub(super) fn damaged(
     index: usize,
     error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> rusqlite::Error {

@@ -154,9 +154,76 @@ async fn audit_sees_what_was_tampered_with() {
         bench.reserve(&bench.command(&[(product, 2)])).await.unwrap();
         bench.assert_sound().await;
         tamper(&bench.fresh.database, 1).await.unwrap();
-        assert!(!bench.store.audit().await.unwrap().findings.is_empty());
+        assert_eq!(bench.findings().await.len(), 2, "the reservation, and the journal");
         let oversold = tamper(&bench.fresh.database, 11).await;
         assert!(oversold.is_err(), "the database itself refuses to oversell");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dump_tells_everything_in_order() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let (tea, cups) = (bench.product("TEA", 300).await, bench.product("CUPS", 300).await);
+        for _ in 0..150 {
+            bench.reserve(&bench.command(&[(tea, 1), (cups, 1)])).await.unwrap();
+        }
+        let records: Vec<Record> = bench.dump().await.into_iter().map(Result::unwrap).collect();
+        let (mut batches, mut orders, mut journals) = (0, Vec::new(), Vec::new());
+        for record in records {
+            match record {
+                Record::Unconfirmed { .. } => {
+                    assert!(orders.is_empty());
+                    batches += 1;
+                }
+                Record::Reservation(held) => {
+                    assert!(journals.is_empty());
+                    orders.push(held.id);
+                }
+                Record::Product(product) => journals.push((product.id, 0)),
+                Record::Movement(of, movement) => {
+                    let (product, lines) = journals.last_mut().unwrap();
+                    *lines += 1;
+                    assert_eq!((of, movement.sequence), (*product, *lines));
+                }
+            }
+        }
+        assert_eq!((batches, orders.len()), (150, 150));
+        assert!(orders.is_sorted());
+        journals.sort_unstable();
+        let mut expected = vec![(tea, 151), (cups, 151)];
+        expected.sort_unstable();
+        assert_eq!(journals, expected);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dump_names_what_cannot_be_read() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let product = bench.product("A", 10).await;
+        let order = bench.command(&[(product, 2)]);
+        bench.reserve(&order).await.unwrap();
+        damage(&bench.fresh.database, "reservations", "lines").await;
+        damage(&bench.fresh.database, "products", "metadata").await;
+        let damages: Vec<String> = bench
+            .dump()
+            .await
+            .into_iter()
+            .filter_map(Result::err)
+            .map(|damage| damage.to_string())
+            .collect();
+        assert!(
+            damages[0].starts_with(&format!("reservation {} cannot be read: ", order.id)),
+            "{damages:?}"
+        );
+        assert!(
+            damages[1].starts_with(&format!("product {product} cannot be read: ")),
+            "{damages:?}"
+        );
+        assert_eq!(damages.len(), 2, "{damages:?}");
     })
     .await;
 }

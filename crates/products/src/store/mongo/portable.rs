@@ -1,7 +1,10 @@
 //! Everything about products, out of this engine and into it.
 
-use holdfast_storage::mongo::{Document, Fault, Query, Tx, doc, fields};
-use holdfast_types::{ReservationState, Result, Unconfirmed};
+use holdfast_storage::{
+    Damage, Entry, Sink,
+    mongo::{Document, Fault, Query, Tx, doc, fields},
+};
+use holdfast_types::{Error, OrderId, ProductId, ReservationState, Result, Unconfirmed};
 
 use super::{
     catalogue,
@@ -11,23 +14,58 @@ use super::{
 };
 use crate::store::portable::{Held, Record};
 
-pub(super) async fn dump(tx: Tx) -> Result<Vec<Record>, Fault> {
-    let all = Query::default();
-    let mut records = Vec::new();
-    for found in tx.find(PRODUCTS, &all).await? {
-        records.push(Record::Product(Box::new(documents::product(&found)?)));
-    }
-    for found in tx.find(MOVEMENTS, &all).await? {
-        records.push(Record::Movement(journal::product_of(&found)?, journal::movement(&found)?));
-    }
-    for found in tx.find(RESERVATIONS, &all).await? {
-        records.push(Record::Reservation(held(&found)?));
-    }
-    for found in tx.find(UNCONFIRMED, &all).await? {
+pub(super) async fn dump(tx: Tx, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
+    let mut batches = tx.cursor(UNCONFIRMED, &Query::default()).await?;
+    while let Some(found) = batches.next().await? {
         let Unconfirmed { batch, orders } = reservations::unconfirmed_batch(&found)?;
-        records.push(Record::Unconfirmed { batch, orders, at: fields::time(&found, "at")? });
+        let at = fields::time(&found, "at")?;
+        sink.put(Ok(Record::Unconfirmed { batch, orders, at })).await?;
     }
-    Ok(records)
+    let mut reservations = tx.cursor(RESERVATIONS, &by_id()).await?;
+    while let Some(found) = reservations.next().await? {
+        let id: OrderId = fields::id(&found, "_id")?;
+        let held = held(&found).map_err(|error| Damage::new("reservation", id.uuid(), error));
+        sink.put(held.map(Record::Reservation)).await?;
+    }
+    dump_products(&tx, sink).await
+}
+
+fn by_id() -> Query {
+    Query { sort: Some(doc! {"_id": 1}), ..Query::default() }
+}
+
+async fn dump_products(tx: &Tx, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
+    let mut lines = tx.cursor(MOVEMENTS, &by_id()).await?;
+    let mut line = lines.next().await?;
+    let mut products = tx.cursor(PRODUCTS, &by_id()).await?;
+    while let Some(found) = products.next().await? {
+        let id: ProductId = fields::id(&found, "_id")?;
+        let product = documents::product(&found);
+        let product = product.map_err(|error| Damage::new("product", id.uuid(), error));
+        sink.put(product.map(|product| Record::Product(Box::new(product)))).await?;
+        while let Some(found) =
+            line.take_if(|line| journal::product_of(line).is_ok_and(|of| of <= id))
+        {
+            sink.put(movement(&found, Some(id))?).await?;
+            line = lines.next().await?;
+        }
+    }
+    while let Some(found) = line {
+        sink.put(movement(&found, None)?).await?;
+        line = lines.next().await?;
+    }
+    Ok(())
+}
+
+/// A line of the journal of the product that was just read.
+fn movement(found: &Document, product: Option<ProductId>) -> Result<Entry<Record>> {
+    let of = journal::product_of(found)?;
+    let movement = match product == Some(of) {
+        true => journal::movement(found),
+        false => Err(Error::internal("there is no such product")),
+    };
+    let movement = movement.map_err(|error| Damage::new("journal of product", of.uuid(), error));
+    Ok(movement.map(|movement| Record::Movement(of, movement)))
 }
 
 fn held(found: &Document) -> Result<Held> {

@@ -204,13 +204,3 @@ pub(super) fn unconfirmed_batch(found: &Document) -> Result<Unconfirmed> {
     let orders = orders.iter().map(|id| fields::id_of(Some(id))).collect::<Result<_>>()?;
     Ok(Unconfirmed { batch: fields::id(found, "_id")?, orders })
 }
-
-/// All reservations, and all batches that nobody has confirmed.
-pub(super) async fn all(tx: &Tx) -> Result<(Vec<Reservation>, Vec<Unconfirmed>), Fault> {
-    let reservations = tx.find(RESERVATIONS, &Query::default()).await?;
-    let unconfirmed = tx.find(UNCONFIRMED, &Query::default()).await?;
-    Ok((
-        reservations.iter().map(reservation).collect::<Result<_>>()?,
-        unconfirmed.iter().map(unconfirmed_batch).collect::<Result<_>>()?,
-    ))
-}

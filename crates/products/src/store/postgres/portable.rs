@@ -2,9 +2,12 @@
 
 use std::collections::HashSet;
 
-use holdfast_storage::postgres::{Fault, Row, Tx, bytes};
+use holdfast_storage::{
+    Damage, Entry, Sink,
+    postgres::{Fault, Row, Tx, bytes},
+};
 use holdfast_types::{
-    Fingerprint, OrderId, ProductId, ReservationState, Result, Timestamp, Unconfirmed,
+    Error, Fingerprint, OrderId, ProductId, ReservationState, Result, Timestamp, Unconfirmed,
 };
 use uuid::Uuid;
 
@@ -14,24 +17,54 @@ use crate::{
     store::portable::{Held, Record},
 };
 
-pub(super) async fn dump(tx: Tx) -> Result<Vec<Record>, Fault> {
-    let mut records = Vec::new();
-    for row in tx.query(&format!("{} ORDER BY p.created_at, p.id", rows::SELECT), &[]).await? {
-        records.push(Record::Product(Box::new(rows::product(&row)?)));
-    }
-    for row in tx.query(&format!("{} ORDER BY product_id, sequence", journal::SELECT), &[]).await? {
-        records.push(Record::Movement(ProductId::new(row.get(8)), journal::movement(&row)?));
-    }
-    let sql = "SELECT id, fingerprint, state, lines, at FROM reservations";
-    for row in tx.query(sql, &[]).await? {
-        records.push(Record::Reservation(held(&row)?));
-    }
-    for row in tx.query("SELECT id, orders, at FROM unconfirmed_batches", &[]).await? {
+pub(super) async fn dump(tx: Tx, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
+    let mut batches =
+        tx.cursor("every_batch", "SELECT id, orders, at FROM unconfirmed_batches").await?;
+    while let Some(row) = batches.next().await? {
         let Unconfirmed { batch, orders } = confirmations::unconfirmed_batch(&row);
         let at = Timestamp::from_millis(row.get(2));
-        records.push(Record::Unconfirmed { batch, orders, at });
+        sink.put(Ok(Record::Unconfirmed { batch, orders, at })).await?;
     }
-    Ok(records)
+    let sql = "SELECT id, fingerprint, state, lines, at FROM reservations ORDER BY id";
+    let mut reservations = tx.cursor("every_reservation", sql).await?;
+    while let Some(row) = reservations.next().await? {
+        let held = held(&row).map_err(|error| Damage::new("reservation", row.get(0), error));
+        sink.put(held.map(Record::Reservation)).await?;
+    }
+    dump_products(&tx, sink).await
+}
+
+async fn dump_products(tx: &Tx, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
+    let sql = format!("{} ORDER BY product_id, sequence", journal::SELECT);
+    let mut lines = tx.cursor("every_line", &sql).await?;
+    let mut line = lines.next().await?;
+    let mut products =
+        tx.cursor("every_product", &format!("{} ORDER BY p.id", rows::SELECT)).await?;
+    while let Some(row) = products.next().await? {
+        let id: Uuid = row.get(0);
+        let product = rows::product(&row).map_err(|error| Damage::new("product", id, error));
+        sink.put(product.map(|product| Record::Product(Box::new(product)))).await?;
+        while let Some(found) = line.take_if(|line| line.get::<_, Uuid>(8) <= id) {
+            sink.put(movement(&found, Some(id))).await?;
+            line = lines.next().await?;
+        }
+    }
+    while let Some(found) = line {
+        sink.put(movement(&found, None)).await?;
+        line = lines.next().await?;
+    }
+    Ok(())
+}
+
+/// A line of the journal of the product that was just read.
+fn movement(row: &Row, product: Option<Uuid>) -> Entry<Record> {
+    let of: Uuid = row.get(8);
+    let movement = match product == Some(of) {
+        true => journal::movement(row),
+        false => Err(Error::internal("there is no such product")),
+    };
+    let movement = movement.map_err(|error| Damage::new("journal of product", of, error));
+    movement.map(|movement| Record::Movement(ProductId::new(of), movement))
 }
 
 fn held(row: &Row) -> Result<Held, Fault> {

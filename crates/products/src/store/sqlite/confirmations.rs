@@ -38,12 +38,6 @@ pub(super) fn unconfirmed(db: &Connection, before: Timestamp) -> Result<Vec<Unco
     Ok(batches.collect::<Result<_, _>>()?)
 }
 
-/// Every order that no confirmation has come for.
-pub(super) fn all(db: &Connection) -> Result<Vec<Unconfirmed>, Fault> {
-    let mut query = db.prepare("SELECT id, orders FROM unconfirmed_batches")?;
-    Ok(query.query_map([], unconfirmed_batch)?.collect::<Result<_, _>>()?)
-}
-
 pub(super) fn unconfirmed_batch(row: &Row<'_>) -> rusqlite::Result<Unconfirmed> {
     let (ids, _) = row.get_ref(1)?.as_blob()?.as_chunks::<16>();
     let orders = ids.iter().map(|id| OrderId::from_bytes(*id)).collect();

@@ -1,10 +1,13 @@
 //! Everything about products, out of this engine and into it.
 
-use std::collections::HashMap;
-
-use holdfast_storage::sqlite::{Fault, IdIndex};
-use holdfast_types::{BatchId, Error, Fingerprint, OrderId, ReservationState, Result, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row};
+use holdfast_storage::{
+    Damage, Entry, Sink,
+    sqlite::{Fault, IdIndex, damage},
+};
+use holdfast_types::{
+    BatchId, Error, Fingerprint, OrderId, ProductId, ReservationState, Result, Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension, Row, Rows};
 
 use super::{
     catalogue, confirmations,
@@ -12,40 +15,87 @@ use super::{
     rows,
 };
 use crate::{
-    model::Product,
+    model::Movement,
     store::portable::{Held, Record},
 };
 
-pub(super) fn dump(db: &Connection) -> Result<Vec<Record>, Fault> {
+pub(super) fn dump(db: &Connection, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
+    let mut query = db.prepare("SELECT id, orders, at FROM unconfirmed_batches")?;
+    for batch in query.query_map([], unconfirmed)? {
+        sink.put_blocking(Ok(batch?))?;
+    }
+    dump_reservations(db, sink)?;
+    dump_products(db, sink)
+}
+
+/// By id, which no index sorts: only the ids are sorted, then each row is fetched.
+fn dump_reservations(db: &Connection, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
+    let sql = "SELECT id, fingerprint, state, lines, at
+               FROM (SELECT seq AS place FROM reservations ORDER BY id LIMIT -1) CROSS JOIN reservations ON seq = place";
+    let mut query = db.prepare(sql)?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let id = OrderId::from_bytes(row.get(0)?);
+        let held = held(row).map_err(|error| damage("reservation", id.uuid(), row, error));
+        sink.put_blocking(held.map(Record::Reservation))?;
+    }
+    Ok(())
+}
+
+fn dump_products(db: &Connection, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
     let sql = format!(
         "SELECT {}, p.seq FROM products p JOIN stock s ON s.product = p.seq ORDER BY p.seq",
         rows::COLUMNS
     );
-    let (mut records, mut ids) = (Vec::new(), HashMap::new());
-    let mut query = db.prepare(&sql)?;
-    for product in query.query_map([], |row| Ok((rows::product(row)?, row.get("seq")?)))? {
-        let (product, seq): (Product, i64) = product?;
-        ids.insert(seq, product.id);
-        records.push(Record::Product(Box::new(product)));
+    let (mut products, mut journals) = (db.prepare(&sql)?, db.prepare(journal::SELECT_ALL)?);
+    let mut products = products.query([])?;
+    let mut lines = Lines { rows: journals.query([])?, next: None };
+    lines.advance()?;
+    while let Some(row) = products.next()? {
+        let id = ProductId::from_bytes(row.get(0)?);
+        let product = rows::product(row).map_err(|error| damage("product", id.uuid(), row, error));
+        sink.put_blocking(product.map(|product| Record::Product(Box::new(product))))?;
+        let seq: i64 = row.get("seq")?;
+        while let Some(movement) = lines.next_of(seq)? {
+            let movement =
+                movement.map_err(|error| Damage::new("journal of product", id.uuid(), error));
+            sink.put_blocking(movement.map(|movement| Record::Movement(id, movement)))?;
+        }
     }
-    let mut query = db.prepare(journal::SELECT_ALL)?;
-    let movements =
-        query.query_map([], |row| Ok((row.get("product")?, journal::movement(row)?)))?;
-    for movement in movements {
-        let (seq, movement): (i64, _) = movement?;
-        let id = ids.get(&seq).ok_or_else(|| Error::internal("a movement has no product"))?;
-        records.push(Record::Movement(*id, movement?));
+    match lines.next {
+        None => Ok(()),
+        Some((seq, _)) => Err(Error::internal(format!(
+            "a line of a journal belongs to product {seq}, which is not there"
+        ))
+        .into()),
     }
-    let mut query =
-        db.prepare("SELECT id, fingerprint, state, lines, at FROM reservations ORDER BY seq")?;
-    for reservation in query.query_map([], held)? {
-        records.push(Record::Reservation(reservation?));
+}
+
+/// The lines of all journals, product by product.
+struct Lines<'db> {
+    rows: Rows<'db>,
+    next: Option<(i64, Result<Movement>)>,
+}
+
+impl Lines<'_> {
+    fn advance(&mut self) -> Result<(), Fault> {
+        self.next = match self.rows.next()? {
+            None => None,
+            Some(row) => {
+                let movement = journal::movement(row).map_err(|error| Fault::from(error).into());
+                Some((row.get("product")?, movement.flatten()))
+            }
+        };
+        Ok(())
     }
-    let mut query = db.prepare("SELECT id, orders, at FROM unconfirmed_batches")?;
-    for batch in query.query_map([], unconfirmed)? {
-        records.push(batch?);
+
+    fn next_of(&mut self, product: i64) -> Result<Option<Result<Movement>>, Fault> {
+        let found = self.next.take_if(|(seq, _)| *seq == product);
+        if found.is_some() {
+            self.advance()?;
+        }
+        Ok(found.map(|(_, movement)| movement))
     }
-    Ok(records)
 }
 
 fn held(row: &Row<'_>) -> rusqlite::Result<Held> {

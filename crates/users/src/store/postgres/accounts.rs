@@ -11,7 +11,7 @@ use crate::{
     store::{DELETED_PAGE, STAFF_NAMES, last_in_charge, username_taken},
 };
 
-const SELECT: &str = "SELECT id, username, password_hash, password_changed, role, email, name, disabled, deleted, version, \
+pub(super) const SELECT: &str = "SELECT id, username, password_hash, password_changed, role, email, name, disabled, deleted, version, \
     profile_version, access_version, epoch, fingerprint, created_at FROM users";
 
 pub(super) async fn create(tx: &Tx, new: &NewUser) -> Result<(User, bool), Fault> {
@@ -98,11 +98,6 @@ pub(super) async fn list(db: &Postgres, request: &PageRequest) -> Result<Page<Us
     }))
 }
 
-/// Every user, deleted ones included.
-pub(super) async fn all(tx: &Tx) -> Result<Vec<User>, Fault> {
-    tx.query(&format!("{SELECT} ORDER BY created_at, id"), &[]).await?.iter().map(user).collect()
-}
-
 pub(super) async fn change(
     tx: &Tx,
     id: UserId,
@@ -176,7 +171,7 @@ pub(super) async fn deleted(db: &Postgres, since: Timestamp) -> Result<Vec<(Time
     Ok(rows.iter().map(read).collect())
 }
 
-fn user(row: &Row) -> Result<User, Fault> {
+pub(super) fn user(row: &Row) -> Result<User, Fault> {
     let role: &str = row.get(4);
     Ok(User {
         id: UserId::new(row.get(0)),

@@ -1,14 +1,21 @@
 //! Everything about users, out of this engine and into it.
 
-use holdfast_storage::postgres::{Fault, Tx};
+use holdfast_storage::{
+    Damage, Entry, Sink,
+    postgres::{Fault, Tx},
+};
 use holdfast_types::{Result, fold};
 
 use super::accounts;
 use crate::{model::User, store::portable::Record};
 
-pub(super) async fn dump(tx: Tx) -> Result<Vec<Record>, Fault> {
-    let users = accounts::all(&tx).await?;
-    Ok(users.into_iter().map(|user| Record::User(Box::new(user))).collect())
+pub(super) async fn dump(tx: Tx, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
+    let mut rows = tx.cursor("every_user", &format!("{} ORDER BY id", accounts::SELECT)).await?;
+    while let Some(row) = rows.next().await? {
+        let user = accounts::user(&row).map_err(|error| Damage::new("user", row.get(0), error));
+        sink.put(user.map(|user| Record::User(Box::new(user)))).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {

@@ -12,7 +12,7 @@ use crate::{
     store::{DELETED_PAGE, STAFF_NAMES, last_in_charge, username_taken},
 };
 
-const COLUMNS: &str = "id, username, password_hash, password_changed, role, email, name, disabled, deleted, \
+pub(super) const COLUMNS: &str = "id, username, password_hash, password_changed, role, email, name, disabled, deleted, \
                        version, profile_version, access_version, epoch, fingerprint, created_at";
 
 pub(super) fn create(db: &Connection, new: &NewUser) -> Result<(User, bool), Fault> {
@@ -75,12 +75,6 @@ pub(super) fn list(db: &Connection, request: &PageRequest) -> Result<Page<User>,
     Ok(Page::cut(users, request.limit, |user| {
         Cursor::new("users", &(user.created_at.as_millis(), user.id))
     }))
-}
-
-/// Every user, deleted ones included.
-pub(super) fn all(db: &Connection) -> Result<Vec<User>, Fault> {
-    let mut query = db.prepare(&format!("SELECT {COLUMNS} FROM users ORDER BY seq"))?;
-    Ok(query.query_map([], user)?.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn change(
@@ -158,7 +152,7 @@ pub(super) fn deleted(
     Ok(found.collect::<Result<_, _>>()?)
 }
 
-fn user(row: &Row<'_>) -> rusqlite::Result<User> {
+pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
     let role: String = row.get(4)?;
     Ok(User {
         id: UserId::from_bytes(row.get(0)?),

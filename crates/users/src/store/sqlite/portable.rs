@@ -1,14 +1,24 @@
 //! Everything about users, out of this engine and into it.
 
-use holdfast_storage::sqlite::Fault;
-use holdfast_types::{Result, fold};
+use holdfast_storage::{
+    Entry, Sink,
+    sqlite::{Fault, damage},
+};
+use holdfast_types::{Result, UserId, fold};
 use rusqlite::Connection;
 
 use super::accounts;
 use crate::{model::User, store::portable::Record};
 
-pub(super) fn dump(db: &Connection) -> Result<Vec<Record>, Fault> {
-    Ok(accounts::all(db)?.into_iter().map(|user| Record::User(Box::new(user))).collect())
+pub(super) fn dump(db: &Connection, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
+    let mut query = db.prepare(&format!("SELECT {} FROM users ORDER BY seq", accounts::COLUMNS))?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let id = UserId::from_bytes(row.get(0)?);
+        let user = accounts::user(row).map_err(|error| damage("user", id.uuid(), row, error));
+        sink.put_blocking(user.map(|user| Record::User(Box::new(user))))?;
+    }
+    Ok(())
 }
 
 pub(super) fn load(db: &Connection, records: Vec<Record>) -> Result<(), Fault> {

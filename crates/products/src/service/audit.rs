@@ -1,0 +1,131 @@
+//! The audit of stock: what is reserved is what held reservations hold, nothing is oversold, and every journal adds up.
+
+use std::collections::HashMap;
+
+use holdfast_types::{OrderLine, ProductId, ReservationState};
+
+use crate::{
+    model::{Movement, Numbers, Product},
+    store::portable::Record,
+};
+
+/// Findings after which an audit stops listing.
+const FINDINGS: usize = 100;
+
+/// An audit of records in the order of [`crate::Products::dump`]: of one product after the other, and of what
+/// reservations hold.
+#[derive(Debug, Default)]
+pub struct Audit {
+    /// Units that held reservations hold, by product.
+    held: HashMap<ProductId, i64>,
+    /// The product whose journal is being read.
+    open: Option<Books>,
+    products: u64,
+    findings: Vec<String>,
+}
+
+/// One product's numbers, as its row and as its journal have them.
+#[derive(Clone, Copy, Debug)]
+struct Books {
+    product: ProductId,
+    numbers: Numbers,
+    /// The number of the last line, as long as none is missing.
+    last: i64,
+    gap: bool,
+    /// What the journal adds up to.
+    quantity: i64,
+    /// The same, for the units promised.
+    reserved: i64,
+}
+
+impl Audit {
+    /// Looks at the next record.
+    pub(crate) fn see(&mut self, record: &Record) {
+        match record {
+            Record::Unconfirmed { .. } => {}
+            Record::Reservation(held) if held.state == ReservationState::Held => {
+                self.hold(&held.lines);
+            }
+            Record::Reservation(_) => {}
+            Record::Product(product) => self.begin(product),
+            Record::Movement(product, movement) => match &mut self.open {
+                Some(books) if books.product == *product => books.add(movement),
+                _ => {}
+            },
+        }
+    }
+
+    fn hold(&mut self, lines: &[OrderLine]) {
+        for line in lines {
+            *self.held.entry(line.product_id).or_default() += line.quantity;
+        }
+    }
+
+    fn begin(&mut self, product: &Product) {
+        self.close();
+        self.products += 1;
+        self.open = Some(Books {
+            product: product.id,
+            numbers: product.numbers(),
+            last: 0,
+            gap: false,
+            quantity: 0,
+            reserved: 0,
+        });
+    }
+
+    fn close(&mut self) {
+        if let Some(books) = self.open.take() {
+            let held = self.held.remove(&books.product).unwrap_or(0);
+            let room = FINDINGS.saturating_sub(self.findings.len());
+            self.findings.extend(books.judge(held).into_iter().take(room));
+        }
+    }
+
+    /// How many products there were, and one sentence for each broken promise; 100 at most.
+    #[must_use]
+    pub fn finish(mut self) -> (u64, Vec<String>) {
+        self.close();
+        let room = FINDINGS.saturating_sub(self.findings.len());
+        let strays = self.held.iter().filter(|(_, units)| **units != 0).take(room);
+        self.findings.extend(strays.map(|(id, units)| {
+            format!("{units} units of product {id} are held, but there is no such product")
+        }));
+        (self.products, self.findings)
+    }
+}
+
+impl Books {
+    fn add(&mut self, movement: &Movement) {
+        self.gap |= movement.sequence != self.last + 1;
+        self.last = movement.sequence;
+        self.quantity += movement.quantity_delta;
+        self.reserved += movement.reserved_delta;
+    }
+
+    fn judge(&self, held: i64) -> Vec<String> {
+        let Self { product: id, numbers, last, gap, .. } = self;
+        let Numbers { quantity, reserved, sequence } = numbers;
+        let mut findings = Vec::new();
+        if *reserved != held {
+            findings.push(format!(
+                "product {id}: {reserved} units are reserved, but held reservations hold {held}"
+            ));
+        }
+        if !(0..=*quantity).contains(reserved) {
+            findings.push(format!(
+                "product {id}: {reserved} of {quantity} units are reserved: oversold"
+            ));
+        }
+        if *gap || last != sequence {
+            let gaps = if *gap { "with gaps " } else { "" };
+            findings.push(format!(
+                "product {id}: the journal goes {gaps}up to line {last}, but {sequence} were written"
+            ));
+        }
+        if (self.quantity, self.reserved) != (*quantity, *reserved) {
+            findings.push(format!("product {id}: the journal does not add up to {quantity} units with {reserved} reserved"));
+        }
+        findings
+    }
+}
