@@ -225,9 +225,9 @@ fn spawn(
         child.stderr.take().unwrap().read_to_string(&mut why).unwrap();
         panic!("the shop did not start: {why}");
     };
-    // Whoever writes into a closed pipe ends; the log is read to nowhere.
+    // Whoever writes into a closed pipe ends. A test that fails shows the log of its shop.
     let mut log = child.stderr.take().unwrap();
-    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::stderr()));
     std::thread::spawn(move || lines.count());
     (child, first.split_whitespace().last().unwrap().to_owned())
 }

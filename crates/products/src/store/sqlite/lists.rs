@@ -102,11 +102,13 @@ pub(super) fn walk(
     let conditions = conditions(filter).into_iter().filter(|c| c.index != Some(Index::Words));
     let (in_order, aside): (Vec<_>, Vec<_>) =
         conditions.partition(|condition| filter.is_in_order(condition.index));
-    let mut columns = (format!("{}, TRUE", rows::COLUMNS), Vec::new());
+    let mut columns = (format!("{}, (TRUE", rows::COLUMNS), Vec::new());
     for Condition { condition: (sql, values), .. } in aside {
         let _ = write!(columns.0, " AND {sql}");
         columns.1.extend(values);
     }
+    // What compares with nothing, as with the category of a product that has none, does not pass.
+    columns.0.push_str(") IS TRUE");
     let mut query = Select::of(columns);
     query.add_all(in_order);
     query.page(column(filter), filter, request, listing::ROWS)?;
