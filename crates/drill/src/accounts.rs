@@ -40,6 +40,11 @@ pub async fn sign_in_pool(url: &str, count: usize) -> Result<Vec<Account>> {
     Ok(accounts)
 }
 
+/// Signs an account of the pool in again, whose token the shop does not take any more.
+pub async fn sign_in_again(connection: &mut Connection, number: usize) -> Result<Account> {
+    sign_in(connection, &format!("drill-{number}"), PASSWORD).await
+}
+
 /// Signs one account in.
 pub async fn sign_in(
     connection: &mut Connection,

@@ -1,8 +1,8 @@
 //! The shop beside its limits, in one run: what the machine could do if the shop did nothing.
 
 mod limits;
-mod private;
 mod raw;
+mod stand;
 mod transactions;
 
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::{
 };
 
 pub use limits::serve_bare;
-pub use private::PrivateShop;
 use raw::{RawConnection, authority};
+pub use stand::Stand;
 
 /// Products that spread orders go to.
 const PRODUCTS: usize = 64;

@@ -7,11 +7,14 @@ pub mod accounts;
 pub mod bench;
 pub mod catalogue;
 pub mod connection;
+pub mod damage;
 pub mod generate;
 pub mod ledger;
 pub mod load;
+pub mod private;
 pub mod replay;
 pub mod sale;
+pub mod torture;
 pub mod verdict;
 
 /// What went wrong with a drill itself, in words. What is wrong with the shop is a verdict.

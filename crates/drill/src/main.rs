@@ -3,23 +3,29 @@
 use std::{
     io::Write,
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
     sync::Arc,
     time::Duration,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use holdfast_drill::{
     Result,
     accounts::{Account, sign_in},
-    bench::{Plan, PrivateShop, bench, serve_bare},
+    bench::{self, Stand, bench, serve_bare},
     connection::Connection,
+    damage::damage,
     generate,
     load::{Behaviour, Repeat},
+    private,
     replay::{Report, replay},
     sale::sale,
+    torture::{self, Nemesis, Topology, torture, watch},
 };
+use holdfast_testkit::Engine;
+use holdfast_types::Random;
+use serde::Serialize;
 
 /// Load with an external ledger: every order that the shop acknowledges is written down and compared with the shop.
 ///
@@ -93,9 +99,106 @@ enum Drill {
         #[arg(long, default_value_t = 50)]
         percent: i64,
     },
+    /// Let faults strike again and again while customers buy, each at a shop that is started for it, and judge
+    Torture {
+        /// What strikes; everything that can
+        #[arg(value_enum)]
+        nemeses: Vec<Nemesis>,
+        #[command(flatten)]
+        torture: TortureFlags,
+    },
+    /// Mutate copies of a data directory, start the program on each, and list what it refuses and what it serves
+    Damage {
+        /// Copies that are mutated by chance, beside the usual ones
+        #[arg(long, default_value_t = 40)]
+        count: usize,
+        /// Makes the same choices again [default: a new one]
+        #[arg(long)]
+        seed: Option<u64>,
+        /// The program [default: the `holdfast` beside this one]
+        #[arg(long)]
+        program: Option<PathBuf>,
+        /// Where a report goes, as JSON
+        #[arg(long)]
+        report: Option<PathBuf>,
+    },
     /// Serve the same bytes to every request: the limit that `bench` compares with
     #[command(hide = true)]
     Bare { address: SocketAddr, body: String },
+}
+
+#[derive(Debug, Args)]
+struct TortureFlags {
+    /// Makes the same choices again [default: a new one]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Faults of each kind
+    #[arg(long, default_value_t = 5)]
+    count: usize,
+    /// Seconds between two faults, about
+    #[arg(long, default_value_t = 2.0)]
+    interval: f64,
+    /// Seconds that a fault lasts, where it lasts
+    #[arg(long, default_value_t = 2.0)]
+    hold: f64,
+    /// Customers at once
+    #[arg(long, default_value_t = 8)]
+    clients: usize,
+    /// The engine [default: each fault has one of its own]
+    #[arg(long, value_parser = ["sqlite", "postgres", "mongo"])]
+    engine: Option<String>,
+    /// One process or several [default: each fault has one of its own]
+    #[arg(long)]
+    topology: Option<Topology>,
+    /// Leave orders of unknown fate to the shop's sweep, instead of repeating them in the end
+    #[arg(long)]
+    abandon: bool,
+    /// Leave out the controls, which show that the judgement can fail
+    #[arg(long)]
+    no_controls: bool,
+    /// Fail when something cannot run here
+    #[arg(long)]
+    no_skips: bool,
+    /// Buy from this shop and read, without faults of our own: http://HOST:PORT
+    #[arg(long, value_name = "URL")]
+    against: Option<String>,
+    /// The program [default: the `holdfast` beside this one]
+    #[arg(long)]
+    program: Option<PathBuf>,
+    /// Where a report goes, as JSON
+    #[arg(long)]
+    report: Option<PathBuf>,
+}
+
+impl TortureFlags {
+    fn plan(&self, nemeses: Vec<Nemesis>) -> Result<torture::Plan> {
+        let seconds =
+            |seconds: f64| Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string());
+        Ok(torture::Plan {
+            program: program(self.program.as_deref())?,
+            nemeses: if nemeses.is_empty() { Nemesis::value_variants().to_vec() } else { nemeses },
+            engine: self.engine.as_deref().map(Engine::named),
+            topology: self.topology,
+            seed: self.seed.unwrap_or_else(fresh_seed),
+            count: self.count,
+            interval: seconds(self.interval)?,
+            hold: seconds(self.hold)?,
+            clients: self.clients,
+            abandon: self.abandon,
+            controls: !self.no_controls,
+        })
+    }
+}
+
+fn program(named: Option<&Path>) -> Result<PathBuf> {
+    match named {
+        Some(path) => path.canonicalize().map_err(|error| format!("{}: {error}", path.display())),
+        None => private::program_beside(),
+    }
+}
+
+fn fresh_seed() -> u64 {
+    u64::from_le_bytes(Random::system().bytes())
 }
 
 #[derive(Debug, Args)]
@@ -164,12 +267,14 @@ async fn run(drill: Drill) -> Result<ExitCode> {
             let seller = seller.sign_in(&load.url).await?;
             Ok(tell_report(&sale(&seller, stock, buyers, load.accounts, &load.behaviour()).await?))
         }
-        Drill::Bench { seconds, orders, beside, engine, mut load, seller } => {
+        Drill::Bench { seconds, orders, beside, engine, mut load, mut seller } => {
             let rounds = (Duration::from_secs(seconds), orders);
-            let start = |engine: String| PrivateShop::start(&engine, &seller.password);
-            let private = engine.map(start).transpose()?;
-            load.url = private.as_ref().map_or(load.url, |shop| shop.url.clone());
-            let database = private.as_ref().map(|shop| shop.database.clone());
+            let stand = engine.map(|engine| Stand::start(&engine)).transpose()?;
+            let database = stand.as_ref().map(|stand| stand.database.clone());
+            if let Some(stand) = &stand {
+                load.url.clone_from(&stand.shop.url);
+                seller.password = private::PASSWORD.to_owned();
+            }
             run_bench(rounds, (&load, &seller), beside.as_deref(), database).await
         }
         Drill::Generate { folder, products, baskets } => {
@@ -182,6 +287,10 @@ async fn run(drill: Drill) -> Result<ExitCode> {
             ));
             Ok(ExitCode::SUCCESS)
         }
+        Drill::Torture { nemeses, torture } => run_torture(nemeses, &torture).await,
+        Drill::Damage { count, seed, program, report } => {
+            run_damage(count, seed.unwrap_or_else(fresh_seed), program, report).await
+        }
         Drill::ScaleStock { from, to, percent } => {
             generate::scale_stock(&from, &to, percent)?;
             Ok(ExitCode::SUCCESS)
@@ -190,6 +299,46 @@ async fn run(drill: Drill) -> Result<ExitCode> {
             serve_bare(address, body).await.map(|()| ExitCode::SUCCESS)
         }
     }
+}
+
+async fn run_torture(nemeses: Vec<Nemesis>, flags: &TortureFlags) -> Result<ExitCode> {
+    let plan = flags.plan(nemeses)?;
+    tell(&format!("seed {}\n", plan.seed));
+    if let Some(url) = &flags.against {
+        let trial = watch(&plan, url).await?;
+        tell(&trial.to_text());
+        write_report(flags.report.as_deref(), &trial)?;
+        return Ok(exit_code(trial.is_clean()));
+    }
+    let report = torture(&plan, tell).await?;
+    tell(&format!("\n{}", report.to_table()));
+    write_report(flags.report.as_deref(), &report)?;
+    Ok(exit_code(report.is_clean() && (!flags.no_skips || report.skipped.is_empty())))
+}
+
+async fn run_damage(
+    count: usize,
+    seed: u64,
+    program: Option<PathBuf>,
+    report: Option<PathBuf>,
+) -> Result<ExitCode> {
+    tell(&format!("seed {seed}\n\n| mutation | what became of it |\n|---|---|\n"));
+    let program = crate::program(program.as_deref())?;
+    let cases = damage(&program, seed, count, tell).await?;
+    write_report(report.as_deref(), &cases)?;
+    let silent = cases.iter().filter(|case| case.is_silent_loss()).count();
+    tell(&format!("\n{} cases, {silent} with a loss that nobody tells\n", cases.len()));
+    Ok(exit_code(silent == 0))
+}
+
+fn write_report(file: Option<&Path>, report: &impl Serialize) -> Result<()> {
+    let Some(file) = file else { return Ok(()) };
+    let text = serde_json::to_vec_pretty(report).map_err(|error| error.to_string())?;
+    std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn exit_code(is_clean: bool) -> ExitCode {
+    if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Measures beside a bare server in a process of its own.
@@ -220,8 +369,13 @@ async fn run_bench(
         .spawn()
         .map_err(|error| error.to_string())?;
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let plan =
-        Plan { behaviour, read_time, orders, bare_url: format!("http://{address}"), database };
+    let plan = bench::Plan {
+        behaviour,
+        read_time,
+        orders,
+        bare_url: format!("http://{address}"),
+        database,
+    };
     let other = other.as_ref().map(|(seller, url)| (seller, *url));
     let result = bench(&seller, other, &plan, tell).await;
     bare.kill().and_then(|()| bare.wait()).map_err(|error| error.to_string())?;
@@ -235,7 +389,7 @@ fn free_address() -> std::io::Result<SocketAddr> {
 fn tell_report(report: &Report) -> ExitCode {
     tell(&report.outcome.to_text());
     tell(&report.verdict.to_text());
-    if report.verdict.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    exit_code(report.verdict.is_clean())
 }
 
 fn tell(text: &str) {

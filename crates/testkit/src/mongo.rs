@@ -138,6 +138,12 @@ impl MongoServer {
         self.members[member].run(true).expect("it has run before");
     }
 
+    /// The ports on 127.0.0.1 of all members.
+    #[must_use]
+    pub fn ports(&self) -> Vec<u16> {
+        self.members.iter().map(|member| member.port.number).collect()
+    }
+
     /// A connection string that names all members.
     #[must_use]
     pub fn url(&self) -> String {
