@@ -1,6 +1,6 @@
 //! `holdfast import`: products from a CSV file into a running shop, through the batch endpoint.
 
-mod rows;
+pub(crate) mod rows;
 
 use std::{
     fs::File,

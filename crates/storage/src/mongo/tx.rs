@@ -188,6 +188,17 @@ impl Tx {
         if matched == count { Ok(()) } else { Err(Fault::Stale) }
     }
 
+    /// Changes the document like `filter`, or makes it.
+    pub async fn upsert(
+        &self,
+        collection: &str,
+        filter: Document,
+        change: Document,
+    ) -> Result<(), Fault> {
+        let changes = vec![doc! {"q": filter, "u": change, "upsert": true}];
+        self.write("update", collection, "updates", changes).await.map(|_| ())
+    }
+
     /// Changes all documents like `filter`; says how many there were.
     pub async fn update_all(
         &self,

@@ -21,11 +21,11 @@ const KNOWN: [&str; 7] =
 
 /// A product, ready to be sent.
 #[derive(Debug)]
-pub(super) struct Row {
-    pub(super) line: u64,
-    pub(super) product: Value,
+pub(crate) struct Row {
+    pub(crate) line: u64,
+    pub(crate) product: Value,
     /// About how many bytes of a request it takes.
-    pub(super) bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -42,7 +42,7 @@ struct Columns {
 }
 
 /// Reads row after row.
-pub(super) struct Rows {
+pub(crate) struct Rows {
     reader: csv::Reader<Box<dyn Read>>,
     headers: csv::StringRecord,
     record: csv::StringRecord,
@@ -51,10 +51,13 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn open(file: &Path) -> Result<Self> {
-        let refuse =
-            |why: String| Error::new(Code::InvalidParameter, format!("{}: {why}", file.display()));
-        let mut source = super::open(file)?;
+    pub(crate) fn open(file: &Path) -> Result<Self> {
+        Self::read(super::open(file)?, &file.display().to_string())
+    }
+
+    /// The rows of `source`, which messages call `name`.
+    pub(crate) fn read(mut source: impl BufRead + 'static, name: &str) -> Result<Self> {
+        let refuse = |why: String| Error::new(Code::InvalidParameter, format!("{name}: {why}"));
         let gzipped = source.fill_buf().map_err(Error::internal)?.starts_with(&[0x1f, 0x8b]);
         let read = Arc::new(AtomicU64::new(0));
         let counted = Counted { source, read: Arc::clone(&read) };
@@ -81,7 +84,7 @@ impl Rows {
 
     /// The next row, or its line and what is wrong with it; `None` at the end.
     /// Fails when the file cannot be read on: a damaged gzip, a broken disk.
-    pub(super) fn next_row(&mut self) -> Result<Option<Result<Row, (u64, String)>>> {
+    pub(crate) fn next_row(&mut self) -> Result<Option<Result<Row, (u64, String)>>> {
         let more = self.reader.read_record(&mut self.record);
         let line = self.record.position().map_or(0, csv::Position::line);
         match more {
@@ -101,7 +104,7 @@ impl Rows {
         }
     }
 
-    pub(super) fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
     }
 }

@@ -104,3 +104,31 @@ async fn unconfirmed_finds_what_nobody_confirmed() {
     })
     .await;
 }
+
+/// Its answer may have been lost, and more stock have come since.
+#[tokio::test]
+async fn a_batch_that_comes_again_may_take_more() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let (many, few) = (bench.product("many", 10).await, bench.product("few", 1).await);
+        let commands = vec![bench.command(&[(many, 1)]), bench.command(&[(few, 2)])];
+        let orders: Vec<OrderId> = commands.iter().map(|command| command.id).collect();
+        let id = BatchId::new(bench.fresh.random.uuid_v7(bench.now()));
+        let batch = ReserveBatch { id, commands, confirmed: Vec::new(), trace: None };
+        let taken = async || {
+            let answers = bench.store.reserve(batch.clone(), bench.now()).await.unwrap();
+            answers.iter().map(Result::is_ok).collect::<Vec<_>>()
+        };
+        assert_eq!(taken().await, [true, false]);
+        let (operation, change) = (bench.operation(), bench.change());
+        bench.store.adjust(few, (1, "delivery"), &operation, change, render).await.unwrap();
+        assert_eq!(taken().await, [true, true]);
+        assert_eq!(taken().await, [true, true]);
+        bench.fresh.clock.advance(std::time::Duration::from_secs(61));
+        let found = Unconfirmed { batch: id, orders };
+        assert_eq!(bench.store.unconfirmed(bench.now()).await.unwrap(), [found]);
+        assert_eq!((bench.numbers(many).await, bench.numbers(few).await), ((10, 1), (2, 2)));
+        bench.assert_sound().await;
+    })
+    .await;
+}

@@ -172,7 +172,8 @@ pub(super) fn reservation(found: &Document) -> Result<Reservation> {
     })
 }
 
-/// Writes down that the orders of a batch were taken stock for. One document stands for the whole batch.
+/// Writes down that the orders of a batch were taken stock for. One document stands for the whole batch; one that comes
+/// again may take some that it was refused before.
 async fn owe(
     tx: &Tx,
     batch: BatchId,
@@ -182,8 +183,12 @@ async fn owe(
     if taken.is_empty() {
         return Ok(());
     }
-    let orders: Vec<OrderId> = taken.iter().map(|(id, ..)| *id).collect();
-    tx.insert(UNCONFIRMED, vec![owed(batch, &orders, now)]).await
+    let orders: Vec<_> = taken.iter().map(|(id, ..)| fields::uuid(id.uuid())).collect();
+    let add = doc! {
+        "$push": {"orders": {"$each": orders}},
+        "$setOnInsert": {"at": now.as_millis()},
+    };
+    tx.upsert(UNCONFIRMED, doc! {"_id": fields::uuid(batch.uuid())}, add).await
 }
 
 pub(super) fn owed(batch: BatchId, orders: &[OrderId], at: Timestamp) -> Document {

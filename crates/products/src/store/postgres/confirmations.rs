@@ -9,7 +9,8 @@ pub(super) const SELECT: &str = "SELECT id, orders FROM unconfirmed_batches";
 /// Unconfirmed batches that one sweep looks at.
 pub(super) const SWEEP: i64 = 10;
 
-/// Writes down that the orders of a batch were taken stock for.
+/// Writes down that the orders of a batch were taken stock for. A batch that comes again may take some that it was
+/// refused before.
 pub(super) async fn owe(
     tx: &Tx,
     (batch, orders): (BatchId, &[Uuid]),
@@ -18,7 +19,8 @@ pub(super) async fn owe(
     if orders.is_empty() {
         return Ok(());
     }
-    let sql = "INSERT INTO unconfirmed_batches (id, orders, at) VALUES ($1, $2, $3)";
+    let sql = "INSERT INTO unconfirmed_batches AS b (id, orders, at) VALUES ($1, $2, $3)
+               ON CONFLICT (id) DO UPDATE SET orders = b.orders || excluded.orders";
     tx.execute(sql, &[&batch.uuid(), &orders, &now.as_millis()]).await.map(|_| ())
 }
 

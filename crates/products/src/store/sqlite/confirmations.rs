@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row};
 /// Unconfirmed batches that one sweep looks at.
 const SWEEP: i64 = 10;
 
-/// Writes down that `orders` were taken stock for.
+/// Writes down that `orders` were taken stock for. A batch that comes again may take some that it was refused before.
 pub(super) fn owe(
     db: &Connection,
     batch: BatchId,
@@ -16,8 +16,9 @@ pub(super) fn owe(
 ) -> Result<(), Fault> {
     if !orders.is_empty() {
         let ids: Vec<u8> = orders.iter().flat_map(|id| *id.bytes()).collect();
-        db.prepare_cached("INSERT INTO unconfirmed_batches (id, orders, at) VALUES (?1, ?2, ?3)")?
-            .execute((batch.bytes(), ids, now.as_millis()))?;
+        let sql = "INSERT INTO unconfirmed_batches (id, orders, at) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (id) DO UPDATE SET orders = CAST(orders || excluded.orders AS BLOB)";
+        db.prepare_cached(sql)?.execute((batch.bytes(), ids, now.as_millis()))?;
     }
     Ok(())
 }
