@@ -107,7 +107,7 @@ impl Endpoint for Gateway {
 
 impl Plain {
     async fn forward(&self, request: Request) -> Response {
-        let Some((upstream, privacy)) = self.upstreams.of(request.uri().path()) else {
+        let Some(upstream) = self.upstreams.of(request.uri().path()) else {
             return Box::pin(self.system.call(request)).await;
         };
         let standing = match self.limiter.admit(&request) {
@@ -118,10 +118,6 @@ impl Plain {
         let may_batch =
             request.uri().path() == BATCH_PATH && self.limiter.knows_seller(request.headers());
         let mut response = upstream.call(request, may_batch).await;
-        if privacy == Privacy::Personal {
-            let never = HeaderValue::from_static("no-store");
-            response.headers_mut().insert(header::CACHE_CONTROL, never);
-        }
         // A refusal of the service's own limit speaks for itself.
         if let Some(standing) =
             standing.filter(|_| response.status() != StatusCode::TOO_MANY_REQUESTS)
@@ -132,20 +128,13 @@ impl Plain {
     }
 }
 
-/// Whether answers are somebody's own: those are kept by no cache.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Privacy {
-    Public,
-    Personal,
-}
-
 impl Upstreams {
-    fn of(&self, path: &str) -> Option<(&Upstream, Privacy)> {
+    fn of(&self, path: &str) -> Option<&Upstream> {
         let (first, rest) = path.strip_prefix('/')?.split_once('/')?;
         match (first, rest.split('/').next()?) {
-            ("api", "users") | (".well-known", _) => Some((&self.users, Privacy::Personal)),
-            ("api", "products") => Some((&self.products, Privacy::Public)),
-            ("api", "orders") => Some((&self.orders, Privacy::Personal)),
+            ("api", "users") | (".well-known", _) => Some(&self.users),
+            ("api", "products") => Some(&self.products),
+            ("api", "orders") => Some(&self.orders),
             _ => None,
         }
     }

@@ -14,6 +14,8 @@ use holdfast_web::{Call, Context, Endpoint, Peer, Problem, Told, source};
 /// Bytes of a body; the batch route takes more.
 const BODY_BYTES: usize = 64 << 10;
 const BATCH_BYTES: usize = 1 << 20;
+/// Stands for a body that is too large.
+static TOO_MUCH: [u8; BATCH_BYTES + 1] = [b' '; BATCH_BYTES + 1];
 pub(crate) const BATCH_PATH: &str = "/api/products/batch";
 
 /// Headers that belong to one connection (RFC 9110 §7.6.1).
@@ -76,7 +78,7 @@ async fn forward(peer: &Peer, request: Request, may_batch: bool) -> Result<Respo
     };
     let body = match &buffered {
         Some(buffered) => buffered.bytes.clone(),
-        None => vec![b' '; limit + 1].into(),
+        None => Bytes::from_static(&TOO_MUCH[..=limit]),
     };
     let mut headers = end_to_end(&parts.headers);
     headers.insert(REQUEST_ID.clone(), context.request_id.value().clone());

@@ -13,7 +13,7 @@ use holdfast_web::{ClusterSecret, rate::Quota};
 pub(crate) use layers::{DEFAULTS, Flags, Layers};
 pub(crate) use parts::{Part, Parts};
 use values::{
-    parse_addresses, parse_bytes, parse_count, parse_duration, parse_list, parse_listen,
+    parse_addresses, parse_bytes, parse_count, parse_duration, parse_listen, parse_origins,
     parse_quota, parse_targets,
 };
 
@@ -107,7 +107,7 @@ impl Config {
                 text => parse_duration(text).map(Some),
             })?,
             limits: Limits::load(layers)?,
-            cors_origins: layers.parse("cors_origins", |text| Ok(parse_list(text)))?,
+            cors_origins: layers.parse("cors_origins", parse_origins)?,
             trusted_proxies: layers.parse("trusted_proxies", parse_addresses)?,
             memory: Memory {
                 connections: layers.parse("connections_limit", parse_count)?,

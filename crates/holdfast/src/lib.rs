@@ -41,9 +41,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let layers = read_layers(&cli)?;
     let config = Config::load(&layers)?;
     start_log(&config)?;
-    for file in layers.readable_secrets() {
+    for file in layers.readable_secrets()? {
         let file = file.display();
-        tracing::warn!(%file, "others can read this file, and it holds a secret: chmod 600");
+        tracing::warn!(%file, "a group can read this file, and it holds a secret: chmod 600, unless that is meant");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

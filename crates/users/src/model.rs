@@ -6,7 +6,8 @@ use holdfast_types::{Basis, Fingerprint, Result, Role, Timestamp, UserId, Versio
 use serde::{Deserialize, Serialize};
 use unicode_security::{GeneralSecurityProfile, MixedScript, skeleton};
 
-/// Common passwords of eight characters and more, folded, one per line.
+/// The 3,000 commonest passwords of eight characters and more in what was breached (the list of Django 5, by Royce Williams
+/// out of Pwned Passwords), and some more; folded, one per line.
 const COMMON_PASSWORDS: &str = include_str!("common-passwords.txt");
 
 /// A name to sign in with: 3 to 64 letters and digits of one script and `._-@`; unique without regard to case.

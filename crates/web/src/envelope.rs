@@ -32,8 +32,13 @@ use crate::{
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Bytes of path and query.
 const URI_BYTES: usize = 8 << 10;
+/// Header lines of a request.
+pub(crate) const HEADERS: usize = 100;
 /// Characters of a request id that a client may choose.
 const REQUEST_ID_CHARACTERS: usize = 128;
+
+/// The policy of answers that are no pages (Content Security Policy Level 3, §6.4.2).
+pub(crate) const FRAMES: &str = "frame-ancestors 'none'";
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -137,8 +142,12 @@ impl<E: Endpoint> Envelope<E> {
         if self.trust.secret.is_some() {
             crate::trust::strip(request.headers_mut());
         }
+        let is_personal = matches!(service, "users" | "orders");
+        let is_signed = request.headers().contains_key(header::AUTHORIZATION);
         let admitted = match self.load.admit(started, context.is_internal) {
-            Ok(counted) => refuse(&request).map(|()| counted).map_err(Problem::from),
+            Ok(counted) => {
+                refuse(&request, context.is_internal).map(|()| counted).map_err(Problem::from)
+            }
             Err(refusal) => Err(refusal),
         };
         let mut response = match admitted {
@@ -165,11 +174,13 @@ impl<E: Endpoint> Envelope<E> {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         headers.insert(REQUEST_ID.clone(), request_id.0);
+        // What is somebody's own is kept by no cache.
+        if is_personal || (is_signed && !headers.contains_key(header::CACHE_CONTROL)) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         // Pages say more of it; for the rest it is enough that nobody shows it in a frame.
-        headers
-            .entry(header::CONTENT_SECURITY_POLICY)
-            .or_insert(HeaderValue::from_static("frame-ancestors 'none'"));
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(FRAMES));
         response
     }
 
@@ -244,7 +255,7 @@ fn is_sane(id: &HeaderValue) -> bool {
 }
 
 /// Refuses what hyper lets through although two readers could understand it differently (RFC 9112 §3.2, §6.1).
-fn refuse(request: &Request) -> Result<()> {
+fn refuse(request: &Request, is_internal: bool) -> Result<()> {
     let headers = request.headers();
     let invalid = |why: &'static str| Err(Error::new(Code::InvalidHeader, why));
     let hosts = headers.get_all(header::HOST).iter().count();
@@ -263,6 +274,10 @@ fn refuse(request: &Request) -> Result<()> {
         && headers.contains_key(header::CONTENT_LENGTH)
     {
         return invalid("Transfer-Encoding and Content-Length exclude each other");
+    }
+    // hyper counts them in HTTP/1 only.
+    if headers.len() > HEADERS && !is_internal {
+        return Err(Error::new(Code::HeadersTooLarge, "a request may have 100 headers"));
     }
     if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > URI_BYTES) {
         return Err(Error::new(Code::UriTooLong, "path and query may have 8 KiB"));

@@ -86,7 +86,7 @@ impl Default for ServerLimits {
             unsent_bytes: 64 << 20,
             header_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(75),
-            write_time: Duration::from_secs(20),
+            write_time: Duration::from_secs(10),
             linger_time: Duration::from_secs(1),
             drain_time: Duration::from_secs(25),
             header_bytes: 32 << 10,

@@ -164,18 +164,25 @@ impl Layers {
         })
     }
 
-    /// Files that others can read although they hold a secret.
-    pub(crate) fn readable_secrets(&self) -> Vec<PathBuf> {
+    /// Refuses files that everybody on the machine can read although they hold a secret. Those that only a group can read
+    /// come back: a group may be there for it.
+    pub(crate) fn readable_secrets(&self) -> Result<Vec<PathBuf>> {
         let files = self.0.values().map(|(_, place)| place);
         let mut files: Vec<&str> =
             files.map(|place| place.split(" (").next().unwrap_or(place)).collect();
         files.sort_unstable();
         files.dedup();
-        let is_open = |path: &&str| {
-            std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o044 != 0)
+        files.retain(|path| self.has_secret_from(path));
+        let may = |path: &&str, bits: u32| {
+            std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & bits != 0)
         };
-        files.retain(|path| self.has_secret_from(path) && is_open(path));
-        files.into_iter().map(PathBuf::from).collect()
+        if let Some(path) = files.iter().find(|path| may(path, 0o004)) {
+            return Err(refuse(format!(
+                "{path}: everybody on this machine can read it, and it holds a secret: chmod 600 {path}"
+            )));
+        }
+        files.retain(|path| may(path, 0o040));
+        Ok(files.into_iter().map(PathBuf::from).collect())
     }
 
     /// The cluster's secret, where none was set.
@@ -213,11 +220,20 @@ fn shown(key: &str, value: &str) -> String {
     if SECRETS.contains(&key) {
         return "(hidden)".to_owned();
     }
-    if CONNECTION_STRINGS.contains(&key)
-        && let Some((scheme, rest)) = value.split_once("://")
-        && let Some((_, host)) = rest.rsplit_once('@')
-    {
-        return format!("\"{scheme}://(hidden)@{host}\"");
+    if CONNECTION_STRINGS.contains(&key) {
+        // A parameter may be a password too.
+        let (place, parameters) = match value.split_once('?') {
+            Some((place, _)) => (place, "?(hidden)"),
+            None => (value, ""),
+        };
+        if let Some((scheme, rest)) = place.split_once("://")
+            && let Some((_, host)) = rest.rsplit_once('@')
+        {
+            return format!("\"{scheme}://(hidden)@{host}{parameters}\"");
+        }
+        if value.to_ascii_lowercase().contains("password") {
+            return format!("\"{place}{parameters}\"");
+        }
     }
     format!("{value:?}")
 }
@@ -285,6 +301,25 @@ mod tests {
     }
 
     #[test]
+    fn secrets_that_everybody_can_read_are_refused() {
+        let folder = std::env::temp_dir().join(format!("holdfast-layers-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("holdfast.toml");
+        let of = |text: &str, mode: u32| {
+            std::fs::write(&file, text).unwrap();
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+            let flags = Flags { settings: Vec::new(), config_file: Some(file.clone()) };
+            layers(&flags, Vec::new(), Vec::new()).unwrap().readable_secrets()
+        };
+        let secret = "admin_password = \"sesame\"";
+        assert!(of(secret, 0o644).unwrap_err().to_string().contains("chmod 600"));
+        assert_eq!(of(secret, 0o640).unwrap(), std::slice::from_ref(&file));
+        assert!(of(secret, 0o600).unwrap().is_empty());
+        assert!(of("port = 3000", 0o644).unwrap().is_empty());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
     fn secrets_are_hidden() {
         let environment = pairs(&[
             ("HOLDFAST_ADMIN_PASSWORD", "sesame"),
@@ -292,5 +327,13 @@ mod tests {
         ]);
         let layers = layers(&Flags::default(), environment, Vec::new()).unwrap();
         assert!(!format!("{:?}", layers.shown()).contains("sesame"));
+        for place in ["postgres://h/db?password=sesame", "postgres://u:x@h/db?sslpassword=sesame"] {
+            let shown = shown("db_connection_string", place);
+            assert!(shown.contains("(hidden)") && !shown.contains("sesame"), "{shown}");
+        }
+        assert_eq!(
+            shown("users_db", "postgres://h/db?sslmode=require"),
+            "\"postgres://h/db?sslmode=require\""
+        );
     }
 }

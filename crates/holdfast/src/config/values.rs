@@ -42,7 +42,7 @@ pub(super) fn parse_count(text: &str) -> Result<usize, String> {
 }
 
 /// Parts between commas.
-pub(super) fn parse_list(text: &str) -> Vec<String> {
+fn parse_list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
@@ -70,6 +70,23 @@ pub(super) fn parse_targets(text: &str) -> Result<Vec<String>, String> {
     parse_list(text).into_iter().map(parse).collect()
 }
 
+/// Origins of web pages (RFC 6454 §6.2) between commas: a scheme and a host, perhaps a port, and nothing after that.
+pub(super) fn parse_origins(text: &str) -> Result<Vec<String>, String> {
+    let is_origin = |part: &String| {
+        let uri = part.parse::<axum::http::Uri>().ok();
+        let authority = uri
+            .filter(|uri| uri.scheme().is_some())
+            .and_then(|uri| Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?)));
+        authority.is_some_and(|origin| origin == *part && !part.contains(['*', '@']))
+    };
+    match parse_list(text).into_iter().find(|part| !is_origin(part)) {
+        Some(other) => Err(format!(
+            "expected origins such as https://shop.example, each named (there is no `*`), found `{other}`"
+        )),
+        None => Ok(parse_list(text)),
+    }
+}
+
 /// IP addresses between commas.
 pub(super) fn parse_addresses(text: &str) -> Result<Vec<IpAddr>, String> {
     let parse = |part: String| match part.parse::<IpAddr>() {
@@ -82,6 +99,17 @@ pub(super) fn parse_addresses(text: &str) -> Result<Vec<IpAddr>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn origins_are_named_one_by_one() {
+        let named = "https://shop.example, http://[::1]:8080";
+        assert_eq!(parse_origins(named).unwrap(), ["https://shop.example", "http://[::1]:8080"]);
+        for other in
+            ["*", "shop.example", "https://*.shop.example", "https://a/b", "https://a@b", "null"]
+        {
+            assert!(parse_origins(other).is_err(), "{other}");
+        }
+    }
 
     #[test]
     fn durations_and_quotas() {

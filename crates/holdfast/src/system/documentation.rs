@@ -3,7 +3,7 @@
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::Path,
+    extract::{Path, rejection::PathRejection},
     http::{HeaderValue, header},
     response::{Html, IntoResponse, Response},
     routing::get,
@@ -75,9 +75,9 @@ pub(super) fn routes(document: &Value) -> Router {
         .route("/problems/{code}", get(explain_problem))
 }
 
-async fn explain_problem(Path(name): Path<String>, _: NoQuery) -> Reply {
-    let problem =
-        named(&name).ok_or_else(|| Error::new(Code::NotFound, "there is no such problem"))?;
+async fn explain_problem(name: Result<Path<String>, PathRejection>, _: NoQuery) -> Reply {
+    let problem = name.ok().and_then(|Path(name)| named(&name));
+    let problem = problem.ok_or_else(|| Error::new(Code::NotFound, "there is no such problem"))?;
     Ok(page(problem_page(problem)))
 }
 

@@ -264,16 +264,23 @@ async fn administration() {
         problem(&admin.patch(&path, &json!({"version": 1, "role": "king"})).await),
         (422, "validation".into())
     );
+    let login = json!({"username": "ada", "password": PASSWORD});
+    let session = ada.post("/api/users/login", &login).await.expect(200).unwrap();
     let disabled =
         admin.patch(&path, &json!({"version": 1, "disabled": true})).await.expect(200).unwrap();
     assert_eq!(disabled["disabled"], true);
     assert_eq!(problem(&ada.get("/api/users/me").await), (401, "token-revoked".into()));
-    let login = json!({"username": "ada", "password": PASSWORD});
     assert_eq!(
         problem(&ada.post("/api/users/login", &login).await),
         (401, "invalid-credentials".into())
     );
     admin.patch(&path, &json!({"version": 2, "disabled": false})).await.expect(200).unwrap();
+    let refresh = json!({"refreshToken": session["refreshToken"]});
+    assert_eq!(
+        problem(&ada.post("/api/users/refresh", &refresh).await),
+        (401, "token-revoked".into()),
+        "the sessions of a disabled account are over"
+    );
     shop.sign_in("ada", PASSWORD).await;
 }
 

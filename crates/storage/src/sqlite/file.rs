@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{ErrorKind, Read},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -70,14 +70,25 @@ impl Header {
     }
 }
 
-/// Makes an empty file that only its owner can read: databases hold keys. Does nothing where there is one already.
+/// Makes an empty file that only its owner can read: databases hold keys. One that is there is closed to those who are
+/// neither owner nor group, as a copy may have been opened to them.
 pub(super) fn make(path: &Path) -> Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            Err(Error::io(path.display(), error))
-        }
-        _ => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => close_to_others(path),
+        Err(error) => Err(Error::io(path.display(), error)),
+        Ok(_) => Ok(()),
     }
+}
+
+fn close_to_others(path: &Path) -> Result<()> {
+    let failed = |error| Error::io(path.display(), error);
+    let mut rights = std::fs::metadata(path).map_err(failed)?.permissions();
+    if rights.mode() & 0o007 == 0 {
+        return Ok(());
+    }
+    rights.set_mode(rights.mode() & !0o007);
+    tracing::warn!(file = %path.display(), "everybody on this machine could use the database: no longer");
+    std::fs::set_permissions(path, rights).map_err(failed)
 }
 
 /// Refuses what is not a whole database of this program. A missing or empty file is fine: it will be made.

@@ -114,8 +114,11 @@ impl Guesses {
         refusal.with("proofOfWork", serde_json::json!({"challenge": challenge, "bits": BITS}))
     }
 
-    /// What a device shows later to be known as one that this user has signed in on.
-    pub(super) fn device_token(&self, username: &str) -> String {
+    /// What a device shows later to be known as one that this user has signed in on: what it showed, if that is one.
+    pub(super) fn device_token(&self, shown: Option<&str>, username: &str) -> String {
+        if let Some(token) = shown.filter(|token| self.is_device(token, username)) {
+            return token.to_owned();
+        }
         let random: [u8; DEVICE_BYTES] = self.random.bytes();
         BASE64_URL_SAFE_NO_PAD.encode([random, self.device_code(&random, username)].concat())
     }

@@ -48,8 +48,7 @@ impl Users {
         };
         let attempt = self.0.guesses.admit(&guess, self.now())?;
         let session = attempt.judged(self.verify_login(&guess, origin).await)?;
-        let device_token = login.device_token.map(str::to_owned);
-        let device_token = device_token.unwrap_or_else(|| self.0.guesses.device_token(&folded));
+        let device_token = self.0.guesses.device_token(login.device_token, &folded);
         Ok(SignedIn { device_token: Some(device_token), ..session })
     }
 

@@ -135,8 +135,9 @@ impl Verifier {
     fn decode(&self, token: &str) -> Result<Claims> {
         let invalid = || Error::new(Code::InvalidToken, "the access token is not one of ours");
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
-        let kid =
-            header.kid.filter(|_| header.typ.as_deref() == Some("at+jwt")).ok_or_else(invalid)?;
+        // What must be understood is not (RFC 7515 §4.1.11).
+        let is_plain = header.typ.as_deref() == Some("at+jwt") && header.crit.is_none();
+        let kid = header.kid.filter(|_| is_plain).ok_or_else(invalid)?;
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         if keys.is_empty() {
             let why = "the keys that sign access tokens are not known yet: repeat";
@@ -148,6 +149,7 @@ impl Verifier {
         validation.set_audience(&[&self.issuer]);
         // The library reads the system's clock and allows a minute; `verify_unrevoked` looks at `exp` with ours.
         validation.validate_exp = false;
+        validation.validate_nbf = true;
         Ok(jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| invalid())?.claims)
     }
 }

@@ -29,7 +29,7 @@ use super::{
 use crate::{Endpoint, Envelope};
 
 /// RFC 6797: a browser that has come over TLS comes over nothing else for a year.
-const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
+pub(super) const TLS_ONLY: &str = "max-age=31536000";
 /// Between two looks at a preface that has only begun.
 const PREFACE_PAUSE: Duration = Duration::from_millis(20);
 /// Bytes of a body that may come before somebody reads them: on one HTTP/2 stream, and on all of a connection.
@@ -116,7 +116,7 @@ impl<E: Endpoint> Common<E> {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let is_http1 = protocol == Protocol::Http1;
-        let replace = parser::explain(Arc::clone(&self.envelope));
+        let replace = parser::explain(Arc::clone(&self.envelope), self.tls.is_some());
         let stream = Watched::new(stream, Arc::clone(&registered.pulse), is_http1, replace);
         let (common, pulse) = (Arc::clone(self), Arc::clone(&registered.pulse));
         let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -132,7 +132,10 @@ impl<E: Endpoint> Common<E> {
                 let limits = (!is_http1).then_some(common.limits);
                 let mut answer = answer.map(|body| Counted::new(body, &pulse, limits));
                 if common.tls.is_some() {
-                    answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, TLS_ONLY);
+                    answer.headers_mut().insert(
+                        header::STRICT_TRANSPORT_SECURITY,
+                        HeaderValue::from_static(TLS_ONLY),
+                    );
                 }
                 common.connections.stay_within_limit();
                 Ok::<_, Infallible>(answer)

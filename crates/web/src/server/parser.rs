@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use holdfast_types::{Code, Error};
 
+use super::connection::TLS_ONLY;
 use super::stream::Replace;
-use crate::{Endpoint, Envelope};
+use crate::{Endpoint, Envelope, envelope::FRAMES};
 
 /// What stands in the place of an answer that begins with these bytes, if it is hyper's own.
-pub(super) fn explain<E: Endpoint>(envelope: Arc<Envelope<E>>) -> Replace {
+pub(super) fn explain<E: Endpoint>(envelope: Arc<Envelope<E>>, is_tls: bool) -> Replace {
     Box::new(move |bytes| {
         let refusal = refusal(bytes)?;
         let (id, document) = envelope.document(&refusal);
@@ -17,11 +18,16 @@ pub(super) fn explain<E: Endpoint>(envelope: Arc<Envelope<E>>) -> Replace {
         let mut text = status_line.to_vec();
         text.extend_from_slice(b"\r\n");
         text.extend_from_slice(line(bytes, b"date:").unwrap_or_default());
-        text.extend_from_slice(
-            b"content-type: application/problem+json\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n",
+        if is_tls {
+            let always = format!("strict-transport-security: {TLS_ONLY}\r\n");
+            text.extend_from_slice(always.as_bytes());
+        }
+        let rest = format!(
+            "content-type: application/problem+json\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n\
+             content-security-policy: {FRAMES}\r\nconnection: close\r\nx-request-id: {}\r\ncontent-length: {}\r\n\r\n",
+            id.as_str(),
+            document.len()
         );
-        let rest =
-            format!("x-request-id: {}\r\ncontent-length: {}\r\n\r\n", id.as_str(), document.len());
         text.extend_from_slice(rest.as_bytes());
         text.extend_from_slice(&document);
         Some(text.into())

@@ -147,6 +147,9 @@ pub(super) async fn change(
     if user.epoch > epoch {
         sessions::revoke_user(tx, id, user.epoch, now).await?;
     }
+    if user.disabled {
+        sessions::end_all(tx, id, None, now).await?;
+    }
     Ok(user)
 }
 

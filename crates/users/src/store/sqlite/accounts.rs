@@ -109,6 +109,9 @@ pub(super) fn change(
     if user.epoch > epoch {
         sessions::revoke_user(db, id, user.epoch, now)?;
     }
+    if user.disabled {
+        sessions::end_all(db, id, None, now)?;
+    }
     Ok(user)
 }
 
