@@ -1,6 +1,7 @@
 //! What the products service offers to the rest of the program.
 
 mod audit;
+mod categories;
 mod portable;
 
 use std::{sync::Arc, time::Duration};
@@ -12,6 +13,7 @@ use holdfast_types::{
 };
 use holdfast_web::{Lists, auth::Verifier};
 
+use self::categories::{Categories, Counts};
 pub use self::{audit::Audit, portable::Portable};
 use crate::store::{self, ProductStore};
 
@@ -29,6 +31,7 @@ struct Inner {
     clock: Clock,
     random: Random,
     lists: Lists,
+    categories: Categories,
 }
 
 impl std::fmt::Debug for Products {
@@ -53,6 +56,7 @@ impl Products {
             clock,
             random,
             lists: Lists::default(),
+            categories: Categories::default(),
         })))
     }
 
@@ -79,6 +83,11 @@ impl Products {
     /// Forgets what nobody can need any more.
     pub async fn forget(&self) -> Result<()> {
         self.0.store.forget(self.0.clock.before(ANSWER_TIME)).await
+    }
+
+    /// The first 10,000 categories of products on offer, with how many there are of each.
+    pub(crate) async fn categories(&self) -> Result<Counts> {
+        self.0.categories.count(&*self.0.store).await
     }
 
     pub(crate) fn now(&self) -> Timestamp {

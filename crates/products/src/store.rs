@@ -125,7 +125,7 @@ pub(crate) trait ProductStore: Send + Sync {
     /// Whether `index` lets at most [`listing::ROWS`] products through.
     async fn is_narrow(&self, index: Index, filter: &ProductFilter) -> Result<bool>;
 
-    /// The categories of products on offer, by name, with how many there are of each.
+    /// The first [`listing::CATEGORIES`] categories of products on offer, by name, with how many there are of each.
     async fn categories(&self) -> Result<Vec<(String, i64)>>;
 
     /// The answer that an operation was given before, if any.

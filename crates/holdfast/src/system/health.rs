@@ -18,7 +18,7 @@ use futures_util::future::join_all;
 use holdfast_storage::Database;
 use holdfast_web::{Call, Load, NoQuery, Peer, Reply, Told, auth::Verifier, json_reply};
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::{sync::Mutex, time::Instant};
 use utoipa::ToSchema;
 
 use super::Metrics;
@@ -30,6 +30,9 @@ const PROBE_TIME: Duration = Duration::from_secs(2);
 /// The same for a service in another process, which asks its databases.
 const PEER_TIME: Duration = Duration::from_secs(3);
 
+/// Between two looks at databases and peers.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
 /// What readiness is judged by. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Health(Arc<Inner>);
@@ -37,6 +40,8 @@ pub(crate) struct Health(Arc<Inner>);
 struct Inner {
     databases: Vec<Database>,
     peers: Vec<Peer>,
+    of_databases: Look,
+    of_peers: Look,
     verifier: Arc<Verifier>,
     draining: AtomicBool,
     metrics: Metrics,
@@ -49,6 +54,8 @@ impl Health {
         Self(Arc::new(Inner {
             databases: node.databases.clone(),
             peers: node.peers(),
+            of_databases: Look::default(),
+            of_peers: Look::default(),
             verifier: Arc::clone(&node.verifier),
             draining: AtomicBool::new(false),
             metrics,
@@ -91,6 +98,12 @@ impl Health {
         if !self.0.verifier.is_ready() {
             problems.push("users: the keys that sign access tokens are not known yet".to_owned());
         }
+        problems.extend(self.0.of_peers.now(self.ask_peers()).await);
+        problems.extend(self.problems_of_databases().await);
+        problems
+    }
+
+    async fn ask_peers(&self) -> Vec<String> {
         let asked = self.0.peers.iter().map(|peer| async move {
             let told =
                 if peer.is_up() { standing_of(peer).await } else { Err("no instance is up") };
@@ -98,13 +111,15 @@ impl Health {
             told.into_iter().map(|problem| format!("{}: {problem}", peer.name())).collect()
         });
         let of_peers: Vec<Vec<String>> = join_all(asked).await;
-        problems.extend(of_peers.into_iter().flatten());
-        problems.extend(self.problems_of_databases().await);
-        problems
+        of_peers.into_iter().flatten().collect()
     }
 
     /// What keeps the databases of this process from taking writes.
     pub(super) async fn problems_of_databases(&self) -> Vec<String> {
+        self.0.of_databases.now(self.ask_databases()).await
+    }
+
+    async fn ask_databases(&self) -> Vec<String> {
         let asked = self.0.databases.iter().map(|database| async {
             match tokio::time::timeout(PROBE_TIME, database.ready()).await {
                 Ok(Ok(())) => None,
@@ -113,6 +128,25 @@ impl Health {
             }
         });
         join_all(asked).await.into_iter().flatten().collect()
+    }
+}
+
+/// What was seen last. Anybody may ask whether the process is ready, and looking costs databases and peers something: they
+/// are asked ten times a second at most, and by one at a time.
+#[derive(Default)]
+struct Look(Mutex<Option<(Instant, Vec<String>)>>);
+
+impl Look {
+    async fn now(&self, look: impl Future<Output = Vec<String>>) -> Vec<String> {
+        let mut last = self.0.lock().await;
+        if let Some((at, seen)) = last.as_ref()
+            && at.elapsed() < BETWEEN_LOOKS
+        {
+            return seen.clone();
+        }
+        let seen = look.await;
+        *last = Some((Instant::now(), seen.clone()));
+        seen
     }
 }
 

@@ -152,15 +152,15 @@ pub(super) async fn list_products(
 
 /// The categories, with how many products there are of each.
 #[utoipa::path(get, path = "/api/products/categories", tag = "products",
-    responses((status = 200, body = CategoryList, description = "All categories by name.")))]
+    responses((status = 200, body = CategoryList, description = "The categories by name, the first 10,000 of them.")))]
 pub(super) async fn list_categories(
     State(products): State<Products>,
     _: NoQuery,
     _turn: ListTurn,
 ) -> Reply {
-    let found = products.store().categories().await?;
+    let found = products.categories().await?;
     let items: Vec<_> =
-        found.into_iter().map(|(name, count)| json!({"name": name, "count": count})).collect();
+        found.iter().map(|(name, count)| json!({"name": name, "count": count})).collect();
     Ok(revalidated(json_reply(200, &json!({ "items": items }))?))
 }
 
