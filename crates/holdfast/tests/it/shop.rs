@@ -1,9 +1,10 @@
 //! A shop in a process of its own, and its clients.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -28,7 +29,11 @@ pub(crate) struct Shop {
     _home: Option<Home>,
     settings: Vec<(String, String)>,
     arguments: Vec<String>,
+    log: Log,
 }
+
+/// What shops wrote into their logs.
+pub(crate) type Log = Arc<Mutex<Vec<u8>>>;
 
 impl Shop {
     /// A shop on an empty folder, without rate limits.
@@ -66,15 +71,17 @@ impl Shop {
     fn start_on(home: Option<Home>, arguments: &[&str], settings: Vec<(String, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let (child, url) = spawn(folder.path(), &arguments, &settings, 0);
-        Self { url, folder, child: Some(child), _home: home, settings, arguments }
+        let log = Log::default();
+        let (child, url) = spawn(folder.path(), &arguments, &settings, 0, &log);
+        Self { url, folder, child: Some(child), _home: home, settings, arguments, log }
     }
 
     /// A shop that somebody else started.
     pub(crate) fn elsewhere(url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let (url, log) = (url.to_owned(), Log::default());
         let (settings, arguments) = (Vec::new(), Vec::new());
-        Self { url: url.to_owned(), folder, child: None, _home: None, settings, arguments }
+        Self { url, folder, child: None, _home: None, settings, arguments, log }
     }
 
     /// Ends the process without warning, as a crash would, and starts another on the same data and port.
@@ -101,8 +108,21 @@ impl Shop {
     /// Starts the same command once more on the same data and port.
     pub(crate) fn start_again(&mut self) {
         let port = self.url.rsplit(':').next().unwrap().parse().unwrap();
-        let (child, url) = spawn(self.folder.path(), &self.arguments, &self.settings, port);
+        let (child, url) =
+            spawn(self.folder.path(), &self.arguments, &self.settings, port, &self.log);
         (self.child, self.url) = (Some(child), url);
+    }
+
+    /// What the shop has written into its log.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
+    }
+
+    /// The ways to a service: the public address and, in a cluster, the ports of the service itself.
+    pub(crate) fn doors(&self, part: &str) -> Vec<Self> {
+        let ports = self.slots().into_iter().filter(|slot| slot.name.starts_with(part));
+        let ports = ports.map(|slot| Self::elsewhere(&format!("http://{}", slot.address)));
+        std::iter::once(Self::elsewhere(&self.url)).chain(ports).collect()
     }
 
     /// Somebody who is not signed in.
@@ -210,6 +230,7 @@ fn spawn(
     arguments: &[String],
     settings: &[(String, String)],
     port: u16,
+    log: &Log,
 ) -> (Child, String) {
     let mut child = command(folder, settings)
         .args(arguments)
@@ -226,8 +247,14 @@ fn spawn(
         panic!("the shop did not start: {why}");
     };
     // Whoever writes into a closed pipe ends. A test that fails shows the log of its shop.
-    let mut log = child.stderr.take().unwrap();
-    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::stderr()));
+    let (mut written, log) = (child.stderr.take().unwrap(), Arc::clone(log));
+    std::thread::spawn(move || {
+        let mut some = vec![0; 64 << 10];
+        while let Ok(count @ 1..) = written.read(&mut some) {
+            log.lock().unwrap().extend_from_slice(&some[..count]);
+            let _ = std::io::stderr().write_all(&some[..count]);
+        }
+    });
     std::thread::spawn(move || lines.count());
     (child, first.split_whitespace().last().unwrap().to_owned())
 }

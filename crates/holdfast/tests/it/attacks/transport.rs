@@ -1,10 +1,6 @@
 //! Connections that are opened, filled or left unread to keep others out.
 
-use std::{
-    io::{Read, Write},
-    net::TcpStream,
-    time::Duration,
-};
+use std::{io::Write, net::TcpStream, time::Duration};
 
 use http_body_util::Empty;
 use hyper::{Request, body::Bytes, client::conn::http2};
@@ -12,25 +8,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::{dial, say};
 use crate::shop::{PASSWORD, Shop, problem, product};
-
-fn dial(shop: &Shop) -> TcpStream {
-    let stream = TcpStream::connect(shop.url.trim_start_matches("http://")).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
-    stream
-}
-
-/// Sends bytes and reads until the shop hangs up: the head and the body of what it said.
-fn say(shop: &Shop, bytes: &[u8]) -> (String, String) {
-    let mut stream = dial(shop);
-    // The shop may hang up before it has read all.
-    let _ = stream.write_all(bytes);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer.as_str(), ""));
-    (head.to_ascii_lowercase(), body.to_owned())
-}
 
 /// What cannot even be parsed is refused like everything else.
 #[test]
