@@ -56,7 +56,9 @@ fuzz_target!(|data: &[u8]| {
         0 => rest.to_vec(),
         1 => BASE64_URL_SAFE_NO_PAD.encode(rest).into_bytes(),
         // As if the list had given it out.
-        _ => BASE64_URL_SAFE_NO_PAD.encode([b"[", mark.as_bytes(), b",", rest, b"]"].concat()).into(),
+        _ => {
+            BASE64_URL_SAFE_NO_PAD.encode([b"[", mark.as_bytes(), b",", rest, b"]"].concat()).into()
+        }
     };
     let target = format!("{path}&cursor={}", percent_encode(&cursor, NON_ALPHANUMERIC));
     let reply = stage().call(Method::GET, &target, "");

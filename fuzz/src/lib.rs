@@ -1,6 +1,9 @@
 //! What the fuzz targets share: a shop in this process, and what every answer of it must keep to.
 
-use std::{collections::BTreeSet, sync::{Mutex, OnceLock}};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, OnceLock},
+};
 
 use axum::{
     body::Body,

@@ -117,7 +117,10 @@ fn inspect_pages(path: &Path, size: u64) -> Result<(), Fault> {
     if size <= QUICK_CHECK_BYTES {
         let verdict: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if verdict != "ok" {
-            return Err(refuse(path, DAMAGED).with_source(verdict).into());
+            // The first line only names the database.
+            let first = verdict.lines().find(|line| !line.starts_with("***"));
+            let first = first.unwrap_or(&verdict).to_owned();
+            return Err(refuse(path, DAMAGED).with_source(first).into());
         }
     }
     Ok(())
