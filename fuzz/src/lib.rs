@@ -192,7 +192,8 @@ pub fn edited(original: &[u8], edits: &[u8]) -> Vec<u8> {
             2 => text.truncate(place),
             byte => text[place] = byte,
         }
-        if text.is_empty() {
+        // Twice as long again and again would be too long soon.
+        if text.is_empty() || text.len() > 4 * original.len() {
             break;
         }
     }
