@@ -74,17 +74,28 @@ fn services_do_not_know_each_other_and_models_do_no_io() {
     }
 }
 
+const DOCUMENTS: [&str; 7] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/databases.md",
+    "docs/threat-model.md",
+    "docs/topology.md",
+];
+
 #[test]
 fn documents_name_files_that_exist() {
-    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+    for document in DOCUMENTS {
         let text = fs::read_to_string(root().join(document)).unwrap();
         for name in text.split('`').skip(1).step_by(2) {
             let looks_like_a_path = name.contains('/')
                 && !name.contains([' ', '{', '*', '…', ':', '<', '$'])
                 && !name.starts_with('/');
-            let in_repository = ["crates/", "docs/", "examples/", ".ci/"]
-                .iter()
-                .any(|start| name.starts_with(start));
+            let in_repository =
+                ["crates/", "docs/", "examples/", "deploy/", "fuzz/", "tests/", ".ci/"]
+                    .iter()
+                    .any(|start| name.starts_with(start));
             assert!(
                 !(looks_like_a_path && in_repository) || root().join(name).exists(),
                 "{document} names `{name}`, which is not there"
