@@ -40,6 +40,17 @@ fn connect(shop: &Shop) -> TcpStream {
     stream
 }
 
+/// The types and payloads of all whole frames in what the shop said.
+fn frames(mut said: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    std::iter::from_fn(move || {
+        let (head, after) = said.split_at_checked(9)?;
+        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        let (payload, rest) = after.split_at_checked(length)?;
+        said = rest;
+        Some((head[3], payload))
+    })
+}
+
 /// Whether the shop says goodbye or hangs up within ten seconds.
 fn is_sent_away(stream: &mut TcpStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
@@ -52,15 +63,8 @@ fn is_sent_away(stream: &mut TcpStream) -> bool {
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return true,
             Err(_) => {}
         }
-        let mut rest = said.as_slice();
-        while let Some((head, after)) = rest.split_at_checked(9) {
-            if head[3] == GOAWAY {
-                return true;
-            }
-            let length =
-                usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-            let Some(next) = after.get(length..) else { break };
-            rest = next;
+        if frames(&said).any(|(kind, _)| kind == GOAWAY) {
+            return true;
         }
     }
     false
@@ -174,20 +178,12 @@ fn headers_are_counted() {
 
 /// The status of the first answer: `:status` is first in its block, in the static table or spelled out.
 fn status_of(said: &[u8]) -> Option<u16> {
-    let mut rest = said;
-    while let Some((head, after)) = rest.split_at_checked(9) {
-        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-        let (payload, next) = after.split_at_checked(length)?;
-        if head[3] == HEADERS {
-            return match payload {
-                [0x88, ..] => Some(200),
-                // In Huffman's code.
-                [0x48, 0x83, 0x69, 0x90, 0xff, ..] => Some(431),
-                [0x48, 0x03, a, b, c, ..] => std::str::from_utf8(&[*a, *b, *c]).ok()?.parse().ok(),
-                other => panic!("{other:?}"),
-            };
-        }
-        rest = next;
+    let (_, payload) = frames(said).find(|(kind, _)| *kind == HEADERS)?;
+    match payload {
+        [0x88, ..] => Some(200),
+        // In Huffman's code.
+        [0x48, 0x83, 0x69, 0x90, 0xff, ..] => Some(431),
+        [0x48, 0x03, a, b, c, ..] => std::str::from_utf8(&[*a, *b, *c]).ok()?.parse().ok(),
+        other => panic!("{other:?}"),
     }
-    None
 }
