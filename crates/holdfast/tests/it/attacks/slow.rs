@@ -79,7 +79,7 @@ async fn many_slow_clients_hold_nobody_up() {
         [("HOLDFAST_RATE_LIMITS", "off"), ("HOLDFAST_CONNECTIONS_ADDRESS_LIMIT", "100000")];
     let shop = Shop::start_with(&settings);
     let mut buyer = Buyer::new(&shop).await;
-    let calm = buyer.p99(400).await;
+    let calm = buyer.p99_of_orders(400).await;
     let mut slow = Vec::new();
     for number in 0..3_000 {
         let mut stream = dial(&shop);
@@ -94,7 +94,7 @@ async fn many_slow_clients_hold_nobody_up() {
         slow.push(stream);
     }
     let began = Instant::now();
-    let busy = buyer.p99(400).await;
+    let busy = buyer.p99_of_orders(400).await;
     let (head, _) = say(&shop, b"GET /livez HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
     assert!(head.starts_with("http/1.1 200"), "a new client: {head}");
     assert!(began.elapsed() < Duration::from_secs(9), "while the slow are there");
@@ -113,7 +113,7 @@ impl Buyer {
         Self { client: shop.customer("buyer").await, product }
     }
 
-    async fn p99(&mut self, orders: usize) -> Duration {
+    async fn p99_of_orders(&mut self, orders: usize) -> Duration {
         let mut times = Vec::new();
         for _ in 0..orders {
             let began = Instant::now();
@@ -169,7 +169,7 @@ async fn bodies_that_do_not_end_are_not_taken() {
 async fn a_flood_of_logins_does_not_slow_orders() {
     let shop = Shop::start();
     let mut buyer = Buyer::new(&shop).await;
-    let calm = buyer.p99(300).await;
+    let calm = buyer.p99_of_orders(300).await;
     let flood: Vec<_> = (0..100)
         .map(|number| {
             let mut client = shop.anybody();
@@ -184,10 +184,72 @@ async fn a_flood_of_logins_does_not_slow_orders() {
         })
         .collect();
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let busy = buyer.p99(300).await;
+    let busy = buyer.p99_of_orders(300).await;
     assert!(busy < 2 * calm + Duration::from_millis(30), "p99 {calm:?} and {busy:?}");
     for attacker in flood {
         assert!(!attacker.is_finished(), "the flood has ended");
         attacker.abort();
     }
+}
+
+/// Searches that look at much and find nothing, from everybody that an attacker can be: others read and search on.
+#[tokio::test]
+async fn lists_that_find_nothing_starve_nobody() {
+    let shop = Shop::start();
+    let mut admin = shop.admin().await;
+    for batch in 0..16 {
+        let of = |number: usize| {
+            let mut new = product(&format!("kettle copper {}", batch * 500 + number), 1);
+            new["category"] = json!("Kettles");
+            new
+        };
+        let items: Vec<_> = (0..500).map(of).collect();
+        let body = json!({"mode": "partial", "items": items});
+        let path = "/api/products/batch";
+        let made = admin.post(path, &body).await;
+        assert!(made.status.is_success(), "{}", made.json());
+    }
+    let ada = shop.customer("ada").await;
+    let (mut reader, mut searcher) = (shop.anybody(), shop.anybody());
+    (reader.token, searcher.token) = (ada.token.clone(), ada.token.clone());
+    let calm = p99(&mut reader, "/api/products?q=copper&limit=1", 30).await;
+    let mut attackers = Vec::new();
+    for number in 0..6 {
+        let token = shop.customer(&format!("eve-{number}")).await.token;
+        for _ in 0..8 {
+            let mut client = shop.anybody();
+            client.token.clone_from(&token);
+            attackers.push(tokio::spawn(search(client)));
+        }
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // Six attackers and one who is not: a seventh of the turns.
+    let search = p99(&mut searcher, "/api/products?q=copper&limit=1", 30).await;
+    assert!(search < 16 * calm + Duration::from_millis(500), "a search: {calm:?} and {search:?}");
+    let read = p99(&mut reader, "/api/products/categories", 10).await;
+    assert!(read < Duration::from_secs(2), "categories: {read:?}");
+    for attacker in attackers {
+        assert!(!attacker.is_finished(), "the attack has ended");
+        attacker.abort();
+    }
+}
+
+/// Searches for nothing, without end.
+async fn search(mut client: Client) {
+    loop {
+        let path = "/api/products?q=kettle%20copper&currency=EUR&sort=price";
+        let status = client.get(path).await.status.as_u16();
+        assert!(matches!(status, 200 | 503), "{status}");
+    }
+}
+
+async fn p99(client: &mut Client, path: &str, times: usize) -> Duration {
+    let mut took = Vec::new();
+    for _ in 0..times {
+        let began = Instant::now();
+        client.get(path).await.expect(200).unwrap();
+        took.push(began.elapsed());
+    }
+    took.sort();
+    took[times * 99 / 100]
 }
