@@ -45,7 +45,7 @@ const fn row(
 /// Every problem that a client can meet.
 #[rustfmt::skip]
 pub const PROBLEMS: &[Description] = &[
-    row(Malformed, "malformed", 400, "The body is not JSON that can be read", "The body is not valid JSON, nests too deeply, has a member twice, is not UTF-8, or goes on after its end."),
+    row(Malformed, "malformed", 400, "The request cannot be read", "The body is not valid JSON, nests too deeply, has a member twice, is not UTF-8, or goes on after its end; or the request as a whole is not HTTP."),
     row(UnknownField, "unknown-field", 400, "The body has a member that is not known here", "Members that the server does not know are refused, so that a typo is not silently dropped. The pointer names the member."),
     row(InvalidParameter, "invalid-parameter", 400, "A parameter cannot be understood", "The member `parameter` names the query or path parameter. Unknown parameters are refused; empty ones count as absent."),
     row(InvalidCursor, "invalid-cursor", 400, "The cursor does not belong to this list", "A cursor is bound to the filters and the sort of the list that gave it out. Begin again without one."),
