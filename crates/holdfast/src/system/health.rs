@@ -30,7 +30,9 @@ const PROBE_TIME: Duration = Duration::from_secs(2);
 /// The same for a service in another process, which asks its databases.
 const PEER_TIME: Duration = Duration::from_secs(3);
 
-/// Between two looks at databases and peers.
+/// Looks at databases, or peers, within a second for which they are asked at once.
+const FRESH_LOOKS: u32 = 10;
+/// Between two looks beyond that.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// What readiness is judged by. Clones share it.
@@ -131,22 +133,35 @@ impl Health {
     }
 }
 
-/// What was seen last. Anybody may ask whether the process is ready, and looking costs databases and peers something: they
-/// are asked ten times a second at most, and by one at a time.
+/// What was seen last. Anybody may ask whether the process is ready, and looking costs databases and peers something: who
+/// asks seldom is told what is true now, and of many in one second the rest what was true a tenth of a second ago.
 #[derive(Default)]
-struct Look(Mutex<Option<(Instant, Vec<String>)>>);
+struct Look(Mutex<Option<Seen>>);
+
+struct Seen {
+    at: Instant,
+    what: Vec<String>,
+    /// When this second began, and the looks within it.
+    second: (Instant, u32),
+}
 
 impl Look {
     async fn now(&self, look: impl Future<Output = Vec<String>>) -> Vec<String> {
         let mut last = self.0.lock().await;
-        if let Some((at, seen)) = last.as_ref()
-            && at.elapsed() < BETWEEN_LOOKS
+        let began = Instant::now();
+        let second = match last.as_ref().map(|seen| seen.second) {
+            Some((since, looks)) if began - since < Duration::from_secs(1) => (since, looks + 1),
+            _ => (began, 1),
+        };
+        if let Some(seen) = last.as_ref()
+            && second.1 > FRESH_LOOKS
+            && seen.at.elapsed() < BETWEEN_LOOKS
         {
-            return seen.clone();
+            return seen.what.clone();
         }
-        let seen = look.await;
-        *last = Some((Instant::now(), seen.clone()));
-        seen
+        let what = look.await;
+        *last = Some(Seen { at: Instant::now(), what: what.clone(), second });
+        what
     }
 }
 
