@@ -90,7 +90,8 @@ fn read_layers(cli: &Cli) -> Result<Layers> {
     let mut flags = cli.flags();
     flags.config_file =
         flags.config_file.or_else(|| std::env::var("HOLDFAST_CONFIG").ok().map(Into::into));
-    let dotenv = match dotenvy::from_filename_iter(".env") {
+    // The one in this folder: those further up may be anybody's.
+    let dotenv = match dotenvy::from_path_iter(".env") {
         Ok(entries) => {
             entries.collect::<Result<Vec<_>, _>>().map_err(|error| refuse_dotenv(&error))?
         }
@@ -99,9 +100,19 @@ fn read_layers(cli: &Cli) -> Result<Layers> {
     };
     let handed_over = std::env::var(holdfast_cluster::SECRETS)
         .map_or_else(|_| Ok(BTreeMap::new()), |number| read_secrets(&number))?;
-    // What is not Unicode is none of ours.
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut environment = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        // A name that is not Unicode is none of ours.
+        let Ok(name) = name.into_string() else { continue };
+        match value.into_string() {
+            Ok(value) => environment.push((name, value)),
+            Err(_) if Layers::is_ours(&name) => {
+                let why = format!("environment ({name}): the value is not UTF-8");
+                return Err(Error::new(holdfast_types::Code::InvalidParameter, why));
+            }
+            Err(_) => {}
+        }
+    }
     Layers::new(&flags, environment, dotenv, handed_over)
 }
 

@@ -38,8 +38,10 @@ impl Username {
     /// Whether the eye may take it for `other`, in either case.
     #[must_use]
     pub fn looks_like(&self, other: &str) -> bool {
-        let same = |a: &str, b: &str| skeleton(a).eq(skeleton(b));
-        same(&self.0, other) || same(&self.folded(), &fold(other))
+        let skeletons =
+            |name: &str| spellings(name).map(|name| skeleton(&name).collect::<String>());
+        let others = skeletons(other);
+        skeletons(&self.0).iter().any(|own| others.contains(own))
     }
 
     /// As it is compared.
@@ -47,6 +49,15 @@ impl Username {
     pub fn folded(&self) -> String {
         fold(&self.0)
     }
+}
+
+/// A name as it stands, in small letters, in capitals, and with one capital: signs that look alike are others in each.
+fn spellings(name: &str) -> [String; 4] {
+    let small = name.to_lowercase();
+    let mut rest = small.chars();
+    let first = rest.next().map(char::to_uppercase).into_iter().flatten();
+    let title = first.chain(rest.as_str().chars()).collect();
+    [name.to_owned(), name.to_uppercase(), title, small]
 }
 
 /// A password that may be set: 8 to 256 characters, not among the commonest, not the username.

@@ -20,8 +20,12 @@ pub(crate) const ACCESS_SECONDS: i64 = 15 * 60;
 pub(crate) const SESSION_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Links that are followed from a presented token: about a millisecond of hashing, and ten days of a session. What is
-/// older counts as invented.
+/// older is known by its mark.
 const CHAIN_LINKS: i64 = 1000;
+/// Bytes of a session's id, of a link, and of the mark that says that we made it.
+const SESSION_BYTES: usize = 16;
+const LINK_BYTES: usize = 32;
+const MARK_BYTES: usize = 16;
 
 /// A key that signs access tokens, as stored: PKCS #8 (RFC 8410).
 #[derive(Clone)]
@@ -99,7 +103,9 @@ impl std::fmt::Debug for Signer {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RefreshToken {
     pub(crate) session: SessionId,
-    link: [u8; 32],
+    link: [u8; LINK_BYTES],
+    /// What came with it: tokens of the first version had none.
+    mark: Option<[u8; MARK_BYTES]>,
 }
 
 /// Where a presented token stands in its session's chain.
@@ -174,24 +180,37 @@ impl Session {
 
 impl RefreshToken {
     pub(crate) fn first(session: SessionId, random: &Random) -> Self {
-        Self { session, link: random.bytes() }
+        Self { session, link: random.bytes(), mark: None }
     }
 
     pub(crate) fn from_wire(text: &str) -> Option<Self> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (session, link) = bytes.split_at_checked(16)?;
-        Some(Self {
-            session: SessionId::from_bytes(session.try_into().ok()?),
-            link: link.try_into().ok()?,
+        let (session, rest) = bytes.split_at_checked(SESSION_BYTES)?;
+        let (link, mark) = rest.split_at_checked(LINK_BYTES)?;
+        let mark = if mark.is_empty() { None } else { Some(mark.try_into().ok()?) };
+        let session = SessionId::from_bytes(session.try_into().ok()?);
+        Some(Self { session, link: link.try_into().ok()?, mark })
+    }
+
+    pub(crate) fn to_wire(self, secret: &Secret) -> String {
+        let parts = [self.session.bytes().as_slice(), &self.link, &self.own_mark(secret)];
+        BASE64_URL_SAFE_NO_PAD.encode(parts.concat())
+    }
+
+    /// What tells a link of ours from an invented one, however old it is.
+    fn own_mark(&self, secret: &Secret) -> [u8; MARK_BYTES] {
+        secret.fingerprint(&[b"link".as_slice(), self.session.bytes(), &self.link].concat()).0
+    }
+
+    fn is_ours(&self, secret: &Secret) -> bool {
+        self.mark.is_some_and(|mark| {
+            aws_lc_rs::constant_time::verify_slices_are_equal(&mark, &self.own_mark(secret)).is_ok()
         })
     }
 
-    pub(crate) fn to_wire(self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode([self.session.bytes().as_slice(), &self.link].concat())
-    }
-
     pub(crate) fn successor(self, secret: &Secret) -> Self {
-        Self { link: secret.hash(&[b"successor".as_slice(), &self.link].concat()), ..self }
+        let link = secret.hash(&[b"successor".as_slice(), &self.link].concat());
+        Self { link, mark: None, ..self }
     }
 
     /// What is stored instead of the token.
@@ -212,13 +231,34 @@ impl RefreshToken {
             }
             token = token.successor(secret);
         }
-        Link::Foreign
+        match generation > CHAIN_LINKS && self.is_ours(secret) {
+            true => Link::Older,
+            false => Link::Foreign,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whoever refreshes a stolen token again and again cannot outrun its owner.
+    #[test]
+    fn old_links_are_known_at_any_age() {
+        let (secret, random) = (Secret::new(&[7; 32]), Random::seeded(1));
+        let first = RefreshToken::first(SessionId::from_bytes([1; 16]), &random);
+        let presented = RefreshToken::from_wire(&first.to_wire(&secret)).unwrap();
+        let (mut newest, links) = (first, CHAIN_LINKS + 5);
+        for _ in 0..links {
+            newest = newest.successor(&secret);
+        }
+        let newest = newest.stored_hash(&secret);
+        assert_eq!(presented.place(&newest, links, &secret), Link::Older);
+        let invented = RefreshToken { link: [9; 32], ..presented };
+        assert_eq!(invented.place(&newest, links, &secret), Link::Foreign);
+        let elsewhere = RefreshToken { session: SessionId::from_bytes([2; 16]), ..presented };
+        assert_eq!(elsewhere.place(&newest, links, &secret), Link::Foreign);
+    }
 
     #[test]
     fn a_chain_knows_its_links() {
@@ -231,7 +271,11 @@ mod tests {
         assert_eq!(second.place(&newest, 2, &secret), Link::Previous);
         assert_eq!(first.place(&newest, 2, &secret), Link::Older);
         assert_eq!(third.successor(&secret).place(&newest, 2, &secret), Link::Foreign);
-        assert!(RefreshToken::from_wire(&first.to_wire()) == Some(first));
+        let read = |token: RefreshToken| RefreshToken::from_wire(&token.to_wire(&secret)).unwrap();
+        assert!(read(first).link == first.link && read(first).session == first.session);
         assert!(RefreshToken::from_wire("abc").is_none());
+        let unmarked =
+            BASE64_URL_SAFE_NO_PAD.encode([first.session.bytes(), &first.link[..]].concat());
+        assert!(RefreshToken::from_wire(&unmarked) == Some(first), "as the first version made it");
     }
 }

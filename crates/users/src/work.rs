@@ -17,13 +17,16 @@ pub(crate) const BITS: u32 = 20;
 /// How long a challenge may be answered.
 const TIME: Duration = Duration::from_secs(5 * 60);
 
+/// The longest nonce.
+const NONCE_BYTES: usize = 64;
+
 /// An answer to a challenge.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Work {
     /// As the refusal gave it.
     challenge: String,
-    /// Chosen so that SHA-256 of `challenge:nonce:password` in UTF-8 begins with as many zero bits as were asked for.
+    /// Without a colon, 64 bytes at most; chosen so that SHA-256 of `challenge:nonce:password` in UTF-8 begins with as many zero bits as were asked for.
     nonce: String,
 }
 
@@ -39,6 +42,10 @@ pub(crate) fn is_done(work: &Work, guess: &Guess<'_>, secret: &Secret, now: Time
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(&work.challenge).unwrap_or_default();
     let Some(time) = bytes.first_chunk::<8>() else { return false };
     let made = Timestamp::from_millis(i64::from_be_bytes(*time));
+    // Where the nonce ends and the password begins must be clear, else one nonce serves for several.
+    if work.nonce.len() > NONCE_BYTES || work.nonce.contains(':') {
+        return false;
+    }
     let is_fresh = now.minus(TIME) <= made && made <= now.plus(TIME);
     is_fresh && challenge(guess.username, secret, made) == work.challenge && {
         let text = format!("{}:{}:{}", work.challenge, work.nonce, guess.password);

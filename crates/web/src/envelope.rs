@@ -1,6 +1,10 @@
 //! What every request passes on its way in and every answer on its way out: context, deadline, panics, problems.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     body::Body,
@@ -227,20 +231,27 @@ impl<E: Endpoint> Envelope<E> {
     /// The last address in `X-Forwarded-For` that is not a trusted proxy, when a trusted proxy says it.
     fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
         let mut client = peer.to_canonical();
-        let forwarded =
-            headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-        let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
+        let forwarded = headers.get_all("x-forwarded-for").iter();
+        let hops = forwarded.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+        let hops: Vec<&[u8]> = hops.collect();
         for hop in hops.iter().rev() {
             if !self.trust.proxies.contains(&client) {
                 break;
             }
-            match hop.trim().parse::<IpAddr>() {
-                Ok(address) => client = address.to_canonical(),
-                Err(_) => break,
+            match address_of(hop) {
+                Some(address) => client = address.to_canonical(),
+                None => break,
             }
         }
         client
     }
+}
+
+/// The address of a hop, with or without a port.
+fn address_of(hop: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(hop).ok()?.trim();
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()))
 }
 
 /// The trace that a request belongs to, when the log wants it.

@@ -1,5 +1,7 @@
 //! A mutating request: its body, its preconditions, and the operation that it is.
 
+use std::{sync::Arc, time::Duration};
+
 use axum::{
     body::Body,
     extract::{FromRequest, FromRequestParts, Request},
@@ -7,10 +9,12 @@ use axum::{
 };
 use bytes::Bytes;
 use holdfast_types::{Basis, Code, Error, IfMatch, Operation, Result, Secret};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
     Buffered, Buffers, Problem,
+    auth::{Caller, Verifier},
     envelope::Context,
     origin::source,
     query::{Judged, NoQuery},
@@ -18,6 +22,8 @@ use crate::{
 
 /// Bytes of a body, but for batches.
 const BODY_BYTES: usize = 64 << 10;
+/// A body that takes longer than this may have outlasted its sender's rights.
+const AT_ONCE: Duration = Duration::from_millis(100);
 /// How long a `traceparent` may be: version 00 has 55 characters.
 const TRACE_CHARACTERS: usize = 128;
 /// How long an `Idempotency-Key` may be.
@@ -33,6 +39,8 @@ pub struct Input {
     body: Body,
     buffers: Buffers,
     source: String,
+    /// What the caller's token was judged by.
+    verifier: Option<Arc<Verifier>>,
     /// The memory of the body counts as long as the request does.
     buffered: Option<Buffered>,
 }
@@ -52,10 +60,11 @@ impl<S: Send + Sync> FromRequest<S> for Input {
         let path = parts
             .extensions
             .get::<axum::extract::OriginalUri>()
-            .map_or(parts.uri.path(), |uri| uri.0.path())
-            .to_owned();
+            .map_or(parts.uri.path(), |uri| uri.0.path());
+        let path = one_spelling(path);
+        let verifier = parts.extensions.remove::<Arc<Verifier>>();
         let (method, headers) = (parts.method, parts.headers);
-        Ok(Self { method, path, headers, minted, body, buffers, source, buffered: None })
+        Ok(Self { method, path, headers, minted, body, buffers, source, verifier, buffered: None })
     }
 }
 
@@ -65,10 +74,27 @@ impl Input {
         self.body_of(BODY_BYTES, &["application/json"]).await
     }
 
+    /// Reads a body that says nothing: none, or an object without members.
+    pub async fn nothing(&mut self) -> Result<()> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Nothing {}
+        let body = self.body().await?;
+        if !body.is_empty() {
+            let Nothing {} = crate::parse(&body)?;
+        }
+        Ok(())
+    }
+
     /// Reads the body, of at most `limit` bytes and one of the media `types`.
     pub async fn body_of(&mut self, limit: usize, types: &[&str]) -> Result<Bytes> {
         let body = std::mem::take(&mut self.body);
+        let began = Instant::now();
         let buffered = self.buffers.read(body, &self.headers, limit, &self.source).await?;
+        if let Some(verifier) = self.verifier.as_ref().filter(|_| began.elapsed() > AT_ONCE) {
+            // Who was let in may have been shut out while the body came.
+            Caller::from_headers(&self.headers, verifier)?;
+        }
         let bytes = buffered.bytes.clone();
         self.buffered = Some(buffered);
         if !bytes.is_empty() {
@@ -128,6 +154,14 @@ impl Input {
         };
         Ok(Operation { id, fingerprint: secret.fingerprint(content) })
     }
+}
+
+/// The path as keys know it: ids may be written in capitals and with percent signs.
+fn one_spelling(path: &str) -> String {
+    if path.bytes().all(|byte| byte != b'%' && !byte.is_ascii_uppercase()) {
+        return path.to_owned();
+    }
+    percent_encoding::percent_decode_str(path).decode_utf8_lossy().to_ascii_lowercase()
 }
 
 /// The client's key: 1 to 255 visible ASCII characters, bare or in quotes.

@@ -12,6 +12,14 @@ use tokio::time::Instant;
 
 use crate::rate::{Quota, RateLimit};
 
+/// Events that anybody can cause, as often as they like: each of them has lines of its own.
+const STRANGERS: [&str; 5] = [
+    "authn_login_fail",
+    "authn_password_change_fail",
+    "authz_fail",
+    "excess_rate_limit_exceeded",
+    "user_created",
+];
 /// Lines that are written; strangers cause them, and a log that fills the disk ends the shop.
 const LINES: Quota = Quota { requests: 600, period: Duration::from_secs(60) };
 
@@ -41,7 +49,9 @@ impl Default for SecurityLog {
 impl SecurityLog {
     /// Writes a line, unless there are too many: then the next one says how many were left out.
     pub(crate) fn note(&self, event: Event<'_>) {
-        if !self.lines.take("", Instant::now()).allowed {
+        // What strangers can cause without end does not push out what they cannot.
+        let kind = if STRANGERS.contains(&event.name) { event.name } else { "" };
+        if !self.lines.take(kind, Instant::now()).allowed {
             self.left_out.fetch_add(1, Relaxed);
             return;
         }

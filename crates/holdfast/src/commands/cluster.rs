@@ -7,7 +7,7 @@ use std::{
     io::Write as _,
     net::SocketAddr,
     num::NonZero,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -169,7 +169,19 @@ fn arguments(
 fn own_secret(config: &Config) -> Result<String> {
     let path = secret_file(config);
     if let Some(secret) = read_secret(&path) {
-        return Ok(secret);
+        let rights = std::fs::symlink_metadata(&path).map(|file| file.permissions().mode());
+        if rights.is_ok_and(|mode| mode & 0o077 == 0) {
+            return Ok(secret);
+        }
+        // Others may know it.
+        tracing::warn!(file = %path.display(), "others could read the cluster's secret: a new one is made");
+    }
+    // A file that is there keeps its rights, and a link may lead anywhere.
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::io(path.display(), error));
+        }
+        _ => {}
     }
     let bytes: [u8; 32] = Random::system().bytes();
     let secret = bytes.iter().fold(String::new(), |mut text, byte| {
@@ -177,7 +189,7 @@ fn own_secret(config: &Config) -> Result<String> {
         text
     });
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
+    options.write(true).create_new(true).mode(0o600);
     let written = options.open(&path).and_then(|mut file| file.write_all(secret.as_bytes()));
     written.map_err(|error| Error::io(path.display(), error))?;
     Ok(secret)

@@ -8,7 +8,7 @@
 use std::{
     collections::HashSet,
     fs::{File, OpenOptions},
-    io::{BufRead, BufReader, BufWriter, Write},
+    io::{BufRead, BufReader, BufWriter, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
     process::ExitCode,
@@ -32,6 +32,8 @@ use crate::{config::Config, wiring::Shop};
 
 /// The version of the format.
 const FORMAT: u32 = 1;
+/// Bytes of a line: many times the largest order.
+const LINE_BYTES: u64 = 16 << 20;
 /// Records that are kept in one transaction.
 const CHUNK: usize = 500;
 const SERVICES: [(&str, &str); 3] =
@@ -175,12 +177,19 @@ async fn each_line(file: &Path, mut see: impl AsyncFnMut(Line) -> Result<()>) ->
         Error::new(Code::InvalidParameter, why)
     };
     let opened = File::open(file).map_err(|error| damaged(0, &error.to_string()))?;
-    let lines = BufReader::new(MultiGzDecoder::new(BufReader::new(opened))).lines();
-    let (mut number, mut end) = (0, None);
-    for line in lines {
+    let mut lines = BufReader::new(MultiGzDecoder::new(BufReader::new(opened)));
+    let (mut number, mut end, mut line) = (0, None, Vec::new());
+    loop {
+        line.clear();
+        let read = (&mut lines).take(LINE_BYTES).read_until(b'\n', &mut line);
+        if read.map_err(|error| damaged(number + 1, &error.to_string()))? == 0 {
+            break;
+        }
         number += 1;
-        let line = line.map_err(|error| damaged(number, &error.to_string()))?;
-        let line = serde_json::from_str(&line);
+        if line.len() as u64 == LINE_BYTES {
+            return Err(damaged(number, "the line is longer than 16 MiB"));
+        }
+        let line = serde_json::from_slice(&line);
         let line = line.map_err(|error| damaged(number, &error.to_string()))?;
         match line {
             Line::Holdfast { format: FORMAT, .. } if number == 1 => {}

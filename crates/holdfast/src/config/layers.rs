@@ -63,7 +63,8 @@ impl Layers {
 
     fn overlay_file(&mut self, given: Option<&Path>) -> Result<()> {
         let path = given.unwrap_or_else(|| Path::new("holdfast.toml"));
-        if given.is_none() && !path.exists() {
+        // A link that leads nowhere is a mistake, not an absence.
+        if given.is_none() && path.symlink_metadata().is_err() {
             return Ok(());
         }
         let place = path.display().to_string();
@@ -103,6 +104,11 @@ impl Layers {
             self.0.insert(key, (value, format!("{place} ({name})")));
         }
         Ok(())
+    }
+
+    /// Whether a variable of the environment is a setting.
+    pub(crate) fn is_ours(name: &str) -> bool {
+        name.starts_with("HOLDFAST_") || OWN_NAMES.iter().any(|(own, _)| *own == name)
     }
 
     /// The value of a setting as a `T`; a refusal names the place.
@@ -221,21 +227,28 @@ fn shown(key: &str, value: &str) -> String {
         return "(hidden)".to_owned();
     }
     if CONNECTION_STRINGS.contains(&key) {
-        // A parameter may be a password too.
-        let (place, parameters) = match value.split_once('?') {
-            Some((place, _)) => (place, "?(hidden)"),
-            None => (value, ""),
-        };
-        if let Some((scheme, rest)) = place.split_once("://")
-            && let Some((_, host)) = rest.rsplit_once('@')
-        {
-            return format!("\"{scheme}://(hidden)@{host}{parameters}\"");
-        }
-        if value.to_ascii_lowercase().contains("password") {
-            return format!("\"{place}{parameters}\"");
-        }
+        return shown_connection(value);
     }
     format!("{value:?}")
+}
+
+/// A connection string without what may be a password: what stands before the `@`, parameters, and whatever has no shape
+/// that is known.
+fn shown_connection(value: &str) -> String {
+    if value.starts_with("sqlite:") && !value.contains(['@', '?']) {
+        return format!("{value:?}");
+    }
+    let (place, parameters) = match value.split_once('?') {
+        Some((place, _)) => (place, "?(hidden)"),
+        None => (value, ""),
+    };
+    match place.split_once("://") {
+        Some((scheme, rest)) => match rest.rsplit_once('@') {
+            Some((_, host)) => format!("\"{scheme}://(hidden)@{host}{parameters}\""),
+            None => format!("\"{place}{parameters}\""),
+        },
+        None => "(hidden)".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -331,9 +344,14 @@ mod tests {
             let shown = shown("db_connection_string", place);
             assert!(shown.contains("(hidden)") && !shown.contains("sesame"), "{shown}");
         }
-        assert_eq!(
-            shown("users_db", "postgres://h/db?sslmode=require"),
-            "\"postgres://h/db?sslmode=require\""
-        );
+        let places = [
+            "mongodb://h/d?authMechanismProperties=A:sesame",
+            "host=h password=sesame",
+            "postgres:u:sesame@h",
+        ];
+        for place in places {
+            assert!(!shown("users_db", place).contains("sesame"), "{place}");
+        }
+        assert_eq!(shown("users_db", "sqlite:a.db"), "\"sqlite:a.db\"");
     }
 }

@@ -2,6 +2,7 @@
 //! `docs/threat-model.md` says which attack is tried where. In a cluster, the ports of the services are tried as well.
 
 mod answers;
+mod cunning;
 mod guessing;
 mod http2;
 mod injection;

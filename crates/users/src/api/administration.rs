@@ -78,9 +78,10 @@ pub(super) async fn permit_password_reset(
     origin: Origin,
     Admin(caller): Admin,
     IdPath(id): IdPath<holdfast_types::UserKind>,
-    input: Input,
+    mut input: Input,
 ) -> Reply {
     let user = accounts::find(&users, id).await?;
+    input.nothing().await?;
     let operation = input.operation(users.secret(), &caller.principal(), &[])?;
     let (reset_token, expires_at, repeat) = users.grant_reset(user.id, &operation).await?;
     origin.note("authn_password_reset", &format_args!("user {id} by {}", caller.user));

@@ -35,7 +35,7 @@ impl Users {
     ) -> Result<(User, bool)> {
         let (id, source) = (UserId::new(operation.id), origin.source());
         if let Some(earlier) = self.store().get(id).await? {
-            return self.repeat(registration, earlier, operation, &source).await;
+            return self.guarded_repeat(registration, earlier, operation, &source).await;
         }
         if self.store().find(&registration.username.folded()).await?.is_some() {
             return Err(username_taken());
@@ -53,7 +53,7 @@ impl Users {
         };
         let (user, existed) = self.store().create(&new).await?;
         if existed {
-            return self.repeat(registration, user, operation, &source).await;
+            return self.guarded_repeat(registration, user, operation, &source).await;
         }
         origin.note("user_created", &user.id);
         Ok((user, false))
@@ -66,6 +66,21 @@ impl Users {
             true => Err(username_taken()),
             false => Ok(()),
         }
+    }
+
+    /// A repeat with another password is a guess at the first.
+    async fn guarded_repeat(
+        &self,
+        registration: Registration,
+        earlier: User,
+        operation: &Operation,
+        source: &str,
+    ) -> Result<(User, bool)> {
+        let username = registration.username.folded();
+        let guess =
+            Guess { username: &username, password: "", source, device_token: None, work: None };
+        let attempt = self.0.guesses.admit(&guess, self.now())?;
+        attempt.judged(self.repeat(registration, earlier, operation, source).await)
     }
 
     /// Fingerprints leave passwords out, so the password itself is compared, as long as it is still the first one.
@@ -107,7 +122,8 @@ impl Users {
         origin: &Origin,
         effect: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let (username, source) = (user.to_string(), origin.source());
+        // No username has a blank in it: who tries to sign in under the id counts elsewhere.
+        let (username, source) = (format!("user {user}"), origin.source());
         let guess = Guess {
             username: &username,
             password: "",

@@ -77,7 +77,7 @@ impl Users {
             return Ok(None);
         }
         let access_token = self.0.signer.sign(&user, session, now)?;
-        let refresh_token = token.to_wire();
+        let refresh_token = token.to_wire(self.secret());
         Ok(Some(SignedIn { user, access_token, refresh_token, device_token: None }))
     }
 
@@ -94,7 +94,7 @@ impl Users {
                 Ok(SignedIn {
                     user,
                     access_token,
-                    refresh_token: token.successor(self.secret()).to_wire(),
+                    refresh_token: token.successor(self.secret()).to_wire(self.secret()),
                     device_token: None,
                 })
             }

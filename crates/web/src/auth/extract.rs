@@ -92,7 +92,10 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let verifier = Arc::<Verifier>::from_ref(state);
-        Ok(Self::from_headers(&parts.headers, &verifier)?.ok_or_else(unauthenticated)?)
+        let caller = Self::from_headers(&parts.headers, &verifier)?.ok_or_else(unauthenticated)?;
+        // For who reads the body later.
+        parts.extensions.insert(verifier);
+        Ok(caller)
     }
 }
 

@@ -48,7 +48,12 @@ pub(crate) struct Rows {
     record: csv::StringRecord,
     /// Bytes of the file that were read, for the progress bar.
     read: Arc<AtomicU64>,
+    /// Bytes that the next row may have.
+    left: Arc<AtomicU64>,
 }
+
+/// Bytes of a row: many times what the shop takes.
+const ROW_BYTES: u64 = 16 << 20;
 
 impl Rows {
     pub(crate) fn open(file: &Path) -> Result<Self> {
@@ -63,6 +68,8 @@ impl Rows {
         let counted = Counted { source, read: Arc::clone(&read) };
         let content: Box<dyn Read> =
             if gzipped { Box::new(MultiGzDecoder::new(counted)) } else { Box::new(counted) };
+        let left = Arc::new(AtomicU64::new(ROW_BYTES));
+        let content: Box<dyn Read> = Box::new(Bounded { content, left: Arc::clone(&left) });
         let mut reader = csv::ReaderBuilder::new().from_reader(content);
         let headers = reader.headers().map_err(|error| refuse(error.to_string()))?.clone();
         if let Some(missing) =
@@ -79,12 +86,13 @@ impl Rows {
                 KNOWN.join(", ")
             )));
         }
-        Ok(Self { reader, headers, record: csv::StringRecord::new(), read })
+        Ok(Self { reader, headers, record: csv::StringRecord::new(), read, left })
     }
 
     /// The next row, or its line and what is wrong with it; `None` at the end.
     /// Fails when the file cannot be read on: a damaged gzip, a broken disk.
     pub(crate) fn next_row(&mut self) -> Result<Option<Result<Row, (u64, String)>>> {
+        self.left.store(ROW_BYTES, Ordering::Relaxed);
         let more = self.reader.read_record(&mut self.record);
         let line = self.record.position().map_or(0, csv::Position::line);
         match more {
@@ -142,6 +150,22 @@ fn row(line: u64, columns: Columns) -> Row {
     });
     let bytes = product.to_string().len() + 1;
     Row { line, product, bytes }
+}
+
+/// Ends with an error where a row is too long to be one: a quote that is not closed, or a file that was made to take memory.
+struct Bounded {
+    content: Box<dyn Read>,
+    left: Arc<AtomicU64>,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.content.read(buffer)?;
+        let left = self.left.load(Ordering::Relaxed).checked_sub(count as u64);
+        let left = left.ok_or_else(|| std::io::Error::other("a row is longer than 16 MiB"))?;
+        self.left.store(left, Ordering::Relaxed);
+        Ok(count)
+    }
 }
 
 struct Counted<R> {
