@@ -35,13 +35,13 @@ impl Username {
         &self.0
     }
 
-    /// Whether the eye may take it for `other`, in either case.
+    /// Whether the eye may take it for one of `others`, in either case.
     #[must_use]
-    pub fn looks_like(&self, other: &str) -> bool {
+    pub fn looks_like_any(&self, others: &[String]) -> bool {
         let skeletons =
             |name: &str| spellings(name).map(|name| skeleton(&name).collect::<String>());
-        let others = skeletons(other);
-        skeletons(&self.0).iter().any(|own| others.contains(own))
+        let own = skeletons(&self.0);
+        others.iter().any(|other| skeletons(other).iter().any(|other| own.contains(other)))
     }
 
     /// As it is compared.
@@ -265,9 +265,9 @@ mod tests {
         for (name, like) in
             [("adrnin", "admin"), ("Admin", "admin"), ("paypaI", "paypal"), ("асе", "ace")]
         {
-            assert!(Username::parse(name).unwrap().looks_like(like), "{name}");
+            assert!(Username::parse(name).unwrap().looks_like_any(&[like.to_owned()]), "{name}");
         }
-        assert!(!Username::parse("edmin").unwrap().looks_like("admin"));
+        assert!(!Username::parse("edmin").unwrap().looks_like_any(&["admin".to_owned()]));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{Endpoint, Envelope};
+use crate::{Endpoint, Envelope, envelope::HEADERS};
 use connection::Common;
 use connections::Connections;
 pub use descriptors::raise_descriptor_limit;
@@ -90,7 +90,7 @@ impl Default for ServerLimits {
             linger_time: Duration::from_secs(1),
             drain_time: Duration::from_secs(25),
             header_bytes: 32 << 10,
-            headers: 100,
+            headers: HEADERS,
             streams: 32,
         }
     }

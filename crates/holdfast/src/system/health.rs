@@ -16,7 +16,12 @@ use axum::{
 };
 use futures_util::future::join_all;
 use holdfast_storage::Database;
-use holdfast_web::{Call, Load, NoQuery, Peer, Reply, Told, auth::Verifier, json_reply};
+use holdfast_web::{
+    Call, Load, NoQuery, Peer, Reply, Told,
+    auth::Verifier,
+    json_reply,
+    rate::{Quota, RateLimit},
+};
 use serde_json::json;
 use tokio::{sync::Mutex, time::Instant};
 use utoipa::ToSchema;
@@ -30,10 +35,8 @@ const PROBE_TIME: Duration = Duration::from_secs(2);
 /// The same for a service in another process, which asks its databases.
 const PEER_TIME: Duration = Duration::from_secs(3);
 
-/// Looks at databases, or peers, within a second for which they are asked at once.
-const FRESH_LOOKS: u32 = 10;
-/// Between two looks beyond that.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// Looks at databases, or at peers: ten at once, then one in 100 ms.
+const LOOKS: Quota = Quota { requests: 10, period: Duration::from_secs(1) };
 
 /// What readiness is judged by. Clones share it.
 #[derive(Clone)]
@@ -135,33 +138,26 @@ impl Health {
 
 /// What was seen last. Anybody may ask whether the process is ready, and looking costs databases and peers something: who
 /// asks seldom is told what is true now, and of many in one second the rest what was true a tenth of a second ago.
-#[derive(Default)]
-struct Look(Mutex<Option<Seen>>);
+struct Look {
+    looks: RateLimit,
+    last: Mutex<Option<Vec<String>>>,
+}
 
-struct Seen {
-    at: Instant,
-    what: Vec<String>,
-    /// When this second began, and the looks within it.
-    second: (Instant, u32),
+impl Default for Look {
+    fn default() -> Self {
+        Self { looks: RateLimit::new(LOOKS), last: Mutex::default() }
+    }
 }
 
 impl Look {
     async fn now(&self, look: impl Future<Output = Vec<String>>) -> Vec<String> {
-        let mut last = self.0.lock().await;
-        let began = Instant::now();
-        let second = match last.as_ref().map(|seen| seen.second) {
-            Some((since, looks)) if began - since < Duration::from_secs(1) => (since, looks + 1),
-            _ => (began, 1),
-        };
+        let mut last = self.last.lock().await;
         if let Some(seen) = last.as_ref()
-            && second.1 > FRESH_LOOKS
-            && seen.at.elapsed() < BETWEEN_LOOKS
+            && !self.looks.take("", Instant::now()).allowed
         {
-            return seen.what.clone();
+            return seen.clone();
         }
-        let what = look.await;
-        *last = Some(Seen { at: Instant::now(), what: what.clone(), second });
-        what
+        last.insert(look.await).clone()
     }
 }
 

@@ -28,6 +28,13 @@ fn dial(shop: &Shop) -> TcpStream {
     stream
 }
 
+/// Whether the shop takes a new client in.
+fn assert_is_open(shop: &Shop, after: &str) {
+    let request = b"GET /livez HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let (head, _) = say(shop, request);
+    assert!(head.starts_with("http/1.1 200"), "after {after}: {head}");
+}
+
 /// Sends bytes and reads until the shop hangs up: the head and the body of what it said.
 fn say(shop: &Shop, bytes: &[u8]) -> (String, String) {
     let mut stream = dial(shop);

@@ -13,7 +13,7 @@ use crate::model::Product;
 /// Products that one request looks at: about 5 ms of an embedded database.
 pub(crate) const ROWS: usize = 2_000;
 /// Categories in the list of them: who has more has no list but names.
-pub(crate) const CATEGORIES: usize = 10_000;
+pub(crate) const CATEGORIES: i64 = 10_000;
 
 /// A filter that has an index of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

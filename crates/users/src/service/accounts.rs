@@ -35,7 +35,9 @@ impl Users {
     ) -> Result<(User, bool)> {
         let (id, source) = (UserId::new(operation.id), origin.source());
         if let Some(earlier) = self.store().get(id).await? {
-            return self.guarded_repeat(registration, earlier, operation, &source).await;
+            let name = registration.username.folded();
+            let repeat = self.repeat(registration, earlier, operation, &source);
+            return self.guess_at(&name, &source, repeat).await;
         }
         if self.store().find(&registration.username.folded()).await?.is_some() {
             return Err(username_taken());
@@ -53,7 +55,9 @@ impl Users {
         };
         let (user, existed) = self.store().create(&new).await?;
         if existed {
-            return self.guarded_repeat(registration, user, operation, &source).await;
+            let name = registration.username.folded();
+            let repeat = self.repeat(registration, user, operation, &source);
+            return self.guess_at(&name, &source, repeat).await;
         }
         origin.note("user_created", &user.id);
         Ok((user, false))
@@ -62,28 +66,13 @@ impl Users {
     /// Refuses a name that looks like one of the staff's (Unicode Technical Standard #39, confusable detection).
     async fn refuse_look_alike(&self, username: &Username) -> Result<()> {
         let staff = self.store().staff().await?;
-        match staff.iter().any(|name| username.looks_like(name)) {
+        match username.looks_like_any(&staff) {
             true => Err(username_taken()),
             false => Ok(()),
         }
     }
 
-    /// A repeat with another password is a guess at the first.
-    async fn guarded_repeat(
-        &self,
-        registration: Registration,
-        earlier: User,
-        operation: &Operation,
-        source: &str,
-    ) -> Result<(User, bool)> {
-        let username = registration.username.folded();
-        let guess =
-            Guess { username: &username, password: "", source, device_token: None, work: None };
-        let attempt = self.0.guesses.admit(&guess, self.now())?;
-        attempt.judged(self.repeat(registration, earlier, operation, source).await)
-    }
-
-    /// Fingerprints leave passwords out, so the password itself is compared, as long as it is still the first one.
+    /// A repeat with another password is a guess at the first. Fingerprints leave passwords out, so the password itself is compared, as long as it is still the first one.
     /// The answer is rebuilt from the request: the user may have changed since.
     async fn repeat(
         &self,
@@ -123,14 +112,17 @@ impl Users {
         effect: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         // No username has a blank in it: who tries to sign in under the id counts elsewhere.
-        let (username, source) = (format!("user {user}"), origin.source());
-        let guess = Guess {
-            username: &username,
-            password: "",
-            source: &source,
-            device_token: None,
-            work: None,
-        };
+        self.guess_at(&format!("user {user}"), &origin.source(), effect).await
+    }
+
+    /// The same for whoever guesses are counted as.
+    async fn guess_at<T>(
+        &self,
+        username: &str,
+        source: &str,
+        effect: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let guess = Guess { username, password: "", source, device_token: None, work: None };
         self.0.guesses.admit(&guess, self.now())?.judged(effect.await)
     }
 

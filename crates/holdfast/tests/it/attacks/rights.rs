@@ -3,6 +3,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use holdfast_types::{Clock, Random};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -16,14 +17,9 @@ fn told(answer: &holdfast_drill::connection::Answer) -> Value {
     told
 }
 
+/// An id that nobody has.
 fn stranger() -> Uuid {
-    Uuid::from_u128(0x0195_d1a2_7b3c_7000_8000_0000_0000_0000 | u128::from(rand()))
-}
-
-/// Enough for ids that nobody has.
-fn rand() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(1) & 0x3fff_ffff_ffff_ffff
+    Random::system().uuid_v7(Clock::system().now())
 }
 
 /// What is somebody else's looks as if it were not there, to the eye and to the clock.

@@ -168,7 +168,7 @@ pub(super) async fn categories(db: &Mongo) -> Result<Vec<(String, i64)>> {
         doc! {"$match": {"archived": false, "category": {"$type": "string"}}},
         doc! {"$group": {"_id": "$category", "count": {"$sum": 1}}},
         doc! {"$sort": {"_id": 1}},
-        doc! {"$limit": i64::try_from(listing::CATEGORIES).unwrap_or(i64::MAX)},
+        doc! {"$limit": listing::CATEGORIES},
     ];
     let found = db.aggregate(PRODUCTS, pipeline).await?;
     let category = |found: &Document| {

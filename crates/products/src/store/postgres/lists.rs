@@ -208,6 +208,10 @@ fn conditions(filter: &ProductFilter) -> Vec<Condition<Sql>> {
 pub(super) async fn categories(db: &Postgres) -> Result<Vec<(String, i64)>> {
     let sql = "SELECT category, count(*) FROM products WHERE NOT archived AND category IS NOT NULL
                GROUP BY category ORDER BY category LIMIT $1";
-    let most = i64::try_from(listing::CATEGORIES).unwrap_or(i64::MAX);
-    Ok(db.query(sql, &[&most]).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
+    Ok(db
+        .query(sql, &[&listing::CATEGORIES])
+        .await?
+        .iter()
+        .map(|row| (row.get(0), row.get(1)))
+        .collect())
 }

@@ -210,7 +210,6 @@ pub(super) fn categories(db: &Connection) -> Result<Vec<(String, i64)>, Fault> {
     let sql = "SELECT category, count(*) FROM products WHERE NOT archived AND category IS NOT NULL
                GROUP BY category ORDER BY category LIMIT ?1";
     let mut query = db.prepare_cached(sql)?;
-    let rows =
-        query.query_map([limit(listing::CATEGORIES)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = query.query_map([listing::CATEGORIES], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
