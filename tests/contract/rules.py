@@ -19,6 +19,7 @@ from schemathesis.core.parameters import ParameterLocation
 ROLE = os.environ["CONTRACT_ROLE"]
 BASE = os.environ["CONTRACT_BASE"]
 IDS = json.loads(os.environ["CONTRACT_IDS"])
+CHOICE = random.Random(os.environ["CONTRACT_SEED"])
 
 # Refusals by what the shop holds, and by who asks.
 BY_STATE = {
@@ -87,8 +88,8 @@ def before_call(context, case, kwargs):
             (headers or {}).pop("Authorization", None)
     kind = next((kind for kind in IDS if f"/api/{kind}/" in case.operation.path), None)
     is_broken = case.meta is None or case.meta.is_negative_at(ParameterLocation.PATH)
-    if "id" in case.path_parameters and kind and not is_broken and random.random() < 0.8:
-        case.path_parameters["id"] = random.choice(IDS[kind])
+    if "id" in case.path_parameters and kind and not is_broken and CHOICE.random() < 0.8:
+        case.path_parameters["id"] = CHOICE.choice(IDS[kind])
 
 
 STATUSES = collections.Counter()

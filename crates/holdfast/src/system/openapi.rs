@@ -184,9 +184,20 @@ impl Operation<'_> {
         if !self.has("security") {
             self.operation.insert("security".to_owned(), json!([]));
         }
+        self.say_optional_body();
         self.add_parameters();
         self.describe_answers();
         self.add_problems();
+    }
+
+    /// A body that may be left out is described as one that may be `null`: that is something else.
+    fn say_optional_body(&mut self) {
+        let Some(body) = self.operation.get_mut("requestBody") else { return };
+        let schema = &mut body["content"]["application/json"]["schema"];
+        if schema.get("oneOf").is_some_and(|choices| choices[1]["type"] == "null") {
+            *schema = schema["oneOf"][0].take();
+            body["required"] = json!(false);
+        }
     }
 
     fn add_parameters(&mut self) {

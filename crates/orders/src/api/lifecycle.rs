@@ -26,7 +26,7 @@ pub(super) async fn cancel_order(
 
 /// Note that the money has come.
 #[utoipa::path(post, path = "/api/orders/{id}/pay", tag = "orders", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path)), request_body = PayBody, responses((status = 200, body = OrderView<'static>)),
+    params(("id" = uuid::Uuid, Path)), request_body = Option<PayBody>, responses((status = 200, body = OrderView<'static>)),
     extensions(("x-problems" = json!(["forbidden", "invalid-transition"]))))]
 pub(super) async fn pay_order(
     State(orders): State<Orders>,
@@ -41,7 +41,7 @@ pub(super) async fn pay_order(
 
 /// Note that the parcel has left: the units leave the stock.
 #[utoipa::path(post, path = "/api/orders/{id}/ship", tag = "orders", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path)), request_body = ShipBody, responses((status = 200, body = OrderView<'static>)),
+    params(("id" = uuid::Uuid, Path)), request_body = Option<ShipBody>, responses((status = 200, body = OrderView<'static>)),
     extensions(("x-problems" = json!(["forbidden", "invalid-transition"]))))]
 pub(super) async fn ship_order(
     State(orders): State<Orders>,
