@@ -61,7 +61,7 @@ impl Keeper {
         listener: &Arc<TcpListener>,
         ledger: &Arc<Ledger>,
     ) -> Self {
-        let client = Client::new(&format!("http://{}", slot.address));
+        let client = Client::of_process(slot.address, plan.tls.as_ref());
         Self {
             plan: Arc::clone(plan),
             slot,

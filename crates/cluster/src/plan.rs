@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use holdfast_web::InternalTls;
+
 use crate::Places;
 
 /// The processes of one machine.
@@ -17,6 +19,8 @@ pub struct Plan {
     pub listen: SocketAddr,
     /// Where the supervisor writes down what it started.
     pub state: PathBuf,
+    /// How it asks processes how they are.
+    pub tls: Option<InternalTls>,
     /// One process each, in the order in which they start; they end in the reverse order.
     pub slots: Vec<Slot>,
     /// Where the addresses of the slots are from: keeps them as long as the plan lives.

@@ -8,7 +8,7 @@ mod values;
 use std::{net::SocketAddr, path::PathBuf};
 
 use holdfast_types::{Code, Error, Result};
-use holdfast_web::{ClusterSecret, rate::Quota};
+use holdfast_web::{ClusterSecret, InternalTls, rate::Quota};
 
 pub(crate) use layers::{DEFAULTS, Flags, Layers};
 pub(crate) use parts::{Part, Parts};
@@ -35,7 +35,9 @@ pub(crate) struct Config {
     pub(crate) peers: PeerTargets,
     pub(crate) cluster_secret: Option<ClusterSecret>,
     /// Certificate chain and key.
-    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    pub(crate) tls: Option<[PathBuf; 2]>,
+    /// Certificate chain, key and authority.
+    internal_tls: Option<[PathBuf; 3]>,
     pub(crate) log: String,
     pub(crate) log_json: bool,
 }
@@ -83,14 +85,12 @@ impl Config {
         let own = |key| {
             Ok::<_, Error>(layers.optional(key)?.or(layers.optional("db_connection_string")?))
         };
-        let tls = match (layers.optional("tls_certificate")?, layers.optional("tls_key")?) {
-            (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
-            (None, None) => None,
-            _ => return Err(refuse("tls_certificate and tls_key go together".to_owned())),
-        };
+        let internal = ["internal_tls_certificate", "internal_tls_key", "internal_tls_authority"];
+        let internal_tls = all_or_none(layers, internal)?;
+        let targets = |text: &str| parse_targets(text, internal_tls.is_some());
         Ok(Self {
             listen,
-            tls,
+            tls: all_or_none(layers, ["tls_certificate", "tls_key"])?,
             data_dir: layers.parse("data_dir", |text| Ok(PathBuf::from(text)))?,
             databases: Databases {
                 users: own("users_db")?,
@@ -118,10 +118,11 @@ impl Config {
             metrics_listen: layers.parse("metrics_listen", parse_listen)?,
             internal_listen: layers.parse("internal_listen", parse_listen)?,
             peers: PeerTargets {
-                users: layers.parse("users", parse_targets)?,
-                products: layers.parse("products", parse_targets)?,
-                orders: layers.parse("orders", parse_targets)?,
+                users: layers.parse("users", targets)?,
+                products: layers.parse("products", targets)?,
+                orders: layers.parse("orders", targets)?,
             },
+            internal_tls,
             cluster_secret: layers.parse("cluster_secret", |text| match text {
                 "" => Ok(None),
                 text => {
@@ -147,6 +148,14 @@ pub(crate) struct PeerTargets {
 }
 
 impl Config {
+    /// TLS to other processes of the shop, if that is wanted. Must be called within a runtime.
+    pub(crate) fn open_internal_tls(&self) -> Result<Option<InternalTls>> {
+        let open = |[certificate, key, authority]: &[PathBuf; 3]| {
+            InternalTls::open(certificate, key, authority)
+        };
+        self.internal_tls.as_ref().map(open).transpose()
+    }
+
     /// Where a part is served by other processes.
     pub(crate) fn targets(&self, part: Part) -> &[String] {
         match part {
@@ -175,6 +184,19 @@ impl Limits {
             login_failures_spread: quota("login_failures_spread_limit")?,
         })
     }
+}
+
+/// Files of which each needs the others.
+fn all_or_none<const N: usize>(layers: &Layers, keys: [&str; N]) -> Result<Option<[PathBuf; N]>> {
+    let mut files = Vec::new();
+    for key in keys {
+        files.extend(layers.optional(key)?.map(PathBuf::from));
+    }
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let half = |_| refuse(format!("{} go together", keys.join(" and ")));
+    files.try_into().map(Some).map_err(half)
 }
 
 /// A setting that cannot be used; the message names its place.

@@ -63,7 +63,7 @@ impl Shop {
         let _ = log.with_writer(std::io::stderr).try_init();
         let runtime = Runtime::new().expect("threads can be started");
         let (public, for_peers) = runtime.block_on(async {
-            let node = Node::open(&config, &Parts::new(&[])).await?;
+            let node = Node::open(&config, &Parts::new(&[]), None).await?;
             let users = node.users.as_ref().expect("all parts are here");
             users.ensure_administrator(config.admin_password.as_deref()).await?;
             let load = Arc::new(Load::default());

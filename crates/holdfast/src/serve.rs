@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::{
     config::{Config, Part, Parts},
-    system::{Health, Metrics, open_metrics_routes},
+    system::{Health, Metrics, open_routes},
     wiring::Node,
 };
 
@@ -38,7 +38,8 @@ pub(crate) async fn serve(config: &Config, parts: &Parts) -> Result<ExitCode> {
     let for_metrics = config.metrics_listen.map(bind).transpose()?;
     prepare_data_dir(config)?;
     let metrics = Metrics::begin()?;
-    let node = Node::open(config, parts).await?;
+    let internal_tls = config.open_internal_tls()?;
+    let node = Node::open(config, parts, internal_tls.as_ref()).await?;
     let administrator = match &node.users {
         Some(users) => users.ensure_administrator(config.admin_password.as_deref()).await?,
         None => None,
@@ -57,17 +58,18 @@ pub(crate) async fn serve(config: &Config, parts: &Parts) -> Result<ExitCode> {
         connections: raise_descriptor_limit(if is_gateway { 2 } else { 1 }),
         stopped: stop_signal(health.clone(), has_peers)?,
     };
+    let shown = internal_tls.map(|tls| tls.listener());
     let mut servers = Vec::new();
     if is_gateway {
         servers.push(process.run_public(node.gateway(config, health.clone()), listener)?);
         if let Some(listener) = for_peers {
-            servers.push(process.run_for_peers(node.services(health), listener));
+            servers.push(process.run_for_peers(node.services(health.clone()), listener, shown));
         }
     } else {
-        servers.push(process.run_for_peers(node.services(health), listener));
+        servers.push(process.run_for_peers(node.services(health.clone()), listener, shown));
     }
     if let Some(listener) = for_metrics {
-        servers.push(process.run_for_peers(open_metrics_routes(metrics), listener));
+        servers.push(process.run_for_peers(open_routes(health), listener, None));
     }
     greet(config, parts, address, administrator.as_ref());
     for server in servers {
@@ -90,7 +92,7 @@ struct Process<'a> {
 impl Process<'_> {
     /// Serves what clients come to.
     fn run_public(&self, endpoint: impl Endpoint, listener: TcpListener) -> Result<JoinHandle<()>> {
-        let open = |(certificate, key): &(PathBuf, PathBuf)| Tls::open(certificate, key);
+        let open = |[certificate, key]: &[PathBuf; 2]| Tls::open(certificate, key);
         let tls = self.config.tls.as_ref().map(open).transpose()?;
         let memory = self.config.memory;
         let limits = ServerLimits {
@@ -103,10 +105,15 @@ impl Process<'_> {
     }
 
     /// Serves what only peers come to.
-    fn run_for_peers(&self, endpoint: impl Endpoint, listener: TcpListener) -> JoinHandle<()> {
+    fn run_for_peers(
+        &self,
+        endpoint: impl Endpoint,
+        listener: TcpListener,
+        tls: Option<Tls>,
+    ) -> JoinHandle<()> {
         let limits = ServerLimits::for_peers();
         let connections = limits.connections.min(self.connections);
-        self.run(endpoint, listener, ServerLimits { connections, ..limits }, None)
+        self.run(endpoint, listener, ServerLimits { connections, ..limits }, tls)
     }
 
     fn run(

@@ -8,15 +8,15 @@ mod openapi;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::FromRef};
-use holdfast_web::auth::Verifier;
+use axum::{Router, extract::FromRef, routing::get};
+use holdfast_web::{auth::Verifier, with_fallbacks};
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) use documentation::describe;
 pub(crate) use health::Health;
 pub(crate) use internal::{Status, routes as internal_routes};
-pub(crate) use metrics::{Metrics, open_routes as open_metrics_routes};
+pub(crate) use metrics::Metrics;
 
 impl FromRef<Health> for Arc<Verifier> {
     fn from_ref(health: &Health) -> Self {
@@ -30,9 +30,17 @@ pub(crate) fn routes(health: Health, document: &Value) -> Router {
     described.merge(documentation::routes(document))
 }
 
+/// Metrics and health, for whoever reaches a listener of their own.
+pub(crate) fn open_routes(health: Health) -> Router {
+    let metrics = health.metrics().clone();
+    let described: Router = health_table().with_state(health).into();
+    with_fallbacks(described.route("/metrics", get(|| async move { metrics.text() })))
+}
+
 fn table() -> OpenApiRouter<Health> {
-    OpenApiRouter::new()
-        .routes(routes!(health::is_alive))
-        .routes(routes!(health::is_ready))
-        .routes(routes!(metrics::show_metrics))
+    health_table().routes(routes!(metrics::show_metrics))
+}
+
+fn health_table() -> OpenApiRouter<Health> {
+    OpenApiRouter::new().routes(routes!(health::is_alive)).routes(routes!(health::is_ready))
 }

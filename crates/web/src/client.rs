@@ -6,11 +6,15 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use bytes::Bytes;
 use holdfast_types::{Code, Error, Result};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use tokio::net::TcpStream;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::{InternalTls, tls};
 
 /// How long a call may take.
 const CALL_TIME: Duration = Duration::from_secs(30);
@@ -30,7 +34,7 @@ pub(crate) async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
 #[derive(Clone, Debug)]
 pub struct Client {
     base: String,
-    pool: legacy::Client<HttpConnector, Full<Bytes>>,
+    pool: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 /// What came back.
@@ -45,12 +49,31 @@ pub struct Exchange {
 }
 
 impl Client {
-    /// A client for the server at `base`, such as `http://127.0.0.1:3000`.
+    /// A client for the server at `base`, such as `http://127.0.0.1:3000`. Over `https` it must show a certificate that
+    /// this system trusts.
     #[must_use]
     pub fn new(base: &str) -> Self {
+        let is_tls = base.starts_with("https:");
+        let trusted = if is_tls { tls::trusted_by_system() } else { RootCertStore::empty() };
+        Self::with(base, tls::dialer(trusted))
+    }
+
+    /// A client for another process of this shop.
+    #[must_use]
+    pub fn of_process(address: SocketAddr, tls: Option<&InternalTls>) -> Self {
+        match tls {
+            Some(tls) => Self::with(&format!("https://{address}"), tls.dialer()),
+            None => Self::new(&format!("http://{address}")),
+        }
+    }
+
+    fn with(base: &str, tls: ClientConfig) -> Self {
         let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIME));
+        let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+        let connector = builder.enable_http1().wrap_connector(connector);
         let pool = legacy::Client::builder(TokioExecutor::new()).build(connector);
         Self { base: base.trim_end_matches('/').to_owned(), pool }
     }

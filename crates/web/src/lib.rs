@@ -22,6 +22,7 @@ pub mod rate;
 mod reply;
 mod security_log;
 mod server;
+mod tls;
 mod trust;
 
 pub use buffers::{Buffered, Buffers};
@@ -39,5 +40,6 @@ pub use peer::{Call, Peer};
 pub use problem::{Problem, Reply, read_problem};
 pub use query::{NoQuery, Query, invalid_parameter};
 pub use reply::{IdPath, created, given, json_reply, no_content, replayed, with_etag};
-pub use server::{Server, ServerLimits, Tls, listen, raise_descriptor_limit};
+pub use server::{Server, ServerLimits, listen, raise_descriptor_limit};
+pub use tls::{InternalTls, Tls};
 pub use trust::{ClusterSecret, FromPeer, Told};

@@ -23,7 +23,10 @@ use holdfast_types::{Code, Error, Random, Result};
 use http_body_util::Full;
 use tokio::{sync::Notify, time::Instant};
 
-use crate::trust::{ClusterSecret, Told};
+use crate::{
+    InternalTls,
+    trust::{ClusterSecret, Told},
+};
 use instance::{Attempt, Instance};
 
 /// How long a request waits while no instance is up.
@@ -43,6 +46,7 @@ struct Inner {
     name: &'static str,
     targets: Vec<String>,
     secret: ClusterSecret,
+    tls: Option<InternalTls>,
     instances: RwLock<Arc<Vec<Arc<Instance>>>>,
     came_up: Notify,
     /// Fifths of retries that are left.
@@ -75,18 +79,21 @@ impl fmt::Debug for Peer {
 }
 
 impl Peer {
-    /// The service `name` at `targets`, each a `host:port`; hosts are resolved again and again.
+    /// The service `name` at `targets`, each a `host:port`; hosts are resolved again and again. With `tls`, they must
+    /// prove that they are these hosts.
     #[must_use]
     pub fn new(
         name: &'static str,
         targets: Vec<String>,
         secret: ClusterSecret,
+        tls: Option<InternalTls>,
         random: Random,
     ) -> Self {
         let peer = Self(Arc::new(Inner {
             name,
             targets,
             secret,
+            tls,
             instances: RwLock::default(),
             came_up: Notify::new(),
             budget: AtomicI64::new(BUDGET * REQUESTS_PER_RETRY),
@@ -140,7 +147,7 @@ impl Peer {
             };
             // The next probe says whether it was the instance or only the connection.
             instance.suspect();
-            tracing::debug!(service = self.0.name, instance = %instance.address, why, "an attempt failed");
+            tracing::debug!(service = self.0.name, instance = %instance.address(), why, "an attempt failed");
             let counted = broken + refused > 1;
             if broken > ATTEMPTS || (counted && !self.may_retry()) {
                 return Err(self.unavailable(why));

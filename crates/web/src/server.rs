@@ -7,7 +7,6 @@ mod descriptors;
 mod parser;
 mod pulse;
 mod stream;
-mod tls;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -19,11 +18,10 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{Endpoint, Envelope, envelope::HEADERS};
+use crate::{Endpoint, Envelope, Tls, envelope::HEADERS};
 use connection::Common;
 use connections::Connections;
 pub use descriptors::raise_descriptor_limit;
-pub use tls::Tls;
 
 /// Connections that wait to be accepted: a burst of everybody at once.
 const BACKLOG: u32 = 4096;

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use clap::Args;
 use holdfast_cluster::{Places, Plan, Slot, SlotState, State, supervise};
 use holdfast_types::{Code, Error, Random, Result};
-use holdfast_web::{Client, Tls};
+use holdfast_web::{Client, InternalTls, Tls};
 
 use super::print;
 use crate::{
@@ -57,9 +57,10 @@ pub(crate) async fn run(
     program: PathBuf,
 ) -> Result<ExitCode> {
     prepare_data_dir(config)?;
-    if let Some((certificate, key)) = &config.tls {
+    if let Some([certificate, key]) = &config.tls {
         Tls::check(certificate, key)?;
     }
+    let tls = config.open_internal_tls()?;
     open_databases(config).await?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let state = state_file(config);
@@ -68,15 +69,16 @@ pub(crate) async fn run(
         layers.set_cluster_secret(own_secret(config)?);
     }
     let mut places = Places::new(before);
-    let slots = slots(counts, &mut places, &layers, &flags.to_arguments())?;
+    let slots = slots(counts, &mut places, (&layers, tls.is_some()), &flags.to_arguments())?;
     let environment = vec![
         ("TOKIO_WORKER_THREADS".to_owned(), threads(slots.len()).to_string()),
         // The supervisor listens there, for all of them.
         ("HOLDFAST_METRICS_LISTEN".to_owned(), String::new()),
     ];
     let hidden = Layers::secret_variables();
-    let plan = Plan { program, environment, hidden, listen: config.listen, state, slots, places };
-    metrics::serve(config, layers.cluster_secret()?.unwrap_or_default())?;
+    metrics::serve(config, layers.cluster_secret()?.unwrap_or_default(), tls.clone())?;
+    let listen = config.listen;
+    let plan = Plan { program, environment, hidden, listen, state, tls, slots, places };
     supervise(plan, |address| {
         let text = format!(
             "Holdfast {} holds fast on {scheme}://{address}\n  Docs     {scheme}://{address}/docs\n  Status   holdfast status\n  Restart  holdfast restart, one process after the other\n",
@@ -116,9 +118,10 @@ fn state_file(config: &Config) -> PathBuf {
 fn slots(
     counts: Counts,
     places: &mut Places,
-    layers: &Layers,
+    (layers, is_tls): (&Layers, bool),
     settings: &[String],
 ) -> Result<Vec<Slot>> {
+    let scheme = if is_tls { "https" } else { "http" };
     let mut addresses = Vec::new();
     for (part, count) in [
         (Part::Users, counts.users),
@@ -135,7 +138,7 @@ fn slots(
     let slot = |(part, name, address): &(Part, String, SocketAddr)| {
         Ok(Slot {
             name: name.clone(),
-            arguments: arguments(*part, *address, &addresses, settings),
+            arguments: arguments(*part, *address, (scheme, &addresses), settings),
             secrets: layers.secrets_of(*part)?,
             address: *address,
             inherits_listener: *part == Part::Gateway,
@@ -147,7 +150,7 @@ fn slots(
 fn arguments(
     part: Part,
     address: SocketAddr,
-    addresses: &[(Part, String, SocketAddr)],
+    (scheme, addresses): (&str, &[(Part, String, SocketAddr)]),
     settings: &[String],
 ) -> Vec<String> {
     let mut arguments = vec!["serve".to_owned(), part.name().to_owned()];
@@ -158,7 +161,7 @@ fn arguments(
         let places: Vec<String> = addresses
             .iter()
             .filter(|(other, ..)| *other == peer)
-            .map(|(.., address)| format!("http://{address}"))
+            .map(|(.., address)| format!("{scheme}://{address}"))
             .collect();
         arguments.extend([format!("--{}", peer.name()), places.join(",")]);
     }
@@ -212,13 +215,14 @@ pub(crate) async fn status(config: &Config, secret: Option<String>) -> Result<Ex
         )
     })?;
     let secret = secret.or_else(|| read_secret(&secret_file(config))).unwrap_or_default();
+    let tls = config.open_internal_tls()?;
     let mut table = format!(
         "{:<12} {:>8} {:>10} {:>9} {:>9} {:>9}\n",
         "PROCESS", "PID", "UPTIME", "RESTARTS", "IN FLIGHT", "P99"
     );
     let mut all_well = true;
     for slot in &state.slots {
-        let found = ask(slot, &secret).await;
+        let found = ask(slot, &secret, tls.as_ref()).await;
         let found = found.filter(|status| status.pid == slot.pid);
         all_well &= found.as_ref().is_some_and(|status| status.wants_requests);
         table.push_str(&row(slot, found.as_ref()));
@@ -227,8 +231,8 @@ pub(crate) async fn status(config: &Config, secret: Option<String>) -> Result<Ex
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn ask(slot: &SlotState, secret: &str) -> Option<Status> {
-    let client = Client::new(&format!("http://{}", slot.address));
+async fn ask(slot: &SlotState, secret: &str, tls: Option<&InternalTls>) -> Option<Status> {
+    let client = Client::of_process(slot.address, tls);
     let headers = [("x-internal-secret", secret)];
     let call = client.send("GET".parse().ok()?, "/internal/status", &headers, Bytes::new());
     let answer = tokio::time::timeout(STATUS_TIME, call).await.ok()?.ok()?;

@@ -56,15 +56,16 @@ pub(super) fn parse_listen(text: &str) -> Result<Option<SocketAddr>, String> {
 }
 
 /// `host:port` or `http://host:port`, with commas between them.
-pub(super) fn parse_targets(text: &str) -> Result<Vec<String>, String> {
+pub(super) fn parse_targets(text: &str, is_tls: bool) -> Result<Vec<String>, String> {
+    let scheme = if is_tls { "https://" } else { "http://" };
     let parse = |part: String| {
-        let target = part.trim_start_matches("http://").trim_end_matches('/');
+        let target = part.strip_prefix(scheme).unwrap_or(&part).trim_end_matches('/');
         let port = target.rsplit_once(':').and_then(|(host, port)| {
             (!host.is_empty() && !host.contains('/')).then(|| port.parse::<u16>().ok())?
         });
         match port {
             Some(_) => Ok(target.to_owned()),
-            None => Err(format!("expected http://HOST:PORT, found `{part}`")),
+            None => Err(format!("expected {scheme}HOST:PORT, found `{part}`")),
         }
     };
     parse_list(text).into_iter().map(parse).collect()
@@ -122,8 +123,14 @@ mod tests {
         );
         assert_eq!(parse_bytes("64MiB"), Ok(64 << 20));
         assert!(["64", "0MiB", "xKiB", "MiB"].iter().all(|text| parse_bytes(text).is_err()));
-        assert_eq!(parse_targets("http://a:1, b:2"), Ok(vec!["a:1".to_owned(), "b:2".to_owned()]));
-        assert!(["a", "https://a", ":1", "a:x"].iter().all(|text| parse_targets(text).is_err()));
+        assert_eq!(
+            parse_targets("http://a:1, b:2", false),
+            Ok(vec!["a:1".to_owned(), "b:2".to_owned()])
+        );
+        let refused = ["a", "https://a", "https://a:1", ":1", "a:x"];
+        assert!(refused.iter().all(|text| parse_targets(text, false).is_err()));
+        assert_eq!(parse_targets("https://a:1", true), Ok(vec!["a:1".to_owned()]));
+        assert!(parse_targets("http://a:1", true).is_err(), "half of it would be in the clear");
         assert!(["600", "0/1m", "x/1m", "600/0s"].iter().all(|text| parse_quota(text).is_err()));
     }
 }

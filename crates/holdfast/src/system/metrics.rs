@@ -1,14 +1,12 @@
 //! Metrics for Prometheus.
 
 use axum::{
-    Router,
     extract::State,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use holdfast_types::{Error, Result};
-use holdfast_web::{NoQuery, auth::Admin, with_fallbacks};
+use holdfast_web::{NoQuery, auth::Admin};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::Health;
@@ -91,9 +89,4 @@ pub(super) async fn show_metrics(
     _: NoQuery,
 ) -> Response {
     health.metrics().text()
-}
-
-/// Metrics for whoever reaches the listener.
-pub(crate) fn open_routes(metrics: Metrics) -> Router {
-    with_fallbacks(Router::new().route("/metrics", get(|| async move { metrics.text() })))
 }

@@ -9,7 +9,7 @@ use holdfast_products::Products;
 use holdfast_storage::Database;
 use holdfast_types::{Clock, Code, Error, Random, Result};
 use holdfast_users::Users;
-use holdfast_web::{Peer, auth::Verifier, with_fallbacks};
+use holdfast_web::{InternalTls, Peer, auth::Verifier, with_fallbacks};
 
 use super::{
     LocalCatalog, Opener,
@@ -45,7 +45,12 @@ struct Peers {
 
 impl Peers {
     /// A peer for every service that this process needs and does not serve.
-    fn new(config: &Config, parts: &Parts, random: &Random) -> Result<Self> {
+    fn new(
+        config: &Config,
+        parts: &Parts,
+        tls: Option<&InternalTls>,
+        random: &Random,
+    ) -> Result<Self> {
         let gateway = parts.has(Part::Gateway);
         let everything = [Part::Users, Part::Products, Part::Orders];
         if gateway
@@ -63,7 +68,8 @@ impl Peers {
             let secret = config.cluster_secret.clone();
             match (targets.is_empty(), secret) {
                 (false, Some(secret)) => {
-                    Ok(Some(Peer::new(part.name(), targets, secret, random.clone())))
+                    let tls = tls.cloned();
+                    Ok(Some(Peer::new(part.name(), targets, secret, tls, random.clone())))
                 }
                 (true, _) => {
                     Err(missing(&format!("where {0} is: --{0} http://HOST:PORT", part.name())))
@@ -88,9 +94,13 @@ fn missing(what: &str) -> Error {
 
 impl Node {
     /// Opens what this process serves.
-    pub(crate) async fn open(config: &Config, parts: &Parts) -> Result<Self> {
+    pub(crate) async fn open(
+        config: &Config,
+        parts: &Parts,
+        tls: Option<&InternalTls>,
+    ) -> Result<Self> {
         let mut opener = Opener::new(config);
-        let peers = Peers::new(config, parts, &opener.random)?;
+        let peers = Peers::new(config, parts, tls, &opener.random)?;
         let users = if parts.has(Part::Users) { Some(opener.users().await?) } else { None };
         let products =
             if parts.has(Part::Products) { Some(opener.products().await?) } else { None };

@@ -224,6 +224,18 @@ async fn a_full_disk_is_said_and_survived() {
     assert_eq!(check.code, 0, "{check:?}");
 }
 
+#[tokio::test]
+async fn a_monitor_has_a_listener_of_its_own() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let shop = Shop::start_as(&[], &[("HOLDFAST_METRICS_LISTEN", &free)]);
+    shop.anybody().get("/livez").await;
+    let mut monitor = Shop::elsewhere(&format!("http://{free}")).anybody();
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert_eq!(monitor.get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(problem(&monitor.get("/api/products").await), (404, "route-not-found".to_owned()));
+}
+
 /// Whoever came to an inherited listener meanwhile is served by the process after it.
 #[tokio::test]
 async fn a_process_that_cannot_start_has_accepted_nobody() {

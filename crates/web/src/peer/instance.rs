@@ -1,6 +1,7 @@
 //! One process of a service: its connections, its load, and whether it is up.
 
 use std::{
+    io,
     net::SocketAddr,
     sync::{
         Mutex, PoisonError,
@@ -18,10 +19,13 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    net::TcpStream,
+    io::{AsyncRead, AsyncWrite},
     sync::{Notify, watch},
     time::Instant,
 };
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use crate::InternalTls;
 
 /// How long a connection may take to come about.
 const CONNECT_TIME: Duration = Duration::from_secs(1);
@@ -54,9 +58,17 @@ pub(super) enum Attempt {
     Answered(Response<Bytes>),
 }
 
+/// Where a process is.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) address: SocketAddr,
+    /// What its certificate must say it is, where it has one.
+    pub(super) identity: Option<(InternalTls, ServerName<'static>)>,
+}
+
 #[derive(Debug)]
 pub(super) struct Instance {
-    pub(super) address: SocketAddr,
+    place: Place,
     host: HeaderValue,
     standing: watch::Sender<Standing>,
     in_flight: AtomicUsize,
@@ -75,17 +87,25 @@ impl Drop for InFlight<'_> {
 }
 
 impl Instance {
-    pub(super) fn new(address: SocketAddr) -> Self {
+    pub(super) fn new(place: Place) -> Self {
         Self {
-            address,
-            host: HeaderValue::from_str(&address.to_string())
+            host: HeaderValue::from_str(&place.address.to_string())
                 .expect("an address is a header value"),
+            place,
             // A probe says more soon.
             standing: watch::Sender::new(Standing::Resting),
             in_flight: AtomicUsize::new(0),
             idle: Mutex::default(),
             suspicion: Notify::new(),
         }
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.place.clone()
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.place.address
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -171,15 +191,18 @@ impl Instance {
                 return Ok(sender);
             }
         }
-        let dialed = tokio::time::timeout(CONNECT_TIME, crate::client::dial(self.address)).await;
-        let stream: TcpStream = dialed
-            .map_err(|_| format!("{} does not accept connections", self.address))?
-            .map_err(|error| format!("{}: {error}", self.address))?;
-        let (sender, connection) =
-            handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-        // How it ended is told to whoever sent the request.
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(sender)
+        tokio::time::timeout(CONNECT_TIME, self.dial())
+            .await
+            .map_err(|_| format!("{} does not accept connections", self.place.address))?
+            .map_err(|error| format!("{}: {error}", self.place.address))
+    }
+
+    async fn dial(&self) -> io::Result<SendRequest<Full<Bytes>>> {
+        let stream = crate::client::dial(self.place.address).await?;
+        match &self.place.identity {
+            Some((tls, name)) => talk_over(tls.connect(name.clone(), stream).await?).await,
+            None => talk_over(stream).await,
+        }
     }
 
     fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {
@@ -198,4 +221,14 @@ impl Instance {
             idle.push((sender, Instant::now()));
         }
     }
+}
+
+async fn talk_over<S>(stream: S) -> io::Result<SendRequest<Full<Bytes>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    // How it ended is told to whoever sent the request.
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(sender)
 }

@@ -1,19 +1,20 @@
 //! Finding instances, and finding out which of them are up.
 
 use std::{
-    net::SocketAddr,
+    io,
     sync::{Arc, PoisonError, Weak},
     time::Duration,
 };
 
 use super::{
     Inner, Peer,
-    instance::{Attempt, Instance, Standing},
+    instance::{Attempt, Instance, Place, Standing},
 };
 use crate::trust::Told;
 use axum::http::{Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::Full;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 /// Between two probes of an instance that is up.
 const CALM: Duration = Duration::from_millis(250);
@@ -35,37 +36,47 @@ async fn resolve(peer: Weak<Inner>) {
     while let Some(inner) = peer.upgrade() {
         let mut addresses = Vec::new();
         for target in &inner.targets {
-            match tokio::net::lookup_host(target).await {
+            match find(&inner, target).await {
                 Ok(found) => addresses.extend(found),
                 Err(error) => {
                     tracing::warn!(service = inner.name, target, %error, "cannot resolve");
                     // What was found before stays.
-                    addresses.extend(known(&inner));
+                    let instances = inner.instances.read().unwrap_or_else(PoisonError::into_inner);
+                    addresses.extend(instances.iter().map(|known| known.place()));
                 }
             }
         }
-        adopt(&inner, &addresses);
+        adopt(&inner, addresses);
         drop(inner);
         tokio::time::sleep(RESOLVE).await;
     }
 }
 
-fn known(inner: &Inner) -> Vec<SocketAddr> {
-    let instances = inner.instances.read().unwrap_or_else(PoisonError::into_inner);
-    instances.iter().map(|instance| instance.address).collect()
+/// The addresses of a target, each with the way to speak there.
+async fn find(peer: &Inner, target: &str) -> io::Result<Vec<Place>> {
+    let identity = match &peer.tls {
+        Some(tls) => {
+            let host = target.rsplit_once(':').map_or(target, |(host, _)| host);
+            let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+            Some((tls.clone(), ServerName::try_from(host).map_err(io::Error::other)?))
+        }
+        None => None,
+    };
+    let found = tokio::net::lookup_host(target).await?;
+    Ok(found.map(|address| Place { address, identity: identity.clone() }).collect())
 }
 
 /// Keeps the instances that are still named, drops the others, and begins to probe new ones.
-fn adopt(inner: &Arc<Inner>, addresses: &[SocketAddr]) {
+fn adopt(inner: &Arc<Inner>, places: Vec<Place>) {
     let mut instances = inner.instances.write().unwrap_or_else(PoisonError::into_inner);
-    let mut next: Vec<Arc<Instance>> = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        if next.iter().any(|instance| instance.address == *address) {
+    let mut next: Vec<Arc<Instance>> = Vec::with_capacity(places.len());
+    for place in places {
+        if next.iter().any(|instance| instance.address() == place.address) {
             continue;
         }
-        let before = instances.iter().find(|instance| instance.address == *address);
+        let before = instances.iter().find(|instance| instance.address() == place.address);
         next.push(before.cloned().unwrap_or_else(|| {
-            let instance = Arc::new(Instance::new(*address));
+            let instance = Arc::new(Instance::new(place));
             tokio::spawn(watch(Arc::downgrade(inner), Arc::downgrade(&instance)));
             instance
         }));
@@ -79,23 +90,23 @@ async fn watch(peer: Weak<Inner>, instance: Weak<Instance>) {
     loop {
         let (Some(inner), Some(instance)) = (peer.upgrade(), instance.upgrade()) else { return };
         match probe(&inner, &instance).await {
-            Some(true) => {
+            Ok(true) => {
                 failures = 0;
                 if instance.stand(Standing::Up) {
-                    tracing::info!(service = inner.name, instance = %instance.address, "is up");
+                    tracing::info!(service = inner.name, instance = %instance.address(), "is up");
                 }
                 inner.came_up.notify_waiters();
             }
-            Some(false) => {
+            Ok(false) => {
                 failures = 0;
                 instance.stand(Standing::Resting);
             }
-            None => {
+            Err(why) => {
                 failures += 1;
                 let standing =
                     if failures >= FAILURES { Standing::Gone } else { Standing::Resting };
                 if instance.stand(standing) {
-                    tracing::warn!(service = inner.name, instance = %instance.address, "does not answer");
+                    tracing::warn!(service = inner.name, instance = %instance.address(), why, "does not answer");
                 }
             }
         }
@@ -109,12 +120,14 @@ async fn watch(peer: Weak<Inner>, instance: Weak<Instance>) {
     }
 }
 
-/// Whether it wants requests; `None` when it does not answer.
-async fn probe(peer: &Inner, instance: &Instance) -> Option<bool> {
-    let mut request = Request::get("/internal/standing").body(Full::<Bytes>::default()).ok()?;
+/// Whether it wants requests; or why it does not answer.
+async fn probe(peer: &Inner, instance: &Instance) -> Result<bool, String> {
+    let request = Request::get("/internal/standing").body(Full::<Bytes>::default());
+    let mut request = request.map_err(|error| error.to_string())?;
     Told::default().write(request.headers_mut(), &peer.secret);
     match tokio::time::timeout(PROBE_TIME, instance.attempt(request)).await {
-        Ok(Attempt::Answered(response)) => Some(response.status() == StatusCode::NO_CONTENT),
-        _ => None,
+        Ok(Attempt::Answered(response)) => Ok(response.status() == StatusCode::NO_CONTENT),
+        Ok(Attempt::NotSent(why) | Attempt::Unknown(why)) => Err(why),
+        Err(_) => Err(format!("no answer within {PROBE_TIME:?}")),
     }
 }

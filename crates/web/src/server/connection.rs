@@ -24,9 +24,8 @@ use super::{
     connections::{Connections, Registered},
     parser,
     stream::Watched,
-    tls::Tls,
 };
-use crate::{Endpoint, Envelope};
+use crate::{Endpoint, Envelope, Tls};
 
 /// RFC 6797: a browser that has come over TLS comes over nothing else for a year.
 pub(super) const TLS_ONLY: &str = "max-age=31536000";
@@ -116,7 +115,8 @@ impl<E: Endpoint> Common<E> {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let is_http1 = protocol == Protocol::Http1;
-        let replace = parser::explain(Arc::clone(&self.envelope), self.tls.is_some());
+        let is_tls_only = self.tls.as_ref().is_some_and(|tls| tls.is_for_clients);
+        let replace = parser::explain(Arc::clone(&self.envelope), is_tls_only);
         let stream = Watched::new(stream, Arc::clone(&registered.pulse), is_http1, replace);
         let (common, pulse) = (Arc::clone(self), Arc::clone(&registered.pulse));
         let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -131,7 +131,7 @@ impl<E: Endpoint> Common<E> {
                 drop(serving);
                 let limits = (!is_http1).then_some(common.limits);
                 let mut answer = answer.map(|body| Counted::new(body, &pulse, limits));
-                if common.tls.is_some() {
+                if is_tls_only {
                     answer.headers_mut().insert(
                         header::STRICT_TRANSPORT_SECURITY,
                         HeaderValue::from_static(TLS_ONLY),

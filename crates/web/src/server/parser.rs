@@ -10,7 +10,7 @@ use super::stream::Replace;
 use crate::{Endpoint, Envelope, envelope::FRAMES};
 
 /// What stands in the place of an answer that begins with these bytes, if it is hyper's own.
-pub(super) fn explain<E: Endpoint>(envelope: Arc<Envelope<E>>, is_tls: bool) -> Replace {
+pub(super) fn explain<E: Endpoint>(envelope: Arc<Envelope<E>>, is_tls_only: bool) -> Replace {
     Box::new(move |bytes| {
         let refusal = refusal(bytes)?;
         let (id, document) = envelope.document(&refusal);
@@ -18,7 +18,7 @@ pub(super) fn explain<E: Endpoint>(envelope: Arc<Envelope<E>>, is_tls: bool) -> 
         let mut text = status_line.to_vec();
         text.extend_from_slice(b"\r\n");
         text.extend_from_slice(line(bytes, b"date:").unwrap_or_default());
-        if is_tls {
+        if is_tls_only {
             let always = format!("strict-transport-security: {TLS_ONLY}\r\n");
             text.extend_from_slice(always.as_bytes());
         }

@@ -12,7 +12,9 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use holdfast_cluster::{SlotState, State};
 use holdfast_types::{Clock, Random, Result};
-use holdfast_web::{Buffers, Client, Envelope, Load, Server, ServerLimits, Trust, with_fallbacks};
+use holdfast_web::{
+    Buffers, Client, Envelope, InternalTls, Load, Server, ServerLimits, Trust, with_fallbacks,
+};
 
 use super::state_file;
 use crate::{config::Config, serve::bind};
@@ -21,15 +23,15 @@ use crate::{config::Config, serve::bind};
 const TIME: Duration = Duration::from_secs(2);
 
 /// Serves them where the settings say, until the supervisor ends.
-pub(super) fn serve(config: &Config, secret: String) -> Result<()> {
+pub(super) fn serve(config: &Config, secret: String, tls: Option<InternalTls>) -> Result<()> {
     let Some(address) = config.metrics_listen else { return Ok(()) };
     let listener = bind(address)?;
     let (state, secret) = (state_file(config), Arc::<str>::from(secret));
     let page = move || {
-        let (state, secret) = (state.clone(), Arc::clone(&secret));
+        let (state, secret, tls) = (state.clone(), Arc::clone(&secret), tls.clone());
         async move {
             let slots = State::read(&state).unwrap_or_default().slots;
-            let asked = slots.iter().map(|slot| ask(slot, &secret));
+            let asked = slots.iter().map(|slot| ask(slot, &secret, tls.as_ref()));
             let told = join_all(asked).await;
             let known: Vec<_> = slots.iter().map(|slot| slot.name.as_str()).zip(told).collect();
             text(merge(&known))
@@ -56,8 +58,8 @@ fn text(merged: String) -> Response {
     response
 }
 
-async fn ask(slot: &SlotState, secret: &str) -> Option<String> {
-    let client = Client::new(&format!("http://{}", slot.address));
+async fn ask(slot: &SlotState, secret: &str, tls: Option<&InternalTls>) -> Option<String> {
+    let client = Client::of_process(slot.address, tls);
     let headers = [("x-internal-secret", secret)];
     let call = client.send(Method::GET, "/internal/metrics", &headers, Bytes::new());
     let answer = tokio::time::timeout(TIME, call).await.ok()?.ok()?;
