@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::TryStreamExt;
+use holdfast_types::Error;
 use mongodb::{
     Client, ClientSession, Database, SessionCursor,
     bson::{Bson, Document, doc},
-    options::{ReadConcern, TransactionOptions},
+    options::{DatabaseOptions, ReadConcern, TransactionOptions},
 };
 use tokio::sync::Mutex;
 
@@ -16,7 +17,9 @@ use crate::retry::Patience;
 /// An operation of a transaction that is not answered by then is given up.
 const OPERATION_TIME: Duration = Duration::from_secs(10);
 /// The same for a snapshot: adding a whole shop up takes as long as it takes.
-const SCAN_TIME: Duration = Duration::from_secs(3600);
+pub(super) const SCAN_TIME: Duration = Duration::from_secs(3600);
+/// The same for a few questions.
+pub(super) const READ_TIME: Duration = Duration::from_secs(5);
 
 /// A handle on a running transaction.
 #[derive(Clone)]
@@ -25,6 +28,7 @@ pub struct Tx {
     database: Database,
     /// An operation that is not answered by then is given up.
     time: Duration,
+    is_snapshot: bool,
 }
 
 impl std::fmt::Debug for Tx {
@@ -69,17 +73,25 @@ impl Tx {
             .build();
         in_time(OPERATION_TIME, session.start_transaction().with_options(options).into_future())
             .await?;
-        Ok(Self::of(session, database, OPERATION_TIME))
+        Ok(Self::of(session, database, OPERATION_TIME, false))
     }
 
-    pub(super) async fn snapshot(client: &Client, database: &Database) -> Result<Self, Fault> {
+    pub(super) async fn snapshot(
+        client: &Client,
+        database: &Database,
+        time: Duration,
+    ) -> Result<Self, Fault> {
         let session =
             in_time(OPERATION_TIME, client.start_session().snapshot(true).into_future()).await?;
-        Ok(Self::of(session, database, SCAN_TIME))
+        // The driver leaves alone what a database says of its reads, and ours says otherwise.
+        let options = DatabaseOptions::builder().read_concern(ReadConcern::snapshot()).build();
+        let database = client.database_with_options(database.name(), options);
+        Ok(Self::of(session, &database, time, true))
     }
 
-    fn of(session: ClientSession, database: &Database, time: Duration) -> Self {
-        Self { session: Arc::new(Mutex::new(session)), database: database.clone(), time }
+    fn of(session: ClientSession, database: &Database, time: Duration, is_snapshot: bool) -> Self {
+        let session = Arc::new(Mutex::new(session));
+        Self { session, database: database.clone(), time, is_snapshot }
     }
 
     pub(super) async fn commit(&self, patience: &mut Patience<'_>) -> Result<(), Fault> {
@@ -224,6 +236,9 @@ impl Tx {
         member: &str,
         statements: Vec<Document>,
     ) -> Result<usize, Fault> {
+        if self.is_snapshot {
+            return Err(Error::internal("a snapshot is only read").into());
+        }
         let mut session = self.session.lock().await;
         let run = self.database.run_command(doc! {command: collection, member: statements});
         let reply = in_time(self.time, run.session(&mut *session).into_future()).await?;
@@ -233,6 +248,6 @@ impl Tx {
             return Err(Fault::of_statement(error));
         }
         let count = fields::number(&reply, "n")?;
-        usize::try_from(count).map_err(|error| holdfast_types::Error::internal(error).into())
+        usize::try_from(count).map_err(|error| Error::internal(error).into())
     }
 }
