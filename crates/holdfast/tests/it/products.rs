@@ -318,6 +318,9 @@ async fn archiving() {
     for _ in 0..2 {
         assert_eq!(admin.delete(&format!("{path}?version=1")).await.status, 204);
     }
+    // Also where nothing is left to be done.
+    let none = admin.delete(&format!("{path}?version=0")).await;
+    assert_eq!(problem(&none), (400, "invalid-parameter".into()));
     assert_eq!(admin.get(&path).await.json()["status"], "archived");
     assert_eq!(admin.get("/api/products").await.json()["items"], json!([]));
     assert_eq!(problem(&admin.order(&made, 1).await), (422, "unknown-product".into()));

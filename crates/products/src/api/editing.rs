@@ -6,7 +6,7 @@ use holdfast_web::{
     IdPath, Input, Query, Reply,
     auth::{Caller, Seller},
     conditional::in_order,
-    created, from_json, given, parse_value, replayed,
+    created, from_json, given, invalid_parameter, parse_value, replayed,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -144,6 +144,9 @@ pub(super) async fn archive_product(
     Query(query): Query<ArchiveQuery>,
     input: Input,
 ) -> Reply {
+    if query.version.is_some_and(|version| version < 1) {
+        return Err(invalid_parameter("version", "expected 1 or more").into());
+    }
     let product = find(&products, id).await?;
     product.may_change(caller.user, caller.is_admin())?;
     let operation = input.operation(

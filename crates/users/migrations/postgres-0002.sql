@@ -1,4 +1,0 @@
--- Permissions of a user end together.
-CREATE INDEX password_resets_by_user ON password_resets (user_id);
--- New names must not look like those of staff.
-CREATE INDEX users_of_staff ON users (id) WHERE role <> 'customer';
