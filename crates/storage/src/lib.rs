@@ -7,6 +7,7 @@ pub mod location;
 pub mod mongo;
 mod portable;
 pub mod postgres;
+pub mod record;
 mod retry;
 pub mod sqlite;
 
@@ -67,6 +68,15 @@ impl Database {
         }
     }
 
+    /// The same database, with connections of its own for lists where they are few.
+    #[must_use]
+    pub fn with_own_lists(&self) -> Self {
+        match self {
+            Self::Sqlite(db) => Self::Sqlite(db.with_own_lists()),
+            Self::Postgres(_) | Self::Mongo(_) => self.clone(),
+        }
+    }
+
     /// Answers when writing works: the readiness probe.
     pub async fn ready(&self) -> Result<()> {
         match self {
@@ -98,7 +108,7 @@ fn migrations_done(service: &str, found: i64, known: usize) -> Result<usize> {
         false => Err(Error::new(
             Code::Internal,
             format!(
-                "the database was written by a newer Holdfast ({service} is at step {done}, this program knows {known}): start that one"
+                "the database was written by another Holdfast ({service} is at step {done}, this program knows {known}): start that one, or move the shop with its `export --all` and this one's `import --all`"
             ),
         )),
     }

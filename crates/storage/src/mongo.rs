@@ -107,6 +107,34 @@ impl Mongo {
         }
     }
 
+    /// Runs `job` on one snapshot, in which it cannot change anything.
+    pub async fn snapshot<T, J, F>(&self, job: J) -> Result<T>
+    where
+        J: Fn(Tx) -> F + Send + Sync,
+        F: Future<Output = Result<T, Fault>> + Send,
+        T: Send,
+    {
+        let mut patience = Patience::new(&self.0.random);
+        loop {
+            let done = match Tx::snapshot(&self.0.client, &self.0.database, tx::READ_TIME).await {
+                Ok(tx) => job(tx).await,
+                Err(fault) => Err(fault),
+            };
+            match done {
+                Err(fault) if fault.may_pass() => fault.wait(&mut patience).await?,
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    /// Makes collections and indexes, unless they are there.
+    pub(crate) async fn define(&self, commands: Vec<Document>) -> Result<()> {
+        for command in commands {
+            migrate::create(&self.0.database, command).await?;
+        }
+        Ok(())
+    }
+
     async fn attempt<T, J, F>(&self, job: &J, patience: &mut Patience<'_>) -> Result<T, Fault>
     where
         J: Fn(Tx) -> F + Send + Sync,
@@ -169,7 +197,7 @@ impl Mongo {
         T: Send + 'static,
         J: for<'a> FnOnce(Tx, &'a mut Sink<T>) -> BoxFuture<'a, Result<(), Fault>> + Send + 'static,
     {
-        let tx = Tx::snapshot(&self.0.client, &self.0.database).await?;
+        let tx = Tx::snapshot(&self.0.client, &self.0.database, tx::SCAN_TIME).await?;
         let (mut sink, flow) = Flow::new();
         tokio::spawn(async move {
             let done = read(tx, &mut sink).await;

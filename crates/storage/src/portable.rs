@@ -1,7 +1,7 @@
 //! What every service moves from one engine to another beside its own records: its secret, without which no fingerprint
 //! would be known again, and the answers that it keeps.
 
-use holdfast_types::{Answer, Code, Error, Fingerprint, Random, Result, Timestamp};
+use holdfast_types::{Answer, Code, Error, Fingerprint, Random, Result, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -25,6 +25,15 @@ pub struct Kept {
 }
 
 impl Database {
+    /// Makes what every service needs. Refuses a database in which the service keeps its records in an earlier way.
+    pub async fn prepare(&self, service: &'static str) -> Result<()> {
+        match self {
+            Self::Sqlite(db) => db.migrate(service, &[]).await,
+            Self::Postgres(db) => db.migrate(service, &[]).await,
+            Self::Mongo(db) => db.migrate(service, &[]).await,
+        }
+    }
+
     /// The secret of `service`.
     pub async fn secret_of(&self, service: &'static str) -> Result<[u8; 32]> {
         let secret = self.find_secret(service).await?;
@@ -52,11 +61,7 @@ impl Database {
     /// Notes that a shop is being brought into the database: until that has ended, it is half a shop.
     pub async fn begin_restore(&self) -> Result<()> {
         let random = Random::system();
-        match self {
-            Self::Sqlite(db) => db.secret(RESTORE, &random).await.map(|_| ())?,
-            Self::Postgres(db) => db.secret(RESTORE, &random).await.map(|_| ())?,
-            Self::Mongo(db) => db.secret(RESTORE, &random).await.map(|_| ())?,
-        }
+        self.secret(RESTORE, &random).await?;
         self.put_secret(RESTORE, [1; 32]).await
     }
 
@@ -73,6 +78,15 @@ impl Database {
                 let why = "a restore into this database was begun and not finished, so it holds half a shop: run the same `holdfast restore FILE` again, which finishes it";
                 Err(Error::new(Code::InvalidParameter, why))
             }
+        }
+    }
+
+    /// The secret of `service`, made at the first call and kept in the database from then on.
+    pub async fn secret(&self, service: &'static str, random: &Random) -> Result<Secret> {
+        match self {
+            Self::Sqlite(db) => db.secret(service, random).await,
+            Self::Postgres(db) => db.secret(service, random).await,
+            Self::Mongo(db) => db.secret(service, random).await,
         }
     }
 

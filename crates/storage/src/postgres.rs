@@ -63,6 +63,32 @@ impl Postgres {
         self.run(tx::CHANGE, job).await
     }
 
+    /// Runs `job` on one snapshot, in which it cannot change anything.
+    pub async fn snapshot<T, J, F>(&self, job: J) -> Result<T>
+    where
+        J: Fn(Tx) -> F + Send + Sync,
+        F: Future<Output = Result<T, Fault>> + Send,
+        T: Send,
+    {
+        self.run(tx::READ, job).await
+    }
+
+    /// Runs `job` in one transaction that may make tables, while nobody else does.
+    pub(crate) async fn define<J, F>(&self, job: J) -> Result<()>
+    where
+        J: Fn(Tx) -> F + Send + Sync,
+        F: Future<Output = Result<(), Fault>> + Send,
+    {
+        let define = |tx: Tx| {
+            let defined = job(tx.clone());
+            async move {
+                migrate::lock(&tx).await?;
+                defined.await
+            }
+        };
+        self.run(tx::MIGRATION, define).await
+    }
+
     async fn run<T, J, F>(&self, kind: Kind, job: J) -> Result<T>
     where
         J: Fn(Tx) -> F + Send + Sync,

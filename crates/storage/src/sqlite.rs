@@ -14,6 +14,7 @@ mod lock;
 mod migrate;
 pub mod operations;
 mod readers;
+mod tx;
 mod writer;
 
 use std::{
@@ -32,6 +33,7 @@ pub use generation::Remembered;
 pub use id_index::IdIndex;
 use id_index::IdIndexes;
 use readers::{Lists, Lookups};
+pub use tx::Tx;
 use writer::Writer;
 
 /// An open SQLite file. Clones share it.
@@ -88,6 +90,26 @@ impl Sqlite {
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
         self.shared.writer.write(job).await
+    }
+
+    /// Runs an async `job` the same way. It may wait for nothing but its transaction.
+    pub async fn transact<T, J, F>(&self, job: J) -> Result<T>
+    where
+        T: Send + 'static,
+        J: FnOnce(Tx) -> F + Send + 'static,
+        F: Future<Output = Result<T, Fault>>,
+    {
+        self.write(move |db| tx::drive(db, job)).await
+    }
+
+    /// Runs an async `job` on one snapshot, as [`Self::read`] reads.
+    pub async fn snapshot<T, J, F>(&self, job: J) -> Result<T>
+    where
+        T: Send + 'static,
+        J: FnOnce(Tx) -> F + Send + 'static,
+        F: Future<Output = Result<T, Fault>>,
+    {
+        self.read(move |db| tx::drive(&*db.unchecked_transaction()?, job)).await
     }
 
     /// Reads at once on the calling thread: for lookups by key that take microseconds.

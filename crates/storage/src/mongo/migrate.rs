@@ -34,7 +34,7 @@ pub(super) async fn run(database: &Database, service: &str, steps: &[&str]) -> R
 }
 
 /// Runs a command that creates something, unless it is there.
-async fn create(database: &Database, command: Document) -> Result<(), Fault> {
+pub(super) async fn create(database: &Database, command: Document) -> Result<(), Fault> {
     match database.run_command(command).await {
         Err(error) if fault::code(&error) == Some(NAMESPACE_EXISTS) => Ok(()),
         done => Ok(done.map(|_| ())?),

@@ -33,13 +33,33 @@ pub async fn once(
     now: Timestamp,
     effect: impl Future<Output = Result<Answer, Fault>>,
 ) -> Result<Given, Fault> {
-    if let Some(found) = tx.get(collection, fields::uuid(operation.id)).await? {
-        return Ok(Given { answer: answer(&found, operation)?, replayed: true });
+    if let Some(answer) = kept(tx, collection, operation).await? {
+        return Ok(Given { answer, replayed: true });
     }
     let answer = effect.await?;
-    let kept = document(operation, &answer, now);
-    tx.insert(collection, vec![kept]).await?;
+    keep(tx, collection, operation, &answer, now).await?;
     Ok(Given { answer, replayed: false })
+}
+
+/// The same as [`replay`], within a transaction.
+pub(crate) async fn kept(
+    tx: &Tx,
+    collection: &str,
+    operation: &Operation,
+) -> Result<Option<Answer>, Fault> {
+    let found = tx.get(collection, fields::uuid(operation.id)).await?;
+    Ok(found.map(|found| answer(&found, operation)).transpose()?)
+}
+
+/// Keeps the answer that `operation` is given. When its twin was faster, the transaction is run again.
+pub(crate) async fn keep(
+    tx: &Tx,
+    collection: &str,
+    operation: &Operation,
+    answer: &Answer,
+    at: Timestamp,
+) -> Result<(), Fault> {
+    tx.insert(collection, vec![document(operation, answer, at)]).await
 }
 
 /// Forgets answers given before `before`.

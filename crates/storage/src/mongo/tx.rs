@@ -228,6 +228,19 @@ impl Tx {
         self.write("delete", collection, "deletes", deletes).await
     }
 
+    /// Deletes one document for each filter; says how many there were.
+    pub async fn delete_each(
+        &self,
+        collection: &str,
+        filters: Vec<Document>,
+    ) -> Result<usize, Fault> {
+        if filters.is_empty() {
+            return Ok(0);
+        }
+        let deletes = filters.into_iter().map(|filter| doc! {"q": filter, "limit": 1});
+        self.write("delete", collection, "deletes", deletes.collect()).await
+    }
+
     /// Runs a write command of several statements; says how many documents it met.
     async fn write(
         &self,

@@ -8,13 +8,18 @@ use super::{Fault, Tx};
 /// may meet an empty database at once.
 const LOCK: i64 = 0x686f_6c64_6661_7374;
 
+/// Waits for whoever else migrates.
+pub(super) async fn lock(tx: &Tx) -> Result<(), Fault> {
+    tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map(|_| ())
+}
+
 /// Runs the steps that this database has not seen, all of them in one transaction.
 pub(super) async fn run(
     tx: Tx,
     service: &'static str,
     steps: &'static [&'static str],
 ) -> Result<(), Fault> {
-    tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    lock(&tx).await?;
     tx.batch(
         "CREATE TABLE IF NOT EXISTS holdfast_migrations (service text PRIMARY KEY, step bigint NOT NULL);
          CREATE TABLE IF NOT EXISTS holdfast_secrets (service text PRIMARY KEY, secret bytea NOT NULL)",

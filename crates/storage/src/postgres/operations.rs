@@ -34,23 +34,45 @@ pub async fn once(
     now: Timestamp,
     effect: impl Future<Output = Result<Answer, Fault>>,
 ) -> Result<Given, Fault> {
-    let kept = async || match tx.query_opt(&select(table), &[&operation.id]).await? {
-        Some(row) => answer(&row, operation).map(|answer| Some(Given { answer, replayed: true })),
-        None => Ok(None),
-    };
-    if let Some(given) = kept().await? {
-        return Ok(given);
+    let again = |answer| Given { answer, replayed: true };
+    if let Some(answer) = kept(tx, table, operation).await? {
+        return Ok(again(answer));
     }
     let answer = match effect.await {
         Ok(answer) => answer,
         // The same request may have come twice, and this one waited for its twin: the twin's answer is the answer.
         Err(Fault::Refused(error)) => {
-            return kept().await?.ok_or(Fault::Refused(error));
+            let kept = kept(tx, table, operation).await?;
+            return kept.map(again).ok_or(Fault::Refused(error));
         }
         Err(fault) => return Err(fault),
     };
-    let kept = keep(tx, &insert(table), operation, &answer, now).await?;
-    if kept == 0 { Err(Fault::Stale) } else { Ok(Given { answer, replayed: false }) }
+    keep(tx, table, operation, &answer, now).await?;
+    Ok(Given { answer, replayed: false })
+}
+
+/// The same as [`replay`], within a transaction.
+pub(crate) async fn kept(
+    tx: &Tx,
+    table: &str,
+    operation: &Operation,
+) -> Result<Option<Answer>, Fault> {
+    let row = tx.query_opt(&select(table), &[&operation.id]).await?;
+    row.map(|row| answer(&row, operation)).transpose()
+}
+
+/// Keeps the answer that `operation` is given. When its twin was faster, the transaction is run again.
+pub(crate) async fn keep(
+    tx: &Tx,
+    table: &str,
+    operation: &Operation,
+    answer: &Answer,
+    at: Timestamp,
+) -> Result<(), Fault> {
+    match keep_missing(tx, &insert(table), operation, answer, at).await? {
+        0 => Err(Fault::Stale),
+        _ => Ok(()),
+    }
 }
 
 /// Forgets answers given before `before`.
@@ -102,7 +124,7 @@ pub(crate) async fn put_kept(db: &Postgres, table: &str, kept: &[Kept]) -> Resul
     db.transaction(|tx| async move {
         for Kept { id, fingerprint, answer, at } in kept {
             let operation = Operation { id: *id, fingerprint: *fingerprint };
-            keep(&tx, sql, &operation, answer, *at).await?;
+            keep_missing(&tx, sql, &operation, answer, *at).await?;
         }
         Ok(())
     })
@@ -117,7 +139,7 @@ fn insert(table: &str) -> String {
 }
 
 /// Says how many answers were written: none when one is there.
-async fn keep(
+async fn keep_missing(
     tx: &Tx,
     sql: &str,
     operation: &Operation,

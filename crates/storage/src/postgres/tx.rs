@@ -17,6 +17,11 @@ pub(super) struct Kind {
 
 /// A change.
 pub(super) const CHANGE: Kind = Kind { begin: "BEGIN", time: Duration::from_secs(12) };
+/// One snapshot for a few questions.
+pub(super) const READ: Kind = Kind {
+    begin: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 5000",
+    time: Duration::from_secs(6),
+};
 /// A migration: another process may be at it, and its steps are worth waiting for.
 pub(super) const MIGRATION: Kind = Kind {
     begin: "BEGIN; SET LOCAL lock_timeout = 60000; SET LOCAL statement_timeout = 60000",
@@ -95,7 +100,7 @@ impl Tx {
     }
 
     /// Runs several statements without values.
-    pub(super) async fn batch(&self, sql: &str) -> Result<(), Fault> {
+    pub(crate) async fn batch(&self, sql: &str) -> Result<(), Fault> {
         self.in_time(self.connection.batch_execute(sql)).await
     }
 }

@@ -42,6 +42,18 @@ pub fn once(
         return Ok(Given { answer, replayed: true });
     }
     let answer = effect(db)?;
+    keep(db, table, operation, &answer, now)?;
+    Ok(Given { answer, replayed: false })
+}
+
+/// Keeps the answer that `operation` is given.
+pub(crate) fn keep(
+    db: &Connection,
+    table: &'static str,
+    operation: &Operation,
+    answer: &Answer,
+    at: Timestamp,
+) -> Result<(), Fault> {
     db.prepare_cached(&format!("INSERT INTO {table} (id, fingerprint, status, etag, body, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"))?
         .execute((
             operation.id.as_bytes(),
@@ -49,9 +61,9 @@ pub fn once(
             answer.status,
             &answer.etag,
             &answer.body,
-            now.as_millis(),
+            at.as_millis(),
         ))?;
-    Ok(Given { answer, replayed: false })
+    Ok(())
 }
 
 /// Forgets answers given before `before`.

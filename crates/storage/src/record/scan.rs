@@ -1,0 +1,75 @@
+//! Which records, in which order.
+
+use std::ops::Bound;
+
+use serde::{Deserialize, Serialize};
+
+use super::Value;
+
+/// Some records, in the order of an index.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// `None` for the order of keys.
+    pub(super) index: Option<&'static str>,
+    /// Values of the first columns.
+    pub(super) equal: Vec<Value>,
+    /// Where the column after those begins and ends.
+    pub(super) range: (Bound<Value>, Bound<Value>),
+    pub(super) after: Option<Place>,
+    pub(super) limit: usize,
+    pub(super) is_descending: bool,
+}
+
+/// Where a record stands in an index: after it the next page begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The values of the index.
+    pub values: Vec<Value>,
+    /// The key.
+    pub key: Value,
+}
+
+impl Scan {
+    /// The first `limit` records in the order of their keys.
+    #[must_use]
+    pub const fn of_keys(limit: usize) -> Self {
+        let range = (Bound::Unbounded, Bound::Unbounded);
+        Self { index: None, equal: Vec::new(), range, after: None, limit, is_descending: false }
+    }
+
+    /// The first `limit` records in the order of an index: all that are in it.
+    #[must_use]
+    pub const fn of(index: &'static str, limit: usize) -> Self {
+        let range = (Bound::Unbounded, Bound::Unbounded);
+        let index = Some(index);
+        Self { index, equal: Vec::new(), range, after: None, limit, is_descending: false }
+    }
+
+    /// Only those with this value in the next column of the index.
+    #[must_use]
+    pub fn equal(mut self, value: impl Into<Value>) -> Self {
+        self.equal.push(value.into());
+        self
+    }
+
+    /// Only those whose next column (in the order of keys, the key) is within these bounds.
+    #[must_use]
+    pub fn range(mut self, from: Bound<Value>, to: Bound<Value>) -> Self {
+        self.range = (from, to);
+        self
+    }
+
+    /// Only those that come after a place, in the direction of the scan.
+    #[must_use]
+    pub fn after(mut self, place: Option<Place>) -> Self {
+        self.after = place;
+        self
+    }
+
+    /// The last first.
+    #[must_use]
+    pub const fn descending(mut self) -> Self {
+        self.is_descending = true;
+        self
+    }
+}
