@@ -157,7 +157,8 @@ impl Drop for Told {
 /// # Panics
 /// When the database does not take it.
 pub async fn damage(database: &Database, table: &'static str, column: &'static str) {
-    let sql = format!("UPDATE {table} SET {column} = 'damaged'");
+    // JSON too, for columns that take nothing else.
+    let sql = format!("UPDATE {table} SET {column} = '\"damaged\"'");
     let done = match database {
         Database::Sqlite(db) => db.write(move |db| Ok(db.execute(&sql, []).map(|_| ())?)).await,
         Database::Postgres(db) => db.query(&sql, &[]).await.map(|_| ()),

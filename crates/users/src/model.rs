@@ -138,6 +138,9 @@ pub struct User {
     pub disabled: bool,
     /// Whether they deleted their account.
     pub deleted: bool,
+    /// When.
+    #[serde(default)]
+    pub deleted_at: Option<Timestamp>,
     /// Counts changes of the profile and of what an administrator sets.
     pub version: Version,
     /// The version at which e-mail or name last changed.
@@ -175,6 +178,7 @@ impl User {
             name: new.name.clone(),
             disabled: false,
             deleted: false,
+            deleted_at: None,
             version: Version::FIRST,
             profile_version: Version::FIRST,
             access_version: Version::FIRST,
@@ -199,6 +203,20 @@ impl User {
     /// Whether they are an administrator who can act.
     pub(crate) fn is_in_charge(&self) -> bool {
         self.is_active() && self.role == Role::Admin
+    }
+
+    /// Sets another password than at registration.
+    pub(crate) fn set_password(&mut self, hash: String) {
+        (self.password_hash, self.password_changed) = (hash, true);
+    }
+
+    /// Forgets what is personal.
+    pub(crate) fn erase(&mut self, now: Timestamp) {
+        self.username.clear();
+        self.set_password(String::new());
+        (self.email, self.name) = (None, None);
+        (self.deleted, self.deleted_at) = (true, Some(now));
+        self.version = self.version.next();
     }
 
     /// Makes a change that is based on `basis`. A change that alters nothing leaves the version alone.

@@ -24,7 +24,7 @@ use holdfast_web::{
 use crate::{
     model::{NewUser, Password, Username},
     passwords::Passwords,
-    store::{self, UserStore},
+    store::UserStore,
     tokens::{Signer, SigningKey},
 };
 
@@ -59,7 +59,7 @@ pub struct Settings {
 pub struct Users(Arc<Inner>);
 
 struct Inner {
-    store: Arc<dyn UserStore>,
+    store: UserStore,
     secret: Secret,
     passwords: Passwords,
     signer: Signer,
@@ -103,8 +103,8 @@ impl Users {
         clock: Clock,
         random: Random,
     ) -> Result<Self> {
-        let (store, secret) = store::open(database, &random).await?;
-        let keys = store.signing_keys(SigningKey::generate(&random)?, clock.now()).await?;
+        let (store, secret) = UserStore::open(database, &random).await?;
+        let keys = store.signing_keys(SigningKey::generate(&random, clock.now())?).await?;
         let newest = keys.first().expect("a key was just made if there was none");
         let users = Self(Arc::new(Inner {
             signer: Signer::new(&settings.issuer, newest, random.clone()),
@@ -232,7 +232,7 @@ impl Users {
         &self.0.secret
     }
 
-    pub(crate) fn store(&self) -> &dyn UserStore {
-        &*self.0.store
+    pub(crate) fn store(&self) -> &UserStore {
+        &self.0.store
     }
 }

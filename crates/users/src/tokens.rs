@@ -10,6 +10,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use holdfast_types::{Error, Random, Result, Secret, SessionId, Timestamp, UserId};
 use holdfast_web::auth::{Claims, PublicKey};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::{Deserialize, Serialize};
 
 use crate::model::User;
 
@@ -28,17 +29,18 @@ const LINK_BYTES: usize = 32;
 const MARK_BYTES: usize = 16;
 
 /// A key that signs access tokens, as stored: PKCS #8 (RFC 8410).
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct SigningKey {
     pub(crate) kid: String,
     pub(crate) pkcs8: Vec<u8>,
+    pub(crate) created_at: Timestamp,
 }
 
 impl SigningKey {
-    pub(crate) fn generate(random: &Random) -> Result<Self> {
+    pub(crate) fn generate(random: &Random, created_at: Timestamp) -> Result<Self> {
         let pair = Ed25519KeyPair::generate().map_err(Error::internal)?;
         let pkcs8 = pair.to_pkcs8().map_err(Error::internal)?.as_ref().to_vec();
-        Ok(Self { kid: BASE64_URL_SAFE_NO_PAD.encode(random.bytes::<9>()), pkcs8 })
+        Ok(Self { kid: BASE64_URL_SAFE_NO_PAD.encode(random.bytes::<9>()), pkcs8, created_at })
     }
 
     pub(crate) fn public(&self) -> Result<PublicKey> {
@@ -122,8 +124,9 @@ enum Link {
 }
 
 /// A family of refresh tokens, as stored.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Session {
+    pub(crate) id: SessionId,
     pub(crate) user: UserId,
     /// The stored hash of the newest token.
     pub(crate) newest: [u8; 32],

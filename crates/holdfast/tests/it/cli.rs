@@ -183,7 +183,7 @@ fn files_that_are_no_shop_are_refused_with_a_sentence() {
         )
         .unwrap();
     drop(shop_file);
-    refused("was written by a newer Holdfast");
+    refused("was written by another Holdfast");
 }
 
 #[tokio::test]

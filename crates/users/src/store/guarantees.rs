@@ -1,22 +1,25 @@
 //! One test per guarantee of [`UserStore`], run on every engine, races included.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use holdfast_testkit::{Fresh, damage, on_every_engine, operation};
-use holdfast_types::{Code, Fingerprint, Role, Version};
+use holdfast_types::{Basis, Fingerprint, Role, Version};
 
-use super::*;
-use crate::{model::Username, tokens::SESSION_TIME};
+use super::{portable::Record, *};
+use crate::{
+    model::{NewUser, UserChange, Username},
+    tokens::{RefreshToken, SESSION_TIME},
+};
 
 struct Bench {
-    store: Arc<dyn UserStore>,
+    store: UserStore,
     secret: Secret,
     fresh: Fresh,
 }
 
 impl Bench {
     async fn new(fresh: Fresh) -> Self {
-        let (store, secret) = open(&fresh.database, &fresh.random).await.unwrap();
+        let (store, secret) = UserStore::open(&fresh.database, &fresh.random).await.unwrap();
         Self { store, secret, fresh }
     }
 
@@ -116,7 +119,7 @@ async fn change_refuses_what_is_stale_and_ends_tokens_on_access() {
         let promote = UserChange::Access { role: Some(Role::Seller), disabled: None };
         let demote = UserChange::Access { role: Some(Role::Customer), disabled: None };
         let change = |change: UserChange, operation: Operation| {
-            let (store, first, now) = (Arc::clone(&bench.store), first.clone(), bench.now());
+            let (store, first, now) = (bench.store.clone(), first.clone(), bench.now());
             async move { store.change(user.id, (&change, &first), (&operation, render), now).await }
         };
         let operation = bench.operation();
@@ -221,8 +224,7 @@ async fn reset_password_works_once_and_in_time() {
         bench.store.grant_reset(&grant(1), &bench.operation()).await.unwrap();
         bench.store.grant_reset(&grant(2), &bench.operation()).await.unwrap();
         let reset = |number: u8| {
-            let (store, operation, now) =
-                (Arc::clone(&bench.store), bench.operation(), bench.now());
+            let (store, operation, now) = (bench.store.clone(), bench.operation(), bench.now());
             async move { store.reset_password(&[number; 32], "new hash", &operation, now).await }
         };
         assert_eq!(reset(1).await.unwrap_err().code(), Code::Validation, "replaced");
@@ -376,7 +378,7 @@ async fn dump_names_what_cannot_be_read() {
         let Record::User(user) = dump.next().await.unwrap().unwrap().unwrap();
         assert_eq!(user.id, ada.id);
         assert!(dump.next().await.unwrap().is_none());
-        damage(&bench.fresh.database, "users", "role").await;
+        damage(&bench.fresh.database, "users", "body").await;
         let mut dump = bench.store.dump().await.unwrap();
         let damaged = dump.next().await.unwrap().unwrap().unwrap_err().to_string();
         assert!(damaged.starts_with(&format!("user {} cannot be read: ", ada.id)), "{damaged}");

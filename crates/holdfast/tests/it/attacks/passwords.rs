@@ -81,7 +81,7 @@ async fn hashes_are_slow_and_salted() {
         return;
     }
     let database = rusqlite::Connection::open(shop.data().join("holdfast.db")).unwrap();
-    let mut query = database.prepare("SELECT password_hash FROM users").unwrap();
+    let mut query = database.prepare("SELECT body ->> 'password_hash' FROM users").unwrap();
     let hashes = query.query_map([], |row| row.get::<_, String>(0)).unwrap();
     let hashes: std::collections::HashSet<String> = hashes.map(Result::unwrap).collect();
     assert_eq!(hashes.len(), 3, "two users with one password have two hashes");

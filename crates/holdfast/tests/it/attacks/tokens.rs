@@ -23,11 +23,11 @@ impl Forge {
     /// Takes the key out of the shop's database.
     fn of(shop: &Shop, token: &str) -> Self {
         let database = rusqlite::Connection::open(shop.data().join("holdfast.db")).unwrap();
-        let (kid, pkcs8): (String, Vec<u8>) = database
-            .query_row("SELECT kid, pkcs8 FROM signing_keys", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .unwrap();
+        let kept: String =
+            database.query_row("SELECT body FROM signing_keys", [], |row| row.get(0)).unwrap();
+        let kept: Value = serde_json::from_str(&kept).unwrap();
+        let kid = kept["kid"].as_str().unwrap().to_owned();
+        let pkcs8: Vec<u8> = serde_json::from_value(kept["pkcs8"].clone()).unwrap();
         let claims = BASE64.decode(token.split('.').nth(1).unwrap()).unwrap();
         let key = Ed25519KeyPair::from_pkcs8(&pkcs8).unwrap();
         Self { kid, key, claims: serde_json::from_slice(&claims).unwrap() }

@@ -1,0 +1,263 @@
+//! Accounts.
+
+use std::ops::Bound;
+
+use holdfast_storage::{
+    Entry, Flow,
+    record::{Fault, Place, Scan, Stored, Taken, Tx, Value},
+};
+use holdfast_types::{
+    Basis, Cursor, Error, Given, Operation, Page, PageRequest, Result, Timestamp, UserId,
+};
+use uuid::Uuid;
+
+use super::{
+    ANSWERS, DELETED_PAGE, PasswordChange, Render, STAFF_NAMES, UserStore, last_in_charge,
+    no_content, portable, sessions, username_taken,
+};
+use crate::model::{NewUser, User, UserChange};
+
+/// Names the cursor of the list.
+const LIST: &str = "users";
+
+/// Stands for all users: whoever decides by how many there are of a kind locks it.
+const EVERYBODY: Uuid = Uuid::nil();
+
+impl UserStore {
+    /// Registers a user once per id: a second call returns the one that is there and `true`, also one deleted since.
+    /// Refuses with `username-taken`.
+    pub(crate) async fn create(&self, new: &NewUser) -> Result<(User, bool)> {
+        let user = User::new(new);
+        let create = move |tx: Tx| {
+            let user = user.clone();
+            async move {
+                match tx.insert(&user).await? {
+                    Ok(()) => Ok((user, false)),
+                    Err(Taken::Key) => Ok((find(&tx, user.id).await?.into_inner(), true)),
+                    Err(Taken::Index(_)) => Err(username_taken().into()),
+                }
+            }
+        };
+        self.db.transact(create).await
+    }
+
+    /// Registers a user only while there is none at all; says whether it did.
+    pub(crate) async fn create_first(&self, new: &NewUser) -> Result<bool> {
+        let user = User::new(new);
+        let create = move |tx: Tx| {
+            let user = user.clone();
+            async move {
+                tx.lock::<User>([EVERYBODY.into()]).await?;
+                let is_first = tx.scan::<User>(Scan::of_keys(1)).await?.is_empty();
+                if is_first {
+                    tx.insert(&user).await??;
+                }
+                Ok(is_first)
+            }
+        };
+        self.db.transact(create).await
+    }
+
+    /// The user with that id, deleted ones included.
+    pub(crate) async fn get(&self, id: UserId) -> Result<Option<User>> {
+        self.db.get(id).await
+    }
+
+    /// The user with that folded name.
+    pub(crate) async fn find(&self, folded: &str) -> Result<Option<User>> {
+        self.db.find("name", [folded.into()]).await
+    }
+
+    /// The names of sellers and administrators, [`STAFF_NAMES`] at most.
+    pub(crate) async fn staff(&self) -> Result<Vec<String>> {
+        let scan = Scan::of("staff", STAFF_NAMES);
+        let staff = self.scan(scan).await?;
+        Ok(staff.into_iter().map(|user| user.into_inner().username).collect())
+    }
+
+    /// Users that are not deleted, newest first.
+    pub(crate) async fn list(&self, request: &PageRequest) -> Result<Page<User>> {
+        let place = |cursor: &Cursor| -> Result<Place> {
+            let (at, id): (i64, UserId) = cursor.place(LIST)?;
+            Ok(Place { values: vec![at.into()], key: id.into() })
+        };
+        let after = request.after.as_ref().map(place).transpose()?;
+        let scan = Scan::of("creation", request.limit + 1).descending().after(after);
+        let users = self.scan(scan).await?.into_iter().map(Stored::into_inner).collect();
+        let cursor = |user: &User| Cursor::new(LIST, &(user.created_at.as_millis(), user.id));
+        Ok(Page::cut(users, request.limit, cursor))
+    }
+
+    /// Users that were deleted at `since` or later, the earliest first, [`DELETED_PAGE`] at most.
+    pub(crate) async fn deleted(&self, since: Timestamp) -> Result<Vec<(Timestamp, UserId)>> {
+        let from = Bound::Included(Value::from(since));
+        let scan = Scan::of("deletion", DELETED_PAGE).range(from, Bound::Unbounded);
+        let deleted = self.scan(scan).await?;
+        Ok(deleted.iter().filter_map(|user| Some((user.deleted_at?, user.id))).collect())
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Vec<Stored<User>>> {
+        let read = move |tx: Tx| {
+            let scan = scan.clone();
+            async move { tx.scan::<User>(scan).await }
+        };
+        self.db.read(read).await
+    }
+
+    /// Changes a user if what is changed is still as the basis says; once per operation.
+    /// A change of access ends all the user's tokens, and who is shut out has no session left.
+    /// Refuses with `forbidden` when no other administrator would be left.
+    pub(crate) async fn change(
+        &self,
+        id: UserId,
+        change: (&UserChange, &Basis),
+        operation: (&Operation, Render),
+        now: Timestamp,
+    ) -> Result<Given> {
+        let (change, basis) = (change.0.clone(), change.1.clone());
+        let (operation, render) = operation;
+        let apply = move |tx: Tx| {
+            let (change, basis) = (change.clone(), basis.clone());
+            async move {
+                let mut user = lock(&tx, id).await?;
+                if user.deleted {
+                    return Err(Error::not_found("user").into());
+                }
+                let (epoch, was_in_charge) = (user.epoch, user.is_in_charge());
+                user.change(&change, &basis)?;
+                if was_in_charge && !user.is_in_charge() {
+                    require_others_in_charge(&tx, id).await?;
+                }
+                tx.put(&user).await??;
+                if user.epoch > epoch {
+                    sessions::revoke_user(&tx, id, user.epoch, now).await?;
+                }
+                if user.disabled {
+                    sessions::end_all(&tx, id, None, now).await?;
+                }
+                Ok(render(&user)?)
+            }
+        };
+        self.db.once(ANSWERS, operation, now, apply).await
+    }
+
+    /// Sets a new password if the old one is still `from`, and ends all other sessions and permissions to reset it; once
+    /// per operation.
+    pub(crate) async fn change_password(
+        &self,
+        change: &PasswordChange,
+        operation: &Operation,
+        now: Timestamp,
+    ) -> Result<Given> {
+        let change = change.clone();
+        let apply = move |tx: Tx| {
+            let change = change.clone();
+            async move {
+                let user = lock(&tx, change.user).await?;
+                if user.password_hash != change.from {
+                    let why = "the password is wrong";
+                    return Err(Error::invalid("#/currentPassword", why).into());
+                }
+                set_password(&tx, user, change.to, change.keep, now).await?;
+                Ok(no_content())
+            }
+        };
+        self.db.once(ANSWERS, operation, now, apply).await
+    }
+
+    /// Erases a user's personal data and ends all sessions; once per operation.
+    /// Refuses with `forbidden` when no other administrator is left.
+    pub(crate) async fn delete(
+        &self,
+        id: UserId,
+        operation: &Operation,
+        now: Timestamp,
+    ) -> Result<Given> {
+        let erase = move |tx: Tx| async move {
+            let mut user = lock(&tx, id).await?;
+            if user.is_in_charge() {
+                require_others_in_charge(&tx, id).await?;
+            }
+            user.erase(now);
+            tx.put(&user).await??;
+            sessions::revoke_user(&tx, id, i64::MAX, now).await?;
+            sessions::end_all(&tx, id, None, now).await?;
+            sessions::end_resets(&tx, id).await?;
+            Ok(no_content())
+        };
+        self.db.once(ANSWERS, operation, now, erase).await
+    }
+
+    /// Everything that is kept, user by user, in one snapshot: apart from answers and the secret.
+    pub(crate) async fn dump(&self) -> Result<Flow<Entry<portable::Record>>> {
+        let users = self.db.records::<User>().await?;
+        Ok(users.map(|user| user.map(|user| portable::Record::User(Box::new(user)))))
+    }
+
+    /// Keeps what another database kept, unless it is there.
+    pub(crate) async fn load(&self, records: Vec<portable::Record>) -> Result<()> {
+        let user = |portable::Record::User(user): portable::Record| as_deleted_then(*user);
+        let users: Vec<User> = records.into_iter().map(user).collect();
+        let load = move |tx: Tx| {
+            let users = users.clone();
+            async move { insert_missing(&tx, &users).await }
+        };
+        self.db.transact(load).await
+    }
+}
+
+/// One of whom it was not noted when they left counts as deleted at once, so that orders forget the buyer for sure.
+fn as_deleted_then(mut user: User) -> User {
+    if user.deleted {
+        user.deleted_at.get_or_insert(user.created_at);
+    }
+    user
+}
+
+/// All at once where none is there, as a rule.
+async fn insert_missing(tx: &Tx, users: &[User]) -> Result<(), Fault> {
+    if tx.insert_all(users).await?.is_ok() {
+        return Ok(());
+    }
+    for user in users {
+        match tx.insert(user).await? {
+            Ok(()) | Err(Taken::Key) => {}
+            Err(taken) => return Err(taken.into()),
+        }
+    }
+    Ok(())
+}
+
+async fn find(tx: &Tx, id: UserId) -> Result<Stored<User>, Fault> {
+    Ok(tx.get(id).await?.ok_or_else(|| Error::not_found("user"))?)
+}
+
+/// Reads a user whom nobody changes and for whom nobody begins a session meanwhile.
+pub(super) async fn lock(tx: &Tx, id: UserId) -> Result<Stored<User>, Fault> {
+    tx.lock::<User>([id.into()]).await?;
+    find(tx, id).await
+}
+
+/// A shop keeps an administrator.
+async fn require_others_in_charge(tx: &Tx, id: UserId) -> Result<(), Fault> {
+    tx.lock::<User>([EVERYBODY.into()]).await?;
+    let in_charge = tx.scan::<User>(Scan::of("in_charge", 2)).await?;
+    match in_charge.iter().any(|user| user.id != id) {
+        true => Ok(()),
+        false => Err(last_in_charge().into()),
+    }
+}
+
+/// Sets a password: nothing that an earlier one opened stays open, but for the session `keep`.
+pub(super) async fn set_password(
+    tx: &Tx,
+    mut user: Stored<User>,
+    hash: String,
+    keep: Option<holdfast_types::SessionId>,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    user.set_password(hash);
+    tx.put(&user).await??;
+    sessions::end_resets(tx, user.id).await?;
+    sessions::end_all(tx, user.id, keep, now).await
+}

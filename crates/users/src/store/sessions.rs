@@ -1,0 +1,319 @@
+//! Sessions, what was revoked, permissions to reset a password, and the keys that sign.
+
+use std::ops::Bound;
+
+use holdfast_storage::record::{Fault, Place, Scan, Stored, Tx, Value};
+use holdfast_types::{Given, Operation, Result, SessionId, Timestamp, UserId};
+use holdfast_web::auth::{PublicKey, Revocations};
+
+use super::{
+    ANSWERS, Exchanged, ResetGrant, UserStore,
+    accounts::{lock, set_password},
+    no_content,
+    records::{PasswordReset, Revocation, Subject},
+    unknown_reset,
+};
+use crate::{
+    model::User,
+    tokens::{Exchange, RefreshToken, Session, SigningKey},
+};
+
+/// Sessions, revocations and permissions that are read at a time.
+const PAGE: usize = 500;
+
+impl UserStore {
+    /// Begins a session of a user whose password is still the one that was verified and who may still sign in;
+    /// says whether it did.
+    pub(crate) async fn begin_session(
+        &self,
+        user: &User,
+        token: RefreshToken,
+        expires_at: Timestamp,
+    ) -> Result<bool> {
+        let (id, password_hash) = (user.id, user.password_hash.clone());
+        let session = Session {
+            id: token.session,
+            user: id,
+            newest: token.stored_hash(&self.secret),
+            generation: 0,
+            expires_at,
+        };
+        let begin = move |tx: Tx| {
+            let password_hash = password_hash.clone();
+            async move {
+                let current = lock(&tx, id).await?;
+                let is_same = current.is_active() && current.password_hash == password_hash;
+                if is_same {
+                    tx.insert(&session).await??;
+                }
+                Ok(is_same)
+            }
+        };
+        self.db.transact(begin).await
+    }
+
+    /// Exchanges a refresh token: the newest moves the session on, a repeat does not, an older one ends it.
+    pub(crate) async fn exchange(
+        &self,
+        token: RefreshToken,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<Exchanged> {
+        loop {
+            let seen: Option<Session> = self.db.get(token.session).await?;
+            let Some(seen) = seen else { return Ok(Exchanged::Over) };
+            // A thousand links are hashed here, and not where everybody waits who writes.
+            let exchange = seen.exchange(token, &self.secret, now);
+            let renew = move |tx: Tx| renew(tx, seen, exchange, (now, expires_at));
+            if let Some(exchanged) = self.db.transact(renew).await? {
+                return Ok(exchanged);
+            }
+        }
+    }
+
+    /// Ends the session that a refresh token belongs to, if it belongs to one: an invented token has no say.
+    pub(crate) async fn end_session(&self, token: RefreshToken, now: Timestamp) -> Result<()> {
+        let session: Option<Session> = self.db.get(token.session).await?;
+        if !session.is_some_and(|session| session.knows(token, &self.secret)) {
+            return Ok(());
+        }
+        let end = move |tx: Tx| async move {
+            let session: Option<Stored<Session>> = tx.get(token.session).await?;
+            end(&tx, session.into_iter().collect(), now).await
+        };
+        self.db.transact(end).await
+    }
+
+    /// What was revoked while a token was alive that was made after `since`.
+    pub(crate) async fn revocations(&self, since: Timestamp) -> Result<Revocations> {
+        let read = move |tx: Tx| async move {
+            let mut revocations = Revocations::default();
+            let mut after = None;
+            loop {
+                let from = Bound::Excluded(Value::from(since));
+                let scan = Scan::of("time", PAGE).range(from, Bound::Unbounded).after(after);
+                let page = tx.scan::<Revocation>(scan).await?;
+                page.iter().for_each(|revocation| note(&mut revocations, revocation.subject));
+                match page.last() {
+                    Some(last) if page.len() == PAGE => after = Some(last.place(Some("time"))),
+                    _ => return Ok(revocations),
+                }
+            }
+        };
+        self.db.read(read).await
+    }
+
+    /// Keeps a permission to reset a password, in the place of earlier ones; once per operation. Returns when it expires,
+    /// and whether it was kept before.
+    pub(crate) async fn grant_reset(
+        &self,
+        grant: &ResetGrant,
+        operation: &Operation,
+    ) -> Result<(Timestamp, bool)> {
+        let reset = PasswordReset {
+            id: operation.id,
+            token_hash: grant.token_hash,
+            user: grant.user,
+            expires_at: grant.expires_at,
+            used: false,
+        };
+        let keep = move |tx: Tx| {
+            let reset = reset.clone();
+            async move {
+                lock(&tx, reset.user).await?;
+                if let Some(kept) = tx.get::<PasswordReset>(reset.id).await? {
+                    return Ok((kept.expires_at, true));
+                }
+                end_resets(&tx, reset.user).await?;
+                tx.insert(&reset).await??;
+                Ok((reset.expires_at, false))
+            }
+        };
+        self.db.transact(keep).await
+    }
+
+    /// The user whom an unused, unexpired permission is for.
+    pub(crate) async fn find_reset(
+        &self,
+        token_hash: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<User>> {
+        let reset: Option<PasswordReset> = self.db.find("token", [(*token_hash).into()]).await?;
+        match reset.filter(|reset| reset.is_open(now)) {
+            Some(reset) => self.get(reset.user).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Uses a permission: sets the password and ends all sessions; once per operation.
+    /// Refuses with `validation` when the permission was used, was replaced or has expired.
+    pub(crate) async fn reset_password(
+        &self,
+        token_hash: &[u8; 32],
+        hash: &str,
+        operation: &Operation,
+        now: Timestamp,
+    ) -> Result<Given> {
+        let (token_hash, hash) = (*token_hash, hash.to_owned());
+        let apply = move |tx: Tx| {
+            let hash = hash.clone();
+            async move {
+                let find = async || {
+                    let reset = tx.find::<PasswordReset>("token", [token_hash.into()]).await?;
+                    let reset = reset.filter(|reset| reset.is_open(now));
+                    Ok::<_, Fault>(reset.ok_or_else(unknown_reset)?)
+                };
+                let user = lock(&tx, find().await?.user).await?;
+                // Whoever had the lock before may have used or replaced it.
+                find().await?;
+                set_password(&tx, user, hash, None, now).await?;
+                Ok(no_content())
+            }
+        };
+        self.db.once(ANSWERS, operation, now, apply).await
+    }
+
+    /// The keys that tokens may be signed with, newest first; `fresh` becomes the first when there is none.
+    pub(crate) async fn signing_keys(&self, fresh: SigningKey) -> Result<Vec<SigningKey>> {
+        let keys = move |tx: Tx| {
+            let fresh = fresh.clone();
+            async move {
+                tx.lock::<SigningKey>(["first".into()]).await?;
+                let keys = read_keys(&tx).await?;
+                if keys.is_empty() {
+                    tx.insert(&fresh).await??;
+                    return Ok(vec![fresh]);
+                }
+                Ok(keys)
+            }
+        };
+        self.db.transact(keys).await
+    }
+
+    /// The public parts of all keys.
+    pub(crate) async fn public_keys(&self) -> Result<Vec<PublicKey>> {
+        let keys = self.db.read(|tx| async move { read_keys(&tx).await }).await?;
+        keys.iter().map(SigningKey::public).collect()
+    }
+}
+
+async fn read_keys(tx: &Tx) -> Result<Vec<SigningKey>, Fault> {
+    let keys = tx.scan::<SigningKey>(Scan::of_keys(PAGE)).await?;
+    let mut keys: Vec<SigningKey> = keys.into_iter().map(Stored::into_inner).collect();
+    keys.sort_by(|one, other| (other.created_at, &one.kid).cmp(&(one.created_at, &other.kid)));
+    Ok(keys)
+}
+
+impl PasswordReset {
+    fn is_open(&self, now: Timestamp) -> bool {
+        !self.used && self.expires_at > now
+    }
+}
+
+/// Moves a session on by an exchange that was judged by what was `seen`; `None` when it has moved since.
+async fn renew(
+    tx: Tx,
+    seen: Session,
+    exchange: Exchange,
+    (now, expires_at): (Timestamp, Timestamp),
+) -> Result<Option<Exchanged>, Fault> {
+    let (newest, steps) = match exchange {
+        Exchange::Over => return Ok(Some(Exchanged::Over)),
+        Exchange::Foreign => return Ok(Some(Exchanged::Foreign)),
+        Exchange::Successor(newest) => (newest, 1),
+        Exchange::Same | Exchange::Theft => (seen.newest, 0),
+    };
+    let session: Option<Stored<Session>> = tx.get(seen.id).await?;
+    let Some(mut session) = session else { return Ok(Some(Exchanged::Over)) };
+    if (session.newest, session.generation) != (seen.newest, seen.generation) {
+        return Ok(None);
+    }
+    if exchange == Exchange::Theft {
+        end(&tx, vec![session], now).await?;
+        return Ok(Some(Exchanged::Theft));
+    }
+    let user: Option<Stored<User>> = tx.get(session.user).await?;
+    let Some(user) = user.filter(|user| user.is_active()) else {
+        return Ok(Some(Exchanged::Over));
+    };
+    session.newest = newest;
+    session.generation += steps;
+    session.expires_at = session.expires_at.max(expires_at);
+    tx.put(&session).await??;
+    Ok(Some(Exchanged::Renewed(user.into_inner())))
+}
+
+fn note(revocations: &mut Revocations, subject: Subject) {
+    match subject {
+        Subject::Session(session) => {
+            revocations.sessions.insert(session);
+        }
+        Subject::User(user, epoch) => revocations.refuse_before(user, epoch),
+    }
+}
+
+/// Ends sessions: their tokens are refused from now on.
+async fn end(tx: &Tx, sessions: Vec<Stored<Session>>, now: Timestamp) -> Result<(), Fault> {
+    let revocation = |session: &Stored<Session>| Revocation {
+        subject: Subject::Session(session.id),
+        at: Session::last_issue(session.expires_at).max(now),
+    };
+    let revocations: Vec<Revocation> = sessions.iter().map(revocation).collect();
+    tx.delete_all(sessions).await?;
+    Ok(tx.insert_all(&revocations).await??)
+}
+
+async fn sessions_of(tx: &Tx, user: UserId) -> Result<Vec<Stored<Session>>, Fault> {
+    let (mut sessions, mut after): (Vec<Stored<Session>>, Option<Place>) = (Vec::new(), None);
+    loop {
+        let page = tx.scan::<Session>(Scan::of("user", PAGE).equal(user).after(after)).await?;
+        let count = page.len();
+        after = page.last().map(|last| last.place(Some("user")));
+        sessions.extend(page);
+        if count < PAGE {
+            return Ok(sessions);
+        }
+    }
+}
+
+/// Ends all sessions of a user but `keep`.
+pub(super) async fn end_all(
+    tx: &Tx,
+    user: UserId,
+    keep: Option<SessionId>,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let mut sessions = sessions_of(tx, user).await?;
+    sessions.retain(|session| Some(session.id) != keep);
+    end(tx, sessions, now).await
+}
+
+/// Makes a user's tokens bad that were made before `epoch`. Before the sessions end: they know how old tokens are.
+pub(super) async fn revoke_user(
+    tx: &Tx,
+    user: UserId,
+    epoch: i64,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let sessions = sessions_of(tx, user).await?;
+    let issued = sessions.iter().map(|session| Session::last_issue(session.expires_at)).max();
+    let at = issued.map_or(now, |issued| issued.max(now));
+    let subject = Subject::User(user, epoch);
+    match tx.get::<Revocation>(subject.key()).await? {
+        Some(mut kept) => {
+            (kept.subject, kept.at) = (subject, kept.at.max(at));
+            tx.put(&kept).await??;
+        }
+        None => tx.insert(&Revocation { subject, at }).await??,
+    }
+    Ok(())
+}
+
+/// Ends all permissions of a user. There is one at most: each ends those before it.
+pub(super) async fn end_resets(tx: &Tx, user: UserId) -> Result<(), Fault> {
+    for mut reset in tx.scan::<PasswordReset>(Scan::of("open", PAGE).equal(user)).await? {
+        reset.used = true;
+        tx.put(&reset).await??;
+    }
+    Ok(())
+}
