@@ -156,8 +156,8 @@ pub(super) async fn put(
             tx.execute(&sql::release(table, index), &parameters(&old)).await?;
         }
     }
-    let values = sql::put_values(row);
-    match tx.execute(&sql::put(table, Dialect::Postgres), &parameters(&values)).await? {
+    let (put, values) = sql::put(table, row, before, Dialect::Postgres);
+    match tx.execute(&put, &parameters(&values)).await? {
         0 => Err(Fault::Stale),
         _ => Ok(None),
     }

@@ -186,19 +186,29 @@ pub(super) fn insert(table: &Table, dialect: Dialect) -> String {
     )
 }
 
-/// Values: layout, body, columns, key, the version before.
-pub(super) fn put(table: &Table, dialect: Dialect) -> String {
+/// A change of a row that was `before`. What has not changed is not named: SQLite would write each of its index entries again.
+pub(super) fn put(
+    table: &Table,
+    row: Row,
+    before: &[Option<Value>],
+    dialect: Dialect,
+) -> (String, Vec<Option<Value>>) {
+    let Row { key, version, layout, body, columns } = row;
     let mut put = format!(
         "UPDATE {} SET version = version + 1, layout = $1, body = {}",
         table.name,
         dialect.write_body(2)
     );
-    for (place, column) in table.columns.iter().enumerate() {
-        let _ = write!(put, ", {} = ${}", column.name, place + 3);
+    let mut values = vec![Some(layout.into()), Some(Value::Text(body))];
+    for (place, (column, value)) in table.columns.iter().zip(columns).enumerate() {
+        if before.get(place) != Some(&value) {
+            values.push(value);
+            let _ = write!(put, ", {} = ${}", column.name, values.len());
+        }
     }
-    let key = table.columns.len() + 3;
-    let _ = write!(put, " WHERE key = ${key} AND version = ${}", key + 1);
-    put
+    values.extend([Some(key), Some(version.into())]);
+    let _ = write!(put, " WHERE key = ${} AND version = ${}", values.len() - 1, values.len());
+    (put, values)
 }
 
 /// Values: key, version.
@@ -280,11 +290,4 @@ pub(super) fn insert_values(row: Row) -> Vec<Option<Value>> {
     let Row { key, version, layout, body, columns } = row;
     let head = [key, version.into(), layout.into(), Value::Text(body)];
     head.into_iter().map(Some).chain(columns).collect()
-}
-
-/// The values of [`put`].
-pub(super) fn put_values(row: Row) -> Vec<Option<Value>> {
-    let Row { key, version, layout, body, columns } = row;
-    let head = [Some(layout.into()), Some(Value::Text(body))];
-    head.into_iter().chain(columns).chain([Some(key), Some(version.into())]).collect()
 }

@@ -91,9 +91,14 @@ pub(super) fn insert(
 }
 
 /// Changes the row if it is still of that version.
-pub(super) fn put(db: &Connection, table: &Table, row: Row) -> Result<Put, Fault> {
-    let mut put = db.prepare_cached(&sql::put(table, Dialect::Sqlite))?;
-    match put.execute(params_from_iter(sql::put_values(row))) {
+pub(super) fn put(
+    db: &Connection,
+    table: &Table,
+    row: Row,
+    before: &[Option<Value>],
+) -> Result<Put, Fault> {
+    let (put, values) = sql::put(table, row, before, Dialect::Sqlite);
+    match db.prepare_cached(&put)?.execute(params_from_iter(values)) {
         Ok(0) => Ok(Put::Stale),
         done => Ok(taken(table, done)?.map_or(Put::Done, Put::Taken)),
     }

@@ -99,17 +99,20 @@ impl Tx {
         Ok(taken.map_or(Ok(()), Err))
     }
 
-    /// Keeps a record as it is now, in the place of what was read; or says what of it is taken, and changes nothing then. When it has changed since it
-    /// was read, the transaction is run again.
+    /// Keeps a record as it is now, in the place of what was read; or says what of it is taken, and changes nothing then. When
+    /// it has changed since it was read, the transaction is run again.
     pub async fn put<R: Record>(&self, stored: &Stored<R>) -> Result<Result<(), Taken>, Fault> {
         let (table, mut row) = (&R::TABLE, Row::of(&stored.record)?);
         row.version = stored.version;
         let taken = match self {
-            Self::Sqlite(tx) => match tx.run(move |db| sqlite::put(db, &R::TABLE, row)).await? {
-                sqlite::Put::Done => None,
-                sqlite::Put::Taken(taken) => Some(taken),
-                sqlite::Put::Stale => return Err(Fault::Stale),
-            },
+            Self::Sqlite(tx) => {
+                let before = stored.columns.clone();
+                match tx.run(move |db| sqlite::put(db, &R::TABLE, row, &before)).await? {
+                    sqlite::Put::Done => None,
+                    sqlite::Put::Taken(taken) => Some(taken),
+                    sqlite::Put::Stale => return Err(Fault::Stale),
+                }
+            }
             Self::Postgres(tx) => Box::pin(postgres::put(tx, table, row, &stored.columns)).await?,
             Self::Mongo(tx) => Box::pin(mongo::put(tx, table, row, &stored.columns)).await?,
         };
