@@ -1,6 +1,7 @@
 //! What the users service keeps. Each method is one atomic operation; its doc comment is its guarantee.
 
 mod accounts;
+mod ending;
 #[cfg(test)]
 mod guarantees;
 pub(crate) mod portable;

@@ -12,8 +12,8 @@ use holdfast_types::{
 use uuid::Uuid;
 
 use super::{
-    ANSWERS, DELETED_PAGE, PasswordChange, Render, STAFF_NAMES, UserStore, last_in_charge,
-    no_content, portable, sessions, username_taken,
+    ANSWERS, DELETED_PAGE, PasswordChange, Render, STAFF_NAMES, UserStore, ending, last_in_charge,
+    no_content, portable, username_taken,
 };
 use crate::model::{NewUser, User, UserChange};
 
@@ -130,10 +130,10 @@ impl UserStore {
                 }
                 tx.put(&user).await??;
                 if user.epoch > epoch {
-                    sessions::revoke_user(&tx, id, user.epoch, now).await?;
+                    ending::revoke_user(&tx, id, user.epoch, now).await?;
                 }
                 if user.disabled {
-                    sessions::end_all(&tx, id, None, now).await?;
+                    ending::end_all(&tx, id, None, now).await?;
                 }
                 Ok(render(&user)?)
             }
@@ -180,9 +180,9 @@ impl UserStore {
             }
             user.erase(now);
             tx.put(&user).await??;
-            sessions::revoke_user(&tx, id, i64::MAX, now).await?;
-            sessions::end_all(&tx, id, None, now).await?;
-            sessions::end_resets(&tx, id).await?;
+            ending::revoke_user(&tx, id, i64::MAX, now).await?;
+            ending::end_all(&tx, id, None, now).await?;
+            ending::end_resets(&tx, id).await?;
             Ok(no_content())
         };
         self.db.once(ANSWERS, operation, now, erase).await
@@ -258,6 +258,6 @@ pub(super) async fn set_password(
 ) -> Result<(), Fault> {
     user.set_password(hash);
     tx.put(&user).await??;
-    sessions::end_resets(tx, user.id).await?;
-    sessions::end_all(tx, user.id, keep, now).await
+    ending::end_resets(tx, user.id).await?;
+    ending::end_all(tx, user.id, keep, now).await
 }

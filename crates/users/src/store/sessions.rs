@@ -2,13 +2,14 @@
 
 use std::ops::Bound;
 
-use holdfast_storage::record::{Fault, Place, Scan, Stored, Tx, Value};
-use holdfast_types::{Given, Operation, Result, SessionId, Timestamp, UserId};
+use holdfast_storage::record::{Fault, Scan, Stored, Tx, Value};
+use holdfast_types::{Given, Operation, Result, Timestamp};
 use holdfast_web::auth::{PublicKey, Revocations};
 
 use super::{
     ANSWERS, Exchanged, ResetGrant, UserStore,
     accounts::{lock, set_password},
+    ending::{end, end_resets},
     no_content,
     records::{PasswordReset, Revocation, Subject},
     unknown_reset,
@@ -18,7 +19,7 @@ use crate::{
     tokens::{Exchange, RefreshToken, Session, SigningKey},
 };
 
-/// Sessions, revocations and permissions that are read at a time.
+/// Revocations and keys that are read at a time.
 const PAGE: usize = 500;
 
 impl UserStore {
@@ -250,70 +251,4 @@ fn note(revocations: &mut Revocations, subject: Subject) {
         }
         Subject::User(user, epoch) => revocations.refuse_before(user, epoch),
     }
-}
-
-/// Ends sessions: their tokens are refused from now on.
-async fn end(tx: &Tx, sessions: Vec<Stored<Session>>, now: Timestamp) -> Result<(), Fault> {
-    let revocation = |session: &Stored<Session>| Revocation {
-        subject: Subject::Session(session.id),
-        at: Session::last_issue(session.expires_at).max(now),
-    };
-    let revocations: Vec<Revocation> = sessions.iter().map(revocation).collect();
-    tx.delete_all(sessions).await?;
-    Ok(tx.insert_all(&revocations).await??)
-}
-
-async fn sessions_of(tx: &Tx, user: UserId) -> Result<Vec<Stored<Session>>, Fault> {
-    let (mut sessions, mut after): (Vec<Stored<Session>>, Option<Place>) = (Vec::new(), None);
-    loop {
-        let page = tx.scan::<Session>(Scan::of("user", PAGE).equal(user).after(after)).await?;
-        let count = page.len();
-        after = page.last().map(|last| last.place(Some("user")));
-        sessions.extend(page);
-        if count < PAGE {
-            return Ok(sessions);
-        }
-    }
-}
-
-/// Ends all sessions of a user but `keep`.
-pub(super) async fn end_all(
-    tx: &Tx,
-    user: UserId,
-    keep: Option<SessionId>,
-    now: Timestamp,
-) -> Result<(), Fault> {
-    let mut sessions = sessions_of(tx, user).await?;
-    sessions.retain(|session| Some(session.id) != keep);
-    end(tx, sessions, now).await
-}
-
-/// Makes a user's tokens bad that were made before `epoch`. Before the sessions end: they know how old tokens are.
-pub(super) async fn revoke_user(
-    tx: &Tx,
-    user: UserId,
-    epoch: i64,
-    now: Timestamp,
-) -> Result<(), Fault> {
-    let sessions = sessions_of(tx, user).await?;
-    let issued = sessions.iter().map(|session| Session::last_issue(session.expires_at)).max();
-    let at = issued.map_or(now, |issued| issued.max(now));
-    let subject = Subject::User(user, epoch);
-    match tx.get::<Revocation>(subject.key()).await? {
-        Some(mut kept) => {
-            (kept.subject, kept.at) = (subject, kept.at.max(at));
-            tx.put(&kept).await??;
-        }
-        None => tx.insert(&Revocation { subject, at }).await??,
-    }
-    Ok(())
-}
-
-/// Ends all permissions of a user. There is one at most: each ends those before it.
-pub(super) async fn end_resets(tx: &Tx, user: UserId) -> Result<(), Fault> {
-    for mut reset in tx.scan::<PasswordReset>(Scan::of("open", PAGE).equal(user)).await? {
-        reset.used = true;
-        tx.put(&reset).await??;
-    }
-    Ok(())
 }
