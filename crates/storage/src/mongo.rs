@@ -114,13 +114,21 @@ impl Mongo {
         F: Future<Output = Result<T, Fault>> + Send,
         T: Send,
     {
+        let attempt = || async {
+            job(Tx::snapshot(&self.0.client, &self.0.database, tx::READ_TIME).await?).await
+        };
+        self.until_done(attempt).await
+    }
+
+    /// Reads, again and again while what hinders it may pass, for a few seconds.
+    async fn until_done<T, A, F>(&self, attempt: A) -> Result<T>
+    where
+        A: Fn() -> F + Send + Sync,
+        F: Future<Output = Result<T, Fault>> + Send,
+    {
         let mut patience = Patience::new(&self.0.random);
         loop {
-            let done = match Tx::snapshot(&self.0.client, &self.0.database, tx::READ_TIME).await {
-                Ok(tx) => job(tx).await,
-                Err(fault) => Err(fault),
-            };
-            match done {
+            match attempt().await {
                 Err(fault) if fault.may_pass() => fault.wait(&mut patience).await?,
                 done => return Ok(done?),
             }
@@ -153,14 +161,11 @@ impl Mongo {
 
     /// The documents of `collection` that a query finds; what a majority has.
     pub async fn find(&self, collection: &str, query: &Query) -> Result<Vec<Document>> {
-        let mut patience = Patience::new(&self.0.random);
-        loop {
+        let attempt = || async {
             let found = tokio::time::timeout(READ_TIME, self.find_once(collection, query)).await;
-            match found.unwrap_or(Err(Fault::Late)) {
-                Err(fault) if fault.may_pass() => fault.wait(&mut patience).await?,
-                done => return Ok(done?),
-            }
-        }
+            found.unwrap_or(Err(Fault::Late))
+        };
+        self.until_done(attempt).await
     }
 
     async fn find_once(&self, collection: &str, query: &Query) -> Result<Vec<Document>, Fault> {

@@ -106,10 +106,27 @@ impl Table {
         self.indexes.iter().filter(|index| index.unique)
     }
 
+    /// What a change of a row lets go of in unique indexes, and what it claims there; nothing where values stay.
+    fn moves(&self, before: &[Option<Value>], after: &[Option<Value>]) -> Vec<Move> {
+        let of = |index| Move {
+            index,
+            lets_go: self.values(index, before),
+            claims: self.values(index, after),
+        };
+        self.unique_indexes().map(of).filter(|moved| moved.lets_go != moved.claims).collect()
+    }
+
     /// What `index` compares of a row; `None` for a row that is not in it, as one that is not there yet.
     fn values(&self, index: &Index, columns: &[Option<Value>]) -> Option<Vec<Value>> {
         self.places(index).into_iter().map(|place| columns.get(place)?.clone()).collect()
     }
+}
+
+/// What becomes of a row in a unique index.
+struct Move {
+    index: &'static Index,
+    lets_go: Option<Vec<Value>>,
+    claims: Option<Vec<Value>>,
 }
 
 /// A record as it was read, and what a change of it is based on.

@@ -7,7 +7,7 @@ use holdfast_types::Error;
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::Value as Json;
 
-use super::{Found, Index, REWRITE_ROWS, Record, Row, Scan, Table, Taken, Value, entry};
+use super::{Found, Index, Move, REWRITE_ROWS, Record, Row, Scan, Table, Taken, Value, entry};
 use crate::{
     Damage, Entry, Sink,
     mongo::{Fault, Mongo, Query, Tx, fields},
@@ -286,14 +286,12 @@ pub(super) async fn put(
     row: Row,
     before: &[Option<Value>],
 ) -> Result<Option<Taken>, Fault> {
-    if let Some(taken) = claim_all(tx, table, &row.key, (before, &row.columns)).await? {
+    let moves = table.moves(before, &row.columns);
+    if let Some(taken) = claim_all(tx, table, &row.key, &moves).await? {
         return Ok(Some(taken));
     }
-    for index in table.unique_indexes() {
-        let (old, new) = (table.values(index, before), table.values(index, &row.columns));
-        if let Some(old) = old.filter(|old| Some(old) != new.as_ref()) {
-            release(tx, table, index, vec![old]).await?;
-        }
+    for Move { index, lets_go, .. } in moves {
+        release(tx, table, index, lets_go.into_iter().collect()).await?;
     }
     let (mut set, unset) = set_columns(table, &row.columns);
     set.extend(doc! {"layout": row.layout, "body": body_of(&row)?});
@@ -348,22 +346,19 @@ async fn claim_all(
     tx: &Tx,
     table: &Table,
     key: &Value,
-    (before, after): (&[Option<Value>], &[Option<Value>]),
+    moves: &[Move],
 ) -> Result<Option<Taken>, Fault> {
-    let mut claims = Vec::new();
-    for index in table.unique_indexes() {
-        let Some(values) = table.values(index, after) else { continue };
-        if table.values(index, before).as_ref() == Some(&values) {
-            continue;
-        }
-        let (collection, id) = (table.claims(index), claim_id(index, &values));
+    let mut wanted = Vec::new();
+    for Move { index, claims, .. } in moves {
+        let Some(values) = claims else { continue };
+        let (collection, id) = (table.claims(index), claim_id(index, values));
         match tx.get(&collection, id.clone()).await? {
-            None => claims.push((collection, doc! {"_id": id, "key": bson(key)})),
+            None => wanted.push((collection, doc! {"_id": id, "key": bson(key)})),
             Some(claim) if claim.get("key") == Some(&bson(key)) => {}
             Some(_) => return Ok(Some(Taken::Index(index.name))),
         }
     }
-    for (collection, claim) in claims {
+    for (collection, claim) in wanted {
         tx.insert(&collection, vec![claim]).await?;
     }
     Ok(None)

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::{
-    Found, Index, Record, Row, Scan, Table, Taken, Value, entry,
+    Found, Index, Move, Record, Row, Scan, Table, Taken, Value, entry,
     sql::{self, Dialect},
 };
 use crate::{
@@ -136,7 +136,7 @@ async fn insert_one(tx: &Tx, table: &Table, row: Row) -> Result<Option<Taken>, F
     let values = sql::insert_values(row);
     match tx.execute(&sql::insert(table, Dialect::Postgres), &parameters(&values)).await? {
         0 => Ok(Some(Taken::Key)),
-        _ => claim_all(tx, table, &key, (&[], &columns)).await,
+        _ => claim_all(tx, table, &key, &table.moves(&[], &columns)).await,
     }
 }
 
@@ -147,13 +147,13 @@ pub(super) async fn put(
     row: Row,
     before: &[Option<Value>],
 ) -> Result<Option<Taken>, Fault> {
-    if let Some(taken) = claim_all(tx, table, &row.key, (before, &row.columns)).await? {
+    let moves = table.moves(before, &row.columns);
+    if let Some(taken) = claim_all(tx, table, &row.key, &moves).await? {
         return Ok(Some(taken));
     }
-    for index in table.unique_indexes() {
-        let (old, new) = (table.values(index, before), table.values(index, &row.columns));
-        if let Some(old) = old.filter(|old| Some(old) != new.as_ref()) {
-            tx.execute(&sql::release(table, index), &parameters(&old)).await?;
+    for Move { index, lets_go, .. } in &moves {
+        if let Some(values) = lets_go {
+            tx.execute(&sql::release(table, index), &parameters(values)).await?;
         }
     }
     let (put, values) = sql::put(table, row, before, Dialect::Postgres);
@@ -191,21 +191,18 @@ async fn claim_all(
     tx: &Tx,
     table: &Table,
     key: &Value,
-    (before, after): (&[Option<Value>], &[Option<Value>]),
+    moves: &[Move],
 ) -> Result<Option<Taken>, Fault> {
-    let mut claimed: Vec<(&Index, Vec<Value>)> = Vec::new();
-    for index in table.unique_indexes() {
-        let Some(values) = table.values(index, after) else { continue };
-        if table.values(index, before).as_ref() == Some(&values) {
-            continue;
-        }
+    let mut claimed: Vec<(&Index, &Vec<Value>)> = Vec::new();
+    for Move { index, claims, .. } in moves {
+        let Some(values) = claims else { continue };
         let parts: Vec<&Value> = values.iter().chain([key]).collect();
         let is_claimed = tx.execute(&sql::claim(table, index), &parameters(&parts)).await? > 0;
         if !is_claimed
             && tx.query_opt(&sql::claimed(table, index), &parameters(&parts)).await?.is_none()
         {
             for (index, values) in claimed {
-                tx.execute(&sql::release(table, index), &parameters(&values)).await?;
+                tx.execute(&sql::release(table, index), &parameters(values)).await?;
             }
             return Ok(Some(Taken::Index(index.name)));
         }
