@@ -9,4 +9,3 @@ mod store;
 pub use api::{document, routes};
 pub use catalog::Catalog;
 pub use service::{Orders, Portable, Settings};
-pub use store::ANSWERS;

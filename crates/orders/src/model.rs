@@ -2,10 +2,11 @@
 
 mod transition;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use holdfast_types::{
-    Error, Fingerprint, Money, OrderId, OrderLine, Result, Settlement, Timestamp, UserId, Version,
+    Error, Fingerprint, Money, OrderId, OrderLine, ReserveCommand, Reserved, Result, Settlement,
+    Timestamp, UserId, Version,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -115,18 +116,15 @@ pub(crate) struct Address {
     pub(crate) country: String,
 }
 
-/// An order whose stock is reserved and that is about to be recorded.
+/// What a request asks for.
 #[derive(Clone, Debug)]
-pub(crate) struct NewOrder {
-    pub(crate) id: OrderId,
+pub(crate) struct Placement {
+    /// What products is asked to hold.
+    pub(crate) command: ReserveCommand,
     pub(crate) user: UserId,
     pub(crate) buyer: Buyer,
-    pub(crate) fingerprint: Fingerprint,
-    /// What products returned, never what the request said.
-    pub(crate) lines: Vec<OrderLine>,
-    pub(crate) total: Money,
-    pub(crate) created_at: Timestamp,
-    pub(crate) expires_at: Option<Timestamp>,
+    /// The trace that the request belongs to.
+    pub(crate) trace: Option<String>,
 }
 
 /// An order, as stored.
@@ -162,21 +160,25 @@ pub(crate) struct Progress {
 }
 
 impl Order {
-    /// The order that placing makes.
-    pub(crate) fn new(new: NewOrder) -> Self {
+    /// The order that placing makes, with the lines that products returned: never what the request said.
+    pub(crate) fn new(
+        placement: &Placement,
+        reserved: Reserved,
+        payment_window: Option<Duration>,
+    ) -> Self {
         Self {
-            id: new.id,
-            user: new.user,
+            id: placement.command.id,
+            user: placement.user,
             status: Status::Placed,
             version: Version::FIRST,
-            lines: new.lines,
-            total: new.total,
-            buyer: new.buyer,
-            fingerprint: new.fingerprint,
+            lines: reserved.lines,
+            total: reserved.total,
+            buyer: placement.buyer.clone(),
+            fingerprint: placement.command.fingerprint,
             owed: None,
-            created_at: new.created_at,
-            updated_at: new.created_at,
-            expires_at: new.expires_at,
+            created_at: reserved.at,
+            updated_at: reserved.at,
+            expires_at: payment_window.map(|window| reserved.at.plus(window)),
             progress: Progress::default(),
         }
     }

@@ -15,11 +15,11 @@ use holdfast_web::{Lists, auth::Verifier};
 
 use crate::{
     Catalog,
-    model::Action,
-    store::{self, OrderStore, Render},
+    model::{Action, Placement},
+    store::{OrderStore, Render, Step},
 };
 
-pub(crate) use batch::{Placed, Placement};
+pub(crate) use batch::Placed;
 use checkout::Checkout;
 pub use portable::Portable;
 use sweep::Confirmations;
@@ -45,7 +45,7 @@ struct Inner {
 
 /// What the workers and the sweep share with the handlers.
 struct Parts {
-    store: Arc<dyn OrderStore>,
+    store: OrderStore,
     catalog: Arc<dyn Catalog>,
     confirmations: Confirmations,
     clock: Clock,
@@ -68,7 +68,7 @@ impl Orders {
         verifier: Arc<Verifier>,
         (clock, random): (Clock, Random),
     ) -> Result<Self> {
-        let (store, secret) = store::open(database, &random).await?;
+        let (store, secret) = OrderStore::open(database, &random).await?;
         let parts = Arc::new(Parts {
             store,
             catalog,
@@ -91,11 +91,13 @@ impl Orders {
     pub(crate) async fn take(
         &self,
         id: OrderId,
-        action: &Action,
         by: UserId,
-        operation: (&Operation, Render),
+        operation: &Operation,
+        render: Render,
+        judge: impl Fn() -> Result<Action> + Send + Sync + 'static,
     ) -> Result<Given> {
-        let given = self.store().transition(id, action, by, operation, self.now()).await?;
+        let step = Step { order: id, by: Some(by), at: self.now() };
+        let given = self.store().transition(step, operation, render, judge).await?;
         if let Err(error) = self.0.parts.pay_debt(id).await {
             tracing::warn!(%error, order = %id, "stock will follow later");
         }
@@ -133,7 +135,7 @@ impl Orders {
         &self.0.secret
     }
 
-    pub(crate) fn store(&self) -> &dyn OrderStore {
-        &*self.0.parts.store
+    pub(crate) fn store(&self) -> &OrderStore {
+        &self.0.parts.store
     }
 }

@@ -8,4 +8,3 @@ mod store;
 pub use api::{document, internal_routes, routes};
 pub use model::{Movement, MovementKind};
 pub use service::{Audit, Portable, Products};
-pub use store::ANSWERS;

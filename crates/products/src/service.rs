@@ -9,13 +9,13 @@ use std::{sync::Arc, time::Duration};
 use holdfast_storage::Database;
 use holdfast_types::{
     BatchId, Clock, OrderId, ProductId, Random, ReserveBatch, Reserved, Result, Secret, Settlement,
-    Timestamp, Unconfirmed,
+    Timestamp, Unconfirmed, UserId,
 };
 use holdfast_web::{Lists, auth::Verifier};
 
 use self::categories::{Categories, Counts};
 pub use self::{audit::Audit, portable::Portable};
-use crate::store::{self, ProductStore};
+use crate::{model::Change, store::ProductStore};
 
 /// How long kept answers are kept.
 const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
@@ -25,7 +25,7 @@ const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
 pub struct Products(Arc<Inner>);
 
 struct Inner {
-    store: Arc<dyn ProductStore>,
+    store: ProductStore,
     secret: Secret,
     verifier: Arc<Verifier>,
     clock: Clock,
@@ -48,7 +48,7 @@ impl Products {
         clock: Clock,
         random: Random,
     ) -> Result<Self> {
-        let (store, secret) = store::open(database, &random).await?;
+        let (store, secret) = ProductStore::open(database, &random).await?;
         Ok(Self(Arc::new(Inner {
             store,
             secret,
@@ -87,11 +87,16 @@ impl Products {
 
     /// The first 10,000 categories of products on offer, with how many there are of each.
     pub(crate) async fn categories(&self) -> Result<Counts> {
-        self.0.categories.count(&*self.0.store).await
+        self.0.categories.count(&self.0.store).await
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// A change that `user` makes now.
+    pub(crate) fn change_by(&self, user: UserId) -> Change {
+        Change { by: user, at: self.now() }
     }
 
     pub(crate) fn new_id(&self) -> ProductId {
@@ -110,7 +115,7 @@ impl Products {
         &self.0.secret
     }
 
-    pub(crate) fn store(&self) -> &dyn ProductStore {
-        &*self.0.store
+    pub(crate) fn store(&self) -> &ProductStore {
+        &self.0.store
     }
 }

@@ -1,5 +1,6 @@
-//! What the products service needs of a database. Each method is one atomic operation; its doc comment is its guarantee.
+//! What the products service keeps. Each method is one atomic operation; its doc comment is its guarantee.
 
+mod editing;
 #[cfg(test)]
 mod guarantees;
 pub(crate) mod listing;
@@ -7,24 +8,17 @@ mod mongo;
 pub(crate) mod portable;
 mod postgres;
 mod sqlite;
+mod statements;
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
-use async_trait::async_trait;
-use holdfast_storage::{Database, Entry, Flow};
+use holdfast_storage::{Database, Migrations};
 use holdfast_types::{
-    Answer, Basis, BatchId, Currency, Cursor, Given, Operation, OrderId, Page, PageRequest,
-    ProductId, Random, ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp, Unconfirmed,
-    fold,
+    Answer, Currency, Cursor, PageRequest, ProductId, Random, Result, Secret, Timestamp, fold,
 };
 
-use self::{
-    listing::{Index, Walk},
-    portable::Record,
-};
-use crate::model::{
-    BatchOutcome, BatchRequest, Change, Movement, NewProduct, Product, ProductPatch,
-};
+use self::statements::Statements;
+use crate::model::{BatchOutcome, Product};
 
 /// Shapes the answer about a product, so that it can be kept with the change.
 pub(crate) type Render = fn(&Product) -> Result<Answer>;
@@ -98,122 +92,47 @@ impl ProductFilter {
     }
 }
 
-/// The table of kept answers, on every engine.
-pub const ANSWERS: &str = "products_operations";
+/// Names the service in what it keeps.
+const SERVICE: &str = "products";
 
-#[async_trait]
-pub(crate) trait ProductStore: Send + Sync {
-    /// Creates a product once per id: a second call returns the one that is there and `true`.
-    /// Refuses with `sku-taken`.
-    async fn create(&self, new: &NewProduct) -> Result<(Product, bool)>;
+const MIGRATIONS: Migrations = Migrations {
+    sqlite: &[include_str!("../migrations/sqlite-0001.sql")],
+    postgres: &[include_str!("../migrations/postgres-0001.sql")],
+    mongo: &[include_str!("../migrations/mongo-0001.json")],
+};
 
-    /// The product with that id, archived or not. Never an older version than one that was acknowledged before.
-    async fn get(&self, id: ProductId) -> Result<Option<Arc<Product>>>;
-
-    /// Products that pass the filter, in the order of the list from where the request says, one more than it wants:
-    /// by looking at all that `index` lets through.
-    async fn list_by(
-        &self,
-        index: Index,
-        filter: &ProductFilter,
-        request: &PageRequest,
-    ) -> Result<Vec<Product>>;
-
-    /// The same in the order of the list, by looking at [`listing::ROWS`] products at most.
-    async fn walk(&self, filter: &ProductFilter, request: &PageRequest) -> Result<Walk>;
-
-    /// Whether `index` lets at most [`listing::ROWS`] products through.
-    async fn is_narrow(&self, index: Index, filter: &ProductFilter) -> Result<bool>;
-
-    /// The first [`listing::CATEGORIES`] categories of products on offer, by name, with how many there are of each.
-    async fn categories(&self) -> Result<Vec<(String, i64)>>;
-
-    /// The answer that an operation was given before, if any.
-    async fn replay(&self, operation: &Operation) -> Result<Option<Answer>>;
-
-    /// Edits a product if what is set is still as the basis says; once per operation.
-    async fn edit(
-        &self,
-        id: ProductId,
-        edit: (&ProductPatch, &Basis),
-        operation: &Operation,
-        change: Change,
-        render: Render,
-    ) -> Result<Given>;
-
-    /// Adds or removes units; once per operation. Refuses with `below-reserved`.
-    async fn adjust(
-        &self,
-        id: ProductId,
-        adjustment: (i64, &str),
-        operation: &Operation,
-        change: Change,
-        render: Render,
-    ) -> Result<Given>;
-
-    /// Archives a product; archiving again changes nothing; once per operation.
-    async fn archive(
-        &self,
-        id: ProductId,
-        basis: &Basis,
-        operation: &Operation,
-        change: Change,
-        render: Render,
-    ) -> Result<Given>;
-
-    /// Creates and updates many products in one transaction; once per operation.
-    async fn write_batch(
-        &self,
-        request: BatchRequest,
-        operation: &Operation,
-        change: Change,
-        render: RenderBatch,
-    ) -> Result<Given>;
-
-    /// A page of a product's journal, oldest first.
-    async fn movements(&self, id: ProductId, request: &PageRequest) -> Result<Page<Movement>>;
-
-    /// Takes stock for each command, or refuses it, as `model::decide` says, and confirms what rides along: all in
-    /// one transaction. The results stand in the order of the commands. Nothing is ever oversold.
-    async fn reserve(&self, batch: ReserveBatch, now: Timestamp) -> Result<Vec<Result<Reserved>>>;
-
-    /// Settles reservations, in one transaction. Only held ones move, so late and repeated calls are harmless.
-    async fn settle(&self, settlements: &[(OrderId, Settlement)], now: Timestamp) -> Result<()>;
-
-    /// Notes that the orders of these batches are recorded: the sweep need not ask about them.
-    async fn confirm(&self, batches: &[BatchId]) -> Result<()>;
-
-    /// Batches that nobody has confirmed and that are older than `before`, oldest first, 10 at most.
-    async fn unconfirmed(&self, before: Timestamp) -> Result<Vec<Unconfirmed>>;
-
-    /// Forgets answers given before `before`.
-    async fn forget(&self, before: Timestamp) -> Result<()>;
-
-    /// Everything that is kept, in one snapshot, apart from answers and the secret: batches that nobody has confirmed,
-    /// reservations by id, then each product with its journal after it.
-    async fn dump(&self) -> Result<Flow<Entry<Record>>>;
-
-    /// Keeps what another engine kept, unless it is there.
-    async fn load(&self, records: Vec<Record>) -> Result<()>;
+/// What the products service keeps. Clones share the database.
+#[derive(Clone)]
+pub(crate) struct ProductStore {
+    db: Database,
+    statements: Arc<dyn Statements>,
 }
 
-/// Opens the store on whichever engine the database is of, and brings its tables up to date.
-pub(crate) async fn open(
-    database: &Database,
-    random: &Random,
-) -> Result<(Arc<dyn ProductStore>, Secret)> {
-    match database {
-        Database::Sqlite(db) => {
-            let (store, secret) = sqlite::SqliteProducts::open(db.clone(), random).await?;
-            Ok((Arc::new(store), secret))
-        }
-        Database::Postgres(db) => {
-            let (store, secret) = postgres::PostgresProducts::open(db.clone(), random).await?;
-            Ok((Arc::new(store), secret))
-        }
-        Database::Mongo(db) => {
-            let (store, secret) = mongo::MongoProducts::open(db.clone(), random).await?;
-            Ok((Arc::new(store), secret))
-        }
+/// What is a statement or two on each engine is there at once.
+impl Deref for ProductStore {
+    type Target = dyn Statements;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.statements
+    }
+}
+
+impl ProductStore {
+    /// Brings the tables up to date.
+    pub(crate) async fn open(database: &Database, random: &Random) -> Result<(Self, Secret)> {
+        let db = database.with_own_lists();
+        db.prepare(SERVICE, &MIGRATIONS).await?;
+        let secret = db.secret(SERVICE, random).await?;
+        let statements: Arc<dyn Statements> = match &db {
+            Database::Sqlite(db) => Arc::new(sqlite::SqliteProducts::open(db.clone()).await?),
+            Database::Postgres(db) => Arc::new(postgres::PostgresProducts::open(db.clone())),
+            Database::Mongo(db) => Arc::new(mongo::MongoProducts::open(db.clone())),
+        };
+        Ok((Self { db, statements }, secret))
+    }
+
+    /// Forgets answers given before `before`.
+    pub(crate) async fn forget(&self, before: Timestamp) -> Result<()> {
+        self.db.forget_answers(before).await
     }
 }

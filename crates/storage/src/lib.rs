@@ -5,10 +5,10 @@ mod flow;
 mod gathered;
 pub mod location;
 pub mod mongo;
-mod portable;
 pub mod postgres;
 pub mod record;
 mod retry;
+mod secrets;
 pub mod sqlite;
 
 use std::path::Path;
@@ -19,23 +19,9 @@ pub use flow::{Damage, Entry, Flow, Sink};
 pub use gathered::Gathered;
 pub use location::Location;
 pub use mongo::Mongo;
-pub use portable::Kept;
 pub use postgres::Postgres;
+pub use secrets::Migrations;
 pub use sqlite::Sqlite;
-
-/// Rows that nobody needs for ever: where they are, what finds one, and the column that dates it.
-#[derive(Clone, Copy, Debug)]
-pub struct Dated {
-    /// The table.
-    pub table: &'static str,
-    /// Its primary key.
-    pub key: &'static str,
-    /// Milliseconds since the Unix epoch.
-    pub at: &'static str,
-}
-
-/// Rows that one transaction forgets: it holds up others for a few milliseconds.
-const FORGET_ROWS: usize = 1000;
 
 /// An open database of whichever engine the connection string named.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ mod connect;
 mod fault;
 pub mod fields;
 mod migrate;
-pub mod operations;
+pub(crate) mod secrets;
 mod tx;
 mod watch;
 
@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 pub use fault::Fault;
 use futures_util::{TryStreamExt, future::BoxFuture};
-use holdfast_types::{Error, Random, Result, Secret};
+use holdfast_types::{Error, Random, Result};
 pub use mongodb::bson::{self, Bson, Document, doc};
 use mongodb::{
     Client,
@@ -211,34 +211,10 @@ impl Mongo {
         flow.begun().await
     }
 
-    /// Deletes what is like `filter`, for housekeeping.
-    pub async fn forget(&self, collection: &str, filter: Document) -> Result<()> {
-        let collection = self.0.database.collection::<Document>(collection);
-        Ok(collection.delete_many(filter).await.map(|_| ()).map_err(Fault::from)?)
-    }
-
     /// Brings the collections of `service` up to date; refuses a database that a newer program wrote.
     /// A step is a list of commands in Extended JSON that may be run twice.
     pub async fn migrate(&self, service: &str, steps: &[&str]) -> Result<()> {
         Ok(migrate::run(&self.0.database, service, steps).await?)
-    }
-
-    /// The secret of `service`, made at the first call and kept in the database from then on.
-    pub async fn secret(&self, service: &str, random: &Random) -> Result<Secret> {
-        let fresh: [u8; 32] = random.bytes();
-        let kept = self
-            .transaction(|tx| async move {
-                let found = tx.get("holdfast_secrets", service).await?;
-                if let Some(found) = found {
-                    return Ok(fields::bytes(&found, "secret")?);
-                }
-                let secret = fields::binary(&fresh);
-                tx.insert("holdfast_secrets", vec![doc! {"_id": service, "secret": secret}])
-                    .await?;
-                Ok(fresh)
-            })
-            .await?;
-        Ok(Secret::new(&kept))
     }
 
     /// Answers when a primary takes writes: the readiness probe.

@@ -7,14 +7,14 @@
 mod connect;
 mod fault;
 mod migrate;
-pub mod operations;
+pub(crate) mod secrets;
 mod tx;
 
 use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::{Object, Pool};
 use futures_util::future::BoxFuture;
-use holdfast_types::{Error, Random, Result, Secret, Timestamp};
+use holdfast_types::{Error, Random, Result};
 use tokio::time::Instant;
 pub use tokio_postgres::{Row, types::ToSql};
 
@@ -22,7 +22,7 @@ pub use fault::{Fault, bytes};
 use tx::Kind;
 pub use tx::{Cursor, Tx};
 
-use crate::{Dated, FORGET_ROWS, Flow, Sink, retry::Patience};
+use crate::{Flow, Sink, retry::Patience};
 
 /// A value of a statement.
 pub type Value<'a> = &'a (dyn ToSql + Sync);
@@ -173,34 +173,6 @@ impl Postgres {
         steps: &'static [&'static str],
     ) -> Result<()> {
         self.run(tx::MIGRATION, |tx| migrate::run(tx, service, steps)).await
-    }
-
-    /// The secret of `service`, made at the first call and kept in the database from then on.
-    pub async fn secret(&self, service: &'static str, random: &Random) -> Result<Secret> {
-        let fresh: [u8; 32] = random.bytes();
-        let bytes = self
-            .transaction(|tx| async move {
-                let insert = "INSERT INTO holdfast_secrets (service, secret) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-                tx.execute(insert, &[&service, &fresh.as_slice()]).await?;
-                let select = "SELECT secret FROM holdfast_secrets WHERE service = $1";
-                fault::bytes(tx.query_one(select, &[&service]).await?.get(0))
-            })
-            .await?;
-        Ok(Secret::new(&bytes))
-    }
-
-    /// Forgets rows dated before `before`, a thousand in each transaction.
-    pub async fn forget(&self, rows: Dated, before: Timestamp) -> Result<()> {
-        let Dated { table, key, at } = rows;
-        let sql = &format!(
-            "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {at} < $1 ORDER BY {key} LIMIT {FORGET_ROWS})"
-        );
-        loop {
-            let forget = |tx: Tx| async move { tx.execute(sql, &[&before.as_millis()]).await };
-            if self.transaction(forget).await? < FORGET_ROWS as u64 {
-                return Ok(());
-            }
-        }
     }
 
     /// Answers when the server takes writes: the readiness probe.

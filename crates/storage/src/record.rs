@@ -5,8 +5,8 @@
 //! operator can read it, and a column for each value that an index compares. Services compute those values; engines only
 //! compare them.
 
-mod answers;
 mod fault;
+mod idempotency;
 mod mongo;
 mod postgres;
 mod scan;
@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::{Damage, Entry};
 pub use fault::Fault;
+pub use idempotency::IdempotencyRecord;
 pub use scan::{Place, Scan};
 pub use tx::Tx;
 pub use value::{Kind, Value};

@@ -12,8 +12,8 @@ mod holders;
 mod id_index;
 mod lock;
 mod migrate;
-pub mod operations;
 mod readers;
+pub(crate) mod secrets;
 mod tx;
 mod writer;
 
@@ -23,10 +23,10 @@ use std::{
     sync::Arc,
 };
 
-use holdfast_types::{Code, Error, Random, Result, Secret, Timestamp};
+use holdfast_types::{Code, Error, Result};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use crate::{Dated, FORGET_ROWS, Flow, Sink};
+use crate::{Flow, Sink};
 pub use fault::{Fault, damage};
 use generation::Generations;
 pub use generation::Remembered;
@@ -145,25 +145,6 @@ impl Sqlite {
         self.write(move |db| migrate::run(db, service, steps)).await
     }
 
-    /// The secret of `service`, made at the first call and kept in the database from then on.
-    pub async fn secret(&self, service: &'static str, random: &Random) -> Result<Secret> {
-        let fresh: [u8; 32] = random.bytes();
-        let bytes: [u8; 32] = self
-            .write(move |db| {
-                db.execute(
-                    "INSERT OR IGNORE INTO holdfast_secrets (service, secret) VALUES (?1, ?2)",
-                    (service, fresh),
-                )?;
-                Ok(db.query_row(
-                    "SELECT secret FROM holdfast_secrets WHERE service = ?1",
-                    [service],
-                    |row| row.get(0),
-                )?)
-            })
-            .await?;
-        Ok(Secret::new(&bytes))
-    }
-
     /// The index of a table's ids. Fails when the table's migration has not made one.
     pub async fn id_index(&self, table: &'static str) -> Result<IdIndex> {
         self.write(move |db| {
@@ -175,21 +156,6 @@ impl Sqlite {
         })
         .await?;
         Ok(self.shared.ids.keep(table))
-    }
-
-    /// Forgets rows dated before `before`, a thousand in each transaction.
-    pub async fn forget(&self, rows: Dated, before: Timestamp) -> Result<()> {
-        let Dated { table, key, at } = rows;
-        let sql = format!(
-            "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {at} < ?1 LIMIT {FORGET_ROWS})"
-        );
-        loop {
-            let sql = sql.clone();
-            let forget = move |db: &Connection| Ok(db.execute(&sql, [before.as_millis()])?);
-            if self.write(forget).await? < FORGET_ROWS {
-                return Ok(());
-            }
-        }
     }
 
     /// Writes a consistent copy to `place`, which must not exist yet, while the shop goes on.

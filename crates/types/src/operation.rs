@@ -94,7 +94,32 @@ pub struct Answer {
     /// The entity tag, quotes included.
     pub etag: Option<String>,
     /// The JSON body; empty when there is none.
+    #[serde(with = "text")]
     pub body: Vec<u8>,
+}
+
+/// Bodies are JSON, so a text says them to whoever reads a database or an export.
+mod text {
+    use serde::{Deserialize, Deserializer, Serializer, de, ser};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Body {
+        Text(String),
+        /// As exports had it at first.
+        Bytes(Vec<u8>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(body: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(std::str::from_utf8(body).map_err(ser::Error::custom)?)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        Ok(match Body::deserialize(from).map_err(de::Error::custom)? {
+            Body::Text(text) => text.into_bytes(),
+            Body::Bytes(bytes) => bytes,
+        })
+    }
 }
 
 /// An answer, and whether it was given before.

@@ -11,4 +11,4 @@ mod work;
 pub use api::{Trusted, document, internal_routes, routes};
 pub use model::{NewUser, Password, User, Username};
 pub use service::{FirstAdministrator, GuessQuotas, Portable, Settings, Users};
-pub use store::{ANSWERS, DELETED_PAGE};
+pub use store::DELETED_PAGE;

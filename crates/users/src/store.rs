@@ -8,7 +8,7 @@ pub(crate) mod portable;
 mod records;
 mod sessions;
 
-use holdfast_storage::Database;
+use holdfast_storage::{Database, Migrations};
 use holdfast_types::{
     Answer, Code, Error, Operation, Random, Result, Secret, SessionId, Timestamp, UserId,
 };
@@ -60,8 +60,8 @@ pub const DELETED_PAGE: usize = 1000;
 /// Names of staff that are told at once.
 const STAFF_NAMES: usize = 10_000;
 
-/// The table of kept answers.
-pub const ANSWERS: &str = "users_operations";
+/// Names the service in what it keeps.
+const SERVICE: &str = "users";
 
 /// The records of the users service. Clones share the database.
 #[derive(Clone)]
@@ -74,25 +74,24 @@ impl UserStore {
     /// Brings the tables up to date.
     pub(crate) async fn open(database: &Database, random: &Random) -> Result<(Self, Secret)> {
         let db = database.with_own_lists();
-        db.prepare("users").await?;
-        let secret = db.secret("users", random).await?;
+        db.prepare(SERVICE, &Migrations::NONE).await?;
+        let secret = db.secret(SERVICE, random).await?;
         db.define::<User>().await?;
         db.define::<Session>().await?;
         db.define::<Revocation>().await?;
         db.define::<PasswordReset>().await?;
         db.define::<SigningKey>().await?;
-        db.define_answers(ANSWERS).await?;
         Ok((Self { db, secret: secret.clone() }, secret))
     }
 
     /// The answer that an operation was given before, if any.
     pub(crate) async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
-        self.db.replay(ANSWERS, operation).await
+        self.db.replay(operation).await
     }
 
     /// Forgets answers, revocations, sessions and permissions that ended before `before`.
     pub(crate) async fn forget(&self, before: Timestamp) -> Result<()> {
-        self.db.forget_answers(ANSWERS, before).await?;
+        self.db.forget_answers(before).await?;
         self.db.forget::<Revocation>("time", before).await?;
         self.db.forget::<Session>("expiry", before).await?;
         self.db.forget::<PasswordReset>("expiry", before).await

@@ -1,8 +1,11 @@
 //! Conditional requests (RFC 9110 §13).
 
 use axum::http::{HeaderMap, HeaderName, header};
-use holdfast_types::{Basis, Code, Error, IfMatch, Result, Version};
+use holdfast_types::{Basis, Code, Error, IfMatch, Operation, Result, Version};
 use serde_json::Value;
+
+/// What a change of some members may come as (RFC 7396).
+pub const MERGE_PATCH: [&str; 2] = ["application/json", "application/merge-patch+json"];
 
 /// Reads `If-Match`; `None` where there is none.
 pub fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>> {
@@ -25,19 +28,26 @@ pub fn basis(headers: &HeaderMap, body: &Value) -> Result<Basis> {
     Ok(basis)
 }
 
-/// Puts the refusals of a conditional update in order: a body that cannot be read or has unknown members, then the
-/// missing precondition (428), the stale tag (412), and last the invalid content (422).
-pub fn in_order<T>(
-    content: Result<T>,
-    basis: Result<Basis>,
-    current_etag: &str,
-) -> Result<(T, Basis)> {
-    match content {
-        Err(error) if error.code() != Code::Validation => Err(error),
-        content => {
-            let basis = basis?;
-            basis.check_tag(current_etag)?;
-            Ok((content?, basis))
+/// A conditional change of something, as it was sent. It is judged where that something is at hand and cannot change.
+#[derive(Debug)]
+pub struct Edit<T> {
+    /// What makes a repeat of it harmless.
+    pub operation: Operation,
+    pub(crate) change: Result<T>,
+    pub(crate) basis: Result<Basis>,
+}
+
+impl<T> Edit<T> {
+    /// The change and what it is based on, or the first of the refusals: a body that cannot be read or has unknown members,
+    /// the missing precondition (428), the stale tag (412), and last the invalid content (422).
+    pub fn judge(&self, current_etag: &str) -> Result<(&T, &Basis)> {
+        match &self.change {
+            Err(error) if error.code() != Code::Validation => Err(error.copy()),
+            change => {
+                let basis = self.basis.as_ref().map_err(Error::copy)?;
+                basis.check_tag(current_etag)?;
+                Ok((change.as_ref().map_err(Error::copy)?, basis))
+            }
         }
     }
 }

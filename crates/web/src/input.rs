@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::{
     Buffered, Buffers, Problem,
     auth::{Caller, Verifier},
+    conditional::Edit,
     envelope::Context,
     origin::source,
     query::{Judged, NoQuery},
@@ -125,6 +126,20 @@ impl Input {
             Code::UnsupportedMediaType,
             format!("send {}, uncompressed, in UTF-8", types.join(" or ")),
         ))
+    }
+
+    /// Reads a conditional change in one of the media `types`; what `read` and the preconditions refuse waits in it for its turn.
+    pub async fn edit<T>(
+        &mut self,
+        secret: &Secret,
+        principal: &str,
+        types: &[&str],
+        read: impl FnOnce(serde_json::Value) -> Result<T>,
+    ) -> Result<Edit<T>> {
+        let body = crate::parse_value(&self.body_of(BODY_BYTES, types).await?)?;
+        let operation = self.operation(secret, principal, body.to_string().as_bytes())?;
+        let basis = self.basis(&body);
+        Ok(Edit { operation, basis, change: read(body) })
     }
 
     /// What an update with this `body` is based on.

@@ -27,7 +27,7 @@ mod trust;
 
 pub use buffers::{Buffered, Buffers};
 pub use client::{Client, Exchange};
-pub use conditional::not_modified;
+pub use conditional::{Edit, not_modified};
 pub use endpoint::Endpoint;
 pub use envelope::{Context, Envelope, Load, RequestId, Trust};
 pub use fair_queue::{FairQueue, Turn};

@@ -17,7 +17,7 @@ use std::{
 use flate2::{Compression, bufread::MultiGzDecoder, write::GzEncoder};
 use holdfast_orders as orders;
 use holdfast_products as products;
-use holdfast_storage::Kept;
+use holdfast_storage::record::IdempotencyRecord;
 use holdfast_types::{Code, Error, Result, UserId};
 use holdfast_users as users;
 use serde::{Deserialize, Serialize};
@@ -36,8 +36,7 @@ const FORMAT: u32 = 1;
 const LINE_BYTES: u64 = 16 << 20;
 /// Records that are kept in one transaction.
 const CHUNK: usize = 500;
-const SERVICES: [(&str, &str); 3] =
-    [("users", users::ANSWERS), ("products", products::ANSWERS), ("orders", orders::ANSWERS)];
+const SERVICES: [&str; 3] = ["users", "products", "orders"];
 
 /// A line of the file.
 #[derive(Serialize, Deserialize)]
@@ -55,7 +54,7 @@ enum Line {
     Products(products::Portable),
     Orders(orders::Portable),
     /// An answer that a service keeps.
-    Answer(String, Kept),
+    Answer(String, IdempotencyRecord),
     /// The last: lines between it and the first.
     End(u64),
 }
@@ -65,11 +64,14 @@ pub(crate) async fn export(config: &Config, file: &Path) -> Result<ExitCode> {
     require_existing(config)?;
     let shop = Shop::open(config).await?;
     let mut dump = Dump::create(file)?;
-    for ((service, table), database) in SERVICES.into_iter().zip(&shop.databases) {
+    for (service, database) in SERVICES.into_iter().zip(&shop.databases) {
         dump.put(&Line::Secret(service.to_owned(), database.secret_of(service).await?))?;
-        let mut answers = database.answers(table).await?;
+        let mut answers = database.records::<IdempotencyRecord>().await?;
         while let Some(kept) = answers.next().await? {
-            dump.put(&Line::Answer(service.to_owned(), kept))?;
+            // A database may have those of several services.
+            if let Some(kept) = Some(kept?).filter(|kept| kept.service == service) {
+                dump.put(&Line::Answer(service.to_owned(), kept))?;
+            }
         }
     }
     let mut users = shop.users.dump().await?;
@@ -212,7 +214,7 @@ struct Load<'a> {
     users: Vec<users::Portable>,
     products: Vec<products::Portable>,
     orders: Vec<orders::Portable>,
-    answers: [Vec<Kept>; 3],
+    answers: [Vec<IdempotencyRecord>; 3],
 }
 
 impl<'a> Load<'a> {
@@ -227,10 +229,13 @@ impl<'a> Load<'a> {
             Line::Users(record) => self.users.push(record),
             Line::Products(record) => self.products.push(record),
             Line::Orders(record) => self.orders.push(record),
-            Line::Answer(service, kept) => self.answers[service_of(&service)?].push(kept),
+            Line::Answer(service, kept) => {
+                let place = service_of(&service)?;
+                self.answers[place].push(IdempotencyRecord { service, ..kept });
+            }
             Line::Secret(service, secret) => {
                 let place = service_of(&service)?;
-                self.shop.databases[place].put_secret(SERVICES[place].0, secret).await?;
+                self.shop.databases[place].put_secret(SERVICES[place], secret).await?;
             }
         }
         self.load(CHUNK).await
@@ -254,8 +259,7 @@ impl<'a> Load<'a> {
         }
         for (place, answers) in answers.iter_mut().enumerate() {
             if answers.len() >= least {
-                shop.databases[place].put_kept(SERVICES[place].1, answers).await?;
-                answers.clear();
+                shop.databases[place].load(std::mem::take(answers)).await?;
             }
         }
         Ok(())
@@ -276,5 +280,5 @@ async fn refuse_others(shop: &Shop, users: &HashSet<UserId>) -> Result<()> {
 
 fn service_of(name: &str) -> Result<usize> {
     let unknown = || Error::new(Code::InvalidParameter, format!("there is no service {name}"));
-    SERVICES.iter().position(|(service, _)| *service == name).ok_or_else(unknown)
+    SERVICES.iter().position(|service| *service == name).ok_or_else(unknown)
 }

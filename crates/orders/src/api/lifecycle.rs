@@ -1,7 +1,7 @@
 //! Steps of the lifecycle. Each may be repeated: a step that was passed already answers 200 with the order.
 
 use axum::extract::State;
-use holdfast_types::{Code, Error, Given, OrderId, OrderKind, Result};
+use holdfast_types::{Code, Error, OrderId, OrderKind, Result};
 use holdfast_web::{IdPath, Input, Reply, auth::Caller, given, parse};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -93,9 +93,7 @@ async fn take<Body: DeserializeOwned + Serialize + Default>(
     let body = if bytes.is_empty() { Body::default() } else { parse(&bytes)? };
     let content = serde_json::to_vec(&body).map_err(Error::internal)?;
     let operation = input.operation(orders.secret(), &caller.principal(), &content)?;
-    if let Some(answer) = orders.store().replay(&operation).await? {
-        return Ok(given(Given { answer, replayed: true }));
-    }
-    let action = read(body)?;
-    Ok(given(orders.take(id, &action, caller.user, (&operation, stepped)).await?))
+    let action = read(body);
+    let judge = move || action.as_ref().map(Action::clone).map_err(Error::copy);
+    Ok(given(orders.take(id, caller.user, &operation, stepped, judge).await?))
 }

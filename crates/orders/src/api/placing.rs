@@ -1,11 +1,11 @@
 //! Placing orders.
 
 use axum::extract::State;
-use holdfast_types::{Error, OrderId};
+use holdfast_types::{Error, OrderId, ReserveCommand};
 use holdfast_web::{Input, Reply, auth::Caller, created, parse, replayed};
 
 use super::wire::{OrderView, PlaceBody};
-use crate::{Orders, service::Placement};
+use crate::{Orders, model::Placement};
 
 /// Place an order: stock for every line, or for none. Repeating it with the same `Idempotency-Key` places nothing
 /// more and gets the same answer.
@@ -21,15 +21,14 @@ pub(super) async fn place_order(
     body.check()?;
     let content = serde_json::to_vec(&body).map_err(Error::internal)?;
     let operation = input.operation(orders.secret(), &caller.principal(), &content)?;
-    let placement = Placement {
+    let command = ReserveCommand {
         id: OrderId::new(operation.id),
         fingerprint: operation.fingerprint,
-        user: caller.user,
         items: body.items(),
         expected_total: body.expected_total,
-        trace: input.trace(),
-        buyer: body.into_buyer(),
     };
+    let (user, trace) = (caller.user, input.trace());
+    let placement = Placement { command, user, trace, buyer: body.into_buyer() };
     let placed = orders.place(placement).await?;
     let order = &placed.order;
     let response =

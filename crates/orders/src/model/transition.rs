@@ -126,24 +126,27 @@ impl Order {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_types::{Fingerprint, Money, OrderId};
+    use std::time::Duration;
+
+    use holdfast_types::{Fingerprint, Money, OrderId, ReserveCommand, Reserved};
 
     use super::{
-        super::{Buyer, NewOrder},
+        super::{Buyer, Placement},
         *,
     };
 
     fn placed() -> Order {
-        Order::new(NewOrder {
+        let command = ReserveCommand {
             id: OrderId::from_bytes([1; 16]),
-            user: UserId::from_bytes([2; 16]),
-            buyer: Buyer::default(),
             fingerprint: Fingerprint([0; 16]),
-            lines: Vec::new(),
-            total: Money { amount: 0, currency: "USD".parse().unwrap() },
-            created_at: Timestamp::from_millis(0),
-            expires_at: Some(Timestamp::from_millis(10)),
-        })
+            items: Vec::new(),
+            expected_total: None,
+        };
+        let (user, buyer) = (UserId::from_bytes([2; 16]), Buyer::default());
+        let total = Money { amount: 0, currency: "USD".parse().unwrap() };
+        let reserved = Reserved { lines: Vec::new(), total, at: Timestamp::from_millis(0) };
+        let placement = Placement { command, user, buyer, trace: None };
+        Order::new(&placement, reserved, Some(Duration::from_millis(10)))
     }
 
     fn actions() -> [Action; 5] {

@@ -2,31 +2,14 @@
 
 use std::collections::HashMap;
 
-use holdfast_types::{
-    BatchId, Code, Error, Fingerprint, Money, OrderId, ProductId, ReserveBatch, ReserveCommand,
-    Reserved, Result, UserId, reused,
-};
+use holdfast_types::{BatchId, Code, Error, OrderId, ReserveBatch, Result, reused};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::Parts;
 use crate::{
-    model::{Buyer, NewOrder, Order},
+    model::{Order, Placement},
     store::Recorded,
 };
-
-/// What a request asks for.
-#[derive(Clone, Debug)]
-pub(crate) struct Placement {
-    pub(crate) id: OrderId,
-    pub(crate) fingerprint: Fingerprint,
-    pub(crate) user: UserId,
-    pub(crate) buyer: Buyer,
-    /// Products and units, each product once.
-    pub(crate) items: Vec<(ProductId, i64)>,
-    pub(crate) expected_total: Option<Money>,
-    /// The trace that the request belongs to.
-    pub(crate) trace: Option<String>,
-}
 
 /// An order that is recorded.
 #[derive(Clone, Debug)]
@@ -46,7 +29,7 @@ pub(super) struct Pending {
 
 impl Pending {
     pub(super) fn lines(&self) -> usize {
-        self.placement.items.len()
+        self.placement.command.items.len()
     }
 
     /// A client that has gone hears nothing; its order stands all the same.
@@ -64,7 +47,8 @@ struct Group {
 impl Group {
     fn answer(self, result: Result<Placed>) {
         for copy in self.copies {
-            let same = copy.placement.fingerprint == self.lead.placement.fingerprint;
+            let same =
+                copy.placement.command.fingerprint == self.lead.placement.command.fingerprint;
             let answer = match &result {
                 _ if !same => Err(reused()),
                 Ok(placed) => Ok(Placed { replayed: true, ..placed.clone() }),
@@ -119,7 +103,7 @@ impl Parts {
     async fn place_together(&self, placements: &[Placement]) -> Result<Vec<Result<Placed>>> {
         let id = BatchId::new(self.random.uuid_v7(self.clock.now()));
         let confirmed = self.confirmations.take();
-        let commands = placements.iter().map(command).collect();
+        let commands = placements.iter().map(|placement| placement.command.clone()).collect();
         let trace = placements.iter().find_map(|placement| placement.trace.clone());
         let batch = ReserveBatch { id, commands, confirmed: confirmed.clone(), trace };
         let reserved = self.catalog.reserve(batch).await;
@@ -132,7 +116,7 @@ impl Parts {
         for (placement, result) in placements.iter().zip(reserved) {
             match result {
                 Ok(reserved) => {
-                    orders.push(self.order(placement, reserved));
+                    orders.push(Order::new(placement, reserved, self.settings.payment_window));
                     refusals.push(None);
                 }
                 Err(error) => refusals.push(Some(error)),
@@ -149,25 +133,12 @@ impl Parts {
         });
         Ok(results.collect())
     }
-
-    fn order(&self, placement: &Placement, reserved: Reserved) -> NewOrder {
-        NewOrder {
-            id: placement.id,
-            user: placement.user,
-            buyer: placement.buyer.clone(),
-            fingerprint: placement.fingerprint,
-            lines: reserved.lines,
-            total: reserved.total,
-            created_at: reserved.at,
-            expires_at: self.settings.payment_window.map(|window| reserved.at.plus(window)),
-        }
-    }
 }
 
 fn judge(placement: &Placement, recorded: Recorded) -> Result<Placed> {
     match recorded {
         Recorded::New(order) => Ok(Placed { order, replayed: false }),
-        Recorded::Before(order) if order.fingerprint == placement.fingerprint => {
+        Recorded::Before(order) if order.fingerprint == placement.command.fingerprint => {
             Ok(Placed { order: order.into_placed(), replayed: true })
         }
         Recorded::Before(_) => Err(reused()),
@@ -176,15 +147,6 @@ fn judge(placement: &Placement, recorded: Recorded) -> Result<Placed> {
                 "the attempt under this key was cut and undone: nothing was ordered; use a new key";
             Err(Error::new(Code::IdempotencyKeySpent, why))
         }
-    }
-}
-
-fn command(placement: &Placement) -> ReserveCommand {
-    ReserveCommand {
-        id: placement.id,
-        fingerprint: placement.fingerprint,
-        items: placement.items.clone(),
-        expected_total: placement.expected_total,
     }
 }
 
@@ -201,10 +163,10 @@ fn group(batch: Vec<Pending>) -> Vec<Group> {
             )));
             continue;
         }
-        match places.get(&pending.placement.id) {
+        match places.get(&pending.placement.command.id) {
             Some(place) => groups[*place].copies.push(pending),
             None => {
-                places.insert(pending.placement.id, groups.len());
+                places.insert(pending.placement.command.id, groups.len());
                 groups.push(Group { lead: pending, copies: Vec::new() });
             }
         }

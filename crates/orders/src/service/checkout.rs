@@ -11,8 +11,9 @@ use tokio::{
 
 use super::{
     Parts,
-    batch::{Pending, Placed, Placement},
+    batch::{Pending, Placed},
 };
+use crate::model::Placement;
 
 /// Orders that may wait: about a quarter of a second's worth.
 const QUEUE: usize = 8192;

@@ -2,22 +2,23 @@
 
 use std::time::Duration;
 
+use holdfast_storage::Entry;
 use holdfast_testkit::{Fresh, damage, on_every_engine, operation};
-use holdfast_types::{Code, Fingerprint, Money};
+use holdfast_types::{Code, Fingerprint, Given, Money, ReserveCommand, Reserved, Settlement};
 
-use super::*;
-use crate::model::Buyer;
+use super::{lifecycle::Step, portable::Record, *};
+use crate::model::{Action, Buyer, Placement};
 
 const BUYER: UserId = UserId::from_bytes([3; 16]);
 
 struct Bench {
-    store: Arc<dyn OrderStore>,
+    store: OrderStore,
     fresh: Fresh,
 }
 
 impl Bench {
     async fn new(fresh: Fresh) -> Self {
-        let store = open(&fresh.database, &fresh.random).await.unwrap().0;
+        let store = OrderStore::open(&fresh.database, &fresh.random).await.unwrap().0;
         Self { store, fresh }
     }
 
@@ -25,17 +26,17 @@ impl Bench {
         self.fresh.clock.now()
     }
 
-    fn order(&self) -> NewOrder {
-        NewOrder {
+    fn order(&self) -> Order {
+        let command = ReserveCommand {
             id: OrderId::new(self.fresh.random.uuid_v7(self.now())),
-            user: BUYER,
-            buyer: Buyer::default(),
             fingerprint: Fingerprint([1; 16]),
-            lines: Vec::new(),
-            total: Money { amount: 5, currency: "USD".parse().unwrap() },
-            created_at: self.now(),
-            expires_at: Some(self.now().plus(Duration::from_secs(60))),
-        }
+            items: Vec::new(),
+            expected_total: None,
+        };
+        let placement = Placement { command, user: BUYER, buyer: Buyer::default(), trace: None };
+        let total = Money { amount: 5, currency: "USD".parse().unwrap() };
+        let reserved = Reserved { lines: Vec::new(), total, at: self.now() };
+        Order::new(&placement, reserved, Some(Duration::from_secs(60)))
     }
 
     async fn placed(&self) -> OrderId {
@@ -55,9 +56,10 @@ impl Bench {
     }
 
     async fn take(&self, id: OrderId, action: &Action) -> Result<Given> {
-        self.store
-            .transition(id, action, BUYER, (&operation(&self.fresh.random), render), self.now())
-            .await
+        let (operation, action) = (operation(&self.fresh.random), action.clone());
+        let judge = move || Ok(action.clone());
+        let step = Step { order: id, by: Some(BUYER), at: self.now() };
+        self.store.transition(step, &operation, render, judge).await
     }
 }
 

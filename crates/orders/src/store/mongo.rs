@@ -4,20 +4,18 @@ mod documents;
 mod lifecycle;
 mod portable;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use holdfast_storage::{
     Entry, Flow,
-    mongo::{Mongo, doc, fields, operations},
+    mongo::{Mongo, doc, fields},
+    record::{Fault, Tx},
 };
-use holdfast_types::{
-    Answer, Given, Operation, OrderId, Page, PageRequest, Random, Result, Secret, Settlement,
-    Timestamp, UserId,
-};
+use holdfast_types::{OrderId, Page, PageRequest, Result, Settlement, Timestamp, UserId};
 
-use super::{ANSWERS, OrderFilter, OrderStore, Recorded, Render, portable::Record};
-use crate::model::{Action, Event, NewOrder, Order};
-
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/mongo-0001.json")];
+use super::{OrderFilter, Recorded, portable::Record, statements::Statements};
+use crate::model::{Event, Order, Status};
 
 #[derive(Debug)]
 pub(super) struct MongoOrders {
@@ -25,17 +23,37 @@ pub(super) struct MongoOrders {
 }
 
 impl MongoOrders {
-    pub(super) async fn open(db: Mongo, random: &Random) -> Result<(Self, Secret)> {
-        db.migrate("orders", MIGRATIONS).await?;
-        let secret = db.secret("orders", random).await?;
-        Ok((Self { db }, secret))
+    pub(super) const fn open(db: Mongo) -> Self {
+        Self { db }
     }
 }
 
 #[async_trait]
-impl OrderStore for MongoOrders {
-    async fn record(&self, orders: Vec<NewOrder>) -> Result<Vec<Recorded>> {
-        let orders: Vec<Order> = orders.into_iter().map(Order::new).collect();
+impl Statements for MongoOrders {
+    async fn load_for_change(&self, tx: &Tx, ids: Vec<OrderId>) -> Result<Vec<Order>, Fault> {
+        let found = documents::find(tx.mongo()?, &ids).await?;
+        let orders = found.iter().filter(|found| !documents::is_tombstone(found));
+        Ok(orders.map(documents::order).collect::<Result<_>>()?)
+    }
+
+    async fn save(&self, tx: &Tx, order: &Order, event: Event) -> Result<(), Fault> {
+        Ok(lifecycle::save(tx.mongo()?, order, &event).await?)
+    }
+
+    async fn bury(
+        &self,
+        tx: &Tx,
+        ids: Vec<OrderId>,
+        now: Timestamp,
+    ) -> Result<HashMap<OrderId, Status>, Fault> {
+        Ok(lifecycle::bury(tx.mongo()?, &ids, now).await?)
+    }
+
+    async fn due(&self, now: Timestamp) -> Result<Vec<OrderId>> {
+        lifecycle::due(&self.db, now).await
+    }
+
+    async fn record(&self, orders: Vec<Order>) -> Result<Vec<Recorded>> {
         if orders.is_empty() {
             return Ok(Vec::new());
         }
@@ -57,50 +75,12 @@ impl OrderStore for MongoOrders {
         Ok(std::iter::once(order.placing()).chain(later).collect())
     }
 
-    async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
-        operations::replay(&self.db, ANSWERS, operation).await
-    }
-
-    async fn transition(
-        &self,
-        id: OrderId,
-        action: &Action,
-        by: UserId,
-        (operation, render): (&Operation, Render),
-        now: Timestamp,
-    ) -> Result<Given> {
-        self.db
-            .transaction(|tx| async move {
-                let effect = async {
-                    Ok(render(&lifecycle::transition(&tx, id, action, Some(by), now).await?)?)
-                };
-                operations::once(&tx, ANSWERS, operation, now, effect).await
-            })
-            .await
-    }
-
-    async fn expire(&self, now: Timestamp) -> Result<Vec<OrderId>> {
-        let due = &lifecycle::due(&self.db, now).await?;
-        if due.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.db.transaction(|tx| lifecycle::expire(tx, due, now)).await
-    }
-
     async fn debts(&self, before: Timestamp) -> Result<Vec<(OrderId, Settlement)>> {
         lifecycle::standing(&self.db, before).await
     }
 
-    async fn debt(&self, id: OrderId) -> Result<Option<Settlement>> {
-        Ok(documents::get(&self.db, id).await?.and_then(|order| order.owed))
-    }
-
     async fn settled(&self, debts: &[(OrderId, Settlement)]) -> Result<()> {
         self.db.transaction(|tx| lifecycle::strike(tx, debts)).await
-    }
-
-    async fn judge(&self, ids: &[OrderId], now: Timestamp) -> Result<Vec<(OrderId, Settlement)>> {
-        self.db.transaction(|tx| lifecycle::judge(tx, ids, now)).await
     }
 
     async fn erase_buyers(&self, users: &[UserId]) -> Result<()> {
@@ -112,10 +92,6 @@ impl OrderStore for MongoOrders {
                 tx.update_all(documents::ORDERS, like.clone(), erase.clone()).await.map(|_| ())
             })
             .await
-    }
-
-    async fn forget(&self, before: Timestamp) -> Result<()> {
-        operations::forget(&self.db, ANSWERS, before).await
     }
 
     async fn dump(&self) -> Result<Flow<Entry<Record>>> {

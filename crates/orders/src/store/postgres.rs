@@ -6,21 +6,19 @@ mod portable;
 mod recording;
 mod rows;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use holdfast_storage::{
     Entry, Flow,
-    postgres::{Postgres, operations},
+    postgres::Postgres,
+    record::{Fault, Tx},
 };
-use holdfast_types::{
-    Answer, Given, Operation, OrderId, Page, PageRequest, Random, Result, Secret, Settlement,
-    Timestamp, UserId,
-};
+use holdfast_types::{OrderId, Page, PageRequest, Result, Settlement, Timestamp, UserId};
 use uuid::Uuid;
 
-use super::{ANSWERS, OrderFilter, OrderStore, Recorded, Render, portable::Record};
-use crate::model::{Action, Event, NewOrder, Order};
-
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/postgres-0001.sql")];
+use super::{OrderFilter, Recorded, portable::Record, statements::Statements};
+use crate::model::{Event, Order, Status};
 
 #[derive(Debug)]
 pub(super) struct PostgresOrders {
@@ -28,17 +26,36 @@ pub(super) struct PostgresOrders {
 }
 
 impl PostgresOrders {
-    pub(super) async fn open(db: Postgres, random: &Random) -> Result<(Self, Secret)> {
-        db.migrate("orders", MIGRATIONS).await?;
-        let secret = db.secret("orders", random).await?;
-        Ok((Self { db }, secret))
+    pub(super) const fn open(db: Postgres) -> Self {
+        Self { db }
     }
 }
 
 #[async_trait]
-impl OrderStore for PostgresOrders {
-    async fn record(&self, orders: Vec<NewOrder>) -> Result<Vec<Recorded>> {
-        let orders: Vec<Order> = orders.into_iter().map(Order::new).collect();
+impl Statements for PostgresOrders {
+    async fn load_for_change(&self, tx: &Tx, ids: Vec<OrderId>) -> Result<Vec<Order>, Fault> {
+        let ids: Vec<Uuid> = ids.into_iter().map(OrderId::uuid).collect();
+        Ok(rows::lock(tx.postgres()?, &ids).await?)
+    }
+
+    async fn save(&self, tx: &Tx, order: &Order, event: Event) -> Result<(), Fault> {
+        Ok(lifecycle::save(tx.postgres()?, order, &[event]).await?)
+    }
+
+    async fn bury(
+        &self,
+        tx: &Tx,
+        ids: Vec<OrderId>,
+        now: Timestamp,
+    ) -> Result<HashMap<OrderId, Status>, Fault> {
+        Ok(debts::bury(tx.postgres()?, &ids, now).await?)
+    }
+
+    async fn due(&self, now: Timestamp) -> Result<Vec<OrderId>> {
+        lifecycle::due(&self.db, now).await
+    }
+
+    async fn record(&self, orders: Vec<Order>) -> Result<Vec<Recorded>> {
         if orders.is_empty() {
             return Ok(Vec::new());
         }
@@ -58,49 +75,12 @@ impl OrderStore for PostgresOrders {
         lifecycle::events(&self.db, order).await
     }
 
-    async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
-        operations::replay(&self.db, ANSWERS, operation).await
-    }
-
-    async fn transition(
-        &self,
-        id: OrderId,
-        action: &Action,
-        by: UserId,
-        (operation, render): (&Operation, Render),
-        now: Timestamp,
-    ) -> Result<Given> {
-        self.db
-            .transaction(|tx| async move {
-                let effect =
-                    async { Ok(render(&lifecycle::transition(&tx, id, action, by, now).await?)?) };
-                operations::once(&tx, ANSWERS, operation, now, effect).await
-            })
-            .await
-    }
-
-    async fn expire(&self, now: Timestamp) -> Result<Vec<OrderId>> {
-        let due = &lifecycle::due(&self.db, now).await?;
-        if due.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.db.transaction(|tx| lifecycle::expire(tx, due, now)).await
-    }
-
     async fn debts(&self, before: Timestamp) -> Result<Vec<(OrderId, Settlement)>> {
         debts::standing(&self.db, before).await
     }
 
-    async fn debt(&self, id: OrderId) -> Result<Option<Settlement>> {
-        Ok(rows::get(&self.db, id).await?.and_then(|order| order.owed))
-    }
-
     async fn settled(&self, debts: &[(OrderId, Settlement)]) -> Result<()> {
         self.db.transaction(|tx| debts::strike(tx, debts)).await
-    }
-
-    async fn judge(&self, ids: &[OrderId], now: Timestamp) -> Result<Vec<(OrderId, Settlement)>> {
-        self.db.transaction(|tx| debts::judge(tx, ids, now)).await
     }
 
     async fn erase_buyers(&self, users: &[UserId]) -> Result<()> {
@@ -110,10 +90,6 @@ impl OrderStore for PostgresOrders {
             return Ok(());
         }
         self.db.transaction(|tx| debts::erase_buyers(tx, known)).await
-    }
-
-    async fn forget(&self, before: Timestamp) -> Result<()> {
-        operations::forget(&self.db, ANSWERS, before).await
     }
 
     async fn dump(&self) -> Result<Flow<Entry<Record>>> {

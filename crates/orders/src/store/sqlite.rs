@@ -5,20 +5,18 @@ mod lifecycle;
 mod portable;
 mod rows;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use holdfast_storage::{
     Entry, Flow,
-    sqlite::{IdIndex, Sqlite, operations},
+    record::{Fault, Tx},
+    sqlite::{IdIndex, Sqlite},
 };
-use holdfast_types::{
-    Answer, Given, Operation, OrderId, Page, PageRequest, Random, Result, Secret, Settlement,
-    Timestamp, UserId,
-};
+use holdfast_types::{OrderId, Page, PageRequest, Result, Settlement, Timestamp, UserId};
 
-use super::{ANSWERS, OrderFilter, OrderStore, Recorded, Render, portable::Record};
-use crate::model::{Action, Event, NewOrder, Order};
-
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite-0001.sql")];
+use super::{OrderFilter, Recorded, portable::Record, statements::Statements};
+use crate::model::{Event, Order, Status};
 
 #[derive(Debug)]
 pub(super) struct SqliteOrders {
@@ -27,18 +25,39 @@ pub(super) struct SqliteOrders {
 }
 
 impl SqliteOrders {
-    pub(super) async fn open(db: Sqlite, random: &Random) -> Result<(Self, Secret)> {
-        let db = db.with_own_lists();
-        db.migrate("orders", MIGRATIONS).await?;
-        let secret = db.secret("orders", random).await?;
+    pub(super) async fn open(db: Sqlite) -> Result<Self> {
         let ids = db.id_index("orders").await?;
-        Ok((Self { db, ids }, secret))
+        Ok(Self { db, ids })
     }
 }
 
 #[async_trait]
-impl OrderStore for SqliteOrders {
-    async fn record(&self, orders: Vec<NewOrder>) -> Result<Vec<Recorded>> {
+impl Statements for SqliteOrders {
+    async fn load_for_change(&self, tx: &Tx, ids: Vec<OrderId>) -> Result<Vec<Order>, Fault> {
+        let index = self.ids.clone();
+        Ok(tx.sqlite()?.run(move |db| rows::get_all(db, &index, &ids)).await?)
+    }
+
+    async fn save(&self, tx: &Tx, order: &Order, event: Event) -> Result<(), Fault> {
+        let (ids, order) = (self.ids.clone(), order.clone());
+        Ok(tx.sqlite()?.run(move |db| lifecycle::save(db, &ids, &order, &[event])).await?)
+    }
+
+    async fn bury(
+        &self,
+        tx: &Tx,
+        ids: Vec<OrderId>,
+        now: Timestamp,
+    ) -> Result<HashMap<OrderId, Status>, Fault> {
+        let index = self.ids.clone();
+        Ok(tx.sqlite()?.run(move |db| debts::bury(db, &index, &ids, now)).await?)
+    }
+
+    async fn due(&self, now: Timestamp) -> Result<Vec<OrderId>> {
+        self.db.get(|db| lifecycle::due(db, now))
+    }
+
+    async fn record(&self, orders: Vec<Order>) -> Result<Vec<Recorded>> {
         let ids = self.ids.clone();
         self.db.write(move |db| rows::record(db, &ids, orders)).await
     }
@@ -56,53 +75,13 @@ impl OrderStore for SqliteOrders {
         self.db.get(|db| Ok(lifecycle::events(db, order)?))
     }
 
-    async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
-        self.db.get(|db| operations::replay(db, ANSWERS, operation))
-    }
-
-    async fn transition(
-        &self,
-        id: OrderId,
-        action: &Action,
-        by: UserId,
-        operation: (&Operation, Render),
-        now: Timestamp,
-    ) -> Result<Given> {
-        let (action, render, operation) = (action.clone(), operation.1, *operation.0);
-        let ids = self.ids.clone();
-        let write = move |db: &rusqlite::Connection| {
-            operations::once(db, ANSWERS, &operation, now, |db| {
-                Ok(render(&lifecycle::transition(db, &ids, id, &action, Some(by), now)?)?)
-            })
-        };
-        self.db.write(write).await
-    }
-
-    async fn expire(&self, now: Timestamp) -> Result<Vec<OrderId>> {
-        let due = self.db.get(|db| lifecycle::due(db, now))?;
-        if due.is_empty() {
-            return Ok(due);
-        }
-        let ids = self.ids.clone();
-        self.db.write(move |db| lifecycle::expire(db, &ids, &due, now)).await
-    }
-
     async fn debts(&self, before: Timestamp) -> Result<Vec<(OrderId, Settlement)>> {
         self.db.get(|db| debts::standing(db, before))
-    }
-
-    async fn debt(&self, id: OrderId) -> Result<Option<Settlement>> {
-        self.db.get(|db| Ok(rows::get(db, &self.ids, id)?.and_then(|order| order.owed)))
     }
 
     async fn settled(&self, debts: &[(OrderId, Settlement)]) -> Result<()> {
         let (debts, index) = (debts.to_vec(), self.ids.clone());
         self.db.write(move |db| debts::strike(db, &index, debts)).await
-    }
-
-    async fn judge(&self, ids: &[OrderId], now: Timestamp) -> Result<Vec<(OrderId, Settlement)>> {
-        let (ids, index) = (ids.to_vec(), self.ids.clone());
-        self.db.write(move |db| debts::judge(db, &index, &ids, now)).await
     }
 
     async fn erase_buyers(&self, users: &[UserId]) -> Result<()> {
@@ -111,10 +90,6 @@ impl OrderStore for SqliteOrders {
             return Ok(());
         }
         self.db.write(move |db| rows::erase_buyers(db, &known)).await
-    }
-
-    async fn forget(&self, before: Timestamp) -> Result<()> {
-        operations::forget(&self.db, ANSWERS, before).await
     }
 
     async fn dump(&self) -> Result<Flow<Entry<Record>>> {

@@ -1,14 +1,18 @@
 //! Many products at once.
 
 use axum::extract::State;
-use holdfast_types::{Error, FieldError, Given, Result, Version};
-use holdfast_web::{Input, Problem, Reply, auth::Seller, from_json, given, parse_value};
+use holdfast_types::{Error, FieldError, Result, Version};
+use holdfast_web::{
+    Input, Problem, Reply,
+    auth::{Caller, Seller},
+    from_json, given, parse_value,
+};
 use serde_json::Value;
 
 use super::wire::{BatchBody, BatchResult, Mode, ProductBody, with_current, written};
 use crate::{
     Products,
-    model::{BatchItem, BatchMode, BatchRequest, Change},
+    model::{BatchItem, BatchMode, BatchRequest},
 };
 
 /// Bytes of a batch.
@@ -30,32 +34,29 @@ pub(super) async fn write_products(
     let content = value.to_string();
     let body: BatchBody = from_json(value)?;
     let operation = input.operation(products.secret(), &caller.principal(), content.as_bytes())?;
-    if let Some(answer) = products.store().replay(&operation).await? {
-        return Ok(given(Given { answer, replayed: true }));
+    let request = read_request(&products, &caller, body);
+    let change = products.change_by(caller.user);
+    match products.store().write_batch(request, &operation, change, written).await {
+        Ok(answer) => Ok(given(answer)),
+        Err(error) => Err(conflict(&products, error).await),
     }
+}
+
+fn read_request(products: &Products, caller: &Caller, body: BatchBody) -> Result<BatchRequest> {
     if !(1..=BATCH_ITEMS).contains(&body.items.len()) {
-        return Err(Error::invalid("#/items", "expected 1 to 500 products").into());
+        return Err(Error::invalid("#/items", "expected 1 to 500 products"));
     }
     let mode = match body.mode {
         Mode::Atomic => BatchMode::Atomic,
         Mode::Partial => BatchMode::Partial,
     };
-    let items: Vec<Result<BatchItem>> = body
-        .items
-        .into_iter()
-        .enumerate()
-        .map(|(index, item)| read_item(&products, index, item))
-        .collect();
+    let items = body.items.into_iter().enumerate();
+    let items: Vec<Result<BatchItem>> =
+        items.map(|(index, item)| read_item(products, index, item)).collect();
     if mode == BatchMode::Atomic {
         refuse_invalid(&items)?;
     }
-    let request =
-        BatchRequest { mode, overwrite: body.overwrite, is_admin: caller.is_admin(), items };
-    let change = Change { by: caller.user, at: products.now() };
-    match products.store().write_batch(request, &operation, change, written).await {
-        Ok(answer) => Ok(given(answer)),
-        Err(error) => Err(conflict(&products, error).await),
-    }
+    Ok(BatchRequest { mode, overwrite: body.overwrite, is_admin: caller.is_admin(), items })
 }
 
 /// Adds what is current to the conflict of an item.

@@ -1,11 +1,11 @@
 //! Creating, editing and archiving products.
 
 use axum::extract::State;
-use holdfast_types::{Answer, Basis, Given, ProductId, ProductKind, Result, Version};
+use holdfast_types::{Answer, Error, ProductId, ProductKind, Result};
 use holdfast_web::{
-    IdPath, Input, Query, Reply,
+    Edit, IdPath, Input, Query, Reply,
     auth::{Caller, Seller},
-    conditional::in_order,
+    conditional::MERGE_PATCH,
     created, from_json, given, invalid_parameter, parse_value, replayed,
 };
 use serde::Deserialize;
@@ -21,11 +21,10 @@ use super::{
 };
 use crate::{
     Products,
-    model::{Change, NewProduct, Product, ProductPatch},
+    model::{NewProduct, Product, ProductPatch},
+    store::Render,
 };
 
-/// Bytes of a body.
-const BODY_BYTES: usize = 64 << 10;
 const JSON: &str = "application/json";
 
 /// Add a product.
@@ -75,8 +74,9 @@ pub(super) async fn replace_product(
         let body: ProductBody = from_json(without_read_only(value))?;
         Ok(ProductPatch::replacing(body.check("#")?, body.quantity, body.status))
     };
+    let edit = edit(&products, caller, id, &mut input, &[JSON], read).await?;
     let render = |product: &Product| Ok(Answer { etag: None, ..changed(product)? });
-    edit(&products, (caller, id), &mut input, &[JSON], (read, render)).await
+    change(&products, caller, id, edit, render).await
 }
 
 /// Change some members of a product (RFC 7396): `null` clears an optional one.
@@ -90,35 +90,37 @@ pub(super) async fn update_product(
     mut input: Input,
 ) -> Reply {
     let read = |value| from_json::<PatchBody>(value)?.check();
-    let types = [JSON, "application/merge-patch+json"];
-    edit(&products, (caller, id), &mut input, &types, (read, changed)).await
+    let edit = edit(&products, caller, id, &mut input, &MERGE_PATCH, read).await?;
+    change(&products, caller, id, edit, changed).await
 }
 
-/// The course of every edit: 403 or 404, 400, replay, 428, 412, 422, 409.
+/// Reads an edit of a product that the caller may change: 403 or 404, then 400.
 async fn edit(
     products: &Products,
-    (caller, id): (Caller, ProductId),
+    caller: Caller,
+    id: ProductId,
     input: &mut Input,
     types: &[&str],
-    (read, render): (impl FnOnce(Value) -> Result<ProductPatch>, crate::store::Render),
+    read: impl FnOnce(Value) -> Result<ProductPatch>,
+) -> Result<Edit<ProductPatch>> {
+    find(products, id).await?.may_change(caller.user, caller.is_admin())?;
+    input.edit(products.secret(), &caller.principal(), types, read).await
+}
+
+/// The rest of its course: replay, 428, 412, 422, 409.
+async fn change(
+    products: &Products,
+    caller: Caller,
+    id: ProductId,
+    edit: Edit<ProductPatch>,
+    render: Render,
 ) -> Reply {
-    let product = find(products, id).await?;
-    product.may_change(caller.user, caller.is_admin())?;
-    let value = parse_value(&input.body_of(BODY_BYTES, types).await?)?;
-    let operation =
-        input.operation(products.secret(), &caller.principal(), value.to_string().as_bytes())?;
-    if let Some(answer) = products.store().replay(&operation).await? {
-        return Ok(given(Given { answer, replayed: true }));
-    }
-    let basis = input.basis(&value);
-    let outcome = match in_order(read(value), basis, &product.etag()) {
-        Ok((patch, basis)) => {
-            let change = Change { by: caller.user, at: products.now() };
-            products.store().edit(id, (&patch, &basis), &operation, change, render).await
-        }
-        Err(error) => Err(error),
+    let (operation, change) = (edit.operation, products.change_by(caller.user));
+    let judge = move |product: &mut Product| {
+        let (patch, basis) = edit.judge(&product.etag())?;
+        product.edit(patch, basis, change)
     };
-    match outcome {
+    match products.store().edit(id, &operation, change.at, render, judge).await {
         Ok(answer) => Ok(given(answer)),
         Err(error) => Err(with_current(products, id, error).await),
     }
@@ -147,23 +149,19 @@ pub(super) async fn archive_product(
     if query.version.is_some_and(|version| version < 1) {
         return Err(invalid_parameter("version", "expected 1 or more").into());
     }
-    let product = find(&products, id).await?;
-    product.may_change(caller.user, caller.is_admin())?;
+    find(&products, id).await?.may_change(caller.user, caller.is_admin())?;
     let operation = input.operation(
         products.secret(),
         &caller.principal(),
         format!("{:?}", query.version).as_bytes(),
     )?;
-    if let Some(answer) = products.store().replay(&operation).await? {
-        return Ok(given(Given { answer, replayed: true }));
-    }
-    let basis = Basis {
-        version: query.version.map(Version),
-        ..input.basis(&serde_json::json!({"version": query.version}))?
+    let basis = input.basis(&serde_json::json!({"version": query.version}));
+    let change = products.change_by(caller.user);
+    let judge = move |product: &mut Product| {
+        product.archive(basis.as_ref().map_err(Error::copy)?, change).map(|()| None)
     };
-    let change = Change { by: caller.user, at: products.now() };
     let render = |_: &Product| Ok(Answer { status: 204, etag: None, body: Vec::new() });
-    match products.store().archive(id, &basis, &operation, change, render).await {
+    match products.store().edit(id, &operation, change.at, render, judge).await {
         Ok(answer) => Ok(given(answer)),
         Err(error) => Err(with_current(&products, id, error).await),
     }

@@ -11,7 +11,7 @@ use super::{
     catalogue::find,
     wire::{MovementPage, MovementView, ProductView, StockBody, changed},
 };
-use crate::{Products, model::Change};
+use crate::{Products, model::Product};
 
 /// Add or remove units. It commutes, so it needs no version; never below what open orders hold.
 #[utoipa::path(post, path = "/api/products/{id}/stock", tag = "products", security(("bearer" = [])),
@@ -29,13 +29,10 @@ pub(super) async fn adjust_stock(
         input.operation(products.secret(), &caller.principal(), value.to_string().as_bytes())?;
     let body: StockBody = from_json(value)?;
     body.check()?;
-    let change = Change { by: caller.user, at: products.now() };
-    Ok(given(
-        products
-            .store()
-            .adjust(id, (body.delta, &body.reason), &operation, change, changed)
-            .await?,
-    ))
+    let change = products.change_by(caller.user);
+    let judge =
+        move |product: &mut Product| product.adjust(body.delta, &body.reason, change).map(Some);
+    Ok(given(products.store().edit(id, &operation, change.at, changed, judge).await?))
 }
 
 /// The product's journal: every change of a number, with its cause, numbered without gaps.

@@ -45,19 +45,19 @@ pub(crate) enum BatchOutcome {
     Refused(Error, Option<Product>),
 }
 
-/// What is to be written for an item.
+/// A product that is to be written.
 #[derive(Clone, Debug)]
-pub(crate) enum Written {
-    Created(Product),
-    Updated(Product, Option<Movement>),
+pub(crate) struct Written {
+    /// What it was; `None` for one that is created.
+    pub(crate) before: Option<Product>,
+    pub(crate) product: Product,
+    /// What the change did to its stock; that of a creation goes without saying.
+    pub(crate) movement: Option<Movement>,
 }
 
 impl Written {
-    /// As it is to be.
-    pub(crate) const fn product(&self) -> &Product {
-        match self {
-            Self::Created(product) | Self::Updated(product, _) => product,
-        }
+    pub(crate) const fn sku(&self) -> Option<&String> {
+        self.product.details.sku.as_ref()
     }
 }
 
@@ -77,16 +77,8 @@ pub(crate) fn decide_batch(
             let known = item.details.sku.as_ref().and_then(|sku| existing.get(sku)).cloned();
             upsert(item.clone(), known, rights, operation, change)
         });
-        let (outcome, product) = match decided {
-            Ok(Upsert::Create(new)) => {
-                let product = Product::new(&new);
-                written.push(Written::Created(product.clone()));
-                (BatchOutcome::Created(product.clone()), product)
-            }
-            Ok(Upsert::Update(product, movement)) => {
-                written.push(Written::Updated(product.clone(), movement));
-                (BatchOutcome::Updated(product.clone()), product)
-            }
+        let decided = match decided {
+            Ok(decided) => decided,
             Err(error) if mode == BatchMode::Partial => {
                 let current = conflicting(&existing, &error);
                 outcomes.push(BatchOutcome::Refused(error, current));
@@ -94,10 +86,15 @@ pub(crate) fn decide_batch(
             }
             Err(error) => return Err(error.with("index", index)),
         };
+        let product = decided.product.clone();
+        outcomes.push(match decided.before {
+            None => BatchOutcome::Created(product.clone()),
+            Some(_) => BatchOutcome::Updated(product.clone()),
+        });
+        written.push(decided);
         if let Some(sku) = &product.details.sku {
             existing.insert(sku.clone(), product);
         }
-        outcomes.push(outcome);
     }
     Ok((outcomes, written))
 }
@@ -120,12 +117,6 @@ impl BatchRequest {
     }
 }
 
-/// What one item leads to.
-enum Upsert {
-    Create(NewProduct),
-    Update(Product, Option<Movement>),
-}
-
 /// Decides one item: creates, or updates the product that has its sku. An update needs the version, unless the
 /// batch overwrites. Refuses with `sku-taken` when the sku is another seller's.
 fn upsert(
@@ -134,40 +125,41 @@ fn upsert(
     request: (bool, bool),
     operation: &Operation,
     change: Change,
-) -> Result<Upsert> {
+) -> Result<Written> {
     let (overwrite, is_admin) = request;
-    let Some(mut product) = existing else {
+    let Some(before) = existing else {
         if item.version.is_some() {
             let why = "the item names a version, but there is no product with its sku: a new product has none";
             return Err(Error::new(Code::VersionConflict, why));
         }
         let details = Details { status: item.status.unwrap_or(Status::Active), ..item.details };
-        return Ok(Upsert::Create(NewProduct {
+        let new = NewProduct {
             id: item.id,
             seller: change.by,
             details,
             quantity: item.quantity.unwrap_or(0),
             fingerprint: operation.fingerprint,
             created_at: change.at,
-        }));
+        };
+        return Ok(Written { before: None, product: Product::new(&new), movement: None });
     };
-    if product.may_change(change.by, is_admin).is_err() {
+    if before.may_change(change.by, is_admin).is_err() {
         return Err(Error::new(Code::SkuTaken, "another seller has a product with this sku"));
     }
     if item.version.is_none() && !overwrite {
         let why = "a product with this sku exists: send its `version`, or `overwrite: true` for the batch";
         return Err(
-            Error::new(Code::PreconditionRequired, why).with("currentVersion", product.version.0)
+            Error::new(Code::PreconditionRequired, why).with("currentVersion", before.version.0)
         );
     }
     let basis = Basis { if_match: None, version: item.version };
     let patch = ProductPatch::replacing(item.details, item.quantity, item.status);
-    let current = product.version;
+    let mut product = before.clone();
     let movement = product.edit(&patch, &basis, change).map_err(|error| match error.code() {
         Code::VersionConflict => {
-            error.with("currentVersion", current.0).with("productId", product.id.to_string())
+            error.with("currentVersion", before.version.0).with("productId", before.id.to_string())
         }
         _ => error,
     })?;
-    Ok(Upsert::Update(product, movement))
+    Ok(Written { before: Some(before), product, movement })
 }

@@ -22,7 +22,7 @@ pub(super) struct Categories(Mutex<Option<(Instant, Counts)>>);
 
 impl Categories {
     /// The counts. Who asks while somebody else counts waits for that.
-    pub(super) async fn count(&self, store: &dyn ProductStore) -> Result<Counts> {
+    pub(super) async fn count(&self, store: &ProductStore) -> Result<Counts> {
         let mut kept = self.0.lock().await;
         let began = Instant::now();
         if let Some((until, counts)) = kept.as_ref()

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_storage::Entry;
 use holdfast_testkit::{Fresh, damage, on_every_engine, operation};
-use holdfast_types::{Fingerprint, Money, ReserveCommand, UserId, Version};
+use holdfast_types::{
+    Basis, BatchId, Fingerprint, Given, Money, Operation, OrderId, ReserveBatch, ReserveCommand,
+    Reserved, Settlement, Unconfirmed, UserId, Version,
+};
 
-use super::*;
+use super::{portable::Record, *};
 use crate::{
-    model::{Details, MovementKind, Status},
+    model::{Change, Details, MovementKind, NewProduct, ProductPatch, Status},
     service::Audit,
 };
 
@@ -18,13 +22,13 @@ mod reservations;
 const SELLER: UserId = UserId::from_bytes([7; 16]);
 
 struct Bench {
-    store: Arc<dyn ProductStore>,
+    store: ProductStore,
     fresh: Fresh,
 }
 
 impl Bench {
     async fn new(fresh: Fresh) -> Self {
-        let store = open(&fresh.database, &fresh.random).await.unwrap().0;
+        let store = ProductStore::open(&fresh.database, &fresh.random).await.unwrap().0;
         Self { store, fresh }
     }
 
@@ -38,6 +42,27 @@ impl Bench {
 
     fn change(&self) -> Change {
         Change { by: SELLER, at: self.now() }
+    }
+
+    /// Renames a product that was seen at its first version.
+    async fn rename(&self, id: ProductId, name: &str) -> Result<Given> {
+        let (change, patch) = (self.change(), rename(name));
+        let judge = move |product: &mut Product| product.edit(&patch, &based_on(1), change);
+        self.store.edit(id, &self.operation(), change.at, render, judge).await
+    }
+
+    async fn adjust(&self, id: ProductId, delta: i64, operation: Operation) -> Result<Given> {
+        let change = self.change();
+        let judge =
+            move |product: &mut Product| product.adjust(delta, "delivery", change).map(Some);
+        self.store.edit(id, &operation, change.at, render, judge).await
+    }
+
+    async fn archive(&self, id: ProductId) -> Result<Given> {
+        let change = self.change();
+        let judge =
+            move |product: &mut Product| product.archive(&based_on(1), change).map(|()| None);
+        self.store.edit(id, &self.operation(), change.at, render, judge).await
     }
 
     async fn product(&self, sku: &str, quantity: i64) -> ProductId {

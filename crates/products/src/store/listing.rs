@@ -74,7 +74,7 @@ impl ProductFilter {
 
 /// A page of the products that pass the filter.
 pub(crate) async fn list(
-    store: &dyn ProductStore,
+    store: &ProductStore,
     filter: &ProductFilter,
     request: &PageRequest,
 ) -> Result<Page<Product>> {

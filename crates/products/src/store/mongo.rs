@@ -12,21 +12,22 @@ use std::{collections::HashMap, sync::Arc};
 use async_trait::async_trait;
 use holdfast_storage::{
     Entry, Flow, Gathered,
-    mongo::{Mongo, Query, doc, operations},
+    mongo::{Mongo, Query, doc},
+    record::{Fault, Tx},
 };
 use holdfast_types::{
-    Answer, Basis, BatchId, Error, Given, Operation, OrderId, Page, PageRequest, ProductId, Random,
-    ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp, Unconfirmed,
+    BatchId, OrderId, Page, PageRequest, ProductId, ReserveBatch, Reserved, Result, Settlement,
+    Timestamp, Unconfirmed,
 };
 
 use super::{
-    ANSWERS, ProductFilter, ProductStore, Render, RenderBatch,
+    ProductFilter,
     listing::{Index, Walk},
     portable::Record,
+    statements::Statements,
 };
-use crate::model::{BatchRequest, Change, Movement, NewProduct, Product, ProductPatch};
+use crate::model::{Movement, Product, Written};
 
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/mongo-0001.json")];
 /// Unconfirmed batches that one sweep looks at.
 const SWEEP: i64 = 10;
 
@@ -37,40 +38,13 @@ pub(super) struct MongoProducts {
 }
 
 impl MongoProducts {
-    pub(super) async fn open(db: Mongo, random: &Random) -> Result<(Self, Secret)> {
-        db.migrate("products", MIGRATIONS).await?;
-        let secret = db.secret("products", random).await?;
+    pub(super) fn open(db: Mongo) -> Self {
         let reader = db.clone();
         let looked_up = Gathered::new(move |ids| {
             let db = reader.clone();
             async move { get_all(&db, &ids).await }
         });
-        Ok((Self { db, looked_up }, secret))
-    }
-
-    /// Changes one product, once per operation.
-    async fn change(
-        &self,
-        id: ProductId,
-        operation: &Operation,
-        at: Timestamp,
-        render: Render,
-        change: impl Fn(&mut Product) -> Result<Option<Movement>> + Send + Sync,
-    ) -> Result<Given> {
-        let change = &change;
-        self.db
-            .transaction(|tx| async move {
-                let effect = async {
-                    let found = documents::get(&tx, id).await?;
-                    let mut product = found.ok_or_else(|| Error::not_found("product"))?;
-                    let sku = product.details.sku.clone();
-                    let movement = change(&mut product)?;
-                    catalogue::save(&tx, &product, sku.as_deref(), movement).await?;
-                    Ok(render(&product)?)
-                };
-                operations::once(&tx, ANSWERS, operation, at, effect).await
-            })
-            .await
+        Self { db, looked_up }
     }
 }
 
@@ -81,10 +55,21 @@ async fn get_all(db: &Mongo, ids: &[ProductId]) -> Result<HashMap<ProductId, Arc
 }
 
 #[async_trait]
-impl ProductStore for MongoProducts {
-    async fn create(&self, new: &NewProduct) -> Result<(Product, bool)> {
-        let product = &Product::new(new);
-        self.db.transaction(|tx| async move { catalogue::create(&tx, product).await }).await
+impl Statements for MongoProducts {
+    async fn load_for_change(&self, tx: &Tx, id: ProductId) -> Result<Option<Product>, Fault> {
+        Ok(documents::get(tx.mongo()?, id).await?)
+    }
+
+    async fn load_by_sku(
+        &self,
+        tx: &Tx,
+        skus: Vec<String>,
+    ) -> Result<HashMap<String, Product>, Fault> {
+        Ok(documents::by_sku(tx.mongo()?, &skus).await?)
+    }
+
+    async fn save(&self, tx: &Tx, written: Vec<Written>) -> Result<(), Fault> {
+        Ok(catalogue::write(tx.mongo()?, written).await?)
     }
 
     async fn get(&self, id: ProductId) -> Result<Option<Arc<Product>>> {
@@ -110,65 +95,6 @@ impl ProductStore for MongoProducts {
 
     async fn categories(&self) -> Result<Vec<(String, i64)>> {
         lists::categories(&self.db).await
-    }
-
-    async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
-        operations::replay(&self.db, ANSWERS, operation).await
-    }
-
-    async fn edit(
-        &self,
-        id: ProductId,
-        (patch, basis): (&ProductPatch, &Basis),
-        operation: &Operation,
-        change: Change,
-        render: Render,
-    ) -> Result<Given> {
-        let edit = |product: &mut Product| product.edit(patch, basis, change);
-        self.change(id, operation, change.at, render, edit).await
-    }
-
-    async fn adjust(
-        &self,
-        id: ProductId,
-        (delta, reason): (i64, &str),
-        operation: &Operation,
-        change: Change,
-        render: Render,
-    ) -> Result<Given> {
-        let adjust = |product: &mut Product| product.adjust(delta, reason, change).map(Some);
-        self.change(id, operation, change.at, render, adjust).await
-    }
-
-    async fn archive(
-        &self,
-        id: ProductId,
-        basis: &Basis,
-        operation: &Operation,
-        change: Change,
-        render: Render,
-    ) -> Result<Given> {
-        let archive = |product: &mut Product| product.archive(basis, change).map(|()| None);
-        self.change(id, operation, change.at, render, archive).await
-    }
-
-    async fn write_batch(
-        &self,
-        request: BatchRequest,
-        operation: &Operation,
-        change: Change,
-        render: RenderBatch,
-    ) -> Result<Given> {
-        let request = &request;
-        self.db
-            .transaction(|tx| async move {
-                let effect = async {
-                    let written = catalogue::write_batch(&tx, request, operation, change);
-                    Ok(render(&Box::pin(written).await?)?)
-                };
-                operations::once(&tx, ANSWERS, operation, change.at, effect).await
-            })
-            .await
     }
 
     async fn movements(&self, id: ProductId, request: &PageRequest) -> Result<Page<Movement>> {
@@ -197,10 +123,6 @@ impl ProductStore for MongoProducts {
         };
         let found = self.db.find(reservations::UNCONFIRMED, &query).await?;
         found.iter().map(reservations::unconfirmed_batch).collect()
-    }
-
-    async fn forget(&self, before: Timestamp) -> Result<()> {
-        operations::forget(&self.db, ANSWERS, before).await
     }
 
     async fn dump(&self) -> Result<Flow<Entry<Record>>> {

@@ -14,24 +14,24 @@ use std::{collections::HashMap, sync::Arc};
 use async_trait::async_trait;
 use holdfast_storage::{
     Entry, Flow, Gathered,
-    postgres::{Postgres, operations},
+    postgres::Postgres,
+    record::{Fault, Tx},
 };
 use holdfast_types::{
-    Answer, Basis, BatchId, Error, Given, Operation, OrderId, Page, PageRequest, ProductId, Random,
-    ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp, Unconfirmed,
+    BatchId, OrderId, Page, PageRequest, ProductId, ReserveBatch, Reserved, Result, Settlement,
+    Timestamp, Unconfirmed,
 };
 use uuid::Uuid;
 
 use held::Held;
 
 use super::{
-    ANSWERS, ProductFilter, ProductStore, Render, RenderBatch,
+    ProductFilter,
     listing::{Index, Walk},
     portable::Record,
+    statements::Statements,
 };
-use crate::model::{BatchRequest, Change, Movement, NewProduct, Product, ProductPatch};
-
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/postgres-0001.sql")];
+use crate::model::{Movement, Product, Written};
 
 #[derive(Debug)]
 pub(super) struct PostgresProducts {
@@ -41,40 +41,13 @@ pub(super) struct PostgresProducts {
 }
 
 impl PostgresProducts {
-    pub(super) async fn open(db: Postgres, random: &Random) -> Result<(Self, Secret)> {
-        db.migrate("products", MIGRATIONS).await?;
-        let secret = db.secret("products", random).await?;
+    pub(super) fn open(db: Postgres) -> Self {
         let reader = db.clone();
         let looked_up = Gathered::new(move |ids| {
             let db = reader.clone();
             async move { get_all(&db, &ids).await }
         });
-        Ok((Self { db, looked_up, held: Held::default() }, secret))
-    }
-
-    /// Changes one product, once per operation.
-    async fn change(
-        &self,
-        id: ProductId,
-        operation: &Operation,
-        at: Timestamp,
-        render: Render,
-        change: impl Fn(&mut Product) -> Result<Option<Movement>> + Send + Sync,
-    ) -> Result<Given> {
-        let change = &change;
-        self.db
-            .transaction(|tx| async move {
-                let effect = async {
-                    let found = rows::lock_one(&tx, id).await?;
-                    let mut product = found.ok_or_else(|| Error::not_found("product"))?;
-                    let sku = product.details.sku.clone();
-                    let movement = change(&mut product)?;
-                    catalogue::save(&tx, &product, sku.as_deref(), movement).await?;
-                    Ok(render(&product)?)
-                };
-                operations::once(&tx, ANSWERS, operation, at, effect).await
-            })
-            .await
+        Self { db, looked_up, held: Held::default() }
     }
 }
 
@@ -86,10 +59,21 @@ async fn get_all(db: &Postgres, ids: &[ProductId]) -> Result<HashMap<ProductId, 
 }
 
 #[async_trait]
-impl ProductStore for PostgresProducts {
-    async fn create(&self, new: &NewProduct) -> Result<(Product, bool)> {
-        let product = &Product::new(new);
-        self.db.transaction(|tx| async move { catalogue::create(&tx, product).await }).await
+impl Statements for PostgresProducts {
+    async fn load_for_change(&self, tx: &Tx, id: ProductId) -> Result<Option<Product>, Fault> {
+        Ok(rows::lock_one(tx.postgres()?, id).await?)
+    }
+
+    async fn load_by_sku(
+        &self,
+        tx: &Tx,
+        skus: Vec<String>,
+    ) -> Result<HashMap<String, Product>, Fault> {
+        Ok(rows::lock_by_sku(tx.postgres()?, &skus).await?)
+    }
+
+    async fn save(&self, tx: &Tx, written: Vec<Written>) -> Result<(), Fault> {
+        Ok(catalogue::write(tx.postgres()?, written).await?)
     }
 
     async fn get(&self, id: ProductId) -> Result<Option<Arc<Product>>> {
@@ -117,65 +101,6 @@ impl ProductStore for PostgresProducts {
         lists::categories(&self.db).await
     }
 
-    async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
-        operations::replay(&self.db, ANSWERS, operation).await
-    }
-
-    async fn edit(
-        &self,
-        id: ProductId,
-        (patch, basis): (&ProductPatch, &Basis),
-        operation: &Operation,
-        change: Change,
-        render: Render,
-    ) -> Result<Given> {
-        let edit = |product: &mut Product| product.edit(patch, basis, change);
-        self.change(id, operation, change.at, render, edit).await
-    }
-
-    async fn adjust(
-        &self,
-        id: ProductId,
-        (delta, reason): (i64, &str),
-        operation: &Operation,
-        change: Change,
-        render: Render,
-    ) -> Result<Given> {
-        let adjust = |product: &mut Product| product.adjust(delta, reason, change).map(Some);
-        self.change(id, operation, change.at, render, adjust).await
-    }
-
-    async fn archive(
-        &self,
-        id: ProductId,
-        basis: &Basis,
-        operation: &Operation,
-        change: Change,
-        render: Render,
-    ) -> Result<Given> {
-        let archive = |product: &mut Product| product.archive(basis, change).map(|()| None);
-        self.change(id, operation, change.at, render, archive).await
-    }
-
-    async fn write_batch(
-        &self,
-        request: BatchRequest,
-        operation: &Operation,
-        change: Change,
-        render: RenderBatch,
-    ) -> Result<Given> {
-        let request = &request;
-        self.db
-            .transaction(|tx| async move {
-                let effect = async {
-                    let written = catalogue::write_batch(&tx, request, operation, change);
-                    Ok(render(&Box::pin(written).await?)?)
-                };
-                operations::once(&tx, ANSWERS, operation, change.at, effect).await
-            })
-            .await
-    }
-
     async fn movements(&self, id: ProductId, request: &PageRequest) -> Result<Page<Movement>> {
         journal::list(&self.db, id, request).await
     }
@@ -197,10 +122,6 @@ impl ProductStore for PostgresProducts {
         let sql = format!("{} WHERE at < $1 ORDER BY at LIMIT $2", confirmations::SELECT);
         let rows = self.db.query(&sql, &[&before.as_millis(), &confirmations::SWEEP]).await?;
         Ok(rows.iter().map(confirmations::unconfirmed_batch).collect())
-    }
-
-    async fn forget(&self, before: Timestamp) -> Result<()> {
-        operations::forget(&self.db, ANSWERS, before).await
     }
 
     async fn dump(&self) -> Result<Flow<Entry<Record>>> {

@@ -8,26 +8,27 @@ mod portable;
 mod reservations;
 mod rows;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use holdfast_storage::{
     Entry, Flow,
-    sqlite::{IdIndex, Remembered, Sqlite, operations},
+    record::{Fault, Tx},
+    sqlite::{IdIndex, Remembered, Sqlite},
 };
 use holdfast_types::{
-    Answer, Basis, BatchId, Error, Given, Operation, OrderId, Page, PageRequest, ProductId, Random,
-    ReserveBatch, Reserved, Result, Secret, Settlement, Timestamp, Unconfirmed,
+    BatchId, OrderId, Page, PageRequest, ProductId, ReserveBatch, Reserved, Result, Settlement,
+    Timestamp, Unconfirmed,
 };
 
 use super::{
-    ANSWERS, ProductFilter, ProductStore, Render, RenderBatch,
+    ProductFilter,
     listing::{Index, Walk},
     portable::Record,
+    statements::Statements,
 };
-use crate::model::{BatchRequest, Change, Movement, NewProduct, Product, ProductPatch};
+use crate::model::{Movement, Product, Written};
 
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite-0001.sql")];
 /// Products that are looked at often and remembered: at most about 70 KB each, usually one.
 const LOOKED_AT: usize = 512;
 
@@ -40,45 +41,29 @@ pub(super) struct SqliteProducts {
 }
 
 impl SqliteProducts {
-    pub(super) async fn open(db: Sqlite, random: &Random) -> Result<(Self, Secret)> {
-        let db = db.with_own_lists();
-        db.migrate("products", MIGRATIONS).await?;
-        let secret = db.secret("products", random).await?;
+    pub(super) async fn open(db: Sqlite) -> Result<Self> {
         let ids = db.id_index("reservations").await?;
-        Ok((Self { db, ids, looked_at: Remembered::new(LOOKED_AT) }, secret))
-    }
-
-    /// Changes one product, once per operation.
-    async fn change(
-        &self,
-        id: ProductId,
-        operation: &Operation,
-        at: Timestamp,
-        render: Render,
-        change: impl FnOnce(&mut Product) -> Result<Option<Movement>> + Send + 'static,
-    ) -> Result<Given> {
-        let operation = *operation;
-        let write = move |db: &rusqlite::Connection| {
-            operations::once(db, ANSWERS, &operation, at, |db| {
-                let mut product = rows::get(db, id)?.ok_or_else(|| Error::not_found("product"))?;
-                let movement = change(&mut product)?;
-                catalogue::save(db, &product, movement.as_ref())?;
-                Ok(render(&product)?)
-            })
-        };
-        self.db.write(write).await
+        Ok(Self { db, ids, looked_at: Remembered::new(LOOKED_AT) })
     }
 }
 
 #[async_trait]
-impl ProductStore for SqliteProducts {
-    async fn create(&self, new: &NewProduct) -> Result<(Product, bool)> {
-        let product = Product::new(new);
-        let write = move |db: &rusqlite::Connection| match rows::get(db, product.id)? {
-            Some(product) => Ok((product, true)),
-            None => catalogue::create(db, &product).map(|()| (product, false)),
-        };
-        self.db.write(write).await
+impl Statements for SqliteProducts {
+    async fn load_for_change(&self, tx: &Tx, id: ProductId) -> Result<Option<Product>, Fault> {
+        Ok(tx.sqlite()?.run(move |db| rows::get(db, id)).await?)
+    }
+
+    async fn load_by_sku(
+        &self,
+        tx: &Tx,
+        skus: Vec<String>,
+    ) -> Result<HashMap<String, Product>, Fault> {
+        Ok(tx.sqlite()?.run(move |db| rows::find_by_sku(db, skus)).await?)
+    }
+
+    async fn save(&self, tx: &Tx, written: Vec<Written>) -> Result<(), Fault> {
+        let save = move |db: &_| written.iter().try_for_each(|one| catalogue::write(db, one));
+        Ok(tx.sqlite()?.run(save).await?)
     }
 
     async fn get(&self, id: ProductId) -> Result<Option<Arc<Product>>> {
@@ -109,67 +94,6 @@ impl ProductStore for SqliteProducts {
         self.db.read(lists::categories).await
     }
 
-    async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
-        self.db.get(|db| operations::replay(db, ANSWERS, operation))
-    }
-
-    async fn edit(
-        &self,
-        id: ProductId,
-        edit: (&ProductPatch, &Basis),
-        operation: &Operation,
-        change: Change,
-        render: Render,
-    ) -> Result<Given> {
-        let (patch, basis) = (edit.0.clone(), edit.1.clone());
-        self.change(id, operation, change.at, render, move |product| {
-            product.edit(&patch, &basis, change)
-        })
-        .await
-    }
-
-    async fn adjust(
-        &self,
-        id: ProductId,
-        adjustment: (i64, &str),
-        operation: &Operation,
-        change: Change,
-        render: Render,
-    ) -> Result<Given> {
-        let (delta, reason) = (adjustment.0, adjustment.1.to_owned());
-        let adjust = move |product: &mut Product| product.adjust(delta, &reason, change).map(Some);
-        self.change(id, operation, change.at, render, adjust).await
-    }
-
-    async fn archive(
-        &self,
-        id: ProductId,
-        basis: &Basis,
-        operation: &Operation,
-        change: Change,
-        render: Render,
-    ) -> Result<Given> {
-        let basis = basis.clone();
-        let archive = move |product: &mut Product| product.archive(&basis, change).map(|()| None);
-        self.change(id, operation, change.at, render, archive).await
-    }
-
-    async fn write_batch(
-        &self,
-        request: BatchRequest,
-        operation: &Operation,
-        change: Change,
-        render: RenderBatch,
-    ) -> Result<Given> {
-        let operation = *operation;
-        let write = move |db: &rusqlite::Connection| {
-            operations::once(db, ANSWERS, &operation, change.at, |db| {
-                Ok(render(&catalogue::write_batch(db, &request, &operation, change)?)?)
-            })
-        };
-        self.db.write(write).await
-    }
-
     async fn movements(&self, id: ProductId, request: &PageRequest) -> Result<Page<Movement>> {
         let request = request.clone();
         self.db.read(move |db| journal::list(db, id, &request)).await
@@ -192,10 +116,6 @@ impl ProductStore for SqliteProducts {
 
     async fn unconfirmed(&self, before: Timestamp) -> Result<Vec<Unconfirmed>> {
         self.db.get(|db| confirmations::unconfirmed(db, before))
-    }
-
-    async fn forget(&self, before: Timestamp) -> Result<()> {
-        operations::forget(&self.db, ANSWERS, before).await
     }
 
     async fn dump(&self) -> Result<Flow<Entry<Record>>> {

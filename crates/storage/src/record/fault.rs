@@ -24,6 +24,13 @@ fn elsewhere() -> Error {
     Error::internal("a transaction has used another database")
 }
 
+impl Fault {
+    /// Statements for one engine in a transaction of another.
+    pub(super) fn elsewhere() -> Self {
+        Self::Refused(elsewhere())
+    }
+}
+
 fn stale() -> Error {
     Error::new(Code::Unavailable, "too many changes at once: repeat")
 }

@@ -1,6 +1,6 @@
 //! One transaction over records, on whichever engine, and reading without one.
 
-use std::ops::Bound;
+use std::{ops::Bound, sync::Arc};
 
 use holdfast_types::{Error, Result, Timestamp};
 
@@ -30,6 +30,21 @@ pub enum Tx {
 }
 
 impl Tx {
+    /// For statements of SQLite's own.
+    pub fn sqlite(&self) -> Result<&embedded::Tx, Fault> {
+        if let Self::Sqlite(tx) = self { Ok(tx) } else { Err(Fault::elsewhere()) }
+    }
+
+    /// For statements of PostgreSQL's own.
+    pub fn postgres(&self) -> Result<&postgresql::Tx, Fault> {
+        if let Self::Postgres(tx) = self { Ok(tx) } else { Err(Fault::elsewhere()) }
+    }
+
+    /// For commands of MongoDB's own.
+    pub fn mongo(&self) -> Result<&mongodb::Tx, Fault> {
+        if let Self::Mongo(tx) = self { Ok(tx) } else { Err(Fault::elsewhere()) }
+    }
+
     /// The record with that key.
     pub async fn get<R: Record>(&self, key: impl Into<Value>) -> Result<Option<Stored<R>>, Fault> {
         let (table, key) = (&R::TABLE, key.into());
@@ -97,6 +112,21 @@ impl Tx {
             Self::Mongo(tx) => Box::pin(mongo::insert(tx, table, rows)).await?,
         };
         Ok(taken.map_or(Ok(()), Err))
+    }
+
+    /// Keeps those of the records whose keys are not there yet. Their unique values are sure to be free.
+    pub async fn insert_missing<R: Record>(&self, records: &[R]) -> Result<(), Fault> {
+        // All at once where none is there, as a rule.
+        if self.insert_all(records).await?.is_ok() {
+            return Ok(());
+        }
+        for record in records {
+            match self.insert(record).await? {
+                Ok(()) | Err(Taken::Key) => {}
+                Err(taken) => return Err(taken.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Keeps a record as it is now, in the place of what was read; or says what of it is taken, and changes nothing then. When
@@ -215,6 +245,16 @@ impl Database {
             Self::Mongo(db) => Box::pin(mongo::scan_alone(db, &R::TABLE, scan)).await?,
         };
         Ok(found.into_iter().next().map(Found::read).transpose()?.map(Stored::into_inner))
+    }
+
+    /// Keeps what another database kept, in one transaction, unless it is there.
+    pub async fn load<R: Record>(&self, records: Vec<R>) -> Result<()> {
+        let records = Arc::new(records);
+        let load = move |tx: Tx| {
+            let records = Arc::clone(&records);
+            async move { tx.insert_missing(&records).await }
+        };
+        self.transact(load).await
     }
 
     /// Deletes the records whose first value in `index` is below `before`, some hundred in each transaction.

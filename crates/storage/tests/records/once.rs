@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_storage::{Database, Location, mongo::doc, record::Stored};
+use holdfast_storage::{Database, Location, Migrations, mongo::doc, record::Stored};
 use holdfast_testkit::{MongoServer, PostgresServer, on_every_engine, operation};
 use holdfast_types::{Answer, Code, Fingerprint, Operation, Random, Result, Timestamp};
 
@@ -14,7 +14,7 @@ async fn once_has_one_effect_and_one_answer() {
         let fresh = &fresh;
         let db = fresh.database.clone();
         db.define::<Note>().await.unwrap();
-        db.define_answers(ANSWERS).await.unwrap();
+        db.prepare(SERVICE, &Migrations::NONE).await.unwrap();
         add(&db, note(1)).await.unwrap();
         let operation = operation(&fresh.random);
         let now = fresh.clock.now();
@@ -38,7 +38,7 @@ async fn once_has_one_effect_and_one_answer() {
         assert_eq!(reused.code(), Code::IdempotencyKeyReused);
         // A refusal keeps nothing.
         let fails = Operation { id: id(77), ..operation };
-        let refusal = db.once(ANSWERS, &fails, now, |tx| async move {
+        let refusal = db.once(SERVICE, &fails, now, |tx| async move {
             tx.insert(&note(5)).await?.unwrap();
             Err(refused())
         });
@@ -49,14 +49,14 @@ async fn once_has_one_effect_and_one_answer() {
     .await;
 }
 
-const ANSWERS: &str = "notes_operations";
+const SERVICE: &str = "notes";
 
 async fn count_once(
     db: &Database,
     operation: Operation,
     now: Timestamp,
 ) -> Result<holdfast_types::Given> {
-    db.once(ANSWERS, &operation, now, |tx| async move {
+    db.once(SERVICE, &operation, now, |tx| async move {
         let mut note: Stored<Note> = tx.get(id(1)).await?.unwrap();
         note.count += 1;
         tx.put(&note).await?.unwrap();
@@ -83,7 +83,7 @@ async fn an_unknown_commit_has_one_effect_on_postgres() {
     let location = Location::of(Some(&server.url()), "".as_ref()).unwrap();
     let db = Database::open(&location).await.unwrap();
     db.define::<Note>().await.unwrap();
-    db.define_answers(ANSWERS).await.unwrap();
+    db.prepare(SERVICE, &Migrations::NONE).await.unwrap();
     add(&db, note(1)).await.unwrap();
     let Database::Postgres(breaker) = Database::open(&location).await.unwrap() else { panic!() };
     let breaking = tokio::spawn(async move {
@@ -116,7 +116,7 @@ async fn an_unknown_commit_has_one_effect_on_mongo() {
     let location = Location::of(Some(&server.url()), "".as_ref()).unwrap();
     let db = Database::open(&location).await.unwrap();
     db.define::<Note>().await.unwrap();
-    db.define_answers(ANSWERS).await.unwrap();
+    db.prepare(SERVICE, &Migrations::NONE).await.unwrap();
     add(&db, note(1)).await.unwrap();
     let admin = server.client().await.database("admin");
     let (random, now) = (Random::seeded(1), Timestamp::from_millis(1));

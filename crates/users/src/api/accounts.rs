@@ -9,8 +9,8 @@ use holdfast_types::{Code, Error, Given, Result, UserId};
 use holdfast_web::{
     Input, NoQuery, Origin, Problem, Reply,
     auth::{Caller, LapsedCaller},
-    conditional::in_order,
-    created, from_json, given, json_reply, not_modified, parse, parse_value, replayed, with_etag,
+    conditional::MERGE_PATCH,
+    created, from_json, given, json_reply, not_modified, parse, replayed, with_etag,
 };
 
 use super::wire::{
@@ -18,7 +18,7 @@ use super::wire::{
 };
 use crate::{
     Users,
-    model::{Password, User},
+    model::{Password, User, UserChange},
 };
 
 /// Register as a customer.
@@ -88,31 +88,22 @@ pub(super) async fn update_me(
     Ok(given(update(&users, caller, caller.user, &mut input, read).await?))
 }
 
-/// The course of every conditional change of a user: replay, 428, 412, 422, 409.
+/// The course of every conditional change of a user: 404, 400, replay, 428, 412, 422, 409.
 pub(super) async fn update(
     users: &Users,
     caller: Caller,
     id: UserId,
     input: &mut Input,
-    read: impl FnOnce(serde_json::Value) -> Result<crate::model::UserChange>,
+    read: impl FnOnce(serde_json::Value) -> Result<UserChange>,
 ) -> Reply<Given> {
-    let user = find(users, id).await?;
-    let body = parse_value(
-        &input.body_of(64 << 10, &["application/json", "application/merge-patch+json"]).await?,
-    )?;
-    let operation =
-        input.operation(users.secret(), &caller.principal(), body.to_string().as_bytes())?;
-    if let Some(answer) = users.store().replay(&operation).await? {
-        return Ok(Given { answer, replayed: true });
-    }
-    let basis = input.basis(&body);
-    let outcome = match in_order(read(body), basis, &user.etag()) {
-        Ok((change, basis)) => {
-            users.store().change(id, (&change, &basis), (&operation, changed), users.now()).await
-        }
-        Err(error) => Err(error),
+    find(users, id).await?;
+    let edit = input.edit(users.secret(), &caller.principal(), &MERGE_PATCH, read).await?;
+    let operation = edit.operation;
+    let judge = move |user: &mut User| {
+        let (change, basis) = edit.judge(&user.etag())?;
+        user.change(change, basis)
     };
-    match outcome {
+    match users.store().change(id, &operation, users.now(), changed, judge).await {
         Ok(answer) => {
             users.refresh_revocations().await?;
             Ok(answer)

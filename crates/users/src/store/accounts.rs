@@ -1,21 +1,21 @@
 //! Accounts.
 
-use std::ops::Bound;
+use std::{ops::Bound, sync::Arc};
 
 use holdfast_storage::{
     Entry, Flow,
     record::{Fault, Place, Scan, Stored, Taken, Tx, Value},
 };
 use holdfast_types::{
-    Basis, Cursor, Error, Given, Operation, Page, PageRequest, Result, Timestamp, UserId,
+    Cursor, Error, Given, Operation, Page, PageRequest, Result, Timestamp, UserId,
 };
 use uuid::Uuid;
 
 use super::{
-    ANSWERS, DELETED_PAGE, PasswordChange, Render, STAFF_NAMES, UserStore, ending, last_in_charge,
+    DELETED_PAGE, PasswordChange, Render, SERVICE, STAFF_NAMES, UserStore, ending, last_in_charge,
     no_content, portable, username_taken,
 };
-use crate::model::{NewUser, User, UserChange};
+use crate::model::{NewUser, User};
 
 /// Names the cursor of the list.
 const LIST: &str = "users";
@@ -104,27 +104,27 @@ impl UserStore {
         self.db.read(read).await
     }
 
-    /// Changes a user if what is changed is still as the basis says; once per operation.
+    /// Changes a user as `judge` says; once per operation.
     /// A change of access ends all the user's tokens, and who is shut out has no session left.
     /// Refuses with `forbidden` when no other administrator would be left.
     pub(crate) async fn change(
         &self,
         id: UserId,
-        change: (&UserChange, &Basis),
-        operation: (&Operation, Render),
+        operation: &Operation,
         now: Timestamp,
+        render: Render,
+        judge: impl Fn(&mut User) -> Result<()> + Send + Sync + 'static,
     ) -> Result<Given> {
-        let (change, basis) = (change.0.clone(), change.1.clone());
-        let (operation, render) = operation;
+        let judge = Arc::new(judge);
         let apply = move |tx: Tx| {
-            let (change, basis) = (change.clone(), basis.clone());
+            let judge = Arc::clone(&judge);
             async move {
                 let mut user = lock(&tx, id).await?;
                 if user.deleted {
                     return Err(Error::not_found("user").into());
                 }
                 let (epoch, was_in_charge) = (user.epoch, user.is_in_charge());
-                user.change(&change, &basis)?;
+                judge(&mut user)?;
                 if was_in_charge && !user.is_in_charge() {
                     require_others_in_charge(&tx, id).await?;
                 }
@@ -138,7 +138,7 @@ impl UserStore {
                 Ok(render(&user)?)
             }
         };
-        self.db.once(ANSWERS, operation, now, apply).await
+        self.db.once(SERVICE, operation, now, apply).await
     }
 
     /// Sets a new password if the old one is still `from`, and ends all other sessions and permissions to reset it; once
@@ -162,7 +162,7 @@ impl UserStore {
                 Ok(no_content())
             }
         };
-        self.db.once(ANSWERS, operation, now, apply).await
+        self.db.once(SERVICE, operation, now, apply).await
     }
 
     /// Erases a user's personal data and ends all sessions; once per operation.
@@ -185,7 +185,7 @@ impl UserStore {
             ending::end_resets(&tx, id).await?;
             Ok(no_content())
         };
-        self.db.once(ANSWERS, operation, now, erase).await
+        self.db.once(SERVICE, operation, now, erase).await
     }
 
     /// Everything that is kept, user by user, in one snapshot: apart from answers and the secret.
@@ -197,12 +197,7 @@ impl UserStore {
     /// Keeps what another database kept, unless it is there.
     pub(crate) async fn load(&self, records: Vec<portable::Record>) -> Result<()> {
         let user = |portable::Record::User(user): portable::Record| as_deleted_then(*user);
-        let users: Vec<User> = records.into_iter().map(user).collect();
-        let load = move |tx: Tx| {
-            let users = users.clone();
-            async move { insert_missing(&tx, &users).await }
-        };
-        self.db.transact(load).await
+        self.db.load(records.into_iter().map(user).collect()).await
     }
 }
 
@@ -212,20 +207,6 @@ fn as_deleted_then(mut user: User) -> User {
         user.deleted_at.get_or_insert(user.created_at);
     }
     user
-}
-
-/// All at once where none is there, as a rule.
-async fn insert_missing(tx: &Tx, users: &[User]) -> Result<(), Fault> {
-    if tx.insert_all(users).await?.is_ok() {
-        return Ok(());
-    }
-    for user in users {
-        match tx.insert(user).await? {
-            Ok(()) | Err(Taken::Key) => {}
-            Err(taken) => return Err(taken.into()),
-        }
-    }
-    Ok(())
 }
 
 async fn find(tx: &Tx, id: UserId) -> Result<Stored<User>, Fault> {

@@ -120,7 +120,8 @@ async fn change_refuses_what_is_stale_and_ends_tokens_on_access() {
         let demote = UserChange::Access { role: Some(Role::Customer), disabled: None };
         let change = |change: UserChange, operation: Operation| {
             let (store, first, now) = (bench.store.clone(), first.clone(), bench.now());
-            async move { store.change(user.id, (&change, &first), (&operation, render), now).await }
+            let judge = move |user: &mut User| user.change(&change, &first);
+            async move { store.change(user.id, &operation, now, render, judge).await }
         };
         let operation = bench.operation();
         assert!(!change(promote.clone(), operation).await.unwrap().replayed);

@@ -7,7 +7,7 @@ use holdfast_types::{Given, Operation, Result, Timestamp};
 use holdfast_web::auth::{PublicKey, Revocations};
 
 use super::{
-    ANSWERS, Exchanged, ResetGrant, UserStore,
+    Exchanged, ResetGrant, SERVICE, UserStore,
     accounts::{lock, set_password},
     ending::{end, end_resets},
     no_content,
@@ -171,7 +171,7 @@ impl UserStore {
                 Ok(no_content())
             }
         };
-        self.db.once(ANSWERS, operation, now, apply).await
+        self.db.once(SERVICE, operation, now, apply).await
     }
 
     /// The keys that tokens may be signed with, newest first; `fresh` becomes the first when there is none.

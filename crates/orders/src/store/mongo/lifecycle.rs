@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use holdfast_storage::mongo::{Document, Fault, Mongo, Query, Tx, doc, fields};
-use holdfast_types::{Error, OrderId, Result, Settlement, Timestamp, UserId};
+use holdfast_types::{OrderId, Result, Settlement, Timestamp};
 
 use super::documents::{self, ORDERS};
 use crate::{
-    model::{Action, Order},
+    model::{Event, Order, Status},
     store::Recorded,
 };
 
@@ -34,22 +34,10 @@ pub(super) async fn record(tx: Tx, orders: &[Order]) -> Result<Vec<Recorded>, Fa
     orders.iter().map(outcome).collect()
 }
 
-pub(super) async fn transition(
-    tx: &Tx,
-    id: OrderId,
-    action: &Action,
-    by: Option<UserId>,
-    now: Timestamp,
-) -> Result<Order, Fault> {
-    let found = documents::find(tx, &[id]).await?.pop();
-    let found = found.filter(|found| !documents::is_tombstone(found));
-    let mut order = documents::order(&found.ok_or_else(|| Error::not_found("order"))?)?;
-    let before = order.version;
-    if let Some(event) = order.take(action, by, now)? {
-        let like = doc! {"_id": fields::uuid(id.uuid()), "version": before.0};
-        tx.update(ORDERS, vec![(like, documents::step(&order, &event))]).await?;
-    }
-    Ok(order)
+/// Writes an order back that has gone a step, and what happened.
+pub(super) async fn save(tx: &Tx, order: &Order, event: &Event) -> Result<(), Fault> {
+    let like = doc! {"_id": fields::uuid(order.id.uuid()), "version": order.version.0 - 1};
+    tx.update(ORDERS, vec![(like, documents::step(order, event))]).await
 }
 
 /// Orders whose time has come.
@@ -62,19 +50,6 @@ pub(super) async fn due(db: &Mongo, now: Timestamp) -> Result<Vec<OrderId>> {
         ..Query::default()
     };
     db.find(ORDERS, &query).await?.iter().map(|found| fields::id(found, "_id")).collect()
-}
-
-/// Expires those of `due` that are still only placed.
-pub(super) async fn expire(tx: Tx, due: &[OrderId], now: Timestamp) -> Result<Vec<OrderId>, Fault> {
-    let mut expired = Vec::with_capacity(due.len());
-    for id in due {
-        match transition(&tx, *id, &Action::Expire, None, now).await {
-            Ok(_) => expired.push(*id),
-            Err(Fault::Refused(_)) => {}
-            Err(fault) => return Err(fault),
-        }
-    }
-    Ok(expired)
 }
 
 /// Debts that stand, oldest first.
@@ -105,23 +80,23 @@ pub(super) async fn strike(tx: Tx, debts: &[(OrderId, Settlement)]) -> Result<()
     Ok(())
 }
 
-/// Puts tombstones where there is no order, and says what must become of the reservations.
-pub(super) async fn judge(
-    tx: Tx,
+/// Puts tombstones where there is no order, and says how the others stand.
+pub(super) async fn bury(
+    tx: &Tx,
     ids: &[OrderId],
     now: Timestamp,
-) -> Result<Vec<(OrderId, Settlement)>, Fault> {
-    let found = documents::find(&tx, ids).await?;
-    let judge = |found: &Document| {
-        let settlement = match documents::is_tombstone(found) {
-            true => Settlement::Release,
-            false => documents::order(found)?.status.settlement(),
-        };
-        Ok((fields::id(found, "_id")?, settlement))
-    };
-    let judged: HashMap<OrderId, Settlement> = found.iter().map(judge).collect::<Result<_>>()?;
-    let missing = ids.iter().filter(|id| !judged.contains_key(id));
-    tx.insert(ORDERS, missing.map(|id| documents::tombstone(*id, now)).collect()).await?;
-    let fate = |id: &OrderId| (*id, judged.get(id).copied().unwrap_or(Settlement::Release));
-    Ok(ids.iter().map(fate).collect())
+) -> Result<HashMap<OrderId, Status>, Fault> {
+    let found = documents::find(tx, ids).await?;
+    let mut missing: Vec<OrderId> = ids.to_vec();
+    let mut statuses = HashMap::new();
+    for found in &found {
+        let id = fields::id(found, "_id")?;
+        missing.retain(|missing| *missing != id);
+        if !documents::is_tombstone(found) {
+            statuses.insert(id, Status::from_code(fields::number(found, "status")?)?);
+        }
+    }
+    let tombstones = missing.into_iter().map(|id| documents::tombstone(id, now));
+    tx.insert(ORDERS, tombstones.collect()).await?;
+    Ok(statuses)
 }

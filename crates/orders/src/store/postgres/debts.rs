@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use holdfast_storage::postgres::{Fault, Postgres, Row, Tx};
+use holdfast_storage::postgres::{Fault, Postgres, Tx};
 use holdfast_types::{OrderId, Result, Settlement, Timestamp};
 use uuid::Uuid;
 
@@ -34,12 +34,12 @@ pub(super) async fn strike(tx: Tx, debts: &[(OrderId, Settlement)]) -> Result<()
     tx.execute(sql, &[&ids, &codes]).await.map(|_| ())
 }
 
-/// Puts tombstones where there is no order, then reads what is there.
-pub(super) async fn judge(
-    tx: Tx,
+/// Puts tombstones where there is no order, and says how the others stand.
+pub(super) async fn bury(
+    tx: &Tx,
     ids: &[OrderId],
     now: Timestamp,
-) -> Result<Vec<(OrderId, Settlement)>, Fault> {
+) -> Result<HashMap<OrderId, Status>, Fault> {
     let mut uuids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     uuids.sort_unstable();
     tx.execute(
@@ -49,16 +49,9 @@ pub(super) async fn judge(
         &[&uuids, &TOMBSTONE, &now.as_millis()],
     )
     .await?;
-    let rows = tx.query("SELECT id, status FROM orders WHERE id = ANY($1)", &[&uuids]).await?;
-    let judge = |row: &Row| {
-        let settlement = match row.get(1) {
-            TOMBSTONE => Settlement::Release,
-            code => Status::from_code(code)?.settlement(),
-        };
-        Ok((OrderId::new(row.get(0)), settlement))
-    };
-    let judged: HashMap<OrderId, Settlement> = rows.iter().map(judge).collect::<Result<_>>()?;
-    Ok(ids.iter().filter_map(|id| judged.get(id).map(|settlement| (*id, *settlement))).collect())
+    let sql = "SELECT id, status FROM orders WHERE id = ANY($1) AND status <> $2";
+    let rows = tx.query(sql, &[&uuids, &TOMBSTONE]).await?;
+    rows.iter().map(|row| Ok((OrderId::new(row.get(0)), Status::from_code(row.get(1))?))).collect()
 }
 
 /// Erases what orders say about buyers, those of one user in one statement.

@@ -1,41 +1,16 @@
 //! Steps of the lifecycle, and their history.
 
 use holdfast_storage::postgres::{Fault, Postgres, Row, Tx};
-use holdfast_types::{Error, OrderId, Result, Settlement, Timestamp, UserId, Version};
+use holdfast_types::{OrderId, Result, Settlement, Timestamp, UserId, Version};
 use uuid::Uuid;
 
-use super::rows;
-use crate::model::{Action, Event, Order, Status};
+use crate::model::{Event, Order, Status};
 
 /// Orders that one round of expiry takes.
 const EXPIRY: i64 = 100;
 
-pub(super) async fn transition(
-    tx: &Tx,
-    id: OrderId,
-    action: &Action,
-    by: UserId,
-    now: Timestamp,
-) -> Result<Order, Fault> {
-    let found = rows::lock(tx, &[id.uuid()]).await?.pop();
-    let mut order = found.ok_or_else(|| Error::not_found("order"))?;
-    take(tx, &mut order, action, (Some(by), now)).await?;
-    Ok(order)
-}
-
-async fn take(
-    tx: &Tx,
-    order: &mut Order,
-    action: &Action,
-    (by, now): (Option<UserId>, Timestamp),
-) -> Result<(), Fault> {
-    let Some(event) = order.take(action, by, now)? else { return Ok(()) };
-    save(tx, order).await?;
-    note(tx, order.id, &event).await
-}
-
 /// Writes down what happened.
-pub(super) async fn note(tx: &Tx, id: OrderId, event: &Event) -> Result<(), Fault> {
+async fn note(tx: &Tx, id: OrderId, event: &Event) -> Result<(), Fault> {
     tx.execute(
         "INSERT INTO order_events (order_id, version, status, by_user, at) VALUES ($1, $2, $3, $4, $5)",
         &[
@@ -50,7 +25,8 @@ pub(super) async fn note(tx: &Tx, id: OrderId, event: &Event) -> Result<(), Faul
     .map(|_| ())
 }
 
-pub(super) async fn save(tx: &Tx, order: &Order) -> Result<(), Fault> {
+/// Writes an order back, and what happened to it.
+pub(super) async fn save(tx: &Tx, order: &Order, events: &[Event]) -> Result<(), Fault> {
     let progress = &order.progress;
     let millis = |time: Option<Timestamp>| time.map(Timestamp::as_millis);
     tx.execute(
@@ -74,30 +50,20 @@ pub(super) async fn save(tx: &Tx, order: &Order) -> Result<(), Fault> {
             &progress.tracking_number,
         ],
     )
-    .await
-    .map(|_| ())
+    .await?;
+    for event in events {
+        note(tx, order.id, event).await?;
+    }
+    Ok(())
 }
 
 /// Orders whose time has come.
-pub(super) async fn due(db: &Postgres, now: Timestamp) -> Result<Vec<Uuid>> {
+pub(super) async fn due(db: &Postgres, now: Timestamp) -> Result<Vec<OrderId>> {
     let sql =
         "SELECT id FROM orders WHERE status = 0 AND expires_at IS NOT NULL AND expires_at <= $1
                ORDER BY expires_at LIMIT $2";
     let rows = db.query(sql, &[&now.as_millis(), &EXPIRY]).await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
-}
-
-/// Expires those of `due` that are still only placed.
-pub(super) async fn expire(tx: Tx, due: &[Uuid], now: Timestamp) -> Result<Vec<OrderId>, Fault> {
-    let mut expired = Vec::with_capacity(due.len());
-    for mut order in rows::lock(&tx, due).await? {
-        match take(&tx, &mut order, &Action::Expire, (None, now)).await {
-            Ok(()) => expired.push(order.id),
-            Err(Fault::Refused(_)) => {}
-            Err(fault) => return Err(fault),
-        }
-    }
-    Ok(expired)
+    Ok(rows.iter().map(|row| OrderId::new(row.get(0))).collect())
 }
 
 /// A query for events, to which a condition is added; [`event`] reads its rows.

@@ -44,7 +44,7 @@ pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {
     for record in records {
         match record {
             Record::Order(order, events) => load_order(&tx, order, events).await?,
-            Record::Tombstone(id, at) => debts::judge(tx.clone(), &[*id], *at).await.map(|_| ())?,
+            Record::Tombstone(id, at) => debts::bury(&tx, &[*id], *at).await.map(|_| ())?,
         }
     }
     Ok(())
@@ -54,9 +54,5 @@ async fn load_order(tx: &Tx, order: &Order, events: &[Event]) -> Result<(), Faul
     if recording::insert(tx, &[order]).await?.is_empty() {
         return Ok(());
     }
-    lifecycle::save(tx, order).await?;
-    for event in events {
-        lifecycle::note(tx, order.id, event).await?;
-    }
-    Ok(())
+    lifecycle::save(tx, order, events).await
 }

@@ -1,11 +1,13 @@
 //! What orders owe to products, and the fate of reservations without an order.
 
+use std::collections::HashMap;
+
 use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{OrderId, Result, Settlement, Timestamp};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::rows;
-use crate::store::TOMBSTONE;
+use crate::{model::Status, store::TOMBSTONE};
 
 /// Debts that one round pays.
 const ROUND: i64 = 100;
@@ -36,36 +38,31 @@ pub(super) fn strike(
     Ok(())
 }
 
-pub(super) fn judge(
+/// Puts tombstones where there is no order, and says how the others stand.
+pub(super) fn bury(
     db: &Connection,
     index: &IdIndex,
     ids: &[OrderId],
     now: Timestamp,
-) -> Result<Vec<(OrderId, Settlement)>, Fault> {
-    ids.iter().map(|id| Ok((*id, judge_one(db, index, *id, now)?))).collect()
-}
-
-fn judge_one(
-    db: &Connection,
-    index: &IdIndex,
-    id: OrderId,
-    now: Timestamp,
-) -> Result<Settlement, Fault> {
-    let status: Option<i64> = db
-        .prepare_cached("SELECT status FROM orders WHERE seq = ?1")?
-        .query_row([index.find(db, id.bytes())?], |row| row.get(0))
-        .optional()?;
-    match status {
-        Some(TOMBSTONE) => Ok(Settlement::Release),
-        Some(code) => Ok(rows::status(0, code)?.settlement()),
-        None => {
-            db.prepare_cached(
-                "INSERT INTO orders (id, user_id, status, version, lines, total, currency, fingerprint, created_at, updated_at)
-                 VALUES (?1, x'', ?2, 0, '[]', 0, '', x'', ?3, ?3)",
-            )?
-            .execute((id.bytes(), TOMBSTONE, now.as_millis()))?;
+) -> Result<HashMap<OrderId, Status>, Fault> {
+    let mut statuses = HashMap::new();
+    let mut find = db.prepare_cached("SELECT status FROM orders WHERE seq = ?1")?;
+    let mut insert = db.prepare_cached(
+        "INSERT INTO orders (id, user_id, status, version, lines, total, currency, fingerprint, created_at, updated_at)
+         VALUES (?1, x'', ?2, 0, '[]', 0, '', x'', ?3, ?3)",
+    )?;
+    for id in ids {
+        let Some(seq) = index.find(db, id.bytes())? else {
+            insert.execute((id.bytes(), TOMBSTONE, now.as_millis()))?;
             index.add(db, id.bytes())?;
-            Ok(Settlement::Release)
+            continue;
+        };
+        match find.query_row([seq], |row| row.get(0))? {
+            TOMBSTONE => {}
+            code => {
+                statuses.insert(*id, rows::status(0, code)?);
+            }
         }
     }
+    Ok(statuses)
 }

@@ -1,33 +1,17 @@
 //! Steps of the lifecycle, and their history.
 
 use holdfast_storage::sqlite::{Fault, IdIndex};
-use holdfast_types::{Error, OrderId, Result, Settlement, Timestamp, UserId, Version};
+use holdfast_types::{OrderId, Result, Settlement, Timestamp, UserId, Version};
 use rusqlite::Connection;
 
 use super::rows;
-use crate::model::{Action, Event, Order};
+use crate::model::{Event, Order};
 
 /// Orders that one round of expiry takes.
 const EXPIRY: i64 = 100;
 
-pub(super) fn transition(
-    db: &Connection,
-    ids: &IdIndex,
-    id: OrderId,
-    action: &Action,
-    by: Option<UserId>,
-    now: Timestamp,
-) -> Result<Order, Fault> {
-    let mut order = rows::get(db, ids, id)?.ok_or_else(|| Error::not_found("order"))?;
-    if let Some(event) = order.take(action, by, now)? {
-        save(db, ids, &order)?;
-        note(db, id, &event)?;
-    }
-    Ok(order)
-}
-
 /// Writes down what happened.
-pub(super) fn note(db: &Connection, id: OrderId, event: &Event) -> Result<(), Fault> {
+fn note(db: &Connection, id: OrderId, event: &Event) -> Result<(), Fault> {
     let sql = "INSERT INTO order_events (order_id, version, status, by_user, at) VALUES (?1, ?2, ?3, ?4, ?5)";
     db.prepare_cached(sql)?.execute((
         id.bytes(),
@@ -39,7 +23,13 @@ pub(super) fn note(db: &Connection, id: OrderId, event: &Event) -> Result<(), Fa
     Ok(())
 }
 
-pub(super) fn save(db: &Connection, ids: &IdIndex, order: &Order) -> Result<(), Fault> {
+/// Writes an order back, and what happened to it.
+pub(super) fn save(
+    db: &Connection,
+    ids: &IdIndex,
+    order: &Order,
+    events: &[Event],
+) -> Result<(), Fault> {
     let progress = &order.progress;
     let millis = |time: Option<Timestamp>| time.map(Timestamp::as_millis);
     db.prepare_cached(
@@ -63,7 +53,7 @@ pub(super) fn save(db: &Connection, ids: &IdIndex, order: &Order) -> Result<(), 
         &progress.carrier,
         &progress.tracking_number,
     ))?;
-    Ok(())
+    events.iter().try_for_each(|event| note(db, order.id, event))
 }
 
 pub(super) fn due(db: &Connection, now: Timestamp) -> Result<Vec<OrderId>, Fault> {
@@ -73,24 +63,6 @@ pub(super) fn due(db: &Connection, now: Timestamp) -> Result<Vec<OrderId>, Fault
     let ids =
         query.query_map((now.as_millis(), EXPIRY), |row| Ok(OrderId::from_bytes(row.get(0)?)))?;
     Ok(ids.collect::<Result<_, _>>()?)
-}
-
-/// Expires those of `due` that are still only placed.
-pub(super) fn expire(
-    db: &Connection,
-    ids: &IdIndex,
-    due: &[OrderId],
-    now: Timestamp,
-) -> Result<Vec<OrderId>, Fault> {
-    let mut expired = Vec::with_capacity(due.len());
-    for id in due {
-        match transition(db, ids, *id, &Action::Expire, None, now) {
-            Ok(_) => expired.push(*id),
-            Err(Fault::Refused(_)) => {}
-            Err(fault) => return Err(fault),
-        }
-    }
-    Ok(expired)
 }
 
 pub(super) fn events(db: &Connection, order: &Order) -> rusqlite::Result<Vec<Event>> {

@@ -46,7 +46,7 @@ pub(super) fn load(db: &Connection, ids: &IdIndex, records: Vec<Record>) -> Resu
     for record in records {
         match record {
             Record::Order(order, events) => load_order(db, ids, &order, &events)?,
-            Record::Tombstone(id, at) => debts::judge(db, ids, &[id], at).map(|_| ())?,
+            Record::Tombstone(id, at) => debts::bury(db, ids, &[id], at).map(|_| ())?,
         }
     }
     Ok(())
@@ -61,6 +61,5 @@ fn load_order(
     if !rows::insert(db, ids, order)? {
         return Ok(());
     }
-    lifecycle::save(db, ids, order)?;
-    events.iter().try_for_each(|event| lifecycle::note(db, order.id, event))
+    lifecycle::save(db, ids, order, events)
 }

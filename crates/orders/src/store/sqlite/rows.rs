@@ -9,7 +9,7 @@ use holdfast_types::{
 use rusqlite::{Connection, OptionalExtension, Row, types::Value};
 
 use crate::{
-    model::{Buyer, NewOrder, Order, Progress, Status},
+    model::{Buyer, Order, Progress, Status},
     store::{OrderFilter, Recorded, TOMBSTONE},
 };
 
@@ -24,11 +24,10 @@ const INSERT: &str =
 pub(super) fn record(
     db: &Connection,
     ids: &IdIndex,
-    new: Vec<NewOrder>,
+    orders: Vec<Order>,
 ) -> Result<Vec<Recorded>, Fault> {
-    let mut recorded = Vec::with_capacity(new.len());
-    for new in new {
-        let order = Order::new(new);
+    let mut recorded = Vec::with_capacity(orders.len());
+    for order in orders {
         recorded.push(match insert(db, ids, &order)? {
             true => Recorded::New(order),
             false => get(db, ids, order.id)?.map_or(Recorded::Undone, Recorded::Before),
@@ -67,6 +66,15 @@ pub(super) fn get(db: &Connection, ids: &IdIndex, id: OrderId) -> Result<Option<
         "SELECT {COLUMNS} FROM orders WHERE seq = ?1 AND id = ?2 AND status <> {TOMBSTONE}"
     ))?;
     Ok(query.query_row((ids.find(db, id.bytes())?, id.bytes()), order).optional()?)
+}
+
+/// The same for several.
+pub(super) fn get_all(
+    db: &Connection,
+    index: &IdIndex,
+    ids: &[OrderId],
+) -> Result<Vec<Order>, Fault> {
+    ids.iter().filter_map(|id| get(db, index, *id).transpose()).collect()
 }
 
 pub(super) fn list(

@@ -26,13 +26,7 @@ async fn edit_lets_one_of_two_editors_win() {
             .into_iter()
             .map(|name| {
                 let bench = Arc::clone(&bench);
-                tokio::spawn(async move {
-                    let (patch, basis) = (rename(name), based_on(1));
-                    bench
-                        .store
-                        .edit(product, (&patch, &basis), &bench.operation(), bench.change(), render)
-                        .await
-                })
+                tokio::spawn(async move { bench.rename(product, name).await })
             })
             .collect();
         let mut wins = 0;
@@ -49,7 +43,7 @@ async fn edit_lets_one_of_two_editors_win() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn adjust_happens_once_per_key() {
+async fn edit_happens_once_per_key() {
     on_every_engine(|fresh| async {
         let bench = Arc::new(Bench::new(fresh).await);
         let product = bench.product("A", 10).await;
@@ -57,13 +51,7 @@ async fn adjust_happens_once_per_key() {
         let calls: Vec<_> = (0..40)
             .map(|_| {
                 let bench = Arc::clone(&bench);
-                tokio::spawn(async move {
-                    bench
-                        .store
-                        .adjust(product, (5, "delivery"), &operation, bench.change(), render)
-                        .await
-                        .unwrap()
-                })
+                tokio::spawn(async move { bench.adjust(product, 5, operation).await.unwrap() })
             })
             .collect();
         let mut first = 0;
@@ -74,11 +62,7 @@ async fn adjust_happens_once_per_key() {
         }
         assert_eq!((first, bench.numbers(product).await), (1, (15, 0)));
         let other = Operation { fingerprint: Fingerprint([9; 16]), ..operation };
-        let reused = bench
-            .store
-            .adjust(product, (6, "delivery"), &other, bench.change(), render)
-            .await
-            .unwrap_err();
+        let reused = bench.adjust(product, 6, other).await.unwrap_err();
         assert_eq!(reused.code(), holdfast_types::Code::IdempotencyKeyReused);
         bench.assert_sound().await;
     })
@@ -86,16 +70,12 @@ async fn adjust_happens_once_per_key() {
 }
 
 #[tokio::test]
-async fn archive_hides_and_keeps() {
+async fn edit_to_archived_hides_and_keeps() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
         let product = bench.product("A", 10).await;
         for _ in 0..2 {
-            bench
-                .store
-                .archive(product, &based_on(1), &bench.operation(), bench.change(), render)
-                .await
-                .unwrap();
+            bench.archive(product).await.unwrap();
         }
         let request = PageRequest { limit: 10, after: None };
         assert!(bench.list(&ProductFilter::default(), &request).await.items.is_empty());
@@ -114,11 +94,7 @@ async fn movements_number_every_change_without_gaps() {
         let order = bench.command(&[(product, 2)]);
         let reserved = bench.reserve(&order).await.unwrap();
         assert_eq!(reserved.lines[0].stock_sequence, 2);
-        bench
-            .store
-            .adjust(product, (5, "delivery"), &bench.operation(), bench.change(), render)
-            .await
-            .unwrap();
+        bench.adjust(product, 5, bench.operation()).await.unwrap();
         bench.store.settle(&[(order.id, Settlement::Release)], bench.now()).await.unwrap();
         let request = PageRequest { limit: 3, after: None };
         let page = bench.store.movements(product, &request).await.unwrap();

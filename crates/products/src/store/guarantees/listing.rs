@@ -10,6 +10,7 @@ use crate::store::{
     Sort, SortKey,
     listing::{self, ROWS},
 };
+use holdfast_types::Page;
 
 impl Bench {
     pub(super) async fn list(
@@ -17,7 +18,7 @@ impl Bench {
         filter: &ProductFilter,
         request: &PageRequest,
     ) -> Page<Product> {
-        listing::list(&*self.store, filter, request).await.unwrap()
+        listing::list(&self.store, filter, request).await.unwrap()
     }
 }
 

@@ -1,29 +1,38 @@
 //! Writing products.
 
-use holdfast_storage::mongo::{Document, Fault, Tx, doc, fields};
-use holdfast_types::{Code, Error, Operation, ProductId, Result};
+use holdfast_storage::mongo::{Document, Fault, Query, Tx, doc, fields};
+use holdfast_types::{Code, Error, ProductId, Result};
 
 use super::{
     documents::{self, PRODUCTS, SKUS},
     journal,
 };
-use crate::model::{BatchOutcome, BatchRequest, Change, Movement, Product, Written, decide_batch};
+use crate::model::{Movement, Product, Written};
 
-/// Creates a product, or finds the one that is there under its id.
-pub(super) async fn create(tx: &Tx, product: &Product) -> Result<(Product, bool), Fault> {
-    if let Some(found) = documents::get(tx, product.id).await? {
-        return Ok((found, true));
+/// Writes products, created or changed, with their journals: those that are created in a few commands.
+pub(super) async fn write(tx: &Tx, written: Vec<Written>) -> Result<(), Fault> {
+    let (created, changed): (Vec<Written>, Vec<Written>) =
+        written.into_iter().partition(|written| written.before.is_none());
+    let created: Vec<&Product> = created.iter().map(|written| &written.product).collect();
+    check_skus(tx, &created).await?;
+    insert(tx, &created).await?;
+    for Written { before, product, movement } in &changed {
+        let before = before.as_ref().and_then(|before| before.details.sku.as_deref());
+        save(tx, product, before, movement.clone()).await?;
     }
-    check_sku(tx, product).await?;
-    insert(tx, &[product]).await?;
-    Ok((product.clone(), false))
+    Ok(())
 }
 
-async fn check_sku(tx: &Tx, product: &Product) -> Result<(), Fault> {
-    let Some(sku) = &product.details.sku else { return Ok(()) };
-    match tx.get(SKUS, sku.as_str()).await? {
-        Some(_) => Err(Error::new(Code::SkuTaken, "another product has this sku").into()),
-        None => Ok(()),
+async fn check_skus(tx: &Tx, products: &[&Product]) -> Result<(), Fault> {
+    let skus: Vec<&String> =
+        products.iter().filter_map(|product| product.details.sku.as_ref()).collect();
+    if skus.is_empty() {
+        return Ok(());
+    }
+    let taken = Query { limit: Some(1), ..Query::of(doc! {"_id": {"$in": skus}}) };
+    match tx.find(SKUS, &taken).await?.is_empty() {
+        true => Ok(()),
+        false => Err(Error::new(Code::SkuTaken, "another product has this sku").into()),
     }
 }
 
@@ -55,14 +64,14 @@ async fn insert(tx: &Tx, products: &[&Product]) -> Result<(), Fault> {
 }
 
 /// Writes a changed product back; `sku` is the one that it had.
-pub(super) async fn save(
+async fn save(
     tx: &Tx,
     product: &Product,
     sku: Option<&str>,
     movement: Option<Movement>,
 ) -> Result<(), Fault> {
     if product.details.sku.as_deref() != sku {
-        check_sku(tx, product).await?;
+        check_skus(tx, &[product]).await?;
         tx.insert(SKUS, sku_of(product).into_iter().collect()).await?;
         tx.delete(SKUS, doc! {"_id": sku}).await?;
     }
@@ -71,26 +80,4 @@ pub(super) async fn save(
     let movement: Vec<(ProductId, Movement)> =
         movement.into_iter().map(|movement| (product.id, movement)).collect();
     journal::append(tx, &movement).await
-}
-
-pub(super) async fn write_batch(
-    tx: &Tx,
-    request: &BatchRequest,
-    operation: &Operation,
-    change: Change,
-) -> Result<Vec<BatchOutcome>, Fault> {
-    let existing = documents::by_sku(tx, &request.skus()).await?;
-    let (outcomes, written) = decide_batch(request, existing, operation, change)?;
-    let created: Vec<&Product> = written
-        .iter()
-        .filter(|written| matches!(written, Written::Created(_)))
-        .map(Written::product)
-        .collect();
-    insert(tx, &created).await?;
-    for written in &written {
-        if let Written::Updated(product, movement) = written {
-            save(tx, product, product.details.sku.as_deref(), movement.clone()).await?;
-        }
-    }
-    Ok(outcomes)
 }

@@ -2,27 +2,27 @@
 
 use futures_util::future::{try_join, try_join3};
 use holdfast_storage::postgres::{Fault, Tx};
-use holdfast_types::{Code, Error, Operation, ProductId, Result, fold, words};
+use holdfast_types::{Code, Error, ProductId, Result, fold, words};
 
-use super::{journal, rows};
-use crate::model::{
-    BatchOutcome, BatchRequest, Change, Movement, Product, Status, Written, decide_batch,
-};
+use super::journal;
+use crate::model::{Movement, Product, Status, Written};
 
-/// Creates a product, or finds the one that is there under its id.
-pub(super) async fn create(tx: &Tx, product: &Product) -> Result<(Product, bool), Fault> {
-    if let Some(found) = rows::get(tx, product.id).await? {
-        return Ok((found, true));
+/// Writes products, created or changed, with their journals.
+pub(super) async fn write(tx: &Tx, written: Vec<Written>) -> Result<(), Fault> {
+    for Written { before, product, movement } in written {
+        match before {
+            Some(before) => save(tx, &product, before.details.sku.as_deref(), movement).await?,
+            None => {
+                if let Some(sku) = &product.details.sku
+                    && !take_sku(tx, sku, product.id).await?
+                {
+                    return Err(sku_taken().into());
+                }
+                insert(tx, &product).await?;
+            }
+        }
     }
-    if let Some(sku) = &product.details.sku
-        && !take_sku(tx, sku, product.id).await?
-    {
-        // Whoever has it may be the same request, which came twice.
-        let found = rows::get(tx, product.id).await?;
-        return found.map(|product| (product, true)).ok_or_else(|| sku_taken().into());
-    }
-    insert(tx, product).await?;
-    Ok((product.clone(), false))
+    Ok(())
 }
 
 async fn insert(tx: &Tx, product: &Product) -> Result<(), Fault> {
@@ -101,7 +101,7 @@ fn sku_taken() -> Error {
 }
 
 /// Writes a changed product back; `sku` is the one that it had.
-pub(super) async fn save(
+async fn save(
     tx: &Tx,
     product: &Product,
     sku: Option<&str>,
@@ -155,32 +155,4 @@ async fn save_numbers(tx: &Tx, product: &Product, movement: Option<Movement>) ->
     let Some(movement) = movement else { return Ok(()) };
     journal::set_numbers(tx, [(product.id, product.numbers())]).await?;
     journal::append(tx, &[(product.id, movement)]).await
-}
-
-pub(super) async fn write_batch(
-    tx: &Tx,
-    request: &BatchRequest,
-    operation: &Operation,
-    change: Change,
-) -> Result<Vec<BatchOutcome>, Fault> {
-    let existing = rows::lock_by_sku(tx, &request.skus()).await?;
-    let (outcomes, mut written) = decide_batch(request, existing, operation, change)?;
-    // Whoever inserts several skus does it in one order.
-    written.sort_by(|one, other| one.product().details.sku.cmp(&other.product().details.sku));
-    for written in written {
-        match written {
-            Written::Created(product) => {
-                if let Some(sku) = &product.details.sku
-                    && !take_sku(tx, sku, product.id).await?
-                {
-                    return Err(Fault::Stale);
-                }
-                insert(tx, &product).await?;
-            }
-            Written::Updated(product, movement) => {
-                save(tx, &product, product.details.sku.as_deref(), movement).await?;
-            }
-        }
-    }
-    Ok(outcomes)
 }

@@ -1,19 +1,22 @@
 //! Writing products.
 
-use std::collections::HashMap;
-
 use holdfast_storage::sqlite::Fault;
-use holdfast_types::{Code, Error, Operation, Result, fold};
+use holdfast_types::{Code, Error, Result, fold};
 use rusqlite::Connection;
 
 use super::{journal::Journal, rows};
-use crate::model::{
-    BatchOutcome, BatchRequest, Change, Movement, Product, Status, Written, decide_batch,
-};
+use crate::model::{Movement, Product, Status, Written};
 
-pub(super) fn create(db: &Connection, product: &Product) -> Result<(), Fault> {
-    let seq = insert(db, product)?;
-    Journal::prepare(db)?.append(seq, &product.creation())
+/// Writes a product, created or changed, with its journal.
+pub(super) fn write(db: &Connection, written: &Written) -> Result<(), Fault> {
+    let Written { before, product, movement } = written;
+    match before {
+        Some(_) => save(db, product, movement.as_ref()),
+        None => {
+            let seq = insert(db, product)?;
+            Journal::prepare(db)?.append(seq, &product.creation())
+        }
+    }
 }
 
 /// Writes a product without its journal; returns what its row is keyed by.
@@ -56,11 +59,7 @@ pub(super) fn insert(db: &Connection, product: &Product) -> Result<i64, Fault> {
 }
 
 /// Writes a changed product back, and the movement that the change made.
-pub(super) fn save(
-    db: &Connection,
-    product: &Product,
-    movement: Option<&Movement>,
-) -> Result<(), Fault> {
+fn save(db: &Connection, product: &Product, movement: Option<&Movement>) -> Result<(), Fault> {
     let details = &product.details;
     let seq = rows::seq(db, product.id)?;
     db.prepare_cached(
@@ -110,26 +109,4 @@ fn sku_taken(error: rusqlite::Error) -> Fault {
         true => Error::new(Code::SkuTaken, "another product has this sku").into(),
         false => fault,
     }
-}
-
-pub(super) fn write_batch(
-    db: &Connection,
-    request: &BatchRequest,
-    operation: &Operation,
-    change: Change,
-) -> Result<Vec<BatchOutcome>, Fault> {
-    let mut existing = HashMap::new();
-    for sku in request.skus() {
-        if let Some(product) = rows::find_by_sku(db, &sku)? {
-            existing.insert(sku, product);
-        }
-    }
-    let (outcomes, written) = decide_batch(request, existing, operation, change)?;
-    for written in &written {
-        match written {
-            Written::Created(product) => create(db, product)?,
-            Written::Updated(product, movement) => save(db, product, movement.as_ref())?,
-        }
-    }
-    Ok(outcomes)
 }

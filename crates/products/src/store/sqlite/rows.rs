@@ -1,5 +1,7 @@
 //! Rows of products, and finding one.
 
+use std::collections::HashMap;
+
 use holdfast_storage::sqlite::Fault;
 use holdfast_types::{Fingerprint, Money, ProductId, Result, Timestamp, UserId, Version};
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -17,8 +19,18 @@ pub(super) fn get(db: &Connection, id: ProductId) -> Result<Option<Product>, Fau
     find(db, "p.id = ?1", id.bytes())
 }
 
-pub(super) fn find_by_sku(db: &Connection, sku: &str) -> Result<Option<Product>, Fault> {
-    find(db, "p.sku = ?1", sku)
+/// The products that have these skus.
+pub(super) fn find_by_sku(
+    db: &Connection,
+    skus: Vec<String>,
+) -> Result<HashMap<String, Product>, Fault> {
+    let mut found = HashMap::new();
+    for sku in skus {
+        if let Some(product) = find(db, "p.sku = ?1", &sku)? {
+            found.insert(sku, product);
+        }
+    }
+    Ok(found)
 }
 
 fn find(

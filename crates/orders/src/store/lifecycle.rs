@@ -1,0 +1,117 @@
+//! Steps of the lifecycle: rules decide in the transaction that writes, over what nobody else can change meanwhile.
+
+use std::sync::Arc;
+
+use holdfast_storage::record::{Fault, Tx};
+use holdfast_types::{Error, Given, Operation, OrderId, Result, Settlement, Timestamp, UserId};
+
+use super::{OrderStore, Render, SERVICE};
+use crate::model::{Action, Order};
+
+/// Who takes a step of which order, and when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    pub(crate) order: OrderId,
+    /// Nobody: the shop itself.
+    pub(crate) by: Option<UserId>,
+    pub(crate) at: Timestamp,
+}
+
+impl OrderStore {
+    /// Takes the step that `judge` names and writes down what it owes to products; once per operation.
+    pub(crate) async fn transition(
+        &self,
+        step: Step,
+        operation: &Operation,
+        render: Render,
+        judge: impl Fn() -> Result<Action> + Send + Sync + 'static,
+    ) -> Result<Given> {
+        let (store, judge) = (self.clone(), Arc::new(judge));
+        let apply = move |tx: Tx| {
+            let (store, judge) = (store.clone(), Arc::clone(&judge));
+            async move {
+                let found = store.load_for_change(&tx, vec![step.order]).await?.pop();
+                let mut order = found.ok_or_else(|| Error::not_found("order"))?;
+                store.take(&tx, step, &mut order, &judge()?).await?;
+                Ok(render(&order)?)
+            }
+        };
+        self.db.once(SERVICE, operation, step.at, apply).await
+    }
+
+    async fn take(
+        &self,
+        tx: &Tx,
+        step: Step,
+        order: &mut Order,
+        action: &Action,
+    ) -> Result<(), Fault> {
+        match order.take(action, step.by, step.at)? {
+            Some(event) => self.save(tx, order, event).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Expires placed orders whose time has come, 100 at most; returns those that owe a release now.
+    /// An order that was paid first is left alone.
+    pub(crate) async fn expire(&self, now: Timestamp) -> Result<Vec<OrderId>> {
+        let due = self.due(now).await?;
+        if due.is_empty() {
+            return Ok(due);
+        }
+        let store = self.clone();
+        let expire = move |tx: Tx| {
+            let (store, due) = (store.clone(), due.clone());
+            async move { store.expire_those(&tx, due, now).await }
+        };
+        self.db.transact(expire).await
+    }
+
+    async fn expire_those(
+        &self,
+        tx: &Tx,
+        due: Vec<OrderId>,
+        now: Timestamp,
+    ) -> Result<Vec<OrderId>, Fault> {
+        let mut expired = Vec::with_capacity(due.len());
+        for mut order in self.load_for_change(tx, due).await? {
+            let step = Step { order: order.id, by: None, at: now };
+            match self.take(tx, step, &mut order, &Action::Expire).await {
+                Ok(()) => expired.push(order.id),
+                Err(Fault::Refused(_)) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(expired)
+    }
+
+    /// The debt of one order.
+    pub(crate) async fn debt(&self, id: OrderId) -> Result<Option<Settlement>> {
+        Ok(self.get(id).await?.and_then(|order| order.owed))
+    }
+
+    /// Says what must become of reservations that nobody has confirmed. Where there is no order, a tombstone is put
+    /// in its place first, so that it can never be recorded later.
+    pub(crate) async fn judge(
+        &self,
+        ids: &[OrderId],
+        now: Timestamp,
+    ) -> Result<Vec<(OrderId, Settlement)>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (store, ids) = (self.clone(), ids.to_vec());
+        let judge = move |tx: Tx| {
+            let (store, ids) = (store.clone(), ids.clone());
+            async move {
+                let statuses = store.bury(&tx, ids.clone(), now).await?;
+                let settlement = |id| match statuses.get(&id) {
+                    Some(status) => status.settlement(),
+                    None => Settlement::Release,
+                };
+                Ok(ids.into_iter().map(|id| (id, settlement(id))).collect())
+            }
+        };
+        self.db.transact(judge).await
+    }
+}

@@ -1,0 +1,60 @@
+//! What each engine does with statements of its own: the hot path, and what is sorted.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use holdfast_storage::{
+    Entry, Flow,
+    record::{Fault, Tx},
+};
+use holdfast_types::{OrderId, Page, PageRequest, Result, Settlement, Timestamp, UserId};
+
+use super::{OrderFilter, Recorded, portable::Record};
+use crate::model::{Event, Order, Status};
+
+#[async_trait]
+pub(crate) trait Statements: Send + Sync {
+    /// The orders with these ids, by id; nobody changes them until the transaction has ended. Tombstones are not among them.
+    async fn load_for_change(&self, tx: &Tx, ids: Vec<OrderId>) -> Result<Vec<Order>, Fault>;
+
+    /// Writes an order that has gone a step, and what happened.
+    async fn save(&self, tx: &Tx, order: &Order, event: Event) -> Result<(), Fault>;
+
+    /// Puts tombstones where there is no order, so that none can be recorded later, and says how the others stand.
+    async fn bury(
+        &self,
+        tx: &Tx,
+        ids: Vec<OrderId>,
+        now: Timestamp,
+    ) -> Result<HashMap<OrderId, Status>, Fault>;
+
+    /// Placed orders whose time has come, 100 at most.
+    async fn due(&self, now: Timestamp) -> Result<Vec<OrderId>>;
+
+    /// Records orders, each id once, in one transaction. The results stand in the order of the orders.
+    async fn record(&self, orders: Vec<Order>) -> Result<Vec<Recorded>>;
+
+    /// The order with that id.
+    async fn get(&self, id: OrderId) -> Result<Option<Order>>;
+
+    /// Orders that pass the filter, newest first.
+    async fn list(&self, filter: &OrderFilter, request: &PageRequest) -> Result<Page<Order>>;
+
+    /// What happened to an order, oldest first.
+    async fn events(&self, order: &Order) -> Result<Vec<Event>>;
+
+    /// Debts that have stood since before `before`, oldest first, 100 at most.
+    async fn debts(&self, before: Timestamp) -> Result<Vec<(OrderId, Settlement)>>;
+
+    /// Strikes out debts that products has acknowledged, where they are still the ones that stand.
+    async fn settled(&self, debts: &[(OrderId, Settlement)]) -> Result<()>;
+
+    /// Erases e-mail, address and metadata from all orders of these users; the orders stay.
+    async fn erase_buyers(&self, users: &[UserId]) -> Result<()>;
+
+    /// Everything that is kept, by the ids of the orders, in one snapshot: apart from answers and the secret.
+    async fn dump(&self) -> Result<Flow<Entry<Record>>>;
+
+    /// Keeps what another engine kept, unless it is there.
+    async fn load(&self, records: Vec<Record>) -> Result<()>;
+}

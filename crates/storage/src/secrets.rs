@@ -1,0 +1,95 @@
+//! What every service has beside its own records: a secret, without which no fingerprint would be known again.
+
+use holdfast_types::{Code, Error, Random, Result, Secret};
+
+use crate::{Database, mongo, postgres, record::IdempotencyRecord, sqlite};
+
+/// Stands among the secrets of services: whether a restore was begun.
+const RESTORE: &str = "restore";
+const DONE: [u8; 32] = [0; 32];
+
+/// What makes the tables of a service that are no records, on each engine, one step after the other.
+#[derive(Debug)]
+pub struct Migrations {
+    /// Statements for SQLite.
+    pub sqlite: &'static [&'static str],
+    /// Statements for PostgreSQL.
+    pub postgres: &'static [&'static str],
+    /// Commands for MongoDB, in Extended JSON.
+    pub mongo: &'static [&'static str],
+}
+
+impl Migrations {
+    /// For a service that keeps records only.
+    pub const NONE: Self = Self { sqlite: &[], postgres: &[], mongo: &[] };
+}
+
+impl Database {
+    /// Makes what every service needs, and the tables of its own that `steps` make on this engine: SQLite, PostgreSQL,
+    /// MongoDB. Refuses a database in which the service keeps its records in an earlier way.
+    pub async fn prepare(&self, service: &'static str, steps: &'static Migrations) -> Result<()> {
+        match self {
+            Self::Sqlite(db) => db.migrate(service, steps.sqlite).await?,
+            Self::Postgres(db) => db.migrate(service, steps.postgres).await?,
+            Self::Mongo(db) => db.migrate(service, steps.mongo).await?,
+        }
+        self.define::<IdempotencyRecord>().await
+    }
+
+    /// The secret of `service`.
+    pub async fn secret_of(&self, service: &'static str) -> Result<[u8; 32]> {
+        let secret = self.find_secret(service).await?;
+        secret.ok_or_else(|| Error::internal(format!("{service} has no secret")))
+    }
+
+    /// Puts the secret of `service` in the place of the one that is there. Takes effect at the next start.
+    pub async fn put_secret(&self, service: &'static str, secret: [u8; 32]) -> Result<()> {
+        match self {
+            Self::Sqlite(db) => sqlite::secrets::put(db, service, secret).await,
+            Self::Postgres(db) => postgres::secrets::put(db, service, secret).await,
+            Self::Mongo(db) => mongo::secrets::put(db, service, secret).await,
+        }
+    }
+
+    /// Notes that a shop is being brought into the database: until that has ended, it is half a shop.
+    pub async fn begin_restore(&self) -> Result<()> {
+        let random = Random::system();
+        self.secret(RESTORE, &random).await?;
+        self.put_secret(RESTORE, [1; 32]).await
+    }
+
+    /// Notes that the shop is whole.
+    pub async fn end_restore(&self) -> Result<()> {
+        self.put_secret(RESTORE, DONE).await
+    }
+
+    /// Refuses a database into which a shop was brought in part only.
+    pub async fn refuse_half(&self) -> Result<()> {
+        match self.find_secret(RESTORE).await? {
+            None | Some(DONE) => Ok(()),
+            Some(_) => {
+                let why = "a restore into this database was begun and not finished, so it holds half a shop: run the same `holdfast restore FILE` again, which finishes it";
+                Err(Error::new(Code::InvalidParameter, why))
+            }
+        }
+    }
+
+    /// The secret of `service`, made at the first call and kept in the database from then on.
+    pub async fn secret(&self, service: &'static str, random: &Random) -> Result<Secret> {
+        let fresh: [u8; 32] = random.bytes();
+        let secret = match self {
+            Self::Sqlite(db) => sqlite::secrets::make(db, service, fresh).await,
+            Self::Postgres(db) => postgres::secrets::make(db, service, fresh).await,
+            Self::Mongo(db) => mongo::secrets::make(db, service, fresh).await,
+        };
+        Ok(Secret::new(&secret?))
+    }
+
+    async fn find_secret(&self, name: &'static str) -> Result<Option<[u8; 32]>> {
+        match self {
+            Self::Sqlite(db) => sqlite::secrets::find(db, name),
+            Self::Postgres(db) => postgres::secrets::find(db, name).await,
+            Self::Mongo(db) => mongo::secrets::find(db, name).await,
+        }
+    }
+}
