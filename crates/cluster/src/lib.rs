@@ -4,8 +4,8 @@
 //! Its children do not need it: they go on when it is gone, and the next supervisor takes them over.
 
 mod keeper;
-mod places;
 mod plan;
+mod ports;
 mod process;
 mod state;
 mod supervisor;
@@ -13,7 +13,7 @@ mod supervisor;
 /// The variable that names the descriptor in which a process finds its [`Slot::secrets`].
 pub const SECRETS: &str = "HOLDFAST_SECRETS";
 
-pub use places::Places;
 pub use plan::{Plan, Slot};
+pub use ports::PortAllocator;
 pub use state::{SlotState, State};
 pub use supervisor::{restart, supervise};

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use holdfast_web::InternalTls;
 
-use crate::Places;
+use crate::PortAllocator;
 
 /// The processes of one machine.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Plan {
     /// One process each, in the order in which they start; they end in the reverse order.
     pub slots: Vec<Slot>,
     /// Where the addresses of the slots are from: keeps them as long as the plan lives.
-    pub places: Places,
+    pub places: PortAllocator,
 }
 
 /// One process that is there at all times.

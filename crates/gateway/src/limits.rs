@@ -11,7 +11,7 @@ use holdfast_types::{Code, Error, Role};
 use holdfast_web::{
     Context, Problem,
     auth::{Caller, Verifier},
-    rate::{Quota, RateLimit, Standing},
+    rate::{Quota, RateLimit, RateLimitState},
     source,
 };
 use tokio::time::Instant;
@@ -35,10 +35,10 @@ pub(crate) struct Limiter {
 }
 
 /// What the caller is told about the limit, in the words of draft-ietf-httpapi-ratelimit-headers.
-pub(crate) struct Told {
+pub(crate) struct RateLimitHeaders {
     name: &'static str,
     quota: Quota,
-    standing: Standing,
+    standing: RateLimitState,
 }
 
 impl Limiter {
@@ -51,12 +51,15 @@ impl Limiter {
     }
 
     /// Counts a request; refuses with `rate-limited`.
-    pub(crate) fn admit(&self, request: &Request) -> Result<Option<Told>, Box<Response>> {
+    pub(crate) fn admit(
+        &self,
+        request: &Request,
+    ) -> Result<Option<RateLimitHeaders>, Box<Response>> {
         let safe = request.method().is_safe();
         let (name, limit) = if safe { ("reads", &self.reads) } else { ("writes", &self.writes) };
         let Some(limit) = limit else { return Ok(None) };
         let standing = limit.take(&self.key(request), Instant::now());
-        let told = Told { name, quota: limit.quota(), standing };
+        let told = RateLimitHeaders { name, quota: limit.quota(), standing };
         if standing.allowed {
             return Ok(Some(told));
         }
@@ -86,7 +89,7 @@ impl Limiter {
     }
 }
 
-impl Told {
+impl RateLimitHeaders {
     pub(crate) fn tell(&self, headers: &mut HeaderMap) {
         let Self { name, quota, standing } = self;
         let policy = format!("\"{name}\";q={};w={}", quota.requests, quota.period.as_secs());
@@ -99,6 +102,6 @@ impl Told {
     }
 }
 
-fn seconds(standing: Standing) -> u64 {
+fn seconds(standing: RateLimitState) -> u64 {
     u64::try_from(standing.wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)
 }

@@ -9,7 +9,7 @@ use axum::{
 };
 use bytes::Bytes;
 use holdfast_types::{Code, Error, Result};
-use holdfast_web::{Call, Context, Endpoint, Peer, Problem, Told, source};
+use holdfast_web::{Call, CallContext, Context, Endpoint, Peer, Problem, source};
 
 /// Bytes of a body; the batch route takes more.
 const BODY_BYTES: usize = 64 << 10;
@@ -85,8 +85,11 @@ async fn forward(peer: &Peer, request: Request, may_batch: bool) -> Result<Respo
     if !body.is_empty() {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
-    let told =
-        Told { operation: context.operation_id, client: Some(context.client), deadline: None };
+    let told = CallContext {
+        operation: context.operation_id,
+        client: Some(context.client),
+        deadline: None,
+    };
     let (deadline, uri) = (context.deadline, target(&parts.uri)?);
     let call = Call { method: parts.method, uri, headers, body, told };
     let (parts, body) = peer.call(&call, deadline).await?.into_parts();

@@ -7,11 +7,11 @@ mod remote;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use holdfast_orders::{Catalog, Orders};
+use holdfast_orders::{Orders, Stock};
 use holdfast_products::Products;
 use holdfast_storage::{Database, Location};
 use holdfast_types::{
-    BatchId, Clock, OrderId, Random, ReserveBatch, Reserved, Result, Settlement, Unconfirmed,
+    BatchId, Clock, OrderId, Random, ReserveBatch, Reserved, Result, StockAction, Unconfirmed,
 };
 use holdfast_users::Users;
 use holdfast_web::auth::Verifier;
@@ -32,16 +32,16 @@ pub(crate) struct Shop {
 }
 
 /// Products in this process: a call is a function call.
-struct LocalCatalog(Products);
+struct LocalStock(Products);
 
 #[async_trait]
-impl Catalog for LocalCatalog {
+impl Stock for LocalStock {
     async fn reserve(&self, batch: ReserveBatch) -> Result<Vec<Result<Reserved>>> {
         self.0.reserve(batch).await
     }
 
-    async fn settle(&self, settlements: &[(OrderId, Settlement)]) -> Result<()> {
-        self.0.settle(settlements).await
+    async fn apply(&self, actions: &[(OrderId, StockAction)]) -> Result<()> {
+        self.0.apply_stock_actions(actions).await
     }
 
     async fn confirm(&self, batches: &[BatchId]) -> Result<()> {
@@ -68,7 +68,7 @@ impl Shop {
         let mut opener = Opener::new(config);
         let users = opener.users().await?;
         let products = opener.products().await?;
-        let orders = opener.orders(Arc::new(LocalCatalog(products.clone()))).await?;
+        let orders = opener.orders(Arc::new(LocalStock(products.clone()))).await?;
         let names = &config.databases;
         let databases = [
             opener.database(names.users.as_deref()).await?,
@@ -131,12 +131,12 @@ impl<'a> Opener<'a> {
         Products::open(&database, verifier, self.clock.clone(), self.random.clone()).await
     }
 
-    async fn orders(&mut self, catalog: Arc<dyn Catalog>) -> Result<Orders> {
+    async fn orders(&mut self, stock: Arc<dyn Stock>) -> Result<Orders> {
         let database = self.database(self.config.databases.orders.as_deref()).await?;
         let settings = holdfast_orders::Settings { payment_window: self.config.payment_window };
         let (verifier, timing) =
             (Arc::clone(&self.verifier), (self.clock.clone(), self.random.clone()));
-        Orders::open(&database, catalog, settings, verifier, timing).await
+        Orders::open(&database, stock, settings, verifier, timing).await
     }
 }
 

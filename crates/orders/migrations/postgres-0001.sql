@@ -41,3 +41,13 @@ CREATE TABLE order_events (
     at       bigint NOT NULL,
     PRIMARY KEY (order_id, version)
 );
+
+CREATE TABLE orders_operations (
+    id          uuid    PRIMARY KEY,
+    fingerprint bytea   NOT NULL,
+    status      integer NOT NULL,
+    etag        text,
+    body        bytea   NOT NULL,
+    at          bigint  NOT NULL
+);
+CREATE INDEX orders_operations_by_time ON orders_operations (at);

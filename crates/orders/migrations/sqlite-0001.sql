@@ -47,3 +47,13 @@ CREATE TABLE order_events (
     at       INTEGER NOT NULL,
     PRIMARY KEY (order_id, version)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE orders_operations (
+    id          BLOB    NOT NULL UNIQUE,
+    fingerprint BLOB    NOT NULL,
+    status      INTEGER NOT NULL,
+    etag        TEXT,
+    body        BLOB    NOT NULL,
+    at          INTEGER NOT NULL
+) STRICT;
+CREATE INDEX orders_operations_by_time ON orders_operations (at);

@@ -5,7 +5,7 @@ mod transition;
 use std::{collections::BTreeMap, time::Duration};
 
 use holdfast_types::{
-    Error, Fingerprint, Money, OrderId, OrderLine, ReserveCommand, Reserved, Result, Settlement,
+    Error, Fingerprint, Money, OrderId, OrderLine, ReserveCommand, Reserved, Result, StockAction,
     Timestamp, UserId, Version,
 };
 use serde::{Deserialize, Serialize};
@@ -72,11 +72,11 @@ impl Status {
     }
 
     /// What the reservation of an order that stands here must become.
-    pub(crate) const fn settlement(self) -> Settlement {
+    pub(crate) const fn stock_action(self) -> StockAction {
         match self {
-            Self::Placed | Self::Paid => Settlement::Keep,
-            Self::Shipped | Self::Delivered => Settlement::Ship,
-            Self::Cancelled | Self::Expired => Settlement::Release,
+            Self::Placed | Self::Paid => StockAction::Keep,
+            Self::Shipped | Self::Delivered => StockAction::Ship,
+            Self::Cancelled | Self::Expired => StockAction::Release,
         }
     }
 }
@@ -138,8 +138,9 @@ pub(crate) struct Order {
     pub(crate) total: Money,
     pub(crate) buyer: Buyer,
     pub(crate) fingerprint: Fingerprint,
-    /// What products has not acknowledged yet. Placing owes nothing: an unconfirmed reservation is found from there.
-    pub(crate) owed: Option<Settlement>,
+    /// What products has not acknowledged yet. Placing leaves nothing pending: an unconfirmed reservation is found from there.
+    #[serde(alias = "owed")]
+    pub(crate) pending_stock: Option<StockAction>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) expires_at: Option<Timestamp>,
@@ -175,7 +176,7 @@ impl Order {
             total: reserved.total,
             buyer: placement.buyer.clone(),
             fingerprint: placement.command.fingerprint,
-            owed: None,
+            pending_stock: None,
             created_at: reserved.at,
             updated_at: reserved.at,
             expires_at: payment_window.map(|window| reserved.at.plus(window)),

@@ -9,12 +9,13 @@ use std::{sync::Arc, time::Duration};
 
 use holdfast_storage::Database;
 use holdfast_types::{
-    Clock, Given, Operation, OrderId, Random, Result, Secret, Settlement, Timestamp, UserId,
+    Clock, IdempotentAnswer, Operation, OrderId, Random, Result, Secret, StockAction, Timestamp,
+    UserId,
 };
 use holdfast_web::{Lists, auth::Verifier};
 
 use crate::{
-    Catalog,
+    Stock,
     model::{Action, Placement},
     store::{OrderStore, Render, Step},
 };
@@ -36,7 +37,7 @@ pub struct Settings {
 pub struct Orders(Arc<Inner>);
 
 struct Inner {
-    parts: Arc<Parts>,
+    shared: Arc<Shared>,
     checkout: Checkout,
     secret: Secret,
     verifier: Arc<Verifier>,
@@ -44,9 +45,9 @@ struct Inner {
 }
 
 /// What the workers and the sweep share with the handlers.
-struct Parts {
+struct Shared {
     store: OrderStore,
-    catalog: Arc<dyn Catalog>,
+    stock: Arc<dyn Stock>,
     confirmations: Confirmations,
     clock: Clock,
     random: Random,
@@ -63,22 +64,22 @@ impl Orders {
     /// Opens the service on its database: tables and secret come about here, and the workers begin.
     pub async fn open(
         database: &Database,
-        catalog: Arc<dyn Catalog>,
+        stock: Arc<dyn Stock>,
         settings: Settings,
         verifier: Arc<Verifier>,
         (clock, random): (Clock, Random),
     ) -> Result<Self> {
         let (store, secret) = OrderStore::open(database, &random).await?;
-        let parts = Arc::new(Parts {
+        let shared = Arc::new(Shared {
             store,
-            catalog,
+            stock,
             confirmations: Confirmations::default(),
             clock,
             random,
             settings,
         });
-        let checkout = Checkout::begin(&parts, database.batches_in_flight());
-        Ok(Self(Arc::new(Inner { parts, checkout, secret, verifier, lists: Lists::default() })))
+        let checkout = Checkout::begin(&shared, database.batches_in_flight());
+        Ok(Self(Arc::new(Inner { shared, checkout, secret, verifier, lists: Lists::default() })))
     }
 
     /// Places an order: takes stock for all of it or none, then records it.
@@ -86,8 +87,8 @@ impl Orders {
         self.0.checkout.place(placement).await
     }
 
-    /// Takes a step of the lifecycle, once per operation, and settles what it owes to products.
-    /// A debt that cannot be paid now is paid by the sweep.
+    /// Takes a step of the lifecycle, once per operation, and makes the stock follow.
+    /// What cannot be told to products now, the sweep tells.
     pub(crate) async fn take(
         &self,
         id: OrderId,
@@ -95,18 +96,18 @@ impl Orders {
         operation: &Operation,
         render: Render,
         judge: impl Fn() -> Result<Action> + Send + Sync + 'static,
-    ) -> Result<Given> {
+    ) -> Result<IdempotentAnswer> {
         let step = Step { order: id, by: Some(by), at: self.now() };
         let given = self.store().transition(step, operation, render, judge).await?;
-        if let Err(error) = self.0.parts.pay_debt(id).await {
+        if let Err(error) = self.0.shared.reconcile(id).await {
             tracing::warn!(%error, order = %id, "stock will follow later");
         }
         Ok(given)
     }
 
-    /// Pays debts, expires orders and looks for half-made ones, until the process ends.
+    /// Reconciles stock, expires orders and looks for half-made ones, until the process ends.
     pub async fn sweep(&self) {
-        self.0.parts.sweep().await;
+        self.0.shared.sweep().await;
     }
 
     /// Erases what orders say about users who are gone.
@@ -115,12 +116,12 @@ impl Orders {
     }
 
     /// Says what must become of reservations that nobody knows an order of, and makes sure that none comes later.
-    pub async fn judge(&self, ids: &[OrderId]) -> Result<Vec<(OrderId, Settlement)>> {
-        self.store().judge(ids, self.now()).await
+    pub async fn resolve(&self, ids: &[OrderId]) -> Result<Vec<(OrderId, StockAction)>> {
+        self.store().resolve(ids, self.now()).await
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.0.parts.clock.now()
+        self.0.shared.clock.now()
     }
 
     pub(crate) fn verifier(&self) -> Arc<Verifier> {
@@ -136,6 +137,6 @@ impl Orders {
     }
 
     pub(crate) fn store(&self) -> &OrderStore {
-        &self.0.parts.store
+        &self.0.shared.store
     }
 }

@@ -45,11 +45,11 @@ impl OrderFilter {
     /// The place before the requested page. Refuses with `invalid-cursor`.
     pub(crate) fn after(&self, request: &PageRequest) -> Result<(i64, OrderId)> {
         let first = (i64::MAX, OrderId::from_bytes([0xff; 16]));
-        request.after.as_ref().map_or(Ok(first), |cursor| cursor.place(&self.text()))
+        request.after.as_ref().map_or(Ok(first), |cursor| cursor.position(&self.text()))
     }
 
     /// The cursor after an order.
-    pub(crate) fn place(&self, order: &Order) -> Cursor {
+    pub(crate) fn position(&self, order: &Order) -> Cursor {
         Cursor::new(&self.text(), &(order.created_at.as_millis(), order.id))
     }
 
@@ -65,9 +65,18 @@ pub(crate) const TOMBSTONE: i64 = 9;
 const SERVICE: &str = "orders";
 
 const MIGRATIONS: Migrations = Migrations {
-    sqlite: &[include_str!("../migrations/sqlite-0001.sql")],
-    postgres: &[include_str!("../migrations/postgres-0001.sql")],
-    mongo: &[include_str!("../migrations/mongo-0001.json")],
+    sqlite: &[
+        include_str!("../migrations/sqlite-0001.sql"),
+        include_str!("../migrations/sqlite-0002.sql"),
+    ],
+    postgres: &[
+        include_str!("../migrations/postgres-0001.sql"),
+        include_str!("../migrations/postgres-0002.sql"),
+    ],
+    mongo: &[
+        include_str!("../migrations/mongo-0001.json"),
+        include_str!("../migrations/mongo-0002.json"),
+    ],
 };
 
 /// What the orders service keeps. Clones share the database.

@@ -3,8 +3,8 @@
 mod batch;
 mod change;
 mod reserve;
-mod settle;
 mod stock;
+mod stock_action;
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ use utoipa::ToSchema;
 pub(crate) use batch::{BatchItem, BatchMode, BatchOutcome, BatchRequest, Written, decide_batch};
 pub(crate) use change::{MetadataPatch, PricePatch, ProductPatch};
 pub(crate) use reserve::{Earlier, Earliers, Shelf, ShelfItem, decide_all};
-pub(crate) use settle::settle_all;
 pub(crate) use stock::{Cause, Change, Numbers};
 pub use stock::{Movement, MovementKind};
+pub(crate) use stock_action::apply_all;
 
 /// Units on hand at most.
 pub(crate) const QUANTITY_MAX: i64 = 1_000_000_000;

@@ -8,8 +8,8 @@ use std::{sync::Arc, time::Duration};
 
 use holdfast_storage::Database;
 use holdfast_types::{
-    BatchId, Clock, OrderId, ProductId, Random, ReserveBatch, Reserved, Result, Secret, Settlement,
-    Timestamp, Unconfirmed, UserId,
+    BatchId, Clock, OrderId, ProductId, Random, ReserveBatch, Reserved, Result, Secret,
+    StockAction, Timestamp, Unconfirmed, UserId,
 };
 use holdfast_web::{Lists, auth::Verifier};
 
@@ -60,14 +60,14 @@ impl Products {
         })))
     }
 
-    /// Takes stock for each command or refuses it; see `orders::Catalog`.
+    /// Takes stock for each command or refuses it; see `orders::Stock`.
     pub async fn reserve(&self, batch: ReserveBatch) -> Result<Vec<Result<Reserved>>> {
         self.0.store.reserve(batch, self.now()).await
     }
 
-    /// Settles reservations. Late and repeated calls are harmless.
-    pub async fn settle(&self, settlements: &[(OrderId, Settlement)]) -> Result<()> {
-        self.0.store.settle(settlements, self.now()).await
+    /// Releases or ships reservations. Late and repeated calls are harmless.
+    pub async fn apply_stock_actions(&self, actions: &[(OrderId, StockAction)]) -> Result<()> {
+        self.0.store.apply_stock_actions(actions, self.now()).await
     }
 
     /// Notes that the orders of these batches are recorded.

@@ -59,29 +59,29 @@ pub(crate) enum SortKey {
 }
 
 /// Where a page of products begins: after this value of what the list is sorted by, and this id.
-pub(crate) enum Place {
+pub(crate) enum Position {
     Name(String, ProductId),
     Number(i64, ProductId),
 }
 
 impl ProductFilter {
     /// Where the requested page begins. Refuses with `invalid-cursor`.
-    pub(crate) fn after(&self, request: &PageRequest) -> Result<Option<Place>> {
+    pub(crate) fn after(&self, request: &PageRequest) -> Result<Option<Position>> {
         let Some(cursor) = &request.after else { return Ok(None) };
         Ok(Some(match self.sort.key {
             SortKey::Name => {
-                let (name, id) = cursor.place(&self.text)?;
-                Place::Name(name, id)
+                let (name, id) = cursor.position(&self.text)?;
+                Position::Name(name, id)
             }
             SortKey::CreatedAt | SortKey::Price => {
-                let (number, id) = cursor.place(&self.text)?;
-                Place::Number(number, id)
+                let (number, id) = cursor.position(&self.text)?;
+                Position::Number(number, id)
             }
         }))
     }
 
     /// The cursor after a product.
-    pub(crate) fn place(&self, product: &Product) -> Cursor {
+    pub(crate) fn position(&self, product: &Product) -> Cursor {
         match self.sort.key {
             SortKey::CreatedAt => {
                 Cursor::new(&self.text, &(product.created_at.as_millis(), product.id))
@@ -96,9 +96,18 @@ impl ProductFilter {
 const SERVICE: &str = "products";
 
 const MIGRATIONS: Migrations = Migrations {
-    sqlite: &[include_str!("../migrations/sqlite-0001.sql")],
-    postgres: &[include_str!("../migrations/postgres-0001.sql")],
-    mongo: &[include_str!("../migrations/mongo-0001.json")],
+    sqlite: &[
+        include_str!("../migrations/sqlite-0001.sql"),
+        include_str!("../migrations/sqlite-0002.sql"),
+    ],
+    postgres: &[
+        include_str!("../migrations/postgres-0001.sql"),
+        include_str!("../migrations/postgres-0002.sql"),
+    ],
+    mongo: &[
+        include_str!("../migrations/mongo-0001.json"),
+        include_str!("../migrations/mongo-0002.json"),
+    ],
 };
 
 /// What the products service keeps. Clones share the database.

@@ -1,13 +1,13 @@
 //! Engine plumbing without business nouns: opening a database, the writer or the pool, migrations, kept answers, and
 //! the translation of driver failures.
 
+mod backoff;
+mod batched_loader;
 mod flow;
-mod gathered;
 pub mod location;
 pub mod mongo;
 pub mod postgres;
 pub mod record;
-mod retry;
 mod secrets;
 pub mod sqlite;
 
@@ -15,8 +15,8 @@ use std::path::Path;
 
 use holdfast_types::{Code, Error, Result};
 
+pub use batched_loader::BatchedLoader;
 pub use flow::{Damage, Entry, Flow, Sink};
-pub use gathered::Gathered;
 pub use location::Location;
 pub use mongo::Mongo;
 pub use postgres::Postgres;

@@ -25,7 +25,7 @@ use mongodb::{
 };
 pub use tx::{Cursor, Tx};
 
-use crate::{Flow, Sink, retry::Patience};
+use crate::{Flow, Sink, backoff::Backoff};
 
 /// A query of a list is given up after this long.
 const READ_TIME: Duration = Duration::from_secs(5);
@@ -98,10 +98,10 @@ impl Mongo {
         F: Future<Output = Result<T, Fault>> + Send,
         T: Send,
     {
-        let mut patience = Patience::new(&self.0.random);
+        let mut backoff = Backoff::new(&self.0.random);
         loop {
-            match self.attempt(&job, &mut patience).await {
-                Err(fault) if fault.may_pass() => fault.wait(&mut patience).await?,
+            match self.attempt(&job, &mut backoff).await {
+                Err(fault) if fault.may_pass() => fault.wait(&mut backoff).await?,
                 done => return Ok(done?),
             }
         }
@@ -126,10 +126,10 @@ impl Mongo {
         A: Fn() -> F + Send + Sync,
         F: Future<Output = Result<T, Fault>> + Send,
     {
-        let mut patience = Patience::new(&self.0.random);
+        let mut backoff = Backoff::new(&self.0.random);
         loop {
             match attempt().await {
-                Err(fault) if fault.may_pass() => fault.wait(&mut patience).await?,
+                Err(fault) if fault.may_pass() => fault.wait(&mut backoff).await?,
                 done => return Ok(done?),
             }
         }
@@ -138,12 +138,12 @@ impl Mongo {
     /// Makes collections and indexes, unless they are there.
     pub(crate) async fn define(&self, commands: Vec<Document>) -> Result<()> {
         for command in commands {
-            migrate::create(&self.0.database, command).await?;
+            migrate::run_once(&self.0.database, command).await?;
         }
         Ok(())
     }
 
-    async fn attempt<T, J, F>(&self, job: &J, patience: &mut Patience<'_>) -> Result<T, Fault>
+    async fn attempt<T, J, F>(&self, job: &J, backoff: &mut Backoff<'_>) -> Result<T, Fault>
     where
         J: Fn(Tx) -> F + Send + Sync,
         F: Future<Output = Result<T, Fault>> + Send,
@@ -151,7 +151,7 @@ impl Mongo {
     {
         let tx = Tx::begin(&self.0.client, &self.0.database).await?;
         match job(tx.clone()).await {
-            Ok(done) => tx.commit(patience).await.map(|()| done),
+            Ok(done) => tx.commit(backoff).await.map(|()| done),
             Err(fault) => {
                 tx.abort().await;
                 Err(fault)

@@ -22,7 +22,7 @@ pub use fault::{Fault, bytes};
 use tx::Kind;
 pub use tx::{Cursor, Tx};
 
-use crate::{Flow, Sink, retry::Patience};
+use crate::{Flow, Sink, backoff::Backoff};
 
 /// A value of a statement.
 pub type Value<'a> = &'a (dyn ToSql + Sync);
@@ -95,10 +95,10 @@ impl Postgres {
         F: Future<Output = Result<T, Fault>> + Send,
         T: Send,
     {
-        let mut patience = Patience::new(&self.0.random);
+        let mut backoff = Backoff::new(&self.0.random);
         loop {
             match self.attempt(kind, &job).await {
-                Err(fault) if fault.may_pass() => patience.wait(fault).await?,
+                Err(fault) if fault.may_pass() => backoff.wait(fault).await?,
                 done => return Ok(done?),
             }
         }
@@ -122,12 +122,12 @@ impl Postgres {
 
     /// Runs one query outside of a transaction: it sees one snapshot.
     pub async fn query(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
-        let mut patience = Patience::new(&self.0.random);
+        let mut backoff = Backoff::new(&self.0.random);
         let deadline = Instant::now() + READ_TIME;
         loop {
             let found = tokio::time::timeout_at(deadline, self.query_once(sql, values)).await;
             match found.unwrap_or(Err(Fault::Late)) {
-                Err(fault) if fault.may_pass() => patience.wait(fault).await?,
+                Err(fault) if fault.may_pass() => backoff.wait(fault).await?,
                 done => return Ok(done?),
             }
         }

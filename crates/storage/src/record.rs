@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::{Damage, Entry};
 pub use fault::Fault;
 pub use idempotency::IdempotencyRecord;
-pub use scan::{Place, Scan};
+pub use scan::{Position, Scan};
 pub use tx::Tx;
 pub use value::{Kind, Value};
 
@@ -142,10 +142,10 @@ pub struct Stored<R> {
 impl<R: Record> Stored<R> {
     /// Where it stands in an index; `None` for the order of keys.
     #[must_use]
-    pub fn place(&self, index: Option<&str>) -> Place {
+    pub fn position(&self, index: Option<&str>) -> Position {
         let places = index.map(|name| R::TABLE.index(name).1).unwrap_or_default();
         let values = places.into_iter().filter_map(|place| self.columns[place].clone());
-        Place { values: values.collect(), key: self.record.key() }
+        Position { values: values.collect(), key: self.record.key() }
     }
 }
 

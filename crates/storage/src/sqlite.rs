@@ -2,11 +2,11 @@
 //!
 //! `journal_mode=WAL`: readers and the writer do not wait for each other. One machine only: WAL needs shared memory.
 
+mod cache;
 mod checkpoint;
 mod connection;
 mod fault;
 mod file;
-mod generation;
 mod high_water;
 mod holders;
 mod id_index;
@@ -27,9 +27,9 @@ use holdfast_types::{Code, Error, Result};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::{Flow, Sink};
+pub use cache::Cache;
+use cache::Generations;
 pub use fault::{Fault, damage};
-use generation::Generations;
-pub use generation::Remembered;
 pub use id_index::IdIndex;
 use id_index::IdIndexes;
 use readers::{Lists, Lookups};

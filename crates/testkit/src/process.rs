@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use holdfast_cluster::{Places, State};
+use holdfast_cluster::{PortAllocator, State};
 
 /// Nobody in particular: database servers refuse to run as root.
 const NOBODY: u32 = 65534;
@@ -70,12 +70,12 @@ fn is_root() -> bool {
 #[derive(Debug)]
 pub(crate) struct Port {
     pub(crate) number: u16,
-    _kept: Box<Places>,
+    _kept: Box<PortAllocator>,
 }
 
 impl Port {
     pub(crate) fn keep() -> Self {
-        let mut places = Places::new(State::default());
+        let mut places = PortAllocator::new(State::default());
         let address = places.of("server").expect("there is a free port");
         Self { number: address.port(), _kept: Box::new(places) }
     }

@@ -24,11 +24,11 @@ pub use id::{
     UserId, UserKind,
 };
 pub use money::{Money, TOTAL_MAX};
-pub use operation::{Answer, Fingerprint, Given, Operation, Secret, reused};
+pub use operation::{Answer, Fingerprint, IdempotentAnswer, Operation, Secret, reused};
 pub use page::{Cursor, Page, PageRequest};
 pub use random::Random;
 pub use reservation::{
-    OrderLine, Reservation, ReservationState, ReserveBatch, ReserveCommand, Reserved, Settlement,
+    OrderLine, Reservation, ReservationState, ReserveBatch, ReserveCommand, Reserved, StockAction,
     Unconfirmed,
 };
 pub use role::Role;

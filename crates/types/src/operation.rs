@@ -124,7 +124,7 @@ mod text {
 
 /// An answer, and whether it was given before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Given {
+pub struct IdempotentAnswer {
     /// What to say.
     pub answer: Answer,
     /// True when the effect and the answer are those of an earlier request.

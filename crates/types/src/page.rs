@@ -60,7 +60,7 @@ impl Cursor {
     }
 
     /// The place, or `invalid-cursor` when the cursor is damaged or belongs to another list.
-    pub fn place<P: DeserializeOwned>(&self, filters: &str) -> Result<P> {
+    pub fn position<P: DeserializeOwned>(&self, filters: &str) -> Result<P> {
         let invalid = || {
             Error::new(
                 Code::InvalidCursor,

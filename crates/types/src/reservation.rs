@@ -121,10 +121,10 @@ pub struct Reservation {
     pub lines: Vec<OrderLine>,
 }
 
-/// What an order's transition owes to products.
+/// What becomes of the stock of an order, by a step that the order has gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Settlement {
+pub enum StockAction {
     /// The order stands: its units stay promised.
     Keep,
     /// The order is over: the units go back.
@@ -133,7 +133,7 @@ pub enum Settlement {
     Ship,
 }
 
-impl Settlement {
+impl StockAction {
     /// The number in a database.
     #[must_use]
     pub const fn code(self) -> i64 {
@@ -150,7 +150,7 @@ impl Settlement {
             0 => Ok(Self::Keep),
             1 => Ok(Self::Release),
             2 => Ok(Self::Ship),
-            _ => Err(Error::internal(format!("{code} is not a settlement"))),
+            _ => Err(Error::internal(format!("{code} is not something that happens to stock"))),
         }
     }
 }

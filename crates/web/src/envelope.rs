@@ -27,7 +27,7 @@ use durations::Durations;
 pub use load::Load;
 
 use crate::{
-    Buffers, ClusterSecret, Endpoint, Origin, Problem, Told,
+    Buffers, CallContext, ClusterSecret, Endpoint, Origin, Problem,
     problem::{self, Unwritten},
     security_log::SecurityLog,
 };
@@ -213,7 +213,7 @@ impl<E: Endpoint> Envelope<E> {
         let now = self.clock.now();
         let given = headers.get(&REQUEST_ID).filter(|id| is_sane(id)).cloned();
         let request_id = given.map_or_else(|| self.fresh_id(), RequestId);
-        let told = Told::read(headers, self.trust.secret.as_ref());
+        let told = CallContext::read(headers, self.trust.secret.as_ref());
         let is_internal = told.is_some();
         let told = told.unwrap_or_default();
         let minted = || (!request.method().is_safe()).then(|| self.random.uuid_v7(now));

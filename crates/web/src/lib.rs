@@ -3,7 +3,6 @@
 
 pub mod auth;
 mod buffers;
-pub mod catalog_of_problems;
 mod client;
 pub mod conditional;
 mod endpoint;
@@ -17,6 +16,7 @@ mod objects;
 mod origin;
 mod peer;
 mod problem;
+pub mod problem_catalogue;
 mod query;
 pub mod rate;
 mod reply;
@@ -39,7 +39,7 @@ pub use origin::{Origin, source};
 pub use peer::{Call, Peer};
 pub use problem::{Problem, Reply, read_problem};
 pub use query::{NoQuery, Query, invalid_parameter};
-pub use reply::{IdPath, created, given, json_reply, no_content, replayed, with_etag};
+pub use reply::{IdPath, answered, created, json_reply, no_content, replayed, with_etag};
 pub use server::{Server, ServerLimits, listen, raise_descriptor_limit};
 pub use tls::{InternalTls, Tls};
-pub use trust::{ClusterSecret, FromPeer, Told};
+pub use trust::{CallContext, ClusterSecret, FromPeer};

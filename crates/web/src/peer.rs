@@ -25,7 +25,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     InternalTls,
-    trust::{ClusterSecret, Told},
+    trust::{CallContext, ClusterSecret},
 };
 use instance::{Attempt, Instance};
 
@@ -66,7 +66,7 @@ pub struct Call {
     /// The whole body.
     pub body: Bytes,
     /// What the peer should know.
-    pub told: Told,
+    pub told: CallContext,
 }
 
 impl fmt::Debug for Peer {
@@ -172,7 +172,7 @@ impl Peer {
             .map_err(Error::internal)?;
         *request.headers_mut() = call.headers.clone();
         let deadline = Some(deadline.saturating_duration_since(Instant::now()));
-        Told { deadline, ..call.told.clone() }.write(request.headers_mut(), &self.0.secret);
+        CallContext { deadline, ..call.told.clone() }.write(request.headers_mut(), &self.0.secret);
         Ok(request)
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use holdfast_types::{Code, Error, FieldError};
 use serde_json::{Map, Value, json};
 
-use crate::{catalog_of_problems::describe, trust::NOT_EXECUTED};
+use crate::{problem_catalogue::describe, trust::NOT_EXECUTED};
 
 /// What a handler returns.
 pub type Reply<T = Response> = Result<T, Problem>;
@@ -169,7 +169,7 @@ const fn challenge(code: Code) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog_of_problems::PROBLEMS;
+    use crate::problem_catalogue::PROBLEMS;
 
     #[test]
     fn a_problem_crosses_processes_unchanged() {

@@ -25,7 +25,7 @@ pub struct Quota {
 
 /// What a limit says about one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct RateLimitState {
     /// Whether the request is within the quota.
     pub allowed: bool,
     /// Requests left right now.
@@ -78,7 +78,7 @@ impl RateLimit {
     }
 
     /// Takes one request of `key` out of its quota.
-    pub fn take(&self, key: &str, now: Instant) -> Standing {
+    pub fn take(&self, key: &str, now: Instant) -> RateLimitState {
         let (key, now) = (self.keys.shorten(key), self.millis(now));
         let _counting = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
         let empty_at = self.empty_at.get(&key).unwrap_or(0).max(now) + self.interval();
@@ -98,11 +98,11 @@ impl RateLimit {
         }
     }
 
-    fn standing(&self, empty_at: i64, now: i64, allowed: bool) -> Standing {
+    fn standing(&self, empty_at: i64, now: i64, allowed: bool) -> RateLimitState {
         let used = empty_at - now;
         let left = (self.period() - used).max(0) / self.interval();
         let wait = if allowed { used } else { used + self.interval() - self.period() };
-        Standing {
+        RateLimitState {
             allowed,
             remaining: u32::try_from(left).unwrap_or(0),
             wait: Duration::from_millis(u64::try_from(wait).unwrap_or(0)),

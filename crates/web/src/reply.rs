@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use holdfast_types::{Error, Given, Id};
+use holdfast_types::{Error, Id, IdempotentAnswer};
 use serde::Serialize;
 
 use crate::{Problem, Reply};
@@ -53,9 +53,9 @@ pub fn no_content() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }
 
-/// Answers with what an operation was given, now or before.
+/// Answers with what an operation was answered, now or before.
 #[must_use]
-pub fn given(given: Given) -> Response {
+pub fn answered(given: IdempotentAnswer) -> Response {
     let answer = given.answer;
     let mut response = match answer.body.is_empty() {
         true => {

@@ -58,7 +58,7 @@ impl std::fmt::Debug for ClusterSecret {
 
 /// What a peer says about a request that it passes on.
 #[derive(Clone, Debug, Default)]
-pub struct Told {
+pub struct CallContext {
     /// The operation id, for a request that brings no key.
     pub operation: Option<Uuid>,
     /// The client's address.
@@ -67,7 +67,7 @@ pub struct Told {
     pub deadline: Option<Duration>,
 }
 
-impl Told {
+impl CallContext {
     /// Writes it into the headers of a request to a peer, with the secret that makes it believable.
     pub(crate) fn write(&self, headers: &mut HeaderMap, secret: &ClusterSecret) {
         headers.insert(SECRET.clone(), secret.0.clone());
@@ -124,13 +124,13 @@ mod tests {
     #[test]
     fn only_who_knows_the_secret_is_believed() {
         let secret = ClusterSecret::new(&"s".repeat(32)).unwrap();
-        let told = Told { client: Some([1, 2, 3, 4].into()), ..Told::default() };
+        let told = CallContext { client: Some([1, 2, 3, 4].into()), ..CallContext::default() };
         let mut headers = HeaderMap::new();
         told.write(&mut headers, &secret);
-        assert_eq!(Told::read(&headers, Some(&secret)).unwrap().client, told.client);
+        assert_eq!(CallContext::read(&headers, Some(&secret)).unwrap().client, told.client);
         let other = ClusterSecret::new(&"t".repeat(32)).unwrap();
-        assert!(Told::read(&headers, Some(&other)).is_none());
-        assert!(Told::read(&headers, None).is_none(), "nobody is believed without a secret");
+        assert!(CallContext::read(&headers, Some(&other)).is_none());
+        assert!(CallContext::read(&headers, None).is_none(), "nobody is believed without a secret");
         strip(&mut headers);
         assert!(headers.is_empty());
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 use holdfast_orders as orders;
 use holdfast_products as products;
 use holdfast_storage::Entry;
-use holdfast_types::{OrderId, Reservation, ReservationState, Result, Settlement};
+use holdfast_types::{OrderId, Reservation, ReservationState, Result, StockAction};
 
 use super::{
     backup::require_existing,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{config::Config, wiring::Shop};
 
-/// Reservations that are settled in one transaction.
+/// Reservations that are reconciled in one transaction.
 const REPAIRS: usize = 100;
 /// Findings that are listed.
 const FINDINGS: usize = 1000;
@@ -28,7 +28,7 @@ pub(crate) async fn check(config: &Config, repair: bool) -> Result<ExitCode> {
     require_existing(config)?;
     let shop = Shop::open(config).await?;
     if repair {
-        settle(&shop).await?;
+        reconcile(&shop).await?;
     }
     judge(&shop).await
 }
@@ -48,11 +48,11 @@ pub(super) async fn judge(shop: &Shop) -> Result<ExitCode> {
     Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Makes stock follow the orders, as the sweep does for what is owed: for copies of databases that were not taken at the
+/// Makes stock follow the orders, as the sweep does for what is pending: for copies of databases that were not taken at the
 /// same moment. An order decides; what it says is never changed.
-pub(super) async fn settle(shop: &Shop) -> Result<()> {
+pub(super) async fn reconcile(shop: &Shop) -> Result<()> {
     let mut pairs = Pairs::read(shop).await?;
-    let (mut settlements, mut orphans) = (Vec::new(), Vec::new());
+    let (mut actions, mut orphans) = (Vec::new(), Vec::new());
     let mut count = 0;
     while let Some(pair) = pairs.next().await? {
         let reservation =
@@ -63,28 +63,28 @@ pub(super) async fn settle(shop: &Shop) -> Result<()> {
         match pair.order.transpose()? {
             // Stock that is held for nobody: no order may come for it later, then it goes back.
             None => orphans.push(pair.id),
-            Some(order) => match order.settlement().unwrap_or(Settlement::Release) {
-                Settlement::Keep => {}
-                settlement => settlements.push((pair.id, settlement)),
+            Some(order) => match order.stock_action().unwrap_or(StockAction::Release) {
+                StockAction::Keep => {}
+                action => actions.push((pair.id, action)),
             },
         }
-        if settlements.len() + orphans.len() == REPAIRS {
-            count += repair_some(shop, &mut settlements, &mut orphans).await?;
+        if actions.len() + orphans.len() == REPAIRS {
+            count += repair_some(shop, &mut actions, &mut orphans).await?;
         }
     }
-    count += repair_some(shop, &mut settlements, &mut orphans).await?;
-    print(&format!("Settled {count} reservations.\n"))
+    count += repair_some(shop, &mut actions, &mut orphans).await?;
+    print(&format!("Reconciled {count} reservations.\n"))
 }
 
 async fn repair_some(
     shop: &Shop,
-    settlements: &mut Vec<(OrderId, Settlement)>,
+    actions: &mut Vec<(OrderId, StockAction)>,
     orphans: &mut Vec<OrderId>,
 ) -> Result<usize> {
-    settlements.extend(shop.orders.judge(orphans).await?);
-    shop.products.settle(settlements).await?;
+    actions.extend(shop.orders.resolve(orphans).await?);
+    shop.products.apply_stock_actions(actions).await?;
     orphans.clear();
-    Ok(std::mem::take(settlements).len())
+    Ok(std::mem::take(actions).len())
 }
 
 #[derive(Default)]
@@ -174,58 +174,58 @@ fn look_at(pair: Pair, is_confirmed: bool, report: &mut Report, stock: &mut prod
     let reservation = reservation
         .and_then(products::Portable::into_reservation)
         .map(|reservation| Reservation { confirmed: is_confirmed, ..reservation });
-    match verdict(order.as_ref(), reservation.as_ref()) {
-        Verdict::Kept => {}
-        Verdict::Pending => report.pending += 1,
-        Verdict::Broken(finding) => report.find(finding),
+    match state_of(order.as_ref(), reservation.as_ref()) {
+        PairState::Sound => {}
+        PairState::Pending => report.pending += 1,
+        PairState::Broken(finding) => report.find(finding),
     }
 }
 
-enum Verdict {
-    Kept,
-    /// On its way: owed, or not swept yet.
+enum PairState {
+    Sound,
+    /// On its way: products has not acknowledged it, or it is not swept yet.
     Pending,
     Broken(String),
 }
 
-fn verdict(order: Option<&orders::Portable>, reservation: Option<&Reservation>) -> Verdict {
+fn state_of(order: Option<&orders::Portable>, reservation: Option<&Reservation>) -> PairState {
     match (order, reservation) {
         (Some(order), reservation) => compare(order, reservation),
         (None, Some(reservation)) => judge_alone(reservation),
-        (None, None) => Verdict::Kept,
+        (None, None) => PairState::Sound,
     }
 }
 
-fn compare(order: &orders::Portable, reservation: Option<&Reservation>) -> Verdict {
+fn compare(order: &orders::Portable, reservation: Option<&Reservation>) -> PairState {
     let id = order.id();
-    let Some(settlement) = order.settlement() else {
+    let Some(stock_action) = order.stock_action() else {
         return match reservation {
             Some(found) if found.state == ReservationState::Held && found.confirmed => {
-                Verdict::Broken(format!(
+                PairState::Broken(format!(
                     "order {id} was undone, but its reservation is held and confirmed"
                 ))
             }
-            Some(found) if found.state == ReservationState::Held => Verdict::Pending,
-            _ => Verdict::Kept,
+            Some(found) if found.state == ReservationState::Held => PairState::Pending,
+            _ => PairState::Sound,
         };
     };
     let Some(reservation) = reservation else {
-        return Verdict::Broken(format!(
+        return PairState::Broken(format!(
             "order {id} has no reservation: its stock was never taken"
         ));
     };
     if reservation.lines != order.lines() {
-        return Verdict::Broken(format!("order {id} and its reservation have different lines"));
+        return PairState::Broken(format!("order {id} and its reservation have different lines"));
     }
-    let expected = match settlement {
-        Settlement::Keep => ReservationState::Held,
-        Settlement::Release => ReservationState::Released,
-        Settlement::Ship => ReservationState::Shipped,
+    let expected = match stock_action {
+        StockAction::Keep => ReservationState::Held,
+        StockAction::Release => ReservationState::Released,
+        StockAction::Ship => ReservationState::Shipped,
     };
-    match (reservation.state == expected, order.is_owing()) {
-        (true, _) => Verdict::Kept,
-        (false, true) => Verdict::Pending,
-        (false, false) => Verdict::Broken(format!(
+    match (reservation.state == expected, order.has_pending_stock()) {
+        (true, _) => PairState::Sound,
+        (false, true) => PairState::Pending,
+        (false, false) => PairState::Broken(format!(
             "order {id} wants its reservation {expected:?}, but it is {:?}",
             reservation.state
         )),
@@ -233,11 +233,11 @@ fn compare(order: &orders::Portable, reservation: Option<&Reservation>) -> Verdi
 }
 
 /// A reservation without any order row.
-fn judge_alone(reservation: &Reservation) -> Verdict {
+fn judge_alone(reservation: &Reservation) -> PairState {
     let Reservation { id, state, confirmed, .. } = reservation;
     match (state, confirmed) {
-        (ReservationState::Held, false) => Verdict::Pending,
-        _ => Verdict::Broken(format!(
+        (ReservationState::Held, false) => PairState::Pending,
+        _ => PairState::Broken(format!(
             "order {id} is lost: its reservation is {state:?} and confirmed, but there is no order"
         )),
     }

@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use clap::Args;
-use holdfast_cluster::{Places, Plan, Slot, SlotState, State, supervise};
+use holdfast_cluster::{Plan, PortAllocator, Slot, SlotState, State, supervise};
 use holdfast_types::{Code, Error, Random, Result};
 use holdfast_web::{Client, InternalTls, Tls};
 
@@ -68,7 +68,7 @@ pub(crate) async fn run(
     if config.cluster_secret.is_none() {
         layers.set_cluster_secret(own_secret(config)?);
     }
-    let mut places = Places::new(before);
+    let mut places = PortAllocator::new(before);
     let slots = slots(counts, &mut places, (&layers, tls.is_some()), &flags.to_arguments())?;
     let environment = vec![
         ("TOKIO_WORKER_THREADS".to_owned(), threads(slots.len()).to_string()),
@@ -117,7 +117,7 @@ fn state_file(config: &Config) -> PathBuf {
 /// Services first, so that a gateway finds them when it starts.
 fn slots(
     counts: Counts,
-    places: &mut Places,
+    places: &mut PortAllocator,
     (layers, is_tls): (&Layers, bool),
     settings: &[String],
 ) -> Result<Vec<Slot>> {

@@ -165,7 +165,7 @@ pub(crate) async fn import(config: &Config, file: &Path) -> Result<ExitCode> {
     each_line(file, async |line| load.put(line).await).await?;
     load.finish().await?;
     remark(&format!("Imported {count} records"));
-    check::settle(&shop).await?;
+    check::reconcile(&shop).await?;
     for database in &shop.databases {
         database.end_restore().await?;
     }

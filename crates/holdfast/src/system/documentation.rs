@@ -11,7 +11,7 @@ use axum::{
 use holdfast_types::{Code, Error};
 use holdfast_web::{
     NoQuery, Reply,
-    catalog_of_problems::{Description, named},
+    problem_catalogue::{Description, named},
 };
 use serde_json::Value;
 use utoipa::{OpenApi as _, ToSchema, openapi::OpenApi};

@@ -17,7 +17,7 @@ use axum::{
 use futures_util::future::join_all;
 use holdfast_storage::Database;
 use holdfast_web::{
-    Call, Load, NoQuery, Peer, Reply, Told,
+    Call, CallContext, Load, NoQuery, Peer, Reply,
     auth::Verifier,
     json_reply,
     rate::{Quota, RateLimit},
@@ -168,7 +168,7 @@ async fn standing_of(peer: &Peer) -> Result<Vec<String>, &'static str> {
         uri: Uri::from_static("/internal/ready"),
         headers: HeaderMap::new(),
         body: Bytes::new(),
-        told: Told::default(),
+        told: CallContext::default(),
     };
     let answer = peer.call(&call, Instant::now() + PEER_TIME).await;
     let answer = answer.map_err(|_| "no answer within 3 s")?;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_types::Code::{self, *};
-use holdfast_web::catalog_of_problems::{Description, PROBLEMS, describe, named};
+use holdfast_web::problem_catalogue::{Description, PROBLEMS, describe, named};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 

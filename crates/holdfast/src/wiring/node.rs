@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use holdfast_gateway::{Gateway, RateLimits, Upstream, Upstreams};
-use holdfast_orders::{Catalog, Orders};
+use holdfast_orders::{Orders, Stock};
 use holdfast_products::Products;
 use holdfast_storage::Database;
 use holdfast_types::{Clock, Code, Error, Random, Result};
@@ -12,10 +12,10 @@ use holdfast_users::Users;
 use holdfast_web::{InternalTls, Peer, auth::Verifier, with_fallbacks};
 
 use super::{
-    LocalCatalog, Opener,
+    LocalStock, Opener,
     chores::{self, UsersAt},
     document,
-    remote::RemoteCatalog,
+    remote::RemoteStock,
 };
 use crate::{
     config::{Config, Part, Parts},
@@ -104,13 +104,13 @@ impl Node {
         let users = if parts.has(Part::Users) { Some(opener.users().await?) } else { None };
         let products =
             if parts.has(Part::Products) { Some(opener.products().await?) } else { None };
-        let catalog: Option<Arc<dyn Catalog>> = match (&products, &peers.products) {
-            (Some(products), _) => Some(Arc::new(LocalCatalog(products.clone()))),
-            (None, Some(peer)) => Some(Arc::new(RemoteCatalog(peer.clone()))),
+        let stock: Option<Arc<dyn Stock>> = match (&products, &peers.products) {
+            (Some(products), _) => Some(Arc::new(LocalStock(products.clone()))),
+            (None, Some(peer)) => Some(Arc::new(RemoteStock(peer.clone()))),
             (None, None) => None,
         };
-        let orders = match catalog {
-            Some(catalog) if parts.has(Part::Orders) => Some(opener.orders(catalog).await?),
+        let orders = match stock {
+            Some(stock) if parts.has(Part::Orders) => Some(opener.orders(stock).await?),
             _ => None,
         };
         let verifier = Arc::clone(&opener.verifier);

@@ -5,13 +5,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use bytes::Bytes;
-use holdfast_orders::Catalog;
+use holdfast_orders::Stock;
 use holdfast_types::{
-    BatchId, Error, OrderId, ReserveBatch, Reserved, Result, Settlement, Timestamp, Unconfirmed,
+    BatchId, Error, OrderId, ReserveBatch, Reserved, Result, StockAction, Timestamp, Unconfirmed,
     UserId,
 };
 use holdfast_users::Trusted;
-use holdfast_web::{Call, Peer, Told, read_problem};
+use holdfast_web::{Call, CallContext, Peer, read_problem};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
@@ -21,17 +21,17 @@ const CATALOG_TIME: Duration = Duration::from_secs(20);
 const TRUST_TIME: Duration = Duration::from_secs(2);
 
 /// Products in other processes: a whole batch is one call.
-pub(super) struct RemoteCatalog(pub(super) Peer);
+pub(super) struct RemoteStock(pub(super) Peer);
 
 #[async_trait]
-impl Catalog for RemoteCatalog {
+impl Stock for RemoteStock {
     async fn reserve(&self, batch: ReserveBatch) -> Result<Vec<Result<Reserved>>> {
         let trace = batch.trace.as_deref();
         read(&post(&self.0, "/internal/products/reserve", &batch, trace).await?)
     }
 
-    async fn settle(&self, settlements: &[(OrderId, Settlement)]) -> Result<()> {
-        post(&self.0, "/internal/products/settle", &settlements, None).await.map(|_| ())
+    async fn apply(&self, actions: &[(OrderId, StockAction)]) -> Result<()> {
+        post(&self.0, "/internal/products/stock-actions", &actions, None).await.map(|_| ())
     }
 
     async fn confirm(&self, batches: &[BatchId]) -> Result<()> {
@@ -82,7 +82,7 @@ async fn call(
     limit: Duration,
 ) -> Result<Bytes> {
     let uri = path.parse().map_err(Error::internal)?;
-    let call = Call { method, uri, headers, body, told: Told::default() };
+    let call = Call { method, uri, headers, body, told: CallContext::default() };
     let answer = peer.call(&call, Instant::now() + limit).await?;
     match answer.status().is_success() {
         true => Ok(answer.into_body()),

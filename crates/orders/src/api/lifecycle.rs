@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use holdfast_types::{Code, Error, OrderId, OrderKind, Result};
-use holdfast_web::{IdPath, Input, Reply, auth::Caller, given, parse};
+use holdfast_web::{IdPath, Input, Reply, answered, auth::Caller, parse};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -95,5 +95,5 @@ async fn take<Body: DeserializeOwned + Serialize + Default>(
     let operation = input.operation(orders.secret(), &caller.principal(), &content)?;
     let action = read(body);
     let judge = move || action.as_ref().map(Action::clone).map_err(Error::copy);
-    Ok(given(orders.take(id, caller.user, &operation, stepped, judge).await?))
+    Ok(answered(orders.take(id, caller.user, &operation, stepped, judge).await?))
 }

@@ -50,7 +50,7 @@ pub(super) async fn list_orders(
     let request = page_request(query.limit, query.cursor)?;
     let filter = OrderFilter { user, status: query.status };
     let found = orders.store().list(&filter, &request).await?;
-    bounded_list_reply(&uri, &found, OrderView::from, |last| filter.place(last))
+    bounded_list_reply(&uri, &found, OrderView::from, |last| filter.position(last))
 }
 
 /// Whose orders a caller sees; `None` for everybody's.

@@ -1,6 +1,6 @@
 //! The lifecycle: `placed → paid → shipped → delivered`; `cancelled` from placed or paid; `expired` from placed.
 
-use holdfast_types::{Code, Error, Result, Settlement, Timestamp, UserId};
+use holdfast_types::{Code, Error, Result, StockAction, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::{Order, Status};
@@ -76,10 +76,10 @@ impl Order {
         self.version = self.version.next();
         self.updated_at = now;
         self.note(action, now);
-        self.owed = match target {
-            Status::Cancelled | Status::Expired => Some(Settlement::Release),
-            Status::Shipped => Some(Settlement::Ship),
-            Status::Placed | Status::Paid | Status::Delivered => self.owed,
+        self.pending_stock = match target {
+            Status::Cancelled | Status::Expired => Some(StockAction::Release),
+            Status::Shipped => Some(StockAction::Ship),
+            Status::Placed | Status::Paid | Status::Delivered => self.pending_stock,
         };
         Ok(Some(Event { status: target, version: self.version, at: now, by }))
     }
@@ -190,9 +190,12 @@ mod tests {
         let mut order = placed();
         assert!(order.take(&Action::Expire, None, Timestamp::from_millis(9)).is_err());
         order.take(&Action::Pay { reference: None }, None, Timestamp::from_millis(9)).unwrap();
-        assert_eq!(order.owed, None, "paying owes nothing");
+        assert_eq!(order.pending_stock, None, "paying owes nothing");
         order.take(&Action::Cancel, None, Timestamp::from_millis(9)).unwrap();
-        assert_eq!(order.owed, Some(Settlement::Release));
-        assert_eq!(order.clone().into_placed(), Order { owed: order.owed, ..placed() });
+        assert_eq!(order.pending_stock, Some(StockAction::Release));
+        assert_eq!(
+            order.clone().into_placed(),
+            Order { pending_stock: order.pending_stock, ..placed() }
+        );
     }
 }

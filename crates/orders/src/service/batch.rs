@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use holdfast_types::{BatchId, Code, Error, OrderId, ReserveBatch, Result, reused};
 use tokio::{sync::oneshot, time::Instant};
 
-use super::Parts;
+use super::Shared;
 use crate::{
     model::{Order, Placement},
     store::Recorded,
@@ -60,7 +60,7 @@ impl Group {
     }
 }
 
-impl Parts {
+impl Shared {
     /// Carries a batch to its end and answers everybody in it.
     pub(super) async fn carry(&self, batch: Vec<Pending>) {
         let groups = group(batch);
@@ -106,7 +106,7 @@ impl Parts {
         let commands = placements.iter().map(|placement| placement.command.clone()).collect();
         let trace = placements.iter().find_map(|placement| placement.trace.clone());
         let batch = ReserveBatch { id, commands, confirmed: confirmed.clone(), trace };
-        let reserved = self.catalog.reserve(batch).await;
+        let reserved = self.stock.reserve(batch).await;
         let reserved = reserved.inspect_err(|_| self.confirmations.add(&confirmed))?;
         if reserved.len() != placements.len() {
             return Err(Error::internal("products answered another number of commands"));
@@ -126,7 +126,7 @@ impl Parts {
         self.confirmations.add(&[id]);
         let results = placements.iter().zip(refusals).map(|(placement, refusal)| match refusal {
             Some(error) => Err(error),
-            None => judge(
+            None => outcome(
                 placement,
                 recorded.next().ok_or_else(|| Error::internal("an order has no record"))?,
             ),
@@ -135,7 +135,7 @@ impl Parts {
     }
 }
 
-fn judge(placement: &Placement, recorded: Recorded) -> Result<Placed> {
+fn outcome(placement: &Placement, recorded: Recorded) -> Result<Placed> {
     match recorded {
         Recorded::New(order) => Ok(Placed { order, replayed: false }),
         Recorded::Before(order) if order.fingerprint == placement.command.fingerprint => {

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    Parts,
+    Shared,
     batch::{Pending, Placed},
 };
 use crate::model::Placement;
@@ -39,7 +39,7 @@ struct Gate {
 
 impl Checkout {
     /// Begins to carry up to `in_flight` batches at a time. One makes the largest batches.
-    pub(super) fn begin(parts: &Arc<Parts>, in_flight: usize) -> Self {
+    pub(super) fn begin(parts: &Arc<Shared>, in_flight: usize) -> Self {
         let (queue, receiver) = mpsc::channel(QUEUE);
         let gate = Arc::new(Mutex::new(Gate { queue: receiver, left_over: None }));
         for _ in 0..in_flight {

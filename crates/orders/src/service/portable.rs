@@ -1,7 +1,7 @@
 //! A move to another engine, and what an audit sees of it.
 
 use holdfast_storage::{Entry, Flow};
-use holdfast_types::{OrderId, OrderLine, Result, Settlement};
+use holdfast_types::{OrderId, OrderLine, Result, StockAction};
 use serde::{Deserialize, Serialize};
 
 use super::Orders;
@@ -30,17 +30,17 @@ impl Portable {
 
     /// What its reservation must become or be; `None` for a tombstone, whose reservation is released or not there.
     #[must_use]
-    pub fn settlement(&self) -> Option<Settlement> {
+    pub fn stock_action(&self) -> Option<StockAction> {
         match &self.0 {
-            Record::Order(order, _) => Some(order.status.settlement()),
+            Record::Order(order, _) => Some(order.status.stock_action()),
             Record::Tombstone(..) => None,
         }
     }
 
     /// Whether products has still to be told.
     #[must_use]
-    pub fn is_owing(&self) -> bool {
-        matches!(&self.0, Record::Order(order, _) if order.owed.is_some())
+    pub fn has_pending_stock(&self) -> bool {
+        matches!(&self.0, Record::Order(order, _) if order.pending_stock.is_some())
     }
 
     /// What was ordered.

@@ -1,23 +1,23 @@
-//! Paying what orders owe to products, expiring, and finding half-made orders: stock follows the order row.
+//! Telling products what orders have become (reconciling), expiring, and finding half-made orders: stock follows the order row.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use holdfast_types::{BatchId, OrderId, Result, Settlement, Unconfirmed};
+use holdfast_types::{BatchId, OrderId, Result, StockAction, Unconfirmed};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Parts;
+use super::Shared;
 
 /// Between two looks at expiry and at confirmations that found no batch to ride with.
 const TICK: Duration = Duration::from_millis(250);
-/// Ticks between two looks at old debts and half-made orders.
-const DEBT_TICKS: u64 = 20;
+/// Ticks between two looks at old pending stock and half-made orders.
+const PENDING_TICKS: u64 = 20;
 /// Ticks between two rounds of forgetting.
 const FORGET_TICKS: u64 = 4 * 60 * 10;
-/// A debt that is this old was not paid by whoever made it.
-const DEBT_AGE: Duration = Duration::from_secs(5);
+/// Stock that has been pending for so long was left so by whoever moved the order.
+const PENDING_AGE: Duration = Duration::from_secs(5);
 /// A reservation that is this old and has no order was cut on its way.
 const HALF_MADE_AGE: Duration = Duration::from_secs(60);
 /// How long kept answers are kept.
@@ -41,7 +41,7 @@ impl Confirmations {
     }
 }
 
-impl Parts {
+impl Shared {
     /// Sweeps until the process ends.
     pub(super) async fn sweep(&self) {
         let mut ticks = interval(TICK);
@@ -50,9 +50,9 @@ impl Parts {
             ticks.tick().await;
             log("confirm", self.confirm().await);
             log("expire", self.expire().await);
-            if tick % DEBT_TICKS == 0 {
-                log("pay debts", self.pay_debts(DEBT_AGE).await);
-                log("judge half-made orders", self.judge_half_made(HALF_MADE_AGE).await);
+            if tick % PENDING_TICKS == 0 {
+                log("pay pending_stock", self.reconcile_pending(PENDING_AGE).await);
+                log("resolve half-made orders", self.resolve_half_made(HALF_MADE_AGE).await);
             }
             if tick % FORGET_TICKS == 0 {
                 log("forget", self.store.forget(self.clock.before(ANSWER_TIME)).await);
@@ -60,39 +60,39 @@ impl Parts {
         }
     }
 
-    /// Pays the debt of one order, if it has one.
-    pub(super) async fn pay_debt(&self, id: OrderId) -> Result<()> {
-        match self.store.debt(id).await? {
-            Some(settlement) => self.settle(&[(id, settlement)]).await.map(|_| ()),
+    /// Makes the stock of one order follow it, if that is pending.
+    pub(super) async fn reconcile(&self, id: OrderId) -> Result<()> {
+        match self.store.pending_stock_of(id).await? {
+            Some(action) => self.apply(&[(id, action)]).await.map(|_| ()),
             None => Ok(()),
         }
     }
 
-    /// Settles debts and strikes them out; says how many. One that cannot be settled does not hold up the others.
-    async fn settle(&self, debts: &[(OrderId, Settlement)]) -> Result<usize> {
-        if debts.is_empty() {
+    /// Applies what is pending and clears it; says how many. One that products refuses does not hold up the others.
+    async fn apply(&self, pending: &[(OrderId, StockAction)]) -> Result<usize> {
+        if pending.is_empty() {
             return Ok(0);
         }
-        match self.catalog.settle(debts).await {
+        match self.stock.apply(pending).await {
             Ok(()) => {
-                self.store.settled(debts).await?;
-                Ok(debts.len())
+                self.store.clear_pending_stock(pending).await?;
+                Ok(pending.len())
             }
             Err(error) if error.is_transient() => Err(error),
-            Err(error) if debts.len() == 1 => {
-                tracing::error!(%error, order = %debts[0].0, "cannot settle: products is not told");
+            Err(error) if pending.len() == 1 => {
+                tracing::error!(%error, order = %pending[0].0, "products refuses what the order has become");
                 Ok(0)
             }
-            Err(_) => self.settle_apart(debts).await,
+            Err(_) => self.apply_apart(pending).await,
         }
     }
 
-    async fn settle_apart(&self, debts: &[(OrderId, Settlement)]) -> Result<usize> {
-        let mut settled = 0;
-        for debt in debts {
-            settled += Box::pin(self.settle(std::slice::from_ref(debt))).await?;
+    async fn apply_apart(&self, pending: &[(OrderId, StockAction)]) -> Result<usize> {
+        let mut applied = 0;
+        for one in pending {
+            applied += Box::pin(self.apply(std::slice::from_ref(one))).await?;
         }
-        Ok(settled)
+        Ok(applied)
     }
 
     /// Confirms what no batch has taken along.
@@ -101,7 +101,7 @@ impl Parts {
         if waiting.is_empty() {
             return Ok(());
         }
-        self.catalog.confirm(&waiting).await.inspect_err(|_| self.confirmations.add(&waiting))
+        self.stock.confirm(&waiting).await.inspect_err(|_| self.confirmations.add(&waiting))
     }
 
     async fn expire(&self) -> Result<()> {
@@ -110,47 +110,46 @@ impl Parts {
         }
         loop {
             let expired = self.store.expire(self.clock.before(Duration::ZERO)).await?;
-            let debts: Vec<_> = expired.iter().map(|id| (*id, Settlement::Release)).collect();
-            if self.settle(&debts).await? == 0 {
+            let pending: Vec<_> = expired.iter().map(|id| (*id, StockAction::Release)).collect();
+            if self.apply(&pending).await? == 0 {
                 return Ok(());
             }
         }
     }
 
-    async fn pay_debts(&self, age: Duration) -> Result<()> {
+    async fn reconcile_pending(&self, age: Duration) -> Result<()> {
         loop {
-            let debts = self.store.debts(self.clock.before(age)).await?;
-            if self.settle(&debts).await? == 0 {
+            let pending = self.store.pending_stock(self.clock.before(age)).await?;
+            if self.apply(&pending).await? == 0 {
                 return Ok(());
             }
         }
     }
 
     /// Reservations without an order are released, but only once a tombstone keeps the order from being recorded late.
-    async fn judge_half_made(&self, age: Duration) -> Result<()> {
+    async fn resolve_half_made(&self, age: Duration) -> Result<()> {
         loop {
-            let mut settled = Vec::new();
-            for Unconfirmed { batch, orders } in self.catalog.unconfirmed(age).await? {
-                if self.judge(&orders).await? {
-                    settled.push(batch);
+            let mut resolved = Vec::new();
+            for Unconfirmed { batch, orders } in self.stock.unconfirmed(age).await? {
+                if self.resolve(&orders).await? {
+                    resolved.push(batch);
                 }
             }
-            if settled.is_empty() {
+            if resolved.is_empty() {
                 return Ok(());
             }
-            self.catalog.confirm(&settled).await?;
+            self.stock.confirm(&resolved).await?;
         }
     }
 
     /// True when every one of them has become what it must.
-    async fn judge(&self, orders: &[OrderId]) -> Result<bool> {
-        let judged = self.store.judge(orders, self.clock.now()).await?;
+    async fn resolve(&self, orders: &[OrderId]) -> Result<bool> {
+        let resolved = self.store.resolve(orders, self.clock.now()).await?;
         let moving: Vec<_> =
-            judged.into_iter().filter(|(_, settlement)| *settlement != Settlement::Keep).collect();
-        let released =
-            moving.iter().filter(|(_, settlement)| *settlement == Settlement::Release).count();
-        tracing::info!(found = orders.len(), released, "settled half-made orders");
-        Ok(self.settle(&moving).await? == moving.len())
+            resolved.into_iter().filter(|(_, action)| *action != StockAction::Keep).collect();
+        let released = moving.iter().filter(|(_, action)| *action == StockAction::Release).count();
+        tracing::info!(found = orders.len(), released, "resolved half-made orders");
+        Ok(self.apply(&moving).await? == moving.len())
     }
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use holdfast_storage::Entry;
 use holdfast_testkit::{Fresh, damage, on_every_engine, operation};
-use holdfast_types::{Code, Fingerprint, Given, Money, ReserveCommand, Reserved, Settlement};
+use holdfast_types::{
+    Code, Fingerprint, IdempotentAnswer, Money, ReserveCommand, Reserved, StockAction,
+};
 
 use super::{lifecycle::Step, portable::Record, *};
 use crate::model::{Action, Buyer, Placement};
@@ -55,7 +57,7 @@ impl Bench {
         records
     }
 
-    async fn take(&self, id: OrderId, action: &Action) -> Result<Given> {
+    async fn take(&self, id: OrderId, action: &Action) -> Result<IdempotentAnswer> {
         let (operation, action) = (operation(&self.fresh.random), action.clone());
         let judge = move || Ok(action.clone());
         let step = Step { order: id, by: Some(BUYER), at: self.now() };
@@ -95,12 +97,12 @@ async fn record_makes_one_order_of_forty_requests() {
 }
 
 #[tokio::test]
-async fn judge_keeps_a_cut_order_from_being_recorded_late() {
+async fn resolve_keeps_a_cut_order_from_being_recorded_late() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
         let (cut, placed) = (bench.order(), bench.placed().await);
-        let verdicts = bench.store.judge(&[cut.id, placed], bench.now()).await.unwrap();
-        assert_eq!(verdicts, [(cut.id, Settlement::Release), (placed, Settlement::Keep)]);
+        let resolved = bench.store.resolve(&[cut.id, placed], bench.now()).await.unwrap();
+        assert_eq!(resolved, [(cut.id, StockAction::Release), (placed, StockAction::Keep)]);
         let late = bench.store.record(vec![cut.clone()]).await.unwrap();
         assert!(matches!(late.as_slice(), [Recorded::Undone]));
         assert!(bench.store.get(cut.id).await.unwrap().is_none(), "a tombstone is no order");
@@ -128,20 +130,20 @@ async fn transition_happens_once_and_owes_once() {
             assert_eq!(call.await.unwrap().answer.body, b"cancelled");
         }
         let order = bench.store.get(id).await.unwrap().unwrap();
-        assert_eq!((order.version.0, order.owed), (2, Some(Settlement::Release)));
+        assert_eq!((order.version.0, order.pending_stock), (2, Some(StockAction::Release)));
         assert_eq!(bench.store.events(&order).await.unwrap().len(), 2);
         assert_eq!(
             bench.take(id, &Action::Deliver).await.unwrap_err().code(),
             Code::InvalidTransition
         );
-        bench.store.settled(&[(id, Settlement::Keep)]).await.unwrap();
+        bench.store.clear_pending_stock(&[(id, StockAction::Keep)]).await.unwrap();
         assert_eq!(
-            bench.store.debt(id).await.unwrap(),
-            Some(Settlement::Release),
-            "another debt than the one paid stands"
+            bench.store.pending_stock_of(id).await.unwrap(),
+            Some(StockAction::Release),
+            "another pending_stock_of than the one paid stands"
         );
-        bench.store.settled(&[(id, Settlement::Release)]).await.unwrap();
-        assert_eq!(bench.store.debt(id).await.unwrap(), None);
+        bench.store.clear_pending_stock(&[(id, StockAction::Release)]).await.unwrap();
+        assert_eq!(bench.store.pending_stock_of(id).await.unwrap(), None);
     })
     .await;
 }
@@ -158,7 +160,7 @@ async fn pay_and_expire_exclude_each_other() {
         assert_eq!(paid.len() + expired.len(), ids.len(), "each order went one way");
         assert!(paid.iter().all(|id| !expired.contains(id)));
         for id in expired {
-            assert_eq!(bench.store.debt(id).await.unwrap(), Some(Settlement::Release));
+            assert_eq!(bench.store.pending_stock_of(id).await.unwrap(), Some(StockAction::Release));
         }
     })
     .await;
@@ -254,7 +256,7 @@ async fn dump_tells_everything_by_id() {
         }
         bench.take(ids[3], &Action::Cancel).await.unwrap();
         let cut = bench.order().id;
-        bench.store.judge(&[cut], bench.now()).await.unwrap();
+        bench.store.resolve(&[cut], bench.now()).await.unwrap();
         ids.push(cut);
         ids.sort_unstable();
         let mut found = Vec::new();

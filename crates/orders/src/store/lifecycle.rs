@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Tx};
-use holdfast_types::{Error, Given, Operation, OrderId, Result, Settlement, Timestamp, UserId};
+use holdfast_types::{
+    Error, IdempotentAnswer, Operation, OrderId, Result, StockAction, Timestamp, UserId,
+};
 
 use super::{OrderStore, Render, SERVICE};
 use crate::model::{Action, Order};
@@ -18,14 +20,14 @@ pub(crate) struct Step {
 }
 
 impl OrderStore {
-    /// Takes the step that `judge` names and writes down what it owes to products; once per operation.
+    /// Takes the step that `judge` names and writes down what products must hear of it; once per operation.
     pub(crate) async fn transition(
         &self,
         step: Step,
         operation: &Operation,
         render: Render,
         judge: impl Fn() -> Result<Action> + Send + Sync + 'static,
-    ) -> Result<Given> {
+    ) -> Result<IdempotentAnswer> {
         let (store, judge) = (self.clone(), Arc::new(judge));
         let apply = move |tx: Tx| {
             let (store, judge) = (store.clone(), Arc::clone(&judge));
@@ -85,33 +87,33 @@ impl OrderStore {
         Ok(expired)
     }
 
-    /// The debt of one order.
-    pub(crate) async fn debt(&self, id: OrderId) -> Result<Option<Settlement>> {
-        Ok(self.get(id).await?.and_then(|order| order.owed))
+    /// What products has not acknowledged of one order.
+    pub(crate) async fn pending_stock_of(&self, id: OrderId) -> Result<Option<StockAction>> {
+        Ok(self.get(id).await?.and_then(|order| order.pending_stock))
     }
 
     /// Says what must become of reservations that nobody has confirmed. Where there is no order, a tombstone is put
     /// in its place first, so that it can never be recorded later.
-    pub(crate) async fn judge(
+    pub(crate) async fn resolve(
         &self,
         ids: &[OrderId],
         now: Timestamp,
-    ) -> Result<Vec<(OrderId, Settlement)>> {
+    ) -> Result<Vec<(OrderId, StockAction)>> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let (store, ids) = (self.clone(), ids.to_vec());
-        let judge = move |tx: Tx| {
+        let resolve = move |tx: Tx| {
             let (store, ids) = (store.clone(), ids.clone());
             async move {
                 let statuses = store.bury(&tx, ids.clone(), now).await?;
-                let settlement = |id| match statuses.get(&id) {
-                    Some(status) => status.settlement(),
-                    None => Settlement::Release,
+                let stock_action = |id| match statuses.get(&id) {
+                    Some(status) => status.stock_action(),
+                    None => StockAction::Release,
                 };
-                Ok(ids.into_iter().map(|id| (id, settlement(id))).collect())
+                Ok(ids.into_iter().map(|id| (id, stock_action(id))).collect())
             }
         };
-        self.db.transact(judge).await
+        self.db.transact(resolve).await
     }
 }

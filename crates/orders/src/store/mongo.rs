@@ -12,7 +12,7 @@ use holdfast_storage::{
     mongo::{Mongo, doc, fields},
     record::{Fault, Tx},
 };
-use holdfast_types::{OrderId, Page, PageRequest, Result, Settlement, Timestamp, UserId};
+use holdfast_types::{OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId};
 
 use super::{OrderFilter, Recorded, portable::Record, statements::Statements};
 use crate::model::{Event, Order, Status};
@@ -75,12 +75,12 @@ impl Statements for MongoOrders {
         Ok(std::iter::once(order.placing()).chain(later).collect())
     }
 
-    async fn debts(&self, before: Timestamp) -> Result<Vec<(OrderId, Settlement)>> {
+    async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
         lifecycle::standing(&self.db, before).await
     }
 
-    async fn settled(&self, debts: &[(OrderId, Settlement)]) -> Result<()> {
-        self.db.transaction(|tx| lifecycle::strike(tx, debts)).await
+    async fn clear_pending_stock(&self, pending_stock: &[(OrderId, StockAction)]) -> Result<()> {
+        self.db.transaction(|tx| lifecycle::strike(tx, pending_stock)).await
     }
 
     async fn erase_buyers(&self, users: &[UserId]) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Orders on PostgreSQL.
 
-mod debts;
 mod lifecycle;
+mod pending_stock;
 mod portable;
 mod recording;
 mod rows;
@@ -14,7 +14,7 @@ use holdfast_storage::{
     postgres::Postgres,
     record::{Fault, Tx},
 };
-use holdfast_types::{OrderId, Page, PageRequest, Result, Settlement, Timestamp, UserId};
+use holdfast_types::{OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::{OrderFilter, Recorded, portable::Record, statements::Statements};
@@ -48,7 +48,7 @@ impl Statements for PostgresOrders {
         ids: Vec<OrderId>,
         now: Timestamp,
     ) -> Result<HashMap<OrderId, Status>, Fault> {
-        Ok(debts::bury(tx.postgres()?, &ids, now).await?)
+        Ok(pending_stock::bury(tx.postgres()?, &ids, now).await?)
     }
 
     async fn due(&self, now: Timestamp) -> Result<Vec<OrderId>> {
@@ -75,21 +75,21 @@ impl Statements for PostgresOrders {
         lifecycle::events(&self.db, order).await
     }
 
-    async fn debts(&self, before: Timestamp) -> Result<Vec<(OrderId, Settlement)>> {
-        debts::standing(&self.db, before).await
+    async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
+        pending_stock::standing(&self.db, before).await
     }
 
-    async fn settled(&self, debts: &[(OrderId, Settlement)]) -> Result<()> {
-        self.db.transaction(|tx| debts::strike(tx, debts)).await
+    async fn clear_pending_stock(&self, pending_stock: &[(OrderId, StockAction)]) -> Result<()> {
+        self.db.transaction(|tx| pending_stock::strike(tx, pending_stock)).await
     }
 
     async fn erase_buyers(&self, users: &[UserId]) -> Result<()> {
         let users: Vec<Uuid> = users.iter().map(|user| user.uuid()).collect();
-        let known = &debts::with_buyer(&self.db, &users).await?;
+        let known = &pending_stock::with_buyer(&self.db, &users).await?;
         if known.is_empty() {
             return Ok(());
         }
-        self.db.transaction(|tx| debts::erase_buyers(tx, known)).await
+        self.db.transaction(|tx| pending_stock::erase_buyers(tx, known)).await
     }
 
     async fn dump(&self) -> Result<Flow<Entry<Record>>> {

@@ -1,7 +1,7 @@
 //! Orders on SQLite.
 
-mod debts;
 mod lifecycle;
+mod pending_stock;
 mod portable;
 mod rows;
 
@@ -13,7 +13,7 @@ use holdfast_storage::{
     record::{Fault, Tx},
     sqlite::{IdIndex, Sqlite},
 };
-use holdfast_types::{OrderId, Page, PageRequest, Result, Settlement, Timestamp, UserId};
+use holdfast_types::{OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId};
 
 use super::{OrderFilter, Recorded, portable::Record, statements::Statements};
 use crate::model::{Event, Order, Status};
@@ -50,7 +50,7 @@ impl Statements for SqliteOrders {
         now: Timestamp,
     ) -> Result<HashMap<OrderId, Status>, Fault> {
         let index = self.ids.clone();
-        Ok(tx.sqlite()?.run(move |db| debts::bury(db, &index, &ids, now)).await?)
+        Ok(tx.sqlite()?.run(move |db| pending_stock::bury(db, &index, &ids, now)).await?)
     }
 
     async fn due(&self, now: Timestamp) -> Result<Vec<OrderId>> {
@@ -75,13 +75,13 @@ impl Statements for SqliteOrders {
         self.db.get(|db| Ok(lifecycle::events(db, order)?))
     }
 
-    async fn debts(&self, before: Timestamp) -> Result<Vec<(OrderId, Settlement)>> {
-        self.db.get(|db| debts::standing(db, before))
+    async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
+        self.db.get(|db| pending_stock::standing(db, before))
     }
 
-    async fn settled(&self, debts: &[(OrderId, Settlement)]) -> Result<()> {
-        let (debts, index) = (debts.to_vec(), self.ids.clone());
-        self.db.write(move |db| debts::strike(db, &index, debts)).await
+    async fn clear_pending_stock(&self, pending_stock: &[(OrderId, StockAction)]) -> Result<()> {
+        let (pending_stock, index) = (pending_stock.to_vec(), self.ids.clone());
+        self.db.write(move |db| pending_stock::strike(db, &index, pending_stock)).await
     }
 
     async fn erase_buyers(&self, users: &[UserId]) -> Result<()> {

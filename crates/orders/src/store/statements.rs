@@ -7,7 +7,7 @@ use holdfast_storage::{
     Entry, Flow,
     record::{Fault, Tx},
 };
-use holdfast_types::{OrderId, Page, PageRequest, Result, Settlement, Timestamp, UserId};
+use holdfast_types::{OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId};
 
 use super::{OrderFilter, Recorded, portable::Record};
 use crate::model::{Event, Order, Status};
@@ -43,11 +43,11 @@ pub(crate) trait Statements: Send + Sync {
     /// What happened to an order, oldest first.
     async fn events(&self, order: &Order) -> Result<Vec<Event>>;
 
-    /// Debts that have stood since before `before`, oldest first, 100 at most.
-    async fn debts(&self, before: Timestamp) -> Result<Vec<(OrderId, Settlement)>>;
+    /// What products has not acknowledged since before `before`, oldest first, 100 at most.
+    async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>>;
 
-    /// Strikes out debts that products has acknowledged, where they are still the ones that stand.
-    async fn settled(&self, debts: &[(OrderId, Settlement)]) -> Result<()>;
+    /// Strikes out what products has acknowledged, where nothing else has become pending.
+    async fn clear_pending_stock(&self, pending_stock: &[(OrderId, StockAction)]) -> Result<()>;
 
     /// Erases e-mail, address and metadata from all orders of these users; the orders stay.
     async fn erase_buyers(&self, users: &[UserId]) -> Result<()>;

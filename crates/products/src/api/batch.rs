@@ -3,9 +3,9 @@
 use axum::extract::State;
 use holdfast_types::{Error, FieldError, Result, Version};
 use holdfast_web::{
-    Input, Problem, Reply,
+    Input, Problem, Reply, answered,
     auth::{Caller, Seller},
-    from_json, given, parse_value,
+    from_json, parse_value,
 };
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ pub(super) async fn write_products(
     let request = read_request(&products, &caller, body);
     let change = products.change_by(caller.user);
     match products.store().write_batch(request, &operation, change, written).await {
-        Ok(answer) => Ok(given(answer)),
+        Ok(answer) => Ok(answered(answer)),
         Err(error) => Err(conflict(&products, error).await),
     }
 }

@@ -146,7 +146,7 @@ pub(super) async fn list_products(
     let filter = query.filter()?;
     let request = page_request(query.limit, query.cursor)?;
     let found = listing::list(products.store(), &filter, &request).await?;
-    let reply = bounded_list_reply(&uri, &found, ProductView::from, |last| filter.place(last));
+    let reply = bounded_list_reply(&uri, &found, ProductView::from, |last| filter.position(last));
     Ok(revalidated(reply?))
 }
 

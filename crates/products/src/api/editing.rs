@@ -3,10 +3,10 @@
 use axum::extract::State;
 use holdfast_types::{Answer, Error, ProductId, ProductKind, Result};
 use holdfast_web::{
-    Edit, IdPath, Input, Query, Reply,
+    Edit, IdPath, Input, Query, Reply, answered,
     auth::{Caller, Seller},
     conditional::MERGE_PATCH,
-    created, from_json, given, invalid_parameter, parse_value, replayed,
+    created, from_json, invalid_parameter, parse_value, replayed,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -121,7 +121,7 @@ async fn change(
         product.edit(patch, basis, change)
     };
     match products.store().edit(id, &operation, change.at, render, judge).await {
-        Ok(answer) => Ok(given(answer)),
+        Ok(answer) => Ok(answered(answer)),
         Err(error) => Err(with_current(products, id, error).await),
     }
 }
@@ -162,7 +162,7 @@ pub(super) async fn archive_product(
     };
     let render = |_: &Product| Ok(Answer { status: 204, etag: None, body: Vec::new() });
     match products.store().edit(id, &operation, change.at, render, judge).await {
-        Ok(answer) => Ok(given(answer)),
+        Ok(answer) => Ok(answered(answer)),
         Err(error) => Err(with_current(&products, id, error).await),
     }
 }

@@ -8,7 +8,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use holdfast_types::{BatchId, OrderId, ReserveBatch, Settlement};
+use holdfast_types::{BatchId, OrderId, ReserveBatch, StockAction};
 use holdfast_web::{FromPeer, Input, Query, Reply, json_reply, no_content, parse};
 use serde::Deserialize;
 
@@ -21,7 +21,7 @@ const BATCH_BYTES: usize = 8 << 20;
 pub fn internal_routes(products: Products) -> Router {
     Router::new()
         .route("/internal/products/reserve", post(reserve))
-        .route("/internal/products/settle", post(settle))
+        .route("/internal/products/stock-actions", post(apply_stock_actions))
         .route("/internal/products/confirm", post(confirm))
         .route("/internal/products/unconfirmed", get(unconfirmed))
         .with_state(products)
@@ -32,9 +32,13 @@ async fn reserve(State(products): State<Products>, _: FromPeer, mut input: Input
     json_reply(200, &products.reserve(batch).await?)
 }
 
-async fn settle(State(products): State<Products>, _: FromPeer, mut input: Input) -> Reply {
-    let settlements: Vec<(OrderId, Settlement)> = read(&mut input).await?;
-    products.settle(&settlements).await?;
+async fn apply_stock_actions(
+    State(products): State<Products>,
+    _: FromPeer,
+    mut input: Input,
+) -> Reply {
+    let actions: Vec<(OrderId, StockAction)> = read(&mut input).await?;
+    products.apply_stock_actions(&actions).await?;
     Ok(no_content())
 }
 

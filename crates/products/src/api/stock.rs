@@ -3,8 +3,8 @@
 use axum::{extract::State, http::Uri};
 use holdfast_types::{Page, ProductKind};
 use holdfast_web::{
-    IdPath, Input, ListTurn, PageQuery, Query, Reply, auth::Seller, from_json, given, list_reply,
-    parse_value,
+    IdPath, Input, ListTurn, PageQuery, Query, Reply, answered, auth::Seller, from_json,
+    list_reply, parse_value,
 };
 
 use super::{
@@ -32,7 +32,7 @@ pub(super) async fn adjust_stock(
     let change = products.change_by(caller.user);
     let judge =
         move |product: &mut Product| product.adjust(body.delta, &body.reason, change).map(Some);
-    Ok(given(products.store().edit(id, &operation, change.at, changed, judge).await?))
+    Ok(answered(products.store().edit(id, &operation, change.at, changed, judge).await?))
 }
 
 /// The product's journal: every change of a number, with its cause, numbered without gaps.

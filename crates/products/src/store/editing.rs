@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Tx};
-use holdfast_types::{Code, Error, Given, Operation, ProductId, Result, Timestamp};
+use holdfast_types::{Code, Error, IdempotentAnswer, Operation, ProductId, Result, Timestamp};
 
 use super::{ProductStore, Render, RenderBatch, SERVICE};
 use crate::model::{BatchRequest, Change, Movement, NewProduct, Product, Written, decide_batch};
@@ -45,7 +45,7 @@ impl ProductStore {
         now: Timestamp,
         render: Render,
         judge: impl Fn(&mut Product) -> Result<Option<Movement>> + Send + Sync + 'static,
-    ) -> Result<Given> {
+    ) -> Result<IdempotentAnswer> {
         let (store, judge) = (self.clone(), Arc::new(judge));
         let edit = move |tx: Tx| {
             let (store, judge) = (store.clone(), Arc::clone(&judge));
@@ -72,7 +72,7 @@ impl ProductStore {
         operation: &Operation,
         change: Change,
         render: RenderBatch,
-    ) -> Result<Given> {
+    ) -> Result<IdempotentAnswer> {
         let (store, request, operation) = (self.clone(), Arc::new(request), *operation);
         let write = move |tx: Tx| {
             let (store, request) = (store.clone(), Arc::clone(&request));

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use holdfast_storage::Entry;
 use holdfast_testkit::{Fresh, damage, on_every_engine, operation};
 use holdfast_types::{
-    Basis, BatchId, Fingerprint, Given, Money, Operation, OrderId, ReserveBatch, ReserveCommand,
-    Reserved, Settlement, Unconfirmed, UserId, Version,
+    Basis, BatchId, Fingerprint, IdempotentAnswer, Money, Operation, OrderId, ReserveBatch,
+    ReserveCommand, Reserved, StockAction, Unconfirmed, UserId, Version,
 };
 
 use super::{portable::Record, *};
@@ -45,20 +45,25 @@ impl Bench {
     }
 
     /// Renames a product that was seen at its first version.
-    async fn rename(&self, id: ProductId, name: &str) -> Result<Given> {
+    async fn rename(&self, id: ProductId, name: &str) -> Result<IdempotentAnswer> {
         let (change, patch) = (self.change(), rename(name));
         let judge = move |product: &mut Product| product.edit(&patch, &based_on(1), change);
         self.store.edit(id, &self.operation(), change.at, render, judge).await
     }
 
-    async fn adjust(&self, id: ProductId, delta: i64, operation: Operation) -> Result<Given> {
+    async fn adjust(
+        &self,
+        id: ProductId,
+        delta: i64,
+        operation: Operation,
+    ) -> Result<IdempotentAnswer> {
         let change = self.change();
         let judge =
             move |product: &mut Product| product.adjust(delta, "delivery", change).map(Some);
         self.store.edit(id, &operation, change.at, render, judge).await
     }
 
-    async fn archive(&self, id: ProductId) -> Result<Given> {
+    async fn archive(&self, id: ProductId) -> Result<IdempotentAnswer> {
         let change = self.change();
         let judge =
             move |product: &mut Product| product.archive(&based_on(1), change).map(|()| None);

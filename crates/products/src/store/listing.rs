@@ -78,7 +78,7 @@ pub(crate) async fn list(
     filter: &ProductFilter,
     request: &PageRequest,
 ) -> Result<Page<Product>> {
-    let sorted = |found| Page::cut(found, request.limit, |product| filter.place(product));
+    let sorted = |found| Page::cut(found, request.limit, |product| filter.position(product));
     if filter.ids.is_some() || filter.sku.is_some() {
         return Ok(sorted(store.list_by(Index::Keys, filter, request).await?));
     }

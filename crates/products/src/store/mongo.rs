@@ -11,12 +11,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use holdfast_storage::{
-    Entry, Flow, Gathered,
+    BatchedLoader, Entry, Flow,
     mongo::{Mongo, Query, doc},
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, OrderId, Page, PageRequest, ProductId, ReserveBatch, Reserved, Result, Settlement,
+    BatchId, OrderId, Page, PageRequest, ProductId, ReserveBatch, Reserved, Result, StockAction,
     Timestamp, Unconfirmed,
 };
 
@@ -34,13 +34,13 @@ const SWEEP: i64 = 10;
 #[derive(Debug)]
 pub(super) struct MongoProducts {
     db: Mongo,
-    looked_up: Gathered<ProductId, Arc<Product>>,
+    looked_up: BatchedLoader<ProductId, Arc<Product>>,
 }
 
 impl MongoProducts {
     pub(super) fn open(db: Mongo) -> Self {
         let reader = db.clone();
-        let looked_up = Gathered::new(move |ids| {
+        let looked_up = BatchedLoader::new(move |ids| {
             let db = reader.clone();
             async move { get_all(&db, &ids).await }
         });
@@ -106,8 +106,12 @@ impl Statements for MongoProducts {
         self.db.transaction(|tx| reservations::reserve(tx, batch, now)).await
     }
 
-    async fn settle(&self, settlements: &[(OrderId, Settlement)], now: Timestamp) -> Result<()> {
-        self.db.transaction(|tx| reservations::settle(tx, settlements, now)).await
+    async fn apply_stock_actions(
+        &self,
+        actions: &[(OrderId, StockAction)],
+        now: Timestamp,
+    ) -> Result<()> {
+        self.db.transaction(|tx| reservations::apply_stock_actions(tx, actions, now)).await
     }
 
     async fn confirm(&self, batches: &[BatchId]) -> Result<()> {

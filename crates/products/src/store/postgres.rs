@@ -13,12 +13,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use holdfast_storage::{
-    Entry, Flow, Gathered,
+    BatchedLoader, Entry, Flow,
     postgres::Postgres,
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, OrderId, Page, PageRequest, ProductId, ReserveBatch, Reserved, Result, Settlement,
+    BatchId, OrderId, Page, PageRequest, ProductId, ReserveBatch, Reserved, Result, StockAction,
     Timestamp, Unconfirmed,
 };
 use uuid::Uuid;
@@ -36,14 +36,14 @@ use crate::model::{Movement, Product, Written};
 #[derive(Debug)]
 pub(super) struct PostgresProducts {
     db: Postgres,
-    looked_up: Gathered<ProductId, Arc<Product>>,
+    looked_up: BatchedLoader<ProductId, Arc<Product>>,
     held: Held,
 }
 
 impl PostgresProducts {
     pub(super) fn open(db: Postgres) -> Self {
         let reader = db.clone();
-        let looked_up = Gathered::new(move |ids| {
+        let looked_up = BatchedLoader::new(move |ids| {
             let db = reader.clone();
             async move { get_all(&db, &ids).await }
         });
@@ -110,8 +110,12 @@ impl Statements for PostgresProducts {
         self.db.transaction(|tx| reservations::reserve(tx, batch, now, &self.held)).await
     }
 
-    async fn settle(&self, settlements: &[(OrderId, Settlement)], now: Timestamp) -> Result<()> {
-        self.db.transaction(|tx| reservations::settle(tx, settlements, now)).await
+    async fn apply_stock_actions(
+        &self,
+        actions: &[(OrderId, StockAction)],
+        now: Timestamp,
+    ) -> Result<()> {
+        self.db.transaction(|tx| reservations::apply_stock_actions(tx, actions, now)).await
     }
 
     async fn confirm(&self, batches: &[BatchId]) -> Result<()> {

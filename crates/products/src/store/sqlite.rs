@@ -14,10 +14,10 @@ use async_trait::async_trait;
 use holdfast_storage::{
     Entry, Flow,
     record::{Fault, Tx},
-    sqlite::{IdIndex, Remembered, Sqlite},
+    sqlite::{Cache, IdIndex, Sqlite},
 };
 use holdfast_types::{
-    BatchId, OrderId, Page, PageRequest, ProductId, ReserveBatch, Reserved, Result, Settlement,
+    BatchId, OrderId, Page, PageRequest, ProductId, ReserveBatch, Reserved, Result, StockAction,
     Timestamp, Unconfirmed,
 };
 
@@ -37,13 +37,13 @@ pub(super) struct SqliteProducts {
     db: Sqlite,
     /// Of the reservations.
     ids: IdIndex,
-    looked_at: Remembered<ProductId, Option<Arc<Product>>>,
+    looked_at: Cache<ProductId, Option<Arc<Product>>>,
 }
 
 impl SqliteProducts {
     pub(super) async fn open(db: Sqlite) -> Result<Self> {
         let ids = db.id_index("reservations").await?;
-        Ok(Self { db, ids, looked_at: Remembered::new(LOOKED_AT) })
+        Ok(Self { db, ids, looked_at: Cache::new(LOOKED_AT) })
     }
 }
 
@@ -104,9 +104,13 @@ impl Statements for SqliteProducts {
         self.db.write(move |db| reservations::reserve(db, &ids, &batch, now)).await
     }
 
-    async fn settle(&self, settlements: &[(OrderId, Settlement)], now: Timestamp) -> Result<()> {
-        let (settlements, ids) = (settlements.to_vec(), self.ids.clone());
-        self.db.write(move |db| reservations::settle(db, &ids, &settlements, now)).await
+    async fn apply_stock_actions(
+        &self,
+        actions: &[(OrderId, StockAction)],
+        now: Timestamp,
+    ) -> Result<()> {
+        let (actions, ids) = (actions.to_vec(), self.ids.clone());
+        self.db.write(move |db| reservations::apply_stock_actions(db, &ids, &actions, now)).await
     }
 
     async fn confirm(&self, batches: &[BatchId]) -> Result<()> {

@@ -8,7 +8,7 @@ use holdfast_storage::{
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, OrderId, Page, PageRequest, ProductId, ReserveBatch, Reserved, Result, Settlement,
+    BatchId, OrderId, Page, PageRequest, ProductId, ReserveBatch, Reserved, Result, StockAction,
     Timestamp, Unconfirmed,
 };
 
@@ -62,8 +62,12 @@ pub(crate) trait Statements: Send + Sync {
     /// one transaction. The results stand in the order of the commands. Nothing is ever oversold.
     async fn reserve(&self, batch: ReserveBatch, now: Timestamp) -> Result<Vec<Result<Reserved>>>;
 
-    /// Settles reservations, in one transaction. Only held ones move, so late and repeated calls are harmless.
-    async fn settle(&self, settlements: &[(OrderId, Settlement)], now: Timestamp) -> Result<()>;
+    /// Releases or ships reservations, in one transaction. Only held ones move, so late and repeated calls are harmless.
+    async fn apply_stock_actions(
+        &self,
+        actions: &[(OrderId, StockAction)],
+        now: Timestamp,
+    ) -> Result<()>;
 
     /// Notes that the orders of these batches are recorded: the sweep need not ask about them.
     async fn confirm(&self, batches: &[BatchId]) -> Result<()>;

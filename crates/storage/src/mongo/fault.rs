@@ -7,7 +7,7 @@ use mongodb::error::{
     WriteFailure,
 };
 
-use crate::retry::Patience;
+use crate::backoff::Backoff;
 
 /// A refusal of ours, or a failure of the driver or the server.
 #[derive(Debug)]
@@ -48,11 +48,11 @@ impl Fault {
     }
 
     /// Waits before the next attempt, longer where there is nobody to write to.
-    pub(super) async fn wait(self, patience: &mut Patience<'_>) -> Result<()> {
+    pub(super) async fn wait(self, backoff: &mut Backoff<'_>) -> Result<()> {
         let is_election = matches!(&self, Self::Mongo(error) if is_out_of_reach(error));
         match is_election {
-            true => patience.wait_for_election(self).await,
-            false => patience.wait(self).await,
+            true => backoff.wait_for_election(self).await,
+            false => backoff.wait(self).await,
         }
     }
 

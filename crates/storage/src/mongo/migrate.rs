@@ -9,13 +9,14 @@ use mongodb::{
 
 use super::{Fault, fault, fields};
 
-const NAMESPACE_EXISTS: i32 = 48;
+/// What is to be dropped is not there (26, 27), or what is to be made is (48).
+const DONE_BEFORE: [i32; 3] = [26, 27, 48];
 const MIGRATIONS: &str = "holdfast_migrations";
 
 /// Runs the steps that this database has not seen.
 pub(super) async fn run(database: &Database, service: &str, steps: &[&str]) -> Result<(), Fault> {
     for collection in [MIGRATIONS, "holdfast_secrets"] {
-        create(database, doc! {"create": collection}).await?;
+        run_once(database, doc! {"create": collection}).await?;
     }
     let migrations = database.collection::<Document>(MIGRATIONS);
     let found = migrations.find_one(doc! {"_id": service}).await?;
@@ -24,7 +25,7 @@ pub(super) async fn run(database: &Database, service: &str, steps: &[&str]) -> R
     for step in &steps[done..] {
         let commands: Vec<Document> = serde_json::from_str(step)?;
         for command in commands {
-            create(database, command).await?;
+            run_once(database, command).await?;
         }
     }
     let known = i64::try_from(steps.len()).map_err(Error::internal)?;
@@ -33,10 +34,10 @@ pub(super) async fn run(database: &Database, service: &str, steps: &[&str]) -> R
     Ok(())
 }
 
-/// Runs a command that creates something, unless it is there.
-pub(super) async fn create(database: &Database, command: Document) -> Result<(), Fault> {
+/// Runs a command that makes or drops something, unless that has been done.
+pub(super) async fn run_once(database: &Database, command: Document) -> Result<(), Fault> {
     match database.run_command(command).await {
-        Err(error) if fault::code(&error) == Some(NAMESPACE_EXISTS) => Ok(()),
+        Err(error) if fault::code(&error).is_some_and(|code| DONE_BEFORE.contains(&code)) => Ok(()),
         done => Ok(done.map(|_| ())?),
     }
 }

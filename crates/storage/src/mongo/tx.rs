@@ -12,7 +12,7 @@ use mongodb::{
 use tokio::sync::Mutex;
 
 use super::{Fault, Query, connect, fields};
-use crate::retry::Patience;
+use crate::backoff::Backoff;
 
 /// An operation of a transaction that is not answered by then is given up.
 const OPERATION_TIME: Duration = Duration::from_secs(10);
@@ -94,11 +94,11 @@ impl Tx {
         Self { session, database: database.clone(), time, is_snapshot }
     }
 
-    pub(super) async fn commit(&self, patience: &mut Patience<'_>) -> Result<(), Fault> {
+    pub(super) async fn commit(&self, backoff: &mut Backoff<'_>) -> Result<(), Fault> {
         let mut session = self.session.lock().await;
         loop {
             match in_time(self.time, session.commit_transaction().into_future()).await {
-                Err(fault) if fault.is_unknown_commit() => fault.wait(patience).await?,
+                Err(fault) if fault.is_unknown_commit() => fault.wait(backoff).await?,
                 done => return done,
             }
         }

@@ -1,7 +1,7 @@
 //! Idempotency records: the answer of a request is kept in the transaction of its effect, so that a repeat under the same
 //! `Idempotency-Key` is answered, and not run again.
 
-use holdfast_types::{Answer, Fingerprint, Given, Operation, Result, Timestamp, reused};
+use holdfast_types::{Answer, Fingerprint, IdempotentAnswer, Operation, Result, Timestamp, reused};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -74,7 +74,7 @@ impl Database {
         operation: &Operation,
         now: Timestamp,
         job: J,
-    ) -> Result<Given>
+    ) -> Result<IdempotentAnswer>
     where
         J: Fn(Tx) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Answer, Fault>> + Send,
@@ -84,16 +84,16 @@ impl Database {
             let effect = job(tx.clone());
             async move {
                 if let Some(answer) = tx.replay(&operation).await? {
-                    return Ok(Given { answer, replayed: true });
+                    return Ok(IdempotentAnswer { answer, replayed: true });
                 }
                 match effect.await {
                     Ok(answer) => {
                         tx.keep(service, operation, &answer, now).await?;
-                        Ok(Given { answer, replayed: false })
+                        Ok(IdempotentAnswer { answer, replayed: false })
                     }
                     // The same request may have come twice, and this one waited for its twin: the twin's answer is the answer.
                     Err(Fault::Refused(error)) => match tx.replay(&operation).await? {
-                        Some(answer) => Ok(Given { answer, replayed: true }),
+                        Some(answer) => Ok(IdempotentAnswer { answer, replayed: true }),
                         None => Err(Fault::Refused(error)),
                     },
                     Err(fault) => Err(fault),

@@ -15,14 +15,14 @@ pub struct Scan {
     pub(super) equal: Vec<Value>,
     /// Where the column after those begins and ends.
     pub(super) range: (Bound<Value>, Bound<Value>),
-    pub(super) after: Option<Place>,
+    pub(super) after: Option<Position>,
     pub(super) limit: usize,
     pub(super) is_descending: bool,
 }
 
 /// Where a record stands in an index: after it the next page begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct Position {
     /// The values of the index.
     pub values: Vec<Value>,
     /// The key.
@@ -61,7 +61,7 @@ impl Scan {
 
     /// Only those that come after a place, in the direction of the scan.
     #[must_use]
-    pub fn after(mut self, place: Option<Place>) -> Self {
+    pub fn after(mut self, place: Option<Position>) -> Self {
         self.after = place;
         self
     }

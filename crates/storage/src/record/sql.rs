@@ -229,13 +229,13 @@ struct Conditions {
 }
 
 impl Conditions {
-    fn place(&mut self, value: Value) -> String {
+    fn position(&mut self, value: Value) -> String {
         self.values.push(value);
         format!("${}", self.values.len())
     }
 
     fn compare(&mut self, name: &str, operator: &str, value: Value) {
-        let place = self.place(value);
+        let place = self.position(value);
         self.conditions.push(format!("{name} {operator} {place}"));
     }
 }
@@ -267,7 +267,7 @@ pub(super) fn scan(table: &Table, scan: Scan, dialect: Dialect) -> Query {
     if let Some(place) = after {
         let rest = &order[fixed..];
         let values = place.values.into_iter().chain([place.key]).skip(fixed).take(rest.len());
-        let places = values.map(|value| found.place(value)).collect::<Vec<_>>().join(", ");
+        let places = values.map(|value| found.position(value)).collect::<Vec<_>>().join(", ");
         let operator = if is_descending { "<" } else { ">" };
         found.conditions.push(match rest {
             [] => "1 = 0".to_owned(),
@@ -280,7 +280,7 @@ pub(super) fn scan(table: &Table, scan: Scan, dialect: Dialect) -> Query {
     }
     let direction = if is_descending { " DESC" } else { "" };
     let order = join(order, |name| format!("{name}{direction}"));
-    let limit = found.place(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+    let limit = found.position(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
     let _ = write!(sql, " ORDER BY {order} LIMIT {limit}");
     Query { sql, values: found.values }
 }

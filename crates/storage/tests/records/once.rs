@@ -55,7 +55,7 @@ async fn count_once(
     db: &Database,
     operation: Operation,
     now: Timestamp,
-) -> Result<holdfast_types::Given> {
+) -> Result<holdfast_types::IdempotentAnswer> {
     db.once(SERVICE, &operation, now, |tx| async move {
         let mut note: Stored<Note> = tx.get(id(1)).await?.unwrap();
         note.count += 1;

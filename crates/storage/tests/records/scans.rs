@@ -76,7 +76,7 @@ async fn pages(db: &Database, scan: Scan, index: Option<&'static str>) -> Vec<Uu
         let page = db.read(read).await.unwrap();
         found.extend(page.iter().map(|note| note.id));
         match page.last() {
-            Some(last) => after = Some(last.place(index)),
+            Some(last) => after = Some(last.position(index)),
             None => return found,
         }
     }

@@ -5,12 +5,12 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::IntoResponse,
 };
-use holdfast_types::{Code, Error, Given, Result, UserId};
+use holdfast_types::{Code, Error, IdempotentAnswer, Result, UserId};
 use holdfast_web::{
-    Input, NoQuery, Origin, Problem, Reply,
+    Input, NoQuery, Origin, Problem, Reply, answered,
     auth::{Caller, LapsedCaller},
     conditional::MERGE_PATCH,
-    created, from_json, given, json_reply, not_modified, parse, replayed, with_etag,
+    created, from_json, json_reply, not_modified, parse, replayed, with_etag,
 };
 
 use super::wire::{
@@ -85,7 +85,7 @@ pub(super) async fn update_me(
     mut input: Input,
 ) -> Reply {
     let read = |value| from_json::<ProfileBody>(value)?.check();
-    Ok(given(update(&users, caller, caller.user, &mut input, read).await?))
+    Ok(answered(update(&users, caller, caller.user, &mut input, read).await?))
 }
 
 /// The course of every conditional change of a user: 404, 400, replay, 428, 412, 422, 409.
@@ -95,7 +95,7 @@ pub(super) async fn update(
     id: UserId,
     input: &mut Input,
     read: impl FnOnce(serde_json::Value) -> Result<UserChange>,
-) -> Reply<Given> {
+) -> Reply<IdempotentAnswer> {
     find(users, id).await?;
     let edit = input.edit(users.secret(), &caller.principal(), &MERGE_PATCH, read).await?;
     let operation = edit.operation;
@@ -156,7 +156,7 @@ pub(super) async fn change_password(
             .await?;
         users.change_password(&user, &new, caller.session, &operation, &origin).await
     };
-    Ok(given(users.guess(caller.user, &origin, change).await?))
+    Ok(answered(users.guess(caller.user, &origin, change).await?))
 }
 
 /// Delete one's account: erases the personal data; orders stay under the id. The last administrator stays.
@@ -184,7 +184,7 @@ pub(super) async fn delete_me(
         check_password(&users, &user, (&body.password, "#/password"), &origin).await?;
         users.delete(caller.user, &operation, &origin).await
     };
-    Ok(given(users.guess(caller.user, &origin, delete).await?))
+    Ok(answered(users.guess(caller.user, &origin, delete).await?))
 }
 
 /// The caller, if the token is still good.
@@ -206,7 +206,7 @@ pub(super) async fn reset_password(
     let principal = format!("{:?}", users.secret().fingerprint(body.reset_token.as_bytes()));
     let operation = input.operation(users.secret(), &principal, &[])?;
     let reset = users.reset_password(&body.reset_token, &body.new_password, operation, &origin);
-    Ok(given(reset.await?))
+    Ok(answered(reset.await?))
 }
 
 /// Refuses a wrong password at its pointer.

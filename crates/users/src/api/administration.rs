@@ -6,9 +6,9 @@ use axum::{
 };
 use holdfast_types::{Error, Page};
 use holdfast_web::{
-    IdPath, Input, ListTurn, NoQuery, Origin, PageQuery, Query, Reply,
+    IdPath, Input, ListTurn, NoQuery, Origin, PageQuery, Query, Reply, answered,
     auth::{Admin, Caller},
-    from_json, given, json_reply, list_reply, replayed,
+    from_json, json_reply, list_reply, replayed,
 };
 
 use super::{
@@ -66,7 +66,7 @@ pub(super) async fn update_user(
     };
     let changed = accounts::update(&users, caller, id, &mut input, read).await?;
     origin.note("authz_change", &format_args!("user {id} by {}", caller.user));
-    Ok(given(changed))
+    Ok(answered(changed))
 }
 
 /// Permit a user to set a new password once, within an hour.

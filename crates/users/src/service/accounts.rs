@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use holdfast_types::{Code, Error, Given, Operation, Result, Role, SessionId, Timestamp, UserId};
+use holdfast_types::{
+    Code, Error, IdempotentAnswer, Operation, Result, Role, SessionId, Timestamp, UserId,
+};
 use holdfast_web::Origin;
 
 use super::{Guess, Users, sessions::PASSWORD_CHARACTERS};
@@ -157,7 +159,7 @@ impl Users {
         operation: Operation,
         passwords: &[&str],
         origin: &Origin,
-    ) -> Result<Result<Given, Operation>> {
+    ) -> Result<Result<IdempotentAnswer, Operation>> {
         let operation = if operation.has_key() {
             let (source, salt) = (origin.source(), *operation.id.as_bytes());
             let text = serde_json::to_string(passwords).map_err(Error::internal)?;
@@ -167,7 +169,7 @@ impl Users {
             operation
         };
         let answer = self.store().replay(&operation).await?;
-        Ok(answer.map(|answer| Given { answer, replayed: true }).ok_or(operation))
+        Ok(answer.map(|answer| IdempotentAnswer { answer, replayed: true }).ok_or(operation))
     }
 
     /// Sets a new password and ends all sessions but `keep`.
@@ -178,7 +180,7 @@ impl Users {
         keep: SessionId,
         operation: &Operation,
         origin: &Origin,
-    ) -> Result<Given> {
+    ) -> Result<IdempotentAnswer> {
         let to = self.0.passwords.hash(&origin.source(), new.reveal()).await?;
         let change = PasswordChange {
             user: user.id,
@@ -198,7 +200,7 @@ impl Users {
         user: UserId,
         operation: &Operation,
         origin: &Origin,
-    ) -> Result<Given> {
+    ) -> Result<IdempotentAnswer> {
         let given = self.store().delete(user, operation, self.now()).await?;
         origin.note("user_deleted", &user);
         self.refresh_revocations().await?;
@@ -228,7 +230,7 @@ impl Users {
         new_password: &str,
         operation: Operation,
         origin: &Origin,
-    ) -> Result<Given> {
+    ) -> Result<IdempotentAnswer> {
         let attempt = self.0.guesses.admit_nameless(&origin.source())?;
         attempt.judged(self.use_reset(token, new_password, operation, origin).await)
     }
@@ -240,7 +242,7 @@ impl Users {
         new_password: &str,
         operation: Operation,
         origin: &Origin,
-    ) -> Result<Given> {
+    ) -> Result<IdempotentAnswer> {
         let token_hash =
             BASE64_URL_SAFE_NO_PAD.decode(token).ok().map(|token| self.reset_hash(&token));
         let token_hash = token_hash.ok_or_else(unknown_reset)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use holdfast_types::{Code, Error, Random, Result, Secret, Timestamp};
-use holdfast_web::rate::{KeyHash, Quota, RateLimit, ShortKey, Standing};
+use holdfast_web::rate::{KeyHash, Quota, RateLimit, RateLimitState, ShortKey};
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
@@ -139,7 +139,7 @@ impl<'a> Attempt<'a> {
     fn count(&mut self, limit: Option<&'a RateLimit>, key: String) -> Result<()> {
         let Some(limit) = limit else { return Ok(()) };
         match limit.take(&key, Instant::now()) {
-            Standing { allowed: true, .. } => {
+            RateLimitState { allowed: true, .. } => {
                 self.counted.push((limit, key));
                 Ok(())
             }

@@ -4,10 +4,10 @@ use std::{ops::Bound, sync::Arc};
 
 use holdfast_storage::{
     Entry, Flow,
-    record::{Fault, Place, Scan, Stored, Taken, Tx, Value},
+    record::{Fault, Position, Scan, Stored, Taken, Tx, Value},
 };
 use holdfast_types::{
-    Cursor, Error, Given, Operation, Page, PageRequest, Result, Timestamp, UserId,
+    Cursor, Error, IdempotentAnswer, Operation, Page, PageRequest, Result, Timestamp, UserId,
 };
 use uuid::Uuid;
 
@@ -77,9 +77,9 @@ impl UserStore {
 
     /// Users that are not deleted, newest first.
     pub(crate) async fn list(&self, request: &PageRequest) -> Result<Page<User>> {
-        let place = |cursor: &Cursor| -> Result<Place> {
-            let (at, id): (i64, UserId) = cursor.place(LIST)?;
-            Ok(Place { values: vec![at.into()], key: id.into() })
+        let place = |cursor: &Cursor| -> Result<Position> {
+            let (at, id): (i64, UserId) = cursor.position(LIST)?;
+            Ok(Position { values: vec![at.into()], key: id.into() })
         };
         let after = request.after.as_ref().map(place).transpose()?;
         let scan = Scan::of("creation", request.limit + 1).descending().after(after);
@@ -114,7 +114,7 @@ impl UserStore {
         now: Timestamp,
         render: Render,
         judge: impl Fn(&mut User) -> Result<()> + Send + Sync + 'static,
-    ) -> Result<Given> {
+    ) -> Result<IdempotentAnswer> {
         let judge = Arc::new(judge);
         let apply = move |tx: Tx| {
             let judge = Arc::clone(&judge);
@@ -148,7 +148,7 @@ impl UserStore {
         change: &PasswordChange,
         operation: &Operation,
         now: Timestamp,
-    ) -> Result<Given> {
+    ) -> Result<IdempotentAnswer> {
         let change = change.clone();
         let apply = move |tx: Tx| {
             let change = change.clone();
@@ -172,7 +172,7 @@ impl UserStore {
         id: UserId,
         operation: &Operation,
         now: Timestamp,
-    ) -> Result<Given> {
+    ) -> Result<IdempotentAnswer> {
         let erase = move |tx: Tx| async move {
             let mut user = lock(&tx, id).await?;
             if user.is_in_charge() {

@@ -1,6 +1,6 @@
 //! Ending what somebody has begun: sessions, tokens, permissions to reset a password.
 
-use holdfast_storage::record::{Fault, Place, Scan, Stored, Tx};
+use holdfast_storage::record::{Fault, Position, Scan, Stored, Tx};
 use holdfast_types::{SessionId, Timestamp, UserId};
 
 use super::records::{PasswordReset, Revocation, Subject};
@@ -25,11 +25,11 @@ pub(super) async fn end(
 }
 
 async fn sessions_of(tx: &Tx, user: UserId) -> Result<Vec<Stored<Session>>, Fault> {
-    let (mut sessions, mut after): (Vec<Stored<Session>>, Option<Place>) = (Vec::new(), None);
+    let (mut sessions, mut after): (Vec<Stored<Session>>, Option<Position>) = (Vec::new(), None);
     loop {
         let page = tx.scan::<Session>(Scan::of("user", PAGE).equal(user).after(after)).await?;
         let count = page.len();
-        after = page.last().map(|last| last.place(Some("user")));
+        after = page.last().map(|last| last.position(Some("user")));
         sessions.extend(page);
         if count < PAGE {
             return Ok(sessions);

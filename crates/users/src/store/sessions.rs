@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use holdfast_storage::record::{Fault, Scan, Stored, Tx, Value};
-use holdfast_types::{Given, Operation, Result, Timestamp};
+use holdfast_types::{IdempotentAnswer, Operation, Result, Timestamp};
 use holdfast_web::auth::{PublicKey, Revocations};
 
 use super::{
@@ -96,7 +96,7 @@ impl UserStore {
                 let page = tx.scan::<Revocation>(scan).await?;
                 page.iter().for_each(|revocation| note(&mut revocations, revocation.subject));
                 match page.last() {
-                    Some(last) if page.len() == PAGE => after = Some(last.place(Some("time"))),
+                    Some(last) if page.len() == PAGE => after = Some(last.position(Some("time"))),
                     _ => return Ok(revocations),
                 }
             }
@@ -154,7 +154,7 @@ impl UserStore {
         hash: &str,
         operation: &Operation,
         now: Timestamp,
-    ) -> Result<Given> {
+    ) -> Result<IdempotentAnswer> {
         let (token_hash, hash) = (*token_hash, hash.to_owned());
         let apply = move |tx: Tx| {
             let hash = hash.clone();

@@ -38,7 +38,7 @@ const ANSWER_BYTES: usize = 64 << 20;
 
 /// Whether requests should go there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Health {
     /// It answers.
     Up,
     /// Nothing new goes there; what is on its way may still be answered.
@@ -70,7 +70,7 @@ pub(super) struct Place {
 pub(super) struct Instance {
     place: Place,
     host: HeaderValue,
-    standing: watch::Sender<Standing>,
+    health: watch::Sender<Health>,
     in_flight: AtomicUsize,
     idle: Mutex<Vec<(SendRequest<Full<Bytes>>, Instant)>>,
     /// Wakes the probe when a request has failed.
@@ -93,7 +93,7 @@ impl Instance {
                 .expect("an address is a header value"),
             place,
             // A probe says more soon.
-            standing: watch::Sender::new(Standing::Resting),
+            health: watch::Sender::new(Health::Resting),
             in_flight: AtomicUsize::new(0),
             idle: Mutex::default(),
             suspicion: Notify::new(),
@@ -109,30 +109,30 @@ impl Instance {
     }
 
     pub(super) fn is_up(&self) -> bool {
-        *self.standing.borrow() == Standing::Up
+        *self.health.borrow() == Health::Up
     }
 
     /// True when that is news.
-    pub(super) fn stand(&self, standing: Standing) -> bool {
-        if standing != Standing::Up {
+    pub(super) fn stand(&self, health: Health) -> bool {
+        if health != Health::Up {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
-        self.standing.send_if_modified(|now| std::mem::replace(now, standing) != standing)
+        self.health.send_if_modified(|now| std::mem::replace(now, health) != health)
     }
 
     /// A request failed: nothing goes there until a probe, now, says more.
     pub(super) fn suspect(&self) {
-        self.stand(Standing::Resting);
+        self.stand(Health::Resting);
         self.suspicion.notify_one();
     }
 
     /// Returns when it is found gone from now on. What is sent to one that is gone already is a probe.
     async fn found_gone(&self) {
-        let mut standing = self.standing.subscribe();
-        if *standing.borrow_and_update() == Standing::Gone {
+        let mut health = self.health.subscribe();
+        if *health.borrow_and_update() == Health::Gone {
             std::future::pending::<()>().await;
         }
-        let gone = standing.wait_for(|standing| *standing == Standing::Gone).await;
+        let gone = health.wait_for(|health| *health == Health::Gone).await;
         debug_assert!(gone.is_ok(), "the sender lives as long as the instance");
     }
 

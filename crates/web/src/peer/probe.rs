@@ -8,9 +8,9 @@ use std::{
 
 use super::{
     Inner, Peer,
-    instance::{Attempt, Instance, Place, Standing},
+    instance::{Attempt, Health, Instance, Place},
 };
-use crate::trust::Told;
+use crate::trust::CallContext;
 use axum::http::{Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -92,20 +92,19 @@ async fn watch(peer: Weak<Inner>, instance: Weak<Instance>) {
         match probe(&inner, &instance).await {
             Ok(true) => {
                 failures = 0;
-                if instance.stand(Standing::Up) {
+                if instance.stand(Health::Up) {
                     tracing::info!(service = inner.name, instance = %instance.address(), "is up");
                 }
                 inner.came_up.notify_waiters();
             }
             Ok(false) => {
                 failures = 0;
-                instance.stand(Standing::Resting);
+                instance.stand(Health::Resting);
             }
             Err(why) => {
                 failures += 1;
-                let standing =
-                    if failures >= FAILURES { Standing::Gone } else { Standing::Resting };
-                if instance.stand(standing) {
+                let health = if failures >= FAILURES { Health::Gone } else { Health::Resting };
+                if instance.stand(health) {
                     tracing::warn!(service = inner.name, instance = %instance.address(), why, "does not answer");
                 }
             }
@@ -122,9 +121,9 @@ async fn watch(peer: Weak<Inner>, instance: Weak<Instance>) {
 
 /// Whether it wants requests; or why it does not answer.
 async fn probe(peer: &Inner, instance: &Instance) -> Result<bool, String> {
-    let request = Request::get("/internal/standing").body(Full::<Bytes>::default());
+    let request = Request::get("/internal/health").body(Full::<Bytes>::default());
     let mut request = request.map_err(|error| error.to_string())?;
-    Told::default().write(request.headers_mut(), &peer.secret);
+    CallContext::default().write(request.headers_mut(), &peer.secret);
     match tokio::time::timeout(PROBE_TIME, instance.attempt(request)).await {
         Ok(Attempt::Answered(response)) => Ok(response.status() == StatusCode::NO_CONTENT),
         Ok(Attempt::NotSent(why) | Attempt::Unknown(why)) => Err(why),

@@ -2,7 +2,7 @@
 
 use holdfast_storage::mongo::{Document, Fault, Mongo, Query, Tx, doc, fields};
 use holdfast_types::{
-    Error, Money, OrderId, Page, PageRequest, Result, Settlement, Timestamp, Version,
+    Error, Money, OrderId, Page, PageRequest, Result, StockAction, Timestamp, Version,
 };
 
 use crate::{
@@ -54,7 +54,7 @@ pub(super) async fn list(
     };
     let found = db.find(ORDERS, &query).await?;
     let orders = found.iter().map(order).collect::<Result<_>>()?;
-    Ok(Page::cut(orders, request.limit, |order| filter.place(order)))
+    Ok(Page::cut(orders, request.limit, |order| filter.position(order)))
 }
 
 /// A new order; what it does not have yet is missing.
@@ -127,7 +127,11 @@ fn progress(order: &Order) -> Document {
     for (name, time) in times {
         set.extend(time.map(|time| (name.to_owned(), time.as_millis().into())));
     }
-    set.extend(order.owed.map(|owed| ("owed".to_owned(), owed.code().into())));
+    set.extend(
+        order
+            .pending_stock
+            .map(|pending_stock| ("pending_stock".to_owned(), pending_stock.code().into())),
+    );
     set
 }
 
@@ -159,7 +163,7 @@ pub(super) fn events(found: &Document) -> Result<Vec<Event>> {
 pub(super) fn order(found: &Document) -> Result<Order> {
     let buyer = fields::optional_text(found, "buyer")?;
     let buyer = buyer.map(|buyer| serde_json::from_str(&buyer)).transpose();
-    let owed = fields::optional_number(found, "owed")?;
+    let pending_stock = fields::optional_number(found, "pending_stock")?;
     Ok(Order {
         id: fields::id(found, "_id")?,
         user: fields::id(found, "user_id")?,
@@ -172,7 +176,7 @@ pub(super) fn order(found: &Document) -> Result<Order> {
         },
         buyer: buyer.map_err(Error::internal)?.unwrap_or_default(),
         fingerprint: fields::fingerprint(found, "fingerprint")?,
-        owed: owed.map(Settlement::from_code).transpose()?,
+        pending_stock: pending_stock.map(StockAction::from_code).transpose()?,
         created_at: fields::time(found, "created_at")?,
         updated_at: fields::time(found, "updated_at")?,
         expires_at: fields::optional_time(found, "expires_at")?,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use holdfast_storage::mongo::{Document, Fault, Mongo, Query, Tx, doc, fields};
-use holdfast_types::{OrderId, Result, Settlement, Timestamp};
+use holdfast_types::{OrderId, Result, StockAction, Timestamp};
 
 use super::documents::{self, ORDERS};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 
 /// Orders that one round of expiry takes.
 const EXPIRY: i64 = 100;
-/// Debts that one round pays.
+/// Orders whose stock one round moves.
 const ROUND: i64 = 100;
 
 /// Records those whose id is free. If one of them comes in between, all of it is done again.
@@ -52,29 +52,32 @@ pub(super) async fn due(db: &Mongo, now: Timestamp) -> Result<Vec<OrderId>> {
     db.find(ORDERS, &query).await?.iter().map(|found| fields::id(found, "_id")).collect()
 }
 
-/// Debts that stand, oldest first.
-pub(super) async fn standing(db: &Mongo, before: Timestamp) -> Result<Vec<(OrderId, Settlement)>> {
+/// What products has not acknowledged, oldest first.
+pub(super) async fn standing(db: &Mongo, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
     let query = Query {
-        filter: doc! {"owed": {"$exists": true}, "updated_at": {"$lte": before.as_millis()}},
+        filter: doc! {"pending_stock": {"$exists": true}, "updated_at": {"$lte": before.as_millis()}},
         sort: Some(doc! {"updated_at": 1}),
         limit: Some(ROUND),
-        projection: Some(doc! {"owed": 1}),
+        projection: Some(doc! {"pending_stock": 1}),
         ..Query::default()
     };
-    let debt = |found: &Document| {
-        Ok((fields::id(found, "_id")?, Settlement::from_code(fields::number(found, "owed")?)?))
+    let pending_stock_of = |found: &Document| {
+        Ok((
+            fields::id(found, "_id")?,
+            StockAction::from_code(fields::number(found, "pending_stock")?)?,
+        ))
     };
-    db.find(ORDERS, &query).await?.iter().map(debt).collect()
+    db.find(ORDERS, &query).await?.iter().map(pending_stock_of).collect()
 }
 
-/// Strikes out debts that are still the ones that stand.
-pub(super) async fn strike(tx: Tx, debts: &[(OrderId, Settlement)]) -> Result<(), Fault> {
-    for settlement in [Settlement::Keep, Settlement::Release, Settlement::Ship] {
-        let ids = debts.iter().filter(|(_, owed)| *owed == settlement);
+/// Strikes out what has been acknowledged, where nothing else has become pending.
+pub(super) async fn strike(tx: Tx, pending_stock: &[(OrderId, StockAction)]) -> Result<(), Fault> {
+    for stock_action in [StockAction::Keep, StockAction::Release, StockAction::Ship] {
+        let ids = pending_stock.iter().filter(|(_, pending_stock)| *pending_stock == stock_action);
         let ids: Vec<_> = ids.map(|(id, _)| fields::uuid(id.uuid())).collect();
         if !ids.is_empty() {
-            let like = doc! {"_id": {"$in": ids}, "owed": settlement.code()};
-            tx.update_all(ORDERS, like, doc! {"$unset": {"owed": ""}}).await?;
+            let like = doc! {"_id": {"$in": ids}, "pending_stock": stock_action.code()};
+            tx.update_all(ORDERS, like, doc! {"$unset": {"pending_stock": ""}}).await?;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Steps of the lifecycle, and their history.
 
 use holdfast_storage::postgres::{Fault, Postgres, Row, Tx};
-use holdfast_types::{OrderId, Result, Settlement, Timestamp, UserId, Version};
+use holdfast_types::{OrderId, Result, StockAction, Timestamp, UserId, Version};
 use uuid::Uuid;
 
 use crate::model::{Event, Order, Status};
@@ -30,7 +30,7 @@ pub(super) async fn save(tx: &Tx, order: &Order, events: &[Event]) -> Result<(),
     let progress = &order.progress;
     let millis = |time: Option<Timestamp>| time.map(Timestamp::as_millis);
     tx.execute(
-        "UPDATE orders SET status = $2, version = $3, owed = $4, updated_at = $5, paid_at = $6, shipped_at = $7,
+        "UPDATE orders SET status = $2, version = $3, pending_stock = $4, updated_at = $5, paid_at = $6, shipped_at = $7,
                 delivered_at = $8, cancelled_at = $9, expired_at = $10, reference = $11, carrier = $12,
                 tracking_number = $13
          WHERE id = $1",
@@ -38,7 +38,7 @@ pub(super) async fn save(tx: &Tx, order: &Order, events: &[Event]) -> Result<(),
             &order.id.uuid(),
             &order.status.code(),
             &order.version.0,
-            &order.owed.map(Settlement::code),
+            &order.pending_stock.map(StockAction::code),
             &order.updated_at.as_millis(),
             &millis(progress.paid_at),
             &millis(progress.shipped_at),

@@ -7,7 +7,7 @@ use holdfast_storage::{
 use holdfast_types::{OrderId, Result, Timestamp};
 use uuid::Uuid;
 
-use super::{debts, lifecycle, recording, rows};
+use super::{lifecycle, pending_stock, recording, rows};
 use crate::{
     model::{Event, Order},
     store::{TOMBSTONE, portable::Record},
@@ -44,7 +44,7 @@ pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {
     for record in records {
         match record {
             Record::Order(order, events) => load_order(&tx, order, events).await?,
-            Record::Tombstone(id, at) => debts::bury(&tx, &[*id], *at).await.map(|_| ())?,
+            Record::Tombstone(id, at) => pending_stock::bury(&tx, &[*id], *at).await.map(|_| ())?,
         }
     }
     Ok(())

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use holdfast_storage::postgres::{Fault, Postgres, Row, Tx, Value, bytes};
 use holdfast_types::{
-    Currency, Error, Fingerprint, Money, OrderId, Page, PageRequest, Result, Settlement, Timestamp,
-    UserId, Version,
+    Currency, Error, Fingerprint, Money, OrderId, Page, PageRequest, Result, StockAction,
+    Timestamp, UserId, Version,
 };
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A query for orders, to which a condition is added; [`order`] reads its rows.
-pub(super) const SELECT: &str = "SELECT id, user_id, status, version, lines, total, currency, buyer, fingerprint, owed, \
+pub(super) const SELECT: &str = "SELECT id, user_id, status, version, lines, total, currency, buyer, fingerprint, pending_stock, \
     created_at, updated_at, expires_at, paid_at, shipped_at, delivered_at, cancelled_at, expired_at, reference, carrier, \
     tracking_number FROM orders";
 
@@ -55,7 +55,7 @@ pub(super) async fn list(
     sql.push_str(" ORDER BY created_at DESC, id DESC LIMIT $3");
     let rows = db.query(&sql, &values).await?;
     let orders = rows.iter().map(order).collect::<Result<Vec<_>, _>>()?;
-    Ok(Page::cut(orders, request.limit, |order| filter.place(order)))
+    Ok(Page::cut(orders, request.limit, |order| filter.position(order)))
 }
 
 pub(super) fn order(row: &Row) -> Result<Order, Fault> {
@@ -72,7 +72,7 @@ pub(super) fn order(row: &Row) -> Result<Order, Fault> {
         total: Money { amount: row.get(5), currency },
         buyer: buyer.map(serde_json::from_str).transpose()?.unwrap_or_default(),
         fingerprint: Fingerprint(bytes(row.get(8))?),
-        owed: row.get::<_, Option<i64>>(9).map(Settlement::from_code).transpose()?,
+        pending_stock: row.get::<_, Option<i64>>(9).map(StockAction::from_code).transpose()?,
         created_at: Timestamp::from_millis(row.get(10)),
         updated_at: Timestamp::from_millis(row.get(11)),
         expires_at: time(12),

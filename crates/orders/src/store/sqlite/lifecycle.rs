@@ -1,7 +1,7 @@
 //! Steps of the lifecycle, and their history.
 
 use holdfast_storage::sqlite::{Fault, IdIndex};
-use holdfast_types::{OrderId, Result, Settlement, Timestamp, UserId, Version};
+use holdfast_types::{OrderId, Result, StockAction, Timestamp, UserId, Version};
 use rusqlite::Connection;
 
 use super::rows;
@@ -33,7 +33,7 @@ pub(super) fn save(
     let progress = &order.progress;
     let millis = |time: Option<Timestamp>| time.map(Timestamp::as_millis);
     db.prepare_cached(
-        "UPDATE orders SET status = ?2, version = ?3, owed = ?4, updated_at = ?5, paid_at = ?6, shipped_at = ?7,
+        "UPDATE orders SET status = ?2, version = ?3, pending_stock = ?4, updated_at = ?5, paid_at = ?6, shipped_at = ?7,
                 delivered_at = ?8, cancelled_at = ?9, expired_at = ?10, reference = ?11, carrier = ?12,
                 tracking_number = ?13
          WHERE seq = ?1",
@@ -42,7 +42,7 @@ pub(super) fn save(
         ids.find(db, order.id.bytes())?,
         order.status.code(),
         order.version.0,
-        order.owed.map(Settlement::code),
+        order.pending_stock.map(StockAction::code),
         order.updated_at.as_millis(),
         millis(progress.paid_at),
         millis(progress.shipped_at),

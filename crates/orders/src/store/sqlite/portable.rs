@@ -7,7 +7,7 @@ use holdfast_storage::{
 use holdfast_types::{OrderId, Result, Timestamp};
 use rusqlite::{Connection, Row};
 
-use super::{debts, lifecycle, rows};
+use super::{lifecycle, pending_stock, rows};
 use crate::{
     model::{Event, Order},
     store::{TOMBSTONE, portable::Record},
@@ -46,7 +46,7 @@ pub(super) fn load(db: &Connection, ids: &IdIndex, records: Vec<Record>) -> Resu
     for record in records {
         match record {
             Record::Order(order, events) => load_order(db, ids, &order, &events)?,
-            Record::Tombstone(id, at) => debts::bury(db, ids, &[id], at).map(|_| ())?,
+            Record::Tombstone(id, at) => pending_stock::bury(db, ids, &[id], at).map(|_| ())?,
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{
-    Fingerprint, Money, OrderId, Page, PageRequest, Result, Settlement, Timestamp, UserId, Version,
+    Fingerprint, Money, OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId, Version,
 };
 use rusqlite::{Connection, OptionalExtension, Row, types::Value};
 
@@ -13,7 +13,7 @@ use crate::{
     store::{OrderFilter, Recorded, TOMBSTONE},
 };
 
-pub(super) const COLUMNS: &str = "id, user_id, status, version, lines, total, currency, buyer, fingerprint, owed, created_at, \
+pub(super) const COLUMNS: &str = "id, user_id, status, version, lines, total, currency, buyer, fingerprint, pending_stock, created_at, \
     updated_at, expires_at, paid_at, shipped_at, delivered_at, cancelled_at, expired_at, reference, carrier, tracking_number";
 
 const INSERT: &str =
@@ -100,7 +100,7 @@ pub(super) fn list(
     let mut query = db.prepare_cached(&sql)?;
     let orders =
         query.query_map(rusqlite::params_from_iter(values), order)?.collect::<Result<_, _>>()?;
-    Ok(Page::cut(orders, request.limit, |order| filter.place(order)))
+    Ok(Page::cut(orders, request.limit, |order| filter.position(order)))
 }
 
 /// Those of the users whose orders still say something about them.
@@ -138,7 +138,10 @@ pub(super) fn order(row: &Row<'_>) -> rusqlite::Result<Order> {
         total: Money { amount: row.get(5)?, currency },
         buyer,
         fingerprint: Fingerprint(row.get(8)?),
-        owed: row.get::<_, Option<i64>>(9)?.map(|code| settlement(9, code)).transpose()?,
+        pending_stock: row
+            .get::<_, Option<i64>>(9)?
+            .map(|code| stock_action(9, code))
+            .transpose()?,
         created_at: Timestamp::from_millis(row.get(10)?),
         updated_at: Timestamp::from_millis(row.get(11)?),
         expires_at: time(row, 12)?,
@@ -163,8 +166,8 @@ pub(super) fn status(column: usize, code: i64) -> rusqlite::Result<Status> {
     Status::from_code(code).map_err(|error| damaged(column, error))
 }
 
-pub(super) fn settlement(column: usize, code: i64) -> rusqlite::Result<Settlement> {
-    Settlement::from_code(code).map_err(|error| damaged(column, error))
+pub(super) fn stock_action(column: usize, code: i64) -> rusqlite::Result<StockAction> {
+    StockAction::from_code(code).map_err(|error| damaged(column, error))
 }
 
 fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {

@@ -95,7 +95,11 @@ async fn movements_number_every_change_without_gaps() {
         let reserved = bench.reserve(&order).await.unwrap();
         assert_eq!(reserved.lines[0].stock_sequence, 2);
         bench.adjust(product, 5, bench.operation()).await.unwrap();
-        bench.store.settle(&[(order.id, Settlement::Release)], bench.now()).await.unwrap();
+        bench
+            .store
+            .apply_stock_actions(&[(order.id, StockAction::Release)], bench.now())
+            .await
+            .unwrap();
         let request = PageRequest { limit: 3, after: None };
         let page = bench.store.movements(product, &request).await.unwrap();
         let rest = bench

@@ -53,25 +53,27 @@ async fn reserve_takes_all_lines_or_none_and_once_per_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn settle_releases_and_ships_exactly_once() {
+async fn apply_stock_actions_releases_and_ships_exactly_once() {
     on_every_engine(|fresh| async {
         let bench = Arc::new(Bench::new(fresh).await);
         let product = bench.product("A", 10).await;
         let (gone, sent) = (bench.command(&[(product, 2)]), bench.command(&[(product, 3)]));
         bench.reserve(&gone).await.unwrap();
         bench.reserve(&sent).await.unwrap();
-        let settlements = [(gone.id, Settlement::Release), (sent.id, Settlement::Ship)];
+        let actions = [(gone.id, StockAction::Release), (sent.id, StockAction::Ship)];
         let calls: Vec<_> = (0..8)
             .map(|_| {
                 let bench = Arc::clone(&bench);
-                tokio::spawn(async move { bench.store.settle(&settlements, bench.now()).await })
+                tokio::spawn(
+                    async move { bench.store.apply_stock_actions(&actions, bench.now()).await },
+                )
             })
             .collect();
         for call in calls {
             call.await.unwrap().unwrap();
         }
-        let late = [(gone.id, Settlement::Ship), (sent.id, Settlement::Release)];
-        bench.store.settle(&late, bench.now()).await.unwrap();
+        let late = [(gone.id, StockAction::Ship), (sent.id, StockAction::Release)];
+        bench.store.apply_stock_actions(&late, bench.now()).await.unwrap();
         assert_eq!(bench.numbers(product).await, (7, 0));
         let product_now = bench.store.get(product).await.unwrap().unwrap();
         assert_eq!(

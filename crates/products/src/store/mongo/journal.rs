@@ -39,7 +39,7 @@ pub(super) async fn list(
     request: &PageRequest,
 ) -> Result<Page<Movement>> {
     let filters = format!("movements of {id}");
-    let after: i64 = request.after.as_ref().map_or(Ok(0), |cursor| cursor.place(&filters))?;
+    let after: i64 = request.after.as_ref().map_or(Ok(0), |cursor| cursor.position(&filters))?;
     let query = Query {
         filter: doc! {"_id.product": fields::uuid(id.uuid()), "_id.sequence": {"$gt": after}},
         sort: Some(doc! {"_id.product": 1, "_id.sequence": 1}),

@@ -7,7 +7,7 @@ use super::documents::{self, PRODUCTS, SKUS};
 use crate::{
     model::Product,
     store::{
-        Place, ProductFilter, SortKey,
+        Position, ProductFilter, SortKey,
         listing::{self, Condition, Index, Walk},
     },
 };
@@ -29,8 +29,8 @@ fn order(filter: &ProductFilter) -> Document {
 fn after(filter: &ProductFilter, request: &PageRequest) -> Result<Vec<Document>> {
     let (value, id) = match filter.after(request)? {
         None => return Ok(Vec::new()),
-        Some(Place::Name(name, id)) => (Bson::from(name), id),
-        Some(Place::Number(number, id)) => (Bson::from(number), id),
+        Some(Position::Name(name, id)) => (Bson::from(name), id),
+        Some(Position::Number(number, id)) => (Bson::from(number), id),
     };
     let member = member(filter);
     let (beyond, from) = if filter.sort.ascending { ("$gt", "$gte") } else { ("$lt", "$lte") };
@@ -112,7 +112,7 @@ pub(super) async fn walk(
         ..Query::of(walked)
     };
     let last = read(&db.find(PRODUCTS, &last).await?)?.pop();
-    Ok(Walk { found, ended: last.map(|product| filter.place(&product)) })
+    Ok(Walk { found, ended: last.map(|product| filter.position(&product)) })
 }
 
 pub(super) async fn is_narrow(db: &Mongo, index: Index, filter: &ProductFilter) -> Result<bool> {

@@ -6,14 +6,14 @@ use std::collections::{BTreeSet, HashMap};
 use holdfast_storage::mongo::{Document, Fault, Query, Tx, doc, fields};
 use holdfast_types::{
     BatchId, Fingerprint, OrderId, ProductId, Reservation, ReservationState, ReserveBatch,
-    Reserved, Result, Settlement, Timestamp, Unconfirmed,
+    Reserved, Result, StockAction, Timestamp, Unconfirmed,
 };
 
 use super::{
     documents::{self, PRODUCTS},
     journal,
 };
-use crate::model::{Earlier, Earliers, Numbers, Shelf, ShelfItem, decide_all, settle_all};
+use crate::model::{Earlier, Earliers, Numbers, Shelf, ShelfItem, apply_all, decide_all};
 
 pub(super) const RESERVATIONS: &str = "reservations";
 pub(super) const UNCONFIRMED: &str = "unconfirmed_batches";
@@ -109,12 +109,12 @@ fn document(
     })
 }
 
-pub(super) async fn settle(
+pub(super) async fn apply_stock_actions(
     tx: Tx,
-    settlements: &[(OrderId, Settlement)],
+    actions: &[(OrderId, StockAction)],
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let ids: Vec<OrderId> = settlements.iter().map(|(id, _)| *id).collect();
+    let ids: Vec<OrderId> = actions.iter().map(|(id, _)| *id).collect();
     let found = tx.find(RESERVATIONS, &among(&ids)).await?;
     let found = found.iter().map(reservation).collect::<Result<Vec<_>>>()?;
     let products: BTreeSet<ProductId> = found
@@ -133,18 +133,18 @@ pub(super) async fn settle(
     }
     let reservations =
         found.into_iter().map(|found| (found.id, (found.state, found.lines))).collect();
-    let settled = settle_all(settlements, reservations, &before, now)?;
-    let changes = settled.numbers.iter().map(|(id, after)| {
-        let newer = settled.shipped.get(id).map(|shipments| versions[id] + shipments);
+    let applied = apply_all(actions, reservations, &before, now)?;
+    let changes = applied.numbers.iter().map(|(id, after)| {
+        let newer = applied.shipped.get(id).map(|shipments| versions[id] + shipments);
         ship(change((*id, before[id], *after)), newer, now)
     });
     tx.update(PRODUCTS, changes.collect()).await?;
-    let states = settled.states.iter().map(|(id, state)| {
+    let states = applied.states.iter().map(|(id, state)| {
         let like = doc! {"_id": fields::uuid(id.uuid()), "state": ReservationState::Held.code()};
         (like, doc! {"$set": {"state": state.code()}})
     });
     tx.update(RESERVATIONS, states.collect()).await?;
-    journal::append(&tx, &settled.movements).await
+    journal::append(&tx, &applied.movements).await
 }
 
 /// A shipment changes the quantity, and with it the version.
@@ -191,7 +191,7 @@ async fn owe(
     tx.upsert(UNCONFIRMED, doc! {"_id": fields::uuid(batch.uuid())}, add).await
 }
 
-pub(super) fn owed(batch: BatchId, orders: &[OrderId], at: Timestamp) -> Document {
+pub(super) fn pending_stock(batch: BatchId, orders: &[OrderId], at: Timestamp) -> Document {
     let orders: Vec<_> = orders.iter().map(|id| fields::uuid(id.uuid())).collect();
     doc! {"_id": fields::uuid(batch.uuid()), "orders": orders, "at": at.as_millis()}
 }

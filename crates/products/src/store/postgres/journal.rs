@@ -82,7 +82,7 @@ pub(super) async fn list(
     request: &PageRequest,
 ) -> Result<Page<Movement>> {
     let filters = format!("movements of {id}");
-    let after: i64 = request.after.as_ref().map_or(Ok(0), |cursor| cursor.place(&filters))?;
+    let after: i64 = request.after.as_ref().map_or(Ok(0), |cursor| cursor.position(&filters))?;
     let limit = i64::try_from(request.limit + 1).unwrap_or(i64::MAX);
     let sql =
         format!("{SELECT} WHERE product_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3");

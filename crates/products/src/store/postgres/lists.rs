@@ -10,7 +10,7 @@ use super::rows;
 use crate::{
     model::Product,
     store::{
-        Place, ProductFilter, SortKey,
+        Position, ProductFilter, SortKey,
         listing::{self, Condition, Index, Walk},
     },
 };
@@ -66,10 +66,10 @@ impl Select {
         let condition = format!(" AND ({column}, p.id) {compare} (?, ?)");
         match filter.after(request)? {
             None => {}
-            Some(Place::Name(name, id)) => {
+            Some(Position::Name(name, id)) => {
                 self.add(&condition, vec![Box::new(name), Box::new(id.uuid())]);
             }
-            Some(Place::Number(number, id)) => {
+            Some(Position::Number(number, id)) => {
                 self.add(&condition, vec![Box::new(number), Box::new(id.uuid())]);
             }
         }
@@ -152,7 +152,7 @@ pub(super) async fn walk(
     }
     let mut last = of_walk()?;
     last.add(" OFFSET ? LIMIT 1) p", number(listing::ROWS - 1));
-    let ended = last.run(db).await?.pop().map(|product| filter.place(&product));
+    let ended = last.run(db).await?.pop().map(|product| filter.position(&product));
     Ok(Walk { found, ended })
 }
 

@@ -7,12 +7,12 @@ use futures_util::future::{try_join, try_join4};
 use holdfast_storage::postgres::{Fault, Row, Tx, bytes};
 use holdfast_types::{
     BatchId, Code, Error, Fingerprint, OrderId, ProductId, Reservation, ReservationState,
-    ReserveBatch, ReserveCommand, Reserved, Result, Settlement, Timestamp,
+    ReserveBatch, ReserveCommand, Reserved, Result, StockAction, Timestamp,
 };
 use uuid::Uuid;
 
 use super::{confirmations, held::Held, journal, rows};
-use crate::model::{Earlier, Earliers, Numbers, Shelf, ShelfItem, decide_all, settle_all};
+use crate::model::{Earlier, Earliers, Numbers, Shelf, ShelfItem, apply_all, decide_all};
 
 pub(super) async fn reserve(
     tx: Tx,
@@ -163,12 +163,12 @@ async fn insert(
     if inserted == ids.len() as u64 { Ok(()) } else { Err(Fault::Stale) }
 }
 
-pub(super) async fn settle(
+pub(super) async fn apply_stock_actions(
     tx: Tx,
-    settlements: &[(OrderId, Settlement)],
+    actions: &[(OrderId, StockAction)],
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let mut ids: Vec<Uuid> = settlements.iter().map(|(id, _)| id.uuid()).collect();
+    let mut ids: Vec<Uuid> = actions.iter().map(|(id, _)| id.uuid()).collect();
     ids.sort_unstable();
     // What a reservation holds never changes, so it says which products to lock first.
     let sql = "SELECT id, state, lines, at FROM reservations WHERE id = ANY($1)";
@@ -184,12 +184,12 @@ pub(super) async fn settle(
     let reservations =
         read(&locked)?.into_iter().map(|found| (found.id, (found.state, found.lines))).collect();
     let numbers = numbers(&tx, &products).await?;
-    let settled = settle_all(settlements, reservations, &numbers, now)?;
+    let applied = apply_all(actions, reservations, &numbers, now)?;
     try_join4(
-        set_states(&tx, &settled.states),
-        journal::append(&tx, &settled.movements),
-        journal::set_numbers(&tx, settled.numbers),
-        ship(&tx, &settled.shipped, now),
+        set_states(&tx, &applied.states),
+        journal::append(&tx, &applied.movements),
+        journal::set_numbers(&tx, applied.numbers),
+        ship(&tx, &applied.shipped, now),
     )
     .await
     .map(|_| ())

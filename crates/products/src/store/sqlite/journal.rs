@@ -50,7 +50,7 @@ pub(super) fn list(
     request: &PageRequest,
 ) -> Result<Page<Movement>, Fault> {
     let filters = format!("movements of {id}");
-    let after: i64 = request.after.as_ref().map_or(Ok(0), |cursor| cursor.place(&filters))?;
+    let after: i64 = request.after.as_ref().map_or(Ok(0), |cursor| cursor.position(&filters))?;
     let product = rows::seq(db, id)?;
     let limit = i64::try_from(request.limit + 1).unwrap_or(i64::MAX);
     let mut query = db.prepare_cached(

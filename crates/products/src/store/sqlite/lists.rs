@@ -10,7 +10,7 @@ use super::rows;
 use crate::{
     model::Product,
     store::{
-        Place, ProductFilter, SortKey,
+        Position, ProductFilter, SortKey,
         listing::{self, Condition, Index, Walk},
     },
 };
@@ -53,8 +53,8 @@ impl Select {
         let (compare, direction) = if filter.sort.ascending { (">", "ASC") } else { ("<", "DESC") };
         let place = match filter.after(request)? {
             None => None,
-            Some(Place::Name(name, id)) => Some((Value::from(name), id)),
-            Some(Place::Number(number, id)) => Some((Value::from(number), id)),
+            Some(Position::Name(name, id)) => Some((Value::from(name), id)),
+            Some(Position::Number(number, id)) => Some((Value::from(number), id)),
         };
         if let Some((key, id)) = place {
             let after = format!(" AND ({column}, p.id) {compare} (?, ?)");
@@ -123,7 +123,7 @@ pub(super) fn walk(
         }
         let product = rows::product(row)?;
         if step == listing::ROWS {
-            walk.ended = Some(filter.place(&product));
+            walk.ended = Some(filter.position(&product));
         }
         if passes && filter.has_words(&product) {
             walk.found.push(product);

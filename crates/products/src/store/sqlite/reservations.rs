@@ -5,14 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{
     Fingerprint, OrderId, ProductId, Reservation, ReservationState, ReserveBatch, Reserved, Result,
-    Settlement, Timestamp,
+    StockAction, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{confirmations, journal::Journal, rows};
-use crate::model::{
-    Earlier, Earliers, Movement, Numbers, Shelf, ShelfItem, decide_all, settle_all,
-};
+use crate::model::{Earlier, Earliers, Movement, Numbers, Shelf, ShelfItem, apply_all, decide_all};
 
 /// The integers that the rows of products are keyed by.
 type Seqs = HashMap<ProductId, i64>;
@@ -122,14 +120,14 @@ fn insert(
     Ok(())
 }
 
-pub(super) fn settle(
+pub(super) fn apply_stock_actions(
     db: &Connection,
     index: &IdIndex,
-    settlements: &[(OrderId, Settlement)],
+    actions: &[(OrderId, StockAction)],
     now: Timestamp,
 ) -> Result<(), Fault> {
     let mut reservations = HashMap::new();
-    for (id, _) in settlements {
+    for (id, _) in actions {
         if let Some(found) = find(db, index, *id)? {
             reservations.insert(*id, (found.state, found.lines));
         }
@@ -144,19 +142,19 @@ pub(super) fn settle(
         seqs.insert(product, seq);
         numbers.insert(product, found);
     }
-    let settled = settle_all(settlements, reservations, &numbers, now)?;
+    let applied = apply_all(actions, reservations, &numbers, now)?;
     let mut set_state = db.prepare_cached("UPDATE reservations SET state = ?2 WHERE seq = ?1")?;
-    for (id, state) in settled.states {
+    for (id, state) in applied.states {
         set_state.execute((index.find(db, id.bytes())?, state.code()))?;
     }
     let mut ship = db.prepare_cached(
         "UPDATE products SET version = version + ?2, quantity_version = version + ?2, updated_at = ?3 WHERE seq = ?1",
     )?;
-    for (product, shipments) in &settled.shipped {
+    for (product, shipments) in &applied.shipped {
         ship.execute((seqs[product], shipments, now.as_millis()))?;
     }
-    append(db, &seqs, &settled.movements)?;
-    update(db, &seqs, settled.numbers)
+    append(db, &seqs, &applied.movements)?;
+    update(db, &seqs, applied.numbers)
 }
 
 fn numbers_of(db: &Connection, id: ProductId) -> Result<(i64, Numbers), Fault> {

@@ -16,13 +16,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(4);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Waits between attempts, longer each time, with full jitter, so that those who collided do not meet again.
-pub(crate) struct Patience<'a> {
+pub(crate) struct Backoff<'a> {
     random: &'a Random,
     began: Instant,
     pause: Duration,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> Backoff<'a> {
     pub(crate) fn new(random: &'a Random) -> Self {
         Self { random, began: Instant::now(), pause: FIRST_PAUSE }
     }

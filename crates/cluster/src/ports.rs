@@ -22,14 +22,14 @@ const DRAWS: usize = 1000;
 /// keep it from who listens there with `SO_REUSEADDR` (socket(7)), as our processes do; until one does, connections
 /// are refused.
 #[derive(Debug)]
-pub struct Places {
+pub struct PortAllocator {
     ports: Range<u16>,
     random: Random,
     before: State,
     reserved: Vec<TcpSocket>,
 }
 
-impl Places {
+impl PortAllocator {
     /// Knows the addresses of the cluster that ran `before`.
     #[must_use]
     pub fn new(before: State) -> Self {
@@ -84,8 +84,8 @@ mod tests {
     use super::*;
     use crate::SlotState;
 
-    fn places(port: u16, before: State) -> Places {
-        Places { ports: port..port + 1, ..Places::new(before) }
+    fn places(port: u16, before: State) -> PortAllocator {
+        PortAllocator { ports: port..port + 1, ..PortAllocator::new(before) }
     }
 
     fn free_port() -> u16 {

@@ -3,34 +3,34 @@
 use std::collections::HashMap;
 
 use holdfast_storage::postgres::{Fault, Postgres, Tx};
-use holdfast_types::{OrderId, Result, Settlement, Timestamp};
+use holdfast_types::{OrderId, Result, StockAction, Timestamp};
 use uuid::Uuid;
 
 use crate::{model::Status, store::TOMBSTONE};
 
-/// Debts that one round pays.
+/// Orders whose stock one round moves.
 const ROUND: i64 = 100;
 
 pub(super) async fn standing(
     db: &Postgres,
     before: Timestamp,
-) -> Result<Vec<(OrderId, Settlement)>> {
-    let sql = "SELECT id, owed FROM orders WHERE owed IS NOT NULL AND updated_at <= $1 ORDER BY updated_at LIMIT $2";
+) -> Result<Vec<(OrderId, StockAction)>> {
+    let sql = "SELECT id, pending_stock FROM orders WHERE pending_stock IS NOT NULL AND updated_at <= $1 ORDER BY updated_at LIMIT $2";
     let rows = db.query(sql, &[&before.as_millis(), &ROUND]).await?;
     rows.iter()
-        .map(|row| Ok((OrderId::new(row.get(0)), Settlement::from_code(row.get(1))?)))
+        .map(|row| Ok((OrderId::new(row.get(0)), StockAction::from_code(row.get(1))?)))
         .collect()
 }
 
-pub(super) async fn strike(tx: Tx, debts: &[(OrderId, Settlement)]) -> Result<(), Fault> {
-    let mut debts = debts.to_vec();
-    debts.sort_unstable_by_key(|(id, _)| *id);
-    let ids: Vec<Uuid> = debts.iter().map(|(id, _)| id.uuid()).collect();
-    let codes: Vec<i64> = debts.iter().map(|(_, settlement)| settlement.code()).collect();
+pub(super) async fn strike(tx: Tx, pending_stock: &[(OrderId, StockAction)]) -> Result<(), Fault> {
+    let mut pending_stock = pending_stock.to_vec();
+    pending_stock.sort_unstable_by_key(|(id, _)| *id);
+    let ids: Vec<Uuid> = pending_stock.iter().map(|(id, _)| id.uuid()).collect();
+    let codes: Vec<i64> = pending_stock.iter().map(|(_, action)| action.code()).collect();
     tx.query("SELECT FROM orders WHERE id = ANY($1) ORDER BY id FOR UPDATE", &[&ids]).await?;
     let sql =
-        "UPDATE orders o SET owed = NULL FROM unnest($1::uuid[], $2::bigint[]) AS n (id, owed)
-               WHERE o.id = n.id AND o.owed = n.owed";
+        "UPDATE orders o SET pending_stock = NULL FROM unnest($1::uuid[], $2::bigint[]) AS n (id, pending_stock)
+               WHERE o.id = n.id AND o.pending_stock = n.pending_stock";
     tx.execute(sql, &[&ids, &codes]).await.map(|_| ())
 }
 

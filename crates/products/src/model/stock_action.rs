@@ -1,28 +1,28 @@
-//! What settling does to reservations and to the shelf.
+//! What releasing and shipping does to reservations and to the shelf.
 
 use std::collections::{BTreeMap, HashMap};
 
 use holdfast_types::{
-    Error, OrderId, OrderLine, ProductId, ReservationState, Result, Settlement, Timestamp,
+    Error, OrderId, OrderLine, ProductId, ReservationState, Result, StockAction, Timestamp,
 };
 
 use super::{Cause, Movement, MovementKind, Numbers};
 
 /// Where a reservation goes; `None` when it stays where it is. Only held ones move.
-pub(crate) const fn settled_state(
+pub(crate) const fn state_after(
     state: ReservationState,
-    settlement: Settlement,
+    action: StockAction,
 ) -> Option<ReservationState> {
-    match (state, settlement) {
-        (ReservationState::Held, Settlement::Release) => Some(ReservationState::Released),
-        (ReservationState::Held, Settlement::Ship) => Some(ReservationState::Shipped),
+    match (state, action) {
+        (ReservationState::Held, StockAction::Release) => Some(ReservationState::Released),
+        (ReservationState::Held, StockAction::Ship) => Some(ReservationState::Shipped),
         _ => None,
     }
 }
 
-/// What a round of settlements changes.
+/// What releasing and shipping changes.
 #[derive(Debug, Default)]
-pub(crate) struct Settled {
+pub(crate) struct Applied {
     pub(crate) states: Vec<(OrderId, ReservationState)>,
     pub(crate) movements: Vec<(ProductId, Movement)>,
     /// The new numbers of the products that moved, by id.
@@ -31,24 +31,24 @@ pub(crate) struct Settled {
     pub(crate) shipped: BTreeMap<ProductId, i64>,
 }
 
-/// Settles each reservation in turn. `numbers` has every product that they name, as it was before.
-pub(crate) fn settle_all(
-    settlements: &[(OrderId, Settlement)],
+/// Releases or ships each reservation in turn. `numbers` has every product that they name, as it was before.
+pub(crate) fn apply_all(
+    actions: &[(OrderId, StockAction)],
     mut reservations: HashMap<OrderId, (ReservationState, Vec<OrderLine>)>,
     numbers: &HashMap<ProductId, Numbers>,
     now: Timestamp,
-) -> Result<Settled> {
-    let mut settled = Settled::default();
-    for (id, settlement) in settlements {
+) -> Result<Applied> {
+    let mut applied = Applied::default();
+    for (id, action) in actions {
         let Some((state, lines)) = reservations.get_mut(id) else { continue };
-        let Some(next) = settled_state(*state, *settlement) else { continue };
+        let Some(next) = state_after(*state, *action) else { continue };
         *state = next;
-        settled.states.push((*id, next));
+        applied.states.push((*id, next));
         for line in lines {
             let before = numbers.get(&line.product_id).ok_or_else(|| {
                 Error::internal("a reservation names a product that is not there")
             })?;
-            let item = settled.numbers.entry(line.product_id).or_insert(*before);
+            let item = applied.numbers.entry(line.product_id).or_insert(*before);
             let kind = match next {
                 ReservationState::Shipped => MovementKind::Shipment,
                 ReservationState::Held | ReservationState::Released => MovementKind::Release,
@@ -58,7 +58,7 @@ pub(crate) fn settle_all(
             item.reserved -= line.quantity;
             item.sequence += 1;
             if leaving > 0 {
-                *settled.shipped.entry(line.product_id).or_default() += 1;
+                *applied.shipped.entry(line.product_id).or_default() += 1;
             }
             let movement = Movement {
                 sequence: item.sequence,
@@ -68,8 +68,8 @@ pub(crate) fn settle_all(
                 cause: Cause::Order(*id),
                 at: now,
             };
-            settled.movements.push((line.product_id, movement));
+            applied.movements.push((line.product_id, movement));
         }
     }
-    Ok(settled)
+    Ok(applied)
 }

@@ -3,37 +3,38 @@
 use std::collections::HashMap;
 
 use holdfast_storage::sqlite::{Fault, IdIndex};
-use holdfast_types::{OrderId, Result, Settlement, Timestamp};
+use holdfast_types::{OrderId, Result, StockAction, Timestamp};
 use rusqlite::Connection;
 
 use super::rows;
 use crate::{model::Status, store::TOMBSTONE};
 
-/// Debts that one round pays.
+/// Orders whose stock one round moves.
 const ROUND: i64 = 100;
 
 pub(super) fn standing(
     db: &Connection,
     before: Timestamp,
-) -> Result<Vec<(OrderId, Settlement)>, Fault> {
+) -> Result<Vec<(OrderId, StockAction)>, Fault> {
     let mut query = db.prepare_cached(
-        "SELECT id, owed FROM orders WHERE owed IS NOT NULL AND updated_at <= ?1 ORDER BY updated_at LIMIT ?2",
+        "SELECT id, pending_stock FROM orders WHERE pending_stock IS NOT NULL AND updated_at <= ?1 ORDER BY updated_at LIMIT ?2",
     )?;
-    let debts = query.query_map((before.as_millis(), ROUND), |row| {
-        Ok((OrderId::from_bytes(row.get(0)?), rows::settlement(1, row.get(1)?)?))
+    let pending_stock = query.query_map((before.as_millis(), ROUND), |row| {
+        Ok((OrderId::from_bytes(row.get(0)?), rows::stock_action(1, row.get(1)?)?))
     })?;
-    Ok(debts.collect::<Result<_, _>>()?)
+    Ok(pending_stock.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn strike(
     db: &Connection,
     index: &IdIndex,
-    debts: impl IntoIterator<Item = (OrderId, Settlement)>,
+    pending_stock: impl IntoIterator<Item = (OrderId, StockAction)>,
 ) -> Result<(), Fault> {
-    let mut update =
-        db.prepare_cached("UPDATE orders SET owed = NULL WHERE seq = ?1 AND owed = ?2")?;
-    for (id, settlement) in debts {
-        update.execute((index.find(db, id.bytes())?, settlement.code()))?;
+    let mut update = db.prepare_cached(
+        "UPDATE orders SET pending_stock = NULL WHERE seq = ?1 AND pending_stock = ?2",
+    )?;
+    for (id, action) in pending_stock {
+        update.execute((index.find(db, id.bytes())?, action.code()))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use holdfast_types::Result;
-use quick_cache::sync::Cache;
+use quick_cache::sync::Cache as LruCache;
 use rusqlite::Connection;
 
 use super::{Fault, Sqlite};
@@ -49,13 +49,13 @@ impl Generations {
 
 /// Remembers rows that are read often, for as long as nobody commits anything: what it answers is what a query would.
 #[derive(Debug)]
-pub struct Remembered<K, V>(Cache<K, (Generation, V)>);
+pub struct Cache<K, V>(LruCache<K, (Generation, V)>);
 
-impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
+impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
     /// Remembers up to `capacity` values.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self(Cache::new(capacity))
+        Self(LruCache::new(capacity))
     }
 
     /// The value of `key`, remembered or read.

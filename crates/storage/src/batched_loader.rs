@@ -22,15 +22,15 @@ const KEYS: usize = 256;
 type Asked<K, V> = (K, oneshot::Sender<Result<Option<V>>>);
 
 /// Looks values up by key, many at once. Clones of a value go to all who asked for it.
-pub struct Gathered<K, V>(mpsc::Sender<Asked<K, V>>);
+pub struct BatchedLoader<K, V>(mpsc::Sender<Asked<K, V>>);
 
-impl<K, V> fmt::Debug for Gathered<K, V> {
+impl<K, V> fmt::Debug for BatchedLoader<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gathered").finish_non_exhaustive()
+        f.debug_struct("BatchedLoader").finish_non_exhaustive()
     }
 }
 
-impl<K, V> Gathered<K, V>
+impl<K, V> BatchedLoader<K, V>
 where
     K: Copy + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_types::{BatchId, OrderId, ReserveBatch, Reserved, Result, Settlement, Unconfirmed};
+use holdfast_types::{BatchId, OrderId, ReserveBatch, Reserved, Result, StockAction, Unconfirmed};
 
 /// What orders needs of products. Every call may be repeated.
 #[async_trait]
-pub trait Catalog: Send + Sync {
+pub trait Stock: Send + Sync {
     /// Takes stock for each command or refuses it, and notes the confirmations that ride along; all of it or nothing.
     /// The results stand in the order of the commands. A command whose id has a reservation takes nothing more and
     /// gets what that one holds.
     async fn reserve(&self, batch: ReserveBatch) -> Result<Vec<Result<Reserved>>>;
 
-    /// Settles reservations. Only held ones move.
-    async fn settle(&self, settlements: &[(OrderId, Settlement)]) -> Result<()>;
+    /// Releases or ships reservations. Only held ones move.
+    async fn apply(&self, actions: &[(OrderId, StockAction)]) -> Result<()>;
 
     /// Notes that the orders of these batches are recorded.
     async fn confirm(&self, batches: &[BatchId]) -> Result<()>;

@@ -1,0 +1,2 @@
+-- Kept answers are records of every service's (`idempotency_records`).
+DROP TABLE products_operations;
