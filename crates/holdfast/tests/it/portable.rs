@@ -131,7 +131,7 @@ async fn repair_makes_stock_follow_the_orders() {
     let check = shop.run(&["check"]);
     assert_eq!(check.code, 1, "the control: {check:?}");
     let repaired = shop.run(&["check", "--repair"]);
-    assert!(repaired.code == 0 && repaired.out.contains("Settled 1"), "{repaired:?}");
+    assert!(repaired.code == 0 && repaired.out.contains("Reconciled 1"), "{repaired:?}");
 }
 
 /// A restore that was cut leaves half a shop: nobody serves it, and running the restore again finishes it.
