@@ -13,23 +13,14 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     response::Response,
 };
-use holdfast_web::{Endpoint, auth::Verifier, with_fallbacks};
+use holdfast_web::{BODY_BYTES, Endpoint, Service, auth::Verifier, with_fallbacks};
 
 use limits::Limiter;
 pub use limits::RateLimits;
-use upstream::BATCH_PATH;
 pub use upstream::Upstream;
 
 /// Where the services are.
-#[derive(Clone, Debug)]
-pub struct Upstreams {
-    /// `/api/users` and `/.well-known`.
-    pub users: Upstream,
-    /// `/api/products`.
-    pub products: Upstream,
-    /// `/api/orders`.
-    pub orders: Upstream,
-}
+pub type Upstreams = Vec<(&'static Service, Upstream)>;
 
 /// What the gateway can be told.
 #[derive(Clone, Debug)]
@@ -107,17 +98,20 @@ impl Endpoint for Gateway {
 
 impl Plain {
     async fn forward(&self, request: Request) -> Response {
-        let Some(upstream) = self.upstreams.of(request.uri().path()) else {
+        let path = request.uri().path();
+        let known = |(service, _): &&(&Service, _)| service.paths_of(path).is_some();
+        let Some((service, upstream)) = self.upstreams.iter().find(known) else {
             return Box::pin(self.system.call(request)).await;
         };
+        let largest_body = service.largest_body(path);
         let standing = match self.limiter.admit(&request) {
             Ok(standing) => standing,
             Err(refusal) => return *refusal,
         };
         // Strangers do not get memory for a batch: the service would refuse them before it reads.
-        let may_batch =
-            request.uri().path() == BATCH_PATH && self.limiter.knows_seller(request.headers());
-        let mut response = upstream.call(request, may_batch).await;
+        let may_send = largest_body <= BODY_BYTES || self.limiter.knows_seller(request.headers());
+        let limit = if may_send { largest_body } else { BODY_BYTES };
+        let mut response = upstream.call(request, limit).await;
         // A refusal of the service's own limit speaks for itself.
         if let Some(standing) =
             standing.filter(|_| response.status() != StatusCode::TOO_MANY_REQUESTS)
@@ -125,17 +119,5 @@ impl Plain {
             standing.tell(response.headers_mut());
         }
         response
-    }
-}
-
-impl Upstreams {
-    fn of(&self, path: &str) -> Option<&Upstream> {
-        let (first, rest) = path.strip_prefix('/')?.split_once('/')?;
-        match (first, rest.split('/').next()?) {
-            ("api", "users") | (".well-known", _) => Some(&self.users),
-            ("api", "products") => Some(&self.products),
-            ("api", "orders") => Some(&self.orders),
-            _ => None,
-        }
     }
 }

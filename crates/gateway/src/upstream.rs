@@ -11,13 +11,6 @@ use bytes::Bytes;
 use holdfast_types::{Code, Error, Result};
 use holdfast_web::{Call, CallContext, Context, Endpoint, Peer, Problem, source};
 
-/// Bytes of a body; the batch route takes more.
-const BODY_BYTES: usize = 64 << 10;
-const BATCH_BYTES: usize = 1 << 20;
-/// Stands for a body that is too large.
-static TOO_MUCH: [u8; BATCH_BYTES + 1] = [b' '; BATCH_BYTES + 1];
-pub(crate) const BATCH_PATH: &str = "/api/products/batch";
-
 /// Headers that belong to one connection (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
@@ -45,12 +38,12 @@ pub enum Upstream {
 }
 
 impl Upstream {
-    /// Hands a request over; `may_batch` when its body may be as large as a batch.
-    pub(crate) async fn call(&self, request: Request, may_batch: bool) -> Response {
+    /// Hands a request over, whose body may have `limit` bytes.
+    pub(crate) async fn call(&self, request: Request, limit: usize) -> Response {
         match self {
             Self::Local(routes) => routes.call(request).await,
             // On the heap: this future is large, and a local call should not carry its size about.
-            Self::Remote(peer) => Box::pin(forward(peer, request, may_batch))
+            Self::Remote(peer) => Box::pin(forward(peer, request, limit))
                 .await
                 .unwrap_or_else(|error| Problem::from(error).into_response()),
         }
@@ -58,16 +51,12 @@ impl Upstream {
 }
 
 /// Buffers the request, so that it can be sent again, and passes the answer on.
-async fn forward(peer: &Peer, request: Request, may_batch: bool) -> Result<Response> {
+async fn forward(peer: &Peer, request: Request, limit: usize) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let context = parts
         .extensions
         .get::<Context>()
         .ok_or_else(|| Error::internal("the request has no context"))?;
-    let limit = match parts.uri.path() {
-        BATCH_PATH if may_batch => BATCH_BYTES,
-        _ => BODY_BYTES,
-    };
     let source = source(context.client);
     // Its memory counts until the answer is there: the request may have to be sent again.
     let buffered = match context.buffers.read(body, &parts.headers, limit, &source).await {
@@ -78,7 +67,7 @@ async fn forward(peer: &Peer, request: Request, may_batch: bool) -> Result<Respo
     };
     let body = match &buffered {
         Some(buffered) => buffered.bytes.clone(),
-        None => Bytes::from_static(&TOO_MUCH[..=limit]),
+        None => Bytes::from(vec![b' '; limit + 1]),
     };
     let mut headers = end_to_end(&parts.headers);
     headers.insert(REQUEST_ID.clone(), context.request_id.value().clone());

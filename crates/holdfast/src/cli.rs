@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use holdfast_types::Role;
 
 use crate::{
-    commands::cluster::Counts,
-    config::{Flags, Part},
+    config::Flags,
+    parts::{Counts, Part, PeerFlags},
 };
 
 /// A commerce backend that holds fast when everybody shows up at once.
@@ -56,26 +56,16 @@ pub(crate) struct ServeFlags {
     /// Where other processes of the shop reach this one, when it serves the gateway
     #[arg(long, value_name = "ADDRESS")]
     internal_listen: Option<String>,
-    /// Where users is, when other processes serve it: http://HOST:PORT, with commas between them
-    #[arg(long, value_name = "URLS")]
-    users: Option<String>,
-    /// Where products is, when other processes serve it
-    #[arg(long, value_name = "URLS")]
-    products: Option<String>,
-    /// Where orders is, when other processes serve it
-    #[arg(long, value_name = "URLS")]
-    orders: Option<String>,
+    #[command(flatten)]
+    peers: PeerFlags,
 }
 
 impl ServeFlags {
-    fn settings(&self) -> [(&'static str, Option<String>); 5] {
-        [
-            ("listen", self.listen.clone()),
-            ("internal_listen", self.internal_listen.clone()),
-            ("users", self.users.clone()),
-            ("products", self.products.clone()),
-            ("orders", self.orders.clone()),
-        ]
+    fn settings(&self) -> Vec<(&'static str, Option<String>)> {
+        let listen =
+            [("listen", self.listen.clone()), ("internal_listen", self.internal_listen.clone())];
+        let peers = self.peers.0.iter().map(|(part, urls)| (*part, Some(urls.clone())));
+        listen.into_iter().chain(peers).collect()
     }
 }
 

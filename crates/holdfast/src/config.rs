@@ -2,16 +2,16 @@
 //! The defaults are a commented file, embedded: the file is the documentation.
 
 mod layers;
-mod parts;
 mod values;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+use holdfast_storage::Location;
 use holdfast_types::{Code, Error, Result};
 use holdfast_web::{ClusterSecret, InternalTls, rate::Quota};
 
+use crate::parts::Part;
 pub(crate) use layers::{DEFAULTS, Flags, Layers};
-pub(crate) use parts::{Part, Parts};
 use values::{
     parse_addresses, parse_bytes, parse_count, parse_duration, parse_listen, parse_origins,
     parse_quota, parse_targets,
@@ -22,7 +22,8 @@ use values::{
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) data_dir: PathBuf,
-    pub(crate) databases: Databases,
+    /// Connection strings; none for a file in the data directory.
+    databases: BTreeMap<Part, String>,
     pub(crate) admin_password: Option<String>,
     pub(crate) issuer: String,
     pub(crate) payment_window: Option<std::time::Duration>,
@@ -32,7 +33,8 @@ pub(crate) struct Config {
     pub(crate) memory: Memory,
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) internal_listen: Option<SocketAddr>,
-    pub(crate) peers: PeerTargets,
+    /// Where services in other processes are, each a `host:port`.
+    peers: BTreeMap<Part, Vec<String>>,
     pub(crate) cluster_secret: Option<ClusterSecret>,
     /// Certificate chain and key.
     pub(crate) tls: Option<[PathBuf; 2]>,
@@ -40,14 +42,6 @@ pub(crate) struct Config {
     internal_tls: Option<[PathBuf; 3]>,
     pub(crate) log: String,
     pub(crate) log_json: bool,
-}
-
-/// Connection strings; `None` for a file in the data directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Databases {
-    pub(crate) users: Option<String>,
-    pub(crate) products: Option<String>,
-    pub(crate) orders: Option<String>,
 }
 
 /// What clients may make a process hold.
@@ -82,21 +76,24 @@ impl Config {
                 .parse()
                 .map_err(|_| "expected an address and a port, such as 127.0.0.1:3000".to_owned()),
         })?;
-        let own = |key| {
-            Ok::<_, Error>(layers.optional(key)?.or(layers.optional("db_connection_string")?))
-        };
+        let mut databases = BTreeMap::new();
+        for part in Part::SERVICES {
+            let own = layers.optional(&part.database_key())?;
+            let url = own.or(layers.optional("db_connection_string")?);
+            databases.extend(url.map(|url| (part, url)));
+        }
         let internal = ["internal_tls_certificate", "internal_tls_key", "internal_tls_authority"];
         let internal_tls = all_or_none(layers, internal)?;
         let targets = |text: &str| parse_targets(text, internal_tls.is_some());
+        let mut peers = BTreeMap::new();
+        for part in Part::SERVICES {
+            peers.insert(part, layers.parse(part.name(), targets)?);
+        }
         Ok(Self {
             listen,
             tls: all_or_none(layers, ["tls_certificate", "tls_key"])?,
             data_dir: layers.parse("data_dir", |text| Ok(PathBuf::from(text)))?,
-            databases: Databases {
-                users: own("users_db")?,
-                products: own("products_db")?,
-                orders: own("orders_db")?,
-            },
+            databases,
             admin_password: layers.optional("admin_password")?,
             issuer: layers.parse("issuer", |text| match text.trim() {
                 "" => Err("expected a name".to_owned()),
@@ -117,11 +114,7 @@ impl Config {
             },
             metrics_listen: layers.parse("metrics_listen", parse_listen)?,
             internal_listen: layers.parse("internal_listen", parse_listen)?,
-            peers: PeerTargets {
-                users: layers.parse("users", targets)?,
-                products: layers.parse("products", targets)?,
-                orders: layers.parse("orders", targets)?,
-            },
+            peers,
             internal_tls,
             cluster_secret: layers.parse("cluster_secret", |text| match text {
                 "" => Ok(None),
@@ -139,14 +132,6 @@ impl Config {
     }
 }
 
-/// Where services in other processes are, each a `host:port`.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct PeerTargets {
-    users: Vec<String>,
-    products: Vec<String>,
-    orders: Vec<String>,
-}
-
 impl Config {
     /// TLS to other processes of the shop, if that is wanted. Must be called within a runtime.
     pub(crate) fn open_internal_tls(&self) -> Result<Option<InternalTls>> {
@@ -158,12 +143,12 @@ impl Config {
 
     /// Where a part is served by other processes.
     pub(crate) fn targets(&self, part: Part) -> &[String] {
-        match part {
-            Part::Gateway => &[],
-            Part::Users => &self.peers.users,
-            Part::Products => &self.peers.products,
-            Part::Orders => &self.peers.orders,
-        }
+        self.peers.get(&part).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where a service keeps what it keeps.
+    pub(crate) fn location(&self, part: Part) -> Result<Location> {
+        Location::of(self.databases.get(&part).map(String::as_str), &self.data_dir)
     }
 }
 

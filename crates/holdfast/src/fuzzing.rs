@@ -23,8 +23,9 @@ use tokio::runtime::Runtime;
 
 use crate::{
     commands::{self, import::rows::Rows},
-    config::{Config, Flags, Layers, Parts},
-    system::{Health, Metrics},
+    config::{Config, Flags, Layers},
+    parts::{Parts, SERVICES},
+    system::Metrics,
     wiring::Node,
 };
 
@@ -64,17 +65,24 @@ impl Shop {
         let runtime = Runtime::new().expect("threads can be started");
         let (public, for_peers) = runtime.block_on(async {
             let node = Node::open(&config, &Parts::new(&[]), None).await?;
-            let users = node.users.as_ref().expect("all parts are here");
+            let users = node.users().expect("all parts are here");
             users.ensure_administrator(config.admin_password.as_deref()).await?;
             let load = Arc::new(Load::default());
-            let health = Health::new(&node, Metrics::begin()?, Arc::clone(&load));
+            let health = node.health(Metrics::begin()?, Arc::clone(&load));
             let buffers = Buffers::new(config.memory.body_bytes);
             let trust = || Trust { proxies: Vec::new(), secret: config.cluster_secret.clone() };
             let sources = || (holdfast_types::Clock::system(), holdfast_types::Random::system());
             let gateway = node.gateway(&config, health.clone());
             Ok::<_, Error>((
-                Envelope::new(gateway, sources(), trust(), Arc::clone(&load), buffers.clone()),
-                Envelope::new(node.services(health), sources(), trust(), load, buffers),
+                Envelope::new(
+                    gateway,
+                    SERVICES,
+                    sources(),
+                    trust(),
+                    Arc::clone(&load),
+                    buffers.clone(),
+                ),
+                Envelope::new(node.services(health), SERVICES, sources(), trust(), load, buffers),
             ))
         })?;
         Ok(Self { runtime, public, for_peers })

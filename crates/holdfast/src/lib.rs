@@ -5,6 +5,7 @@ mod commands;
 mod config;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod parts;
 mod serve;
 mod system;
 mod wiring;
@@ -19,7 +20,8 @@ use clap::Parser;
 use holdfast_types::{Error, Result};
 
 use cli::{Cli, Command, UserCommand};
-use config::{Config, Layers, Parts};
+use config::{Config, Layers};
+use parts::Parts;
 
 /// Does what the command line says.
 #[must_use]
@@ -58,7 +60,8 @@ async fn dispatch(cli: Cli, config: &Config, layers: &Layers) -> Result<ExitCode
         Command::Serve { parts, .. } => serve::serve(config, &Parts::new(&parts)).await,
         Command::Cluster { counts, .. } => {
             let program = std::env::current_exe().map_err(Error::internal)?;
-            commands::cluster::run(config, layers.clone(), &cli.settings, counts, program).await
+            let settings = cli.settings.to_arguments();
+            commands::cluster::run(config, layers.clone(), &settings, &counts, program).await
         }
         Command::Status => commands::cluster::status(config, layers.cluster_secret()?).await,
         Command::Restart => commands::cluster::restart(config).await,

@@ -5,7 +5,6 @@ use std::{
     sync::Arc, time::Duration,
 };
 
-use holdfast_storage::Location;
 use holdfast_types::{Clock, Code, Error, Random, Result};
 use holdfast_users::FirstAdministrator;
 use holdfast_web::{
@@ -20,7 +19,8 @@ use tokio::{
 };
 
 use crate::{
-    config::{Config, Part, Parts},
+    config::Config,
+    parts::{Part, Parts, SERVICES},
     system::{Health, Metrics, open_routes},
     wiring::Node,
 };
@@ -40,12 +40,12 @@ pub(crate) async fn serve(config: &Config, parts: &Parts) -> Result<ExitCode> {
     let metrics = Metrics::begin()?;
     let internal_tls = config.open_internal_tls()?;
     let node = Node::open(config, parts, internal_tls.as_ref()).await?;
-    let administrator = match &node.users {
+    let administrator = match node.users() {
         Some(users) => users.ensure_administrator(config.admin_password.as_deref()).await?,
         None => None,
     };
     let load = Arc::new(Load::default());
-    let health = Health::new(&node, metrics.clone(), Arc::clone(&load));
+    let health = node.health(metrics.clone(), Arc::clone(&load));
     node.begin_chores();
 
     // Nobody but clients sends requests to a process that serves only the gateway.
@@ -129,7 +129,7 @@ impl Process<'_> {
         };
         let sources = (Clock::system(), Random::system());
         let (load, buffers) = (Arc::clone(&self.load), self.buffers.clone());
-        let envelope = Envelope::new(endpoint, sources, trust, load, buffers);
+        let envelope = Envelope::new(endpoint, SERVICES, sources, trust, load, buffers);
         let server = Server::new(limits, envelope, tls);
         let mut stopped = self.stopped.clone();
         tokio::spawn(async move {
@@ -212,7 +212,7 @@ fn greet(
     let url = format!("{scheme}://{address}");
     let mut text = format!("Holdfast {} holds fast on {url}\n", env!("CARGO_PKG_VERSION"));
     text.push_str(&format!("  Docs   {url}/docs\n"));
-    let place = Location::of(config.databases.orders.as_deref(), &config.data_dir);
+    let place = config.location(Part::Orders);
     let place = place.map_or_else(|_| String::new(), |place| place.describe());
     text.push_str(&format!("  Data   {place}\n"));
     if let Some(administrator) = administrator {

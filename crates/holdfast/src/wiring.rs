@@ -3,8 +3,9 @@
 mod chores;
 mod node;
 mod remote;
+mod services;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use holdfast_orders::{Orders, Stock};
@@ -15,11 +16,11 @@ use holdfast_types::{
 };
 use holdfast_users::Users;
 use holdfast_web::auth::Verifier;
-use serde_json::Value;
 
-use crate::{config::Config, system};
+use crate::{config::Config, parts::Part};
 
 pub(crate) use node::Node;
+pub(crate) use services::document;
 
 /// The services of a whole shop in one process.
 #[derive(Debug)]
@@ -27,8 +28,8 @@ pub(crate) struct Shop {
     pub(crate) users: Users,
     pub(crate) products: Products,
     pub(crate) orders: Orders,
-    /// Of users, products and orders.
-    pub(crate) databases: [Database; 3],
+    /// Of each service.
+    pub(crate) databases: BTreeMap<Part, Database>,
 }
 
 /// Products in this process: a call is a function call.
@@ -57,7 +58,7 @@ impl Shop {
     /// Opens the databases and the services on them. Refuses half a shop.
     pub(crate) async fn open(config: &Config) -> Result<Self> {
         let shop = Self::open_for_restore(config).await?;
-        for database in &shop.databases {
+        for database in shop.databases.values() {
             database.refuse_half().await?;
         }
         Ok(shop)
@@ -69,12 +70,10 @@ impl Shop {
         let users = opener.users().await?;
         let products = opener.products().await?;
         let orders = opener.orders(Arc::new(LocalStock(products.clone()))).await?;
-        let names = &config.databases;
-        let databases = [
-            opener.database(names.users.as_deref()).await?,
-            opener.database(names.products.as_deref()).await?,
-            opener.database(names.orders.as_deref()).await?,
-        ];
+        let mut databases = BTreeMap::new();
+        for part in Part::SERVICES {
+            databases.insert(part, opener.database(part).await?);
+        }
         Ok(Self { users, products, orders, databases })
     }
 }
@@ -99,8 +98,8 @@ impl<'a> Opener<'a> {
         self.opened.into_iter().map(|(_, database)| database).collect()
     }
 
-    async fn database(&mut self, url: Option<&str>) -> Result<Database> {
-        let location = Location::of(url, &self.config.data_dir)?;
+    async fn database(&mut self, part: Part) -> Result<Database> {
+        let location = self.config.location(part)?;
         if let Some((_, database)) = self.opened.iter().find(|(other, _)| *other == location) {
             return Ok(database.clone());
         }
@@ -110,7 +109,7 @@ impl<'a> Opener<'a> {
     }
 
     async fn users(&mut self) -> Result<Users> {
-        let database = self.database(self.config.databases.users.as_deref()).await?;
+        let database = self.database(Part::Users).await?;
         let limits = &self.config.limits;
         let settings = holdfast_users::Settings {
             issuer: self.config.issuer.clone(),
@@ -126,23 +125,16 @@ impl<'a> Opener<'a> {
     }
 
     async fn products(&mut self) -> Result<Products> {
-        let database = self.database(self.config.databases.products.as_deref()).await?;
+        let database = self.database(Part::Products).await?;
         let verifier = Arc::clone(&self.verifier);
         Products::open(&database, verifier, self.clock.clone(), self.random.clone()).await
     }
 
     async fn orders(&mut self, stock: Arc<dyn Stock>) -> Result<Orders> {
-        let database = self.database(self.config.databases.orders.as_deref()).await?;
+        let database = self.database(Part::Orders).await?;
         let settings = holdfast_orders::Settings { payment_window: self.config.payment_window };
         let (verifier, timing) =
             (Arc::clone(&self.verifier), (self.clock.clone(), self.random.clone()));
         Orders::open(&database, stock, settings, verifier, timing).await
     }
-}
-
-/// The OpenAPI document of everything, without opening any of it.
-pub(crate) fn document() -> Value {
-    let services =
-        [holdfast_users::document(), holdfast_products::document(), holdfast_orders::document()];
-    system::describe(services)
 }

@@ -8,11 +8,18 @@ mod wire;
 use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
-use holdfast_web::{Lists, auth::Verifier};
+use holdfast_web::{Lists, Paths, Service, auth::Verifier};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::Orders;
+
+/// What is known of the service before it is opened.
+pub const SERVICE: Service = Service {
+    name: "orders",
+    paths: &[Paths { beginning: "/api/orders", is_personal: true }],
+    large_bodies: &[],
+};
 
 impl FromRef<Orders> for Arc<Verifier> {
     fn from_ref(orders: &Orders) -> Self {

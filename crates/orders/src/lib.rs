@@ -6,6 +6,6 @@ mod service;
 mod stock;
 mod store;
 
-pub use api::{document, routes};
+pub use api::{SERVICE, document, routes};
 pub use service::{Orders, Portable, Settings};
 pub use stock::Stock;

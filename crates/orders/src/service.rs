@@ -25,6 +25,9 @@ use checkout::Checkout;
 pub use portable::Portable;
 use sweep::Confirmations;
 
+/// How long kept answers are kept.
+const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
+
 /// What the orders service can be told.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
@@ -108,6 +111,12 @@ impl Orders {
     /// Reconciles stock, expires orders and looks for half-made ones, until the process ends.
     pub async fn sweep(&self) {
         self.0.shared.sweep().await;
+    }
+
+    /// Forgets what nobody can need any more.
+    pub async fn forget(&self) -> Result<()> {
+        let shared = &self.0.shared;
+        shared.store.forget(shared.clock.before(ANSWER_TIME)).await
     }
 
     /// Erases what orders say about users who are gone.

@@ -62,7 +62,7 @@ impl OrderFilter {
 pub(crate) const TOMBSTONE: i64 = 9;
 
 /// Names the service in what it keeps.
-const SERVICE: &str = "orders";
+const SERVICE: &str = crate::SERVICE.name;
 
 const MIGRATIONS: Migrations = Migrations {
     sqlite: &[

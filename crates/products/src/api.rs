@@ -10,13 +10,20 @@ mod wire;
 use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
-use holdfast_web::{Lists, auth::Verifier};
+use holdfast_web::{Lists, Paths, Service, auth::Verifier};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::Products;
 
 pub use internal::internal_routes;
+
+/// What is known of the service before it is opened.
+pub const SERVICE: Service = Service {
+    name: "products",
+    paths: &[Paths { beginning: "/api/products", is_personal: false }],
+    large_bodies: &[(batch::PATH, batch::BATCH_BYTES)],
+};
 
 impl FromRef<Products> for Arc<Verifier> {
     fn from_ref(products: &Products) -> Self {

@@ -5,6 +5,6 @@ mod model;
 mod service;
 mod store;
 
-pub use api::{document, internal_routes, routes};
+pub use api::{SERVICE, document, internal_routes, routes};
 pub use model::{Movement, MovementKind};
 pub use service::{Audit, Portable, Products};

@@ -93,7 +93,7 @@ impl ProductFilter {
 }
 
 /// Names the service in what it keeps.
-const SERVICE: &str = "products";
+const SERVICE: &str = crate::SERVICE.name;
 
 const MIGRATIONS: Migrations = Migrations {
     sqlite: &[

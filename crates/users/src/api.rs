@@ -9,13 +9,24 @@ mod wire;
 use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
-use holdfast_web::{Lists, auth::Verifier};
+use holdfast_web::{Lists, Paths, Service, auth::Verifier};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::Users;
 
 pub use internal::{Trusted, internal_routes};
+
+/// What is known of the service before it is opened.
+pub const SERVICE: Service = Service {
+    name: "users",
+    paths: &[
+        Paths { beginning: "/api/users", is_personal: true },
+        // The keys that sign tokens are everybody's.
+        Paths { beginning: "/.well-known", is_personal: false },
+    ],
+    large_bodies: &[],
+};
 
 impl FromRef<Users> for Arc<Verifier> {
     fn from_ref(users: &Users) -> Self {

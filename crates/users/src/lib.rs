@@ -8,7 +8,7 @@ mod store;
 mod tokens;
 mod work;
 
-pub use api::{Trusted, document, internal_routes, routes};
+pub use api::{SERVICE, Trusted, document, internal_routes, routes};
 pub use model::{NewUser, Password, User, Username};
 pub use service::{FirstAdministrator, GuessQuotas, Portable, Settings, Users};
 pub use store::DELETED_PAGE;

@@ -61,7 +61,7 @@ pub const DELETED_PAGE: usize = 1000;
 const STAFF_NAMES: usize = 10_000;
 
 /// Names the service in what it keeps.
-const SERVICE: &str = "users";
+const SERVICE: &str = crate::SERVICE.name;
 
 /// The records of the users service. Clones share the database.
 #[derive(Clone)]

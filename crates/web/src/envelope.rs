@@ -27,7 +27,7 @@ use durations::Durations;
 pub use load::Load;
 
 use crate::{
-    Buffers, CallContext, ClusterSecret, Endpoint, Origin, Problem,
+    Buffers, CallContext, ClusterSecret, Endpoint, Origin, Problem, Services,
     problem::{self, Unwritten},
     security_log::SecurityLog,
 };
@@ -103,16 +103,17 @@ pub struct Trust {
 }
 
 impl<E: Endpoint> Envelope<E> {
-    /// Wraps `endpoint`; `load` counts its requests, and `buffers` is where their bodies go.
+    /// Wraps `endpoint`, whose requests are for `services`; `load` counts them, and `buffers` is where their bodies go.
     #[must_use]
     pub fn new(
         endpoint: E,
+        services: Services,
         (clock, random): (Clock, Random),
         trust: Trust,
         load: Arc<Load>,
         buffers: Buffers,
     ) -> Arc<Self> {
-        let (durations, security_log) = (Durations::default(), Arc::default());
+        let (durations, security_log) = (Durations::new(services), Arc::default());
         Arc::new(Self { endpoint, clock, random, trust, load, durations, buffers, security_log })
     }
 
@@ -142,11 +143,11 @@ impl<E: Endpoint> Envelope<E> {
         let request_id = context.request_id.clone();
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let trace = trace_of(&request);
-        let service = service_of(uri.path());
+        let place = self.durations.place(uri.path());
         if self.trust.secret.is_some() {
             crate::trust::strip(request.headers_mut());
         }
-        let is_personal = matches!(service, "users" | "orders");
+        let (service, is_personal) = (place.service, place.is_personal);
         let is_signed = request.headers().contains_key(header::AUTHORIZATION);
         let admitted = match self.load.admit(started, context.is_internal) {
             Ok(counted) => {
@@ -172,7 +173,7 @@ impl<E: Endpoint> Envelope<E> {
         let ends = status == StatusCode::URI_TOO_LONG || self.load.is_ending();
         let status = status.as_u16();
         tracing::debug!(request_id = request_id.as_str(), trace, %method, service, status, elapsed = ?started.elapsed(), "answered");
-        self.durations.record(&method, service, status, started.elapsed());
+        self.durations.record(&method, place, status, started.elapsed());
         let headers = response.headers_mut();
         if ends {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -317,13 +318,4 @@ fn accepts_json(headers: &HeaderMap) -> bool {
             .contains(&media.as_str());
         json && !refused
     })
-}
-
-fn service_of(path: &str) -> &'static str {
-    match path.strip_prefix("/api/").unwrap_or_default() {
-        rest if rest.starts_with("users") => "users",
-        rest if rest.starts_with("products") => "products",
-        rest if rest.starts_with("orders") => "orders",
-        _ => "system",
-    }
 }

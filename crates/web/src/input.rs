@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    Buffered, Buffers, Problem,
+    BODY_BYTES, Buffered, Buffers, Problem,
     auth::{Caller, Verifier},
     conditional::Edit,
     envelope::Context,
@@ -21,8 +21,6 @@ use crate::{
     query::{Judged, NoQuery},
 };
 
-/// Bytes of a body, but for batches.
-const BODY_BYTES: usize = 64 << 10;
 /// A body that takes longer than this may have outlasted its sender's rights.
 const AT_ONCE: Duration = Duration::from_millis(100);
 /// How long a `traceparent` may be: version 00 has 55 characters.

@@ -14,15 +14,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use clap::Args;
 use holdfast_cluster::{Plan, PortAllocator, Slot, SlotState, State, supervise};
 use holdfast_types::{Code, Error, Random, Result};
 use holdfast_web::{Client, InternalTls, Tls};
 
 use super::print;
 use crate::{
-    cli::SettingFlags,
-    config::{Config, Layers, Part},
+    config::{Config, Layers},
+    parts::{Counts, Part},
     serve::prepare_data_dir,
     system::Status,
     wiring::Shop,
@@ -31,29 +30,12 @@ use crate::{
 /// How long a process may take to say how it is.
 const STATUS_TIME: Duration = Duration::from_secs(1);
 
-/// How many processes of each part.
-#[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct Counts {
-    /// Processes that serve the gateway
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
-    gateways: u8,
-    /// Processes that serve users
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
-    users: u8,
-    /// Processes that serve products
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
-    products: u8,
-    /// Processes that serve orders
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
-    orders: u8,
-}
-
 /// Runs a cluster until SIGTERM or Ctrl-C.
 pub(crate) async fn run(
     config: &Config,
     mut layers: Layers,
-    flags: &SettingFlags,
-    counts: Counts,
+    settings: &[String],
+    counts: &Counts,
     program: PathBuf,
 ) -> Result<ExitCode> {
     prepare_data_dir(config)?;
@@ -69,7 +51,7 @@ pub(crate) async fn run(
         layers.set_cluster_secret(own_secret(config)?);
     }
     let mut places = PortAllocator::new(before);
-    let slots = slots(counts, &mut places, (&layers, tls.is_some()), &flags.to_arguments())?;
+    let slots = slots(counts, &mut places, (&layers, tls.is_some()), settings)?;
     let environment = vec![
         ("TOKIO_WORKER_THREADS".to_owned(), threads(slots.len()).to_string()),
         // The supervisor listens there, for all of them.
@@ -114,21 +96,15 @@ fn state_file(config: &Config) -> PathBuf {
     config.data_dir.join("cluster.json")
 }
 
-/// Services first, so that a gateway finds them when it starts.
 fn slots(
-    counts: Counts,
+    counts: &Counts,
     places: &mut PortAllocator,
     (layers, is_tls): (&Layers, bool),
     settings: &[String],
 ) -> Result<Vec<Slot>> {
     let scheme = if is_tls { "https" } else { "http" };
     let mut addresses = Vec::new();
-    for (part, count) in [
-        (Part::Users, counts.users),
-        (Part::Products, counts.products),
-        (Part::Orders, counts.orders),
-        (Part::Gateway, counts.gateways),
-    ] {
+    for (part, count) in counts.services_first() {
         for number in 1..=count {
             let name = format!("{}-{number}", part.name());
             let address = places.of(&name)?;
@@ -157,7 +133,7 @@ fn arguments(
     arguments.extend_from_slice(settings);
     let listen = if part == Part::Gateway { "--internal-listen" } else { "--listen" };
     arguments.extend([listen.to_owned(), address.to_string()]);
-    for peer in [Part::Users, Part::Products, Part::Orders] {
+    for peer in Part::SERVICES {
         let places: Vec<String> = addresses
             .iter()
             .filter(|(other, ..)| *other == peer)

@@ -6,7 +6,7 @@
 //! it does after a crash.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     fs::{File, OpenOptions},
     io::{BufRead, BufReader, BufWriter, Read, Write},
     os::unix::fs::OpenOptionsExt,
@@ -28,7 +28,7 @@ use super::{
     pairs::{Pair, Pairs},
     remark,
 };
-use crate::{config::Config, wiring::Shop};
+use crate::{config::Config, parts::Part, wiring::Shop};
 
 /// The version of the format.
 const FORMAT: u32 = 1;
@@ -36,7 +36,6 @@ const FORMAT: u32 = 1;
 const LINE_BYTES: u64 = 16 << 20;
 /// Records that are kept in one transaction.
 const CHUNK: usize = 500;
-const SERVICES: [&str; 3] = ["users", "products", "orders"];
 
 /// A line of the file.
 #[derive(Serialize, Deserialize)]
@@ -64,7 +63,8 @@ pub(crate) async fn export(config: &Config, file: &Path) -> Result<ExitCode> {
     require_existing(config)?;
     let shop = Shop::open(config).await?;
     let mut dump = Dump::create(file)?;
-    for (service, database) in SERVICES.into_iter().zip(&shop.databases) {
+    for (part, database) in &shop.databases {
+        let service = part.name();
         dump.put(&Line::Secret(service.to_owned(), database.secret_of(service).await?))?;
         let mut answers = database.records::<IdempotencyRecord>().await?;
         while let Some(kept) = answers.next().await? {
@@ -158,7 +158,7 @@ pub(crate) async fn import(config: &Config, file: &Path) -> Result<ExitCode> {
     .await?;
     let shop = Shop::open_for_restore(config).await?;
     refuse_others(&shop, &there).await?;
-    for database in &shop.databases {
+    for database in shop.databases.values() {
         database.begin_restore().await?;
     }
     let mut load = Load::new(&shop);
@@ -166,7 +166,7 @@ pub(crate) async fn import(config: &Config, file: &Path) -> Result<ExitCode> {
     load.finish().await?;
     remark(&format!("Imported {count} records"));
     check::reconcile(&shop).await?;
-    for database in &shop.databases {
+    for database in shop.databases.values() {
         database.end_restore().await?;
     }
     check::judge(&shop).await
@@ -214,12 +214,12 @@ struct Load<'a> {
     users: Vec<users::Portable>,
     products: Vec<products::Portable>,
     orders: Vec<orders::Portable>,
-    answers: [Vec<IdempotencyRecord>; 3],
+    answers: BTreeMap<Part, Vec<IdempotencyRecord>>,
 }
 
 impl<'a> Load<'a> {
     fn new(shop: &'a Shop) -> Self {
-        let answers = Default::default();
+        let answers = BTreeMap::new();
         Self { shop, users: Vec::new(), products: Vec::new(), orders: Vec::new(), answers }
     }
 
@@ -230,12 +230,12 @@ impl<'a> Load<'a> {
             Line::Products(record) => self.products.push(record),
             Line::Orders(record) => self.orders.push(record),
             Line::Answer(service, kept) => {
-                let place = service_of(&service)?;
-                self.answers[place].push(IdempotencyRecord { service, ..kept });
+                let kept_there = self.answers.entry(part_of(&service)?).or_default();
+                kept_there.push(IdempotencyRecord { service, ..kept });
             }
             Line::Secret(service, secret) => {
-                let place = service_of(&service)?;
-                self.shop.databases[place].put_secret(SERVICES[place], secret).await?;
+                let part = part_of(&service)?;
+                self.shop.databases[&part].put_secret(part.name(), secret).await?;
             }
         }
         self.load(CHUNK).await
@@ -257,9 +257,9 @@ impl<'a> Load<'a> {
         if orders.len() >= least {
             shop.orders.load(std::mem::take(orders)).await?;
         }
-        for (place, answers) in answers.iter_mut().enumerate() {
+        for (part, answers) in answers {
             if answers.len() >= least {
-                shop.databases[place].load(std::mem::take(answers)).await?;
+                shop.databases[part].load(std::mem::take(answers)).await?;
             }
         }
         Ok(())
@@ -278,7 +278,7 @@ async fn refuse_others(shop: &Shop, users: &HashSet<UserId>) -> Result<()> {
     Ok(())
 }
 
-fn service_of(name: &str) -> Result<usize> {
+fn part_of(name: &str) -> Result<Part> {
     let unknown = || Error::new(Code::InvalidParameter, format!("there is no service {name}"));
-    SERVICES.iter().position(|service| *service == name).ok_or_else(unknown)
+    Part::SERVICES.into_iter().find(|part| part.name() == name).ok_or_else(unknown)
 }

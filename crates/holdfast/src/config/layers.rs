@@ -8,7 +8,8 @@ use std::{
 
 use holdfast_types::{Error, Result};
 
-use super::{Part, refuse};
+use super::refuse;
+use crate::parts::Part;
 
 /// The defaults, and the documentation of every setting.
 pub(crate) const DEFAULTS: &str = include_str!("default.toml");
@@ -18,9 +19,12 @@ const OWN_NAMES: [(&str, &str); 2] =
     [("DB_CONNECTION_STRING", "db_connection_string"), ("PORT", "port")];
 /// Settings whose values are not shown.
 const SECRETS: [&str; 2] = ["admin_password", "cluster_secret"];
+
 /// Settings that may hold a password inside.
-const CONNECTION_STRINGS: [&str; 4] =
-    ["db_connection_string", "users_db", "products_db", "orders_db"];
+fn connection_strings() -> impl Iterator<Item = String> {
+    let own = Part::SERVICES.into_iter().map(Part::database_key);
+    own.chain(["db_connection_string".to_owned()])
+}
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
@@ -134,13 +138,12 @@ impl Layers {
 
     /// What a process that serves `part` must know and others need not, as JSON.
     pub(crate) fn secrets_of(&self, part: Part) -> Result<Vec<u8>> {
-        let own = format!("{}_db", part.name());
-        let is_for = |key: &str| match part {
-            Part::Gateway => key == "cluster_secret",
-            Part::Users => SECRETS.contains(&key) || key == "db_connection_string" || key == own,
-            Part::Products | Part::Orders => {
-                key == "cluster_secret" || key == "db_connection_string" || key == own
-            }
+        let own = part.database_key();
+        let is_for = |key: &str| match (key, part) {
+            ("cluster_secret", _) => true,
+            (_, Part::Gateway) => false,
+            ("admin_password", part) => part == Part::Users,
+            (key, _) => key == "db_connection_string" || key == own,
         };
         let known = self.0.iter().filter(|(key, (value, _))| is_for(key) && !value.is_empty());
         let secrets: BTreeMap<&String, &String> =
@@ -157,14 +160,15 @@ impl Layers {
                 |(name, _)| (*name).to_owned(),
             )
         };
-        SECRETS.iter().chain(&CONNECTION_STRINGS).map(|key| variable(key)).collect()
+        let secrets = SECRETS.map(str::to_owned).into_iter().chain(connection_strings());
+        secrets.map(|key| variable(&key)).collect()
     }
 
     /// Whether a value stands in `place` that others must not read.
     fn has_secret_from(&self, place: &str) -> bool {
         self.0.iter().any(|(key, (value, stands_in))| {
             let is_secret = SECRETS.contains(&key.as_str())
-                || CONNECTION_STRINGS.contains(&key.as_str())
+                || connection_strings().any(|known| known == *key)
                     && shown(key, value).contains("(hidden)");
             is_secret && !value.is_empty() && stands_in.starts_with(place)
         })
@@ -226,7 +230,7 @@ fn shown(key: &str, value: &str) -> String {
     if SECRETS.contains(&key) {
         return "(hidden)".to_owned();
     }
-    if CONNECTION_STRINGS.contains(&key) {
+    if connection_strings().any(|known| known == key) {
         return shown_connection(value);
     }
     format!("{value:?}")

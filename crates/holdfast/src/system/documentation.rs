@@ -54,7 +54,7 @@ struct Problem {
 struct Base;
 
 /// One document for the services and the system's own routes.
-pub(crate) fn describe(services: [OpenApi; 3]) -> Value {
+pub(crate) fn describe(services: impl IntoIterator<Item = OpenApi>) -> Value {
     let mut document = Base::openapi();
     for part in services.into_iter().chain([super::table().into_openapi()]) {
         document.merge(part);

@@ -27,7 +27,6 @@ use tokio::{sync::Mutex, time::Instant};
 use utoipa::ToSchema;
 
 use super::Metrics;
-use crate::wiring::Node;
 
 /// How long a database may take to answer before it counts as not ready.
 const PROBE_TIME: Duration = Duration::from_secs(2);
@@ -55,13 +54,19 @@ struct Inner {
 }
 
 impl Health {
-    pub(crate) fn new(node: &Node, metrics: Metrics, load: Arc<Load>) -> Self {
+    pub(crate) fn new(
+        databases: Vec<Database>,
+        peers: Vec<Peer>,
+        verifier: Arc<Verifier>,
+        metrics: Metrics,
+        load: Arc<Load>,
+    ) -> Self {
         Self(Arc::new(Inner {
-            databases: node.databases.clone(),
-            peers: node.peers(),
+            databases,
+            peers,
             of_databases: Look::default(),
             of_peers: Look::default(),
-            verifier: Arc::clone(&node.verifier),
+            verifier,
             draining: AtomicBool::new(false),
             metrics,
             load,

@@ -11,7 +11,7 @@ use holdfast_web::{FromPeer, NoQuery, Reply, json_reply};
 use serde::{Deserialize, Serialize};
 
 use super::Health;
-use crate::config::Parts;
+use crate::parts::Parts;
 
 /// How a process is getting on.
 #[derive(Debug, Serialize, Deserialize)]

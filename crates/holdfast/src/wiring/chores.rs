@@ -1,14 +1,14 @@
 //! What goes on beside requests, until the process ends.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use holdfast_orders::Orders;
-use holdfast_products::Products;
 use holdfast_types::{Clock, Result, Timestamp, UserId};
 use holdfast_users::{DELETED_PAGE, Users};
 use holdfast_web::{Peer, auth::Verifier};
 
-use super::remote;
+use super::{remote, services::Served};
+use crate::parts::Part;
 
 /// Between two looks at what was revoked.
 const TRUST_POLL: Duration = Duration::from_secs(1);
@@ -103,19 +103,14 @@ async fn erase_page(
     Ok(deleted.last().filter(|_| deleted.len() >= DELETED_PAGE).map(|(at, _)| *at))
 }
 
-/// Forgets kept answers that nobody can need any more.
-pub(super) fn forget(users: Option<Users>, products: Option<Products>) {
+/// Forgets what nobody can need any more.
+pub(super) fn forget(services: BTreeMap<Part, Arc<dyn Served>>) {
     tokio::spawn(async move {
         loop {
-            let mut forgotten = Ok(());
-            if let Some(users) = &users {
-                forgotten = users.forget().await;
-            }
-            if let Some(products) = &products {
-                forgotten = forgotten.and(products.forget().await);
-            }
-            if let Err(error) = forgotten {
-                tracing::warn!(%error, "cannot forget old answers");
+            for (part, service) in &services {
+                if let Err(error) = service.forget().await {
+                    tracing::warn!(%error, service = part.name(), "cannot forget what is old");
+                }
             }
             tokio::time::sleep(FORGETTING).await;
         }

@@ -14,14 +14,10 @@ use super::Shared;
 const TICK: Duration = Duration::from_millis(250);
 /// Ticks between two looks at old pending stock and half-made orders.
 const PENDING_TICKS: u64 = 20;
-/// Ticks between two rounds of forgetting.
-const FORGET_TICKS: u64 = 4 * 60 * 10;
 /// Stock that has been pending for so long was left so by whoever moved the order.
 const PENDING_AGE: Duration = Duration::from_secs(5);
 /// A reservation that is this old and has no order was cut on its way.
 const HALF_MADE_AGE: Duration = Duration::from_secs(60);
-/// How long kept answers are kept.
-const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
 /// Confirmations that wait to ride along; more are left to the sweep, which finds what is unconfirmed.
 const CONFIRMATIONS: usize = 4096;
 
@@ -53,9 +49,6 @@ impl Shared {
             if tick % PENDING_TICKS == 0 {
                 log("pay pending_stock", self.reconcile_pending(PENDING_AGE).await);
                 log("resolve half-made orders", self.resolve_half_made(HALF_MADE_AGE).await);
-            }
-            if tick % FORGET_TICKS == 0 {
-                log("forget", self.store.forget(self.clock.before(ANSWER_TIME)).await);
             }
         }
     }

@@ -41,6 +41,7 @@ pub(super) fn serve(config: &Config, secret: String, tls: Option<InternalTls>) -
     let sources = (Clock::system(), Random::system());
     let envelope = Envelope::new(
         routes,
+        &[],
         sources,
         Trust::default(),
         Arc::<Load>::default(),

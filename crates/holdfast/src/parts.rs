@@ -1,0 +1,178 @@
+//! The parts of a shop: the gateway, and the table of its services. Command line, settings, cluster, gateway and metrics follow
+//! from it; `wiring.rs` says how a service is opened and whom it asks.
+
+use std::collections::BTreeSet;
+
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use holdfast_web::{Service, Services};
+
+/// A part of a shop that a process can serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Part {
+    /// The router before the services
+    Gateway,
+    /// Users, sessions, tokens
+    Users,
+    /// Products and their stock
+    Products,
+    /// Orders
+    Orders,
+}
+
+/// A flag of `holdfast cluster`.
+struct CountFlag {
+    name: &'static str,
+    usual: &'static str,
+}
+
+/// All services, for whom requests may be.
+pub(crate) const SERVICES: Services =
+    &[&holdfast_users::SERVICE, &holdfast_products::SERVICE, &holdfast_orders::SERVICE];
+
+impl Part {
+    /// The services, each after those that it asks.
+    pub(crate) const SERVICES: [Self; 3] = [Self::Users, Self::Products, Self::Orders];
+
+    /// What is known of a service; nothing of the gateway.
+    pub(crate) const fn service(self) -> Option<&'static Service> {
+        match self {
+            Self::Gateway => None,
+            Self::Users => Some(&holdfast_users::SERVICE),
+            Self::Products => Some(&holdfast_products::SERVICE),
+            Self::Orders => Some(&holdfast_orders::SERVICE),
+        }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self.service() {
+            None => "gateway",
+            Some(service) => service.name,
+        }
+    }
+
+    /// The services that it asks; all ask users whose tokens are good.
+    pub(crate) const fn asks(self) -> &'static [Self] {
+        match self {
+            Self::Gateway => &Self::SERVICES,
+            Self::Users => &[],
+            Self::Products => &[Self::Users],
+            Self::Orders => &[Self::Users, Self::Products],
+        }
+    }
+
+    /// The flag that says how many processes serve it in a cluster, and how many do where nobody says.
+    const fn count(self) -> CountFlag {
+        match self {
+            Self::Gateway => CountFlag { name: "gateways", usual: "2" },
+            Self::Users => CountFlag { name: "users", usual: "1" },
+            Self::Products => CountFlag { name: "products", usual: "2" },
+            Self::Orders => CountFlag { name: "orders", usual: "2" },
+        }
+    }
+
+    /// The setting of its own database.
+    pub(crate) fn database_key(self) -> String {
+        format!("{}_db", self.name())
+    }
+}
+
+/// The parts that one process serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parts(BTreeSet<Part>);
+
+impl Parts {
+    /// These parts, or all when there are none.
+    pub(crate) fn new(parts: &[Part]) -> Self {
+        match parts {
+            [] => Self(Part::value_variants().iter().copied().collect()),
+            some => Self(some.iter().copied().collect()),
+        }
+    }
+
+    pub(crate) fn has(&self, part: Part) -> bool {
+        self.0.contains(&part)
+    }
+
+    /// Whether one of them asks `part`.
+    pub(crate) fn ask(&self, part: Part) -> bool {
+        self.0.iter().any(|asking| asking.asks().contains(&part))
+    }
+}
+
+impl std::fmt::Display for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.0.iter().map(|part| part.name()).collect();
+        f.write_str(&names.join("+"))
+    }
+}
+
+/// Where services are that other processes serve: a flag for each.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PeerFlags(pub(crate) Vec<(&'static str, String)>);
+
+impl Args for PeerFlags {
+    fn augment_args(command: Command) -> Command {
+        command.args(Part::SERVICES.map(|part| {
+            let help = format!(
+                "Where {} is, when other processes serve it: http://HOST:PORT, with commas between them",
+                part.name()
+            );
+            Arg::new(part.name()).long(part.name()).value_name("URLS").help(help)
+        }))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for PeerFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given =
+            |part: Part| Some((part.name(), matches.get_one::<String>(part.name())?.clone()));
+        Ok(Self(Part::SERVICES.into_iter().filter_map(given).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        Self::from_arg_matches(matches).map(|flags| *self = flags)
+    }
+}
+
+/// How many processes of each part a cluster has: a flag for each.
+#[derive(Clone, Debug)]
+pub(crate) struct Counts(Vec<(Part, u8)>);
+
+impl Counts {
+    /// Services first, so that a gateway finds them when it starts.
+    pub(crate) fn services_first(&self) -> impl Iterator<Item = (Part, u8)> {
+        let (gateway, services): (Vec<_>, Vec<_>) =
+            self.0.iter().copied().partition(|(part, _)| *part == Part::Gateway);
+        services.into_iter().chain(gateway)
+    }
+}
+
+impl Args for Counts {
+    fn augment_args(command: Command) -> Command {
+        command.args(Part::value_variants().iter().map(|part| {
+            let CountFlag { name, usual } = part.count();
+            let help = format!("Processes that serve {}", part.name());
+            let count = clap::value_parser!(u8).range(1..=16);
+            Arg::new(name).long(name).value_parser(count).default_value(usual).help(help)
+        }))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Counts {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let count = |part: &Part| Some((*part, *matches.get_one(part.count().name)?));
+        Ok(Self(Part::value_variants().iter().filter_map(count).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        Self::from_arg_matches(matches).map(|counts| *self = counts)
+    }
+}

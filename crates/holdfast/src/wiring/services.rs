@@ -1,0 +1,144 @@
+//! The services, as a process serves and tends them. A new service is opened here, and has its row in `parts.rs`; router, peers,
+//! settings, cluster, metrics and the OpenAPI document follow.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use axum::Router;
+use holdfast_orders::{Orders, Stock};
+use holdfast_products::Products;
+use holdfast_types::Result;
+use holdfast_users::Users;
+use holdfast_web::Peer;
+use serde_json::Value;
+use utoipa::openapi::OpenApi;
+
+use super::{LocalStock, Opener, remote::RemoteStock};
+use crate::{
+    parts::{Part, Parts},
+    system,
+};
+
+/// What a process does with each service that it serves.
+#[async_trait]
+pub(super) trait Served: Send + Sync {
+    /// What clients ask.
+    fn routes(&self) -> Router;
+
+    /// What other processes of the shop ask.
+    fn internal_routes(&self) -> Router {
+        Router::new()
+    }
+
+    /// Forgets what nobody can need any more.
+    async fn forget(&self) -> Result<()>;
+}
+
+#[async_trait]
+impl Served for Users {
+    fn routes(&self) -> Router {
+        holdfast_users::routes(self.clone())
+    }
+
+    fn internal_routes(&self) -> Router {
+        holdfast_users::internal_routes(self.clone())
+    }
+
+    async fn forget(&self) -> Result<()> {
+        self.forget().await
+    }
+}
+
+#[async_trait]
+impl Served for Products {
+    fn routes(&self) -> Router {
+        holdfast_products::routes(self.clone())
+    }
+
+    fn internal_routes(&self) -> Router {
+        holdfast_products::internal_routes(self.clone())
+    }
+
+    async fn forget(&self) -> Result<()> {
+        self.forget().await
+    }
+}
+
+#[async_trait]
+impl Served for Orders {
+    fn routes(&self) -> Router {
+        holdfast_orders::routes(self.clone())
+    }
+
+    async fn forget(&self) -> Result<()> {
+        self.forget().await
+    }
+}
+
+/// The services that a process serves.
+#[derive(Debug, Default)]
+pub(super) struct Services {
+    pub(super) users: Option<Users>,
+    pub(super) products: Option<Products>,
+    pub(super) orders: Option<Orders>,
+}
+
+impl Services {
+    /// Opens those of `parts`. What they ask and is not here is among `peers`.
+    pub(super) async fn open(
+        opener: &mut Opener<'_>,
+        parts: &Parts,
+        peers: &BTreeMap<Part, Peer>,
+    ) -> Result<Self> {
+        let mut services = Self::default();
+        if parts.has(Part::Users) {
+            services.users = Some(opener.users().await?);
+        }
+        if parts.has(Part::Products) {
+            services.products = Some(opener.products().await?);
+        }
+        if parts.has(Part::Orders)
+            && let Some(stock) = services.stock(peers)
+        {
+            services.orders = Some(opener.orders(stock).await?);
+        }
+        Ok(services)
+    }
+
+    /// Stock, here or elsewhere.
+    fn stock(&self, peers: &BTreeMap<Part, Peer>) -> Option<Arc<dyn Stock>> {
+        match (&self.products, peers.get(&Part::Products)) {
+            (Some(products), _) => Some(Arc::new(LocalStock(products.clone()))),
+            (None, Some(peer)) => Some(Arc::new(RemoteStock(peer.clone()))),
+            (None, None) => None,
+        }
+    }
+
+    /// Each that is served here.
+    pub(super) fn all(&self) -> BTreeMap<Part, Arc<dyn Served>> {
+        fn one<S: Served + Clone + 'static>(service: Option<&S>) -> Option<Arc<dyn Served>> {
+            service.map(|service| Arc::new(service.clone()) as Arc<dyn Served>)
+        }
+        let all = [
+            (Part::Users, one(self.users.as_ref())),
+            (Part::Products, one(self.products.as_ref())),
+            (Part::Orders, one(self.orders.as_ref())),
+        ];
+        all.into_iter().filter_map(|(part, service)| Some((part, service?))).collect()
+    }
+}
+
+/// The routes of a service, described without opening it.
+fn described(part: Part) -> Option<OpenApi> {
+    match part {
+        Part::Gateway => None,
+        Part::Users => Some(holdfast_users::document()),
+        Part::Products => Some(holdfast_products::document()),
+        Part::Orders => Some(holdfast_orders::document()),
+    }
+}
+
+/// The OpenAPI document of everything, without opening any of it.
+pub(crate) fn document() -> Value {
+    system::describe(Part::SERVICES.into_iter().filter_map(described))
+}

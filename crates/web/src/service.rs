@@ -1,0 +1,69 @@
+//! What is known of a service before it is opened: its name, where its paths are, and what may come there. Gateway, metrics
+//! and limits follow from it.
+
+/// Bytes of a body.
+pub const BODY_BYTES: usize = 64 << 10;
+
+/// A service of the program.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Names it in settings, metrics and logs.
+    pub name: &'static str,
+    /// Where its paths are.
+    pub paths: &'static [Paths],
+    /// Paths to which sellers and administrators may send more than [`BODY_BYTES`], and how much.
+    pub large_bodies: &'static [(&'static str, usize)],
+}
+
+/// All paths of one beginning.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// Whole segments, such as `/api/users`.
+    pub beginning: &'static str,
+    /// Whether what is answered there is somebody's own, so that no cache keeps it.
+    pub is_personal: bool,
+}
+
+/// All services that requests may be for.
+pub type Services = &'static [&'static Service];
+
+impl Service {
+    /// The paths among which `path` is, if they are this service's.
+    #[must_use]
+    pub fn paths_of(&self, path: &str) -> Option<&'static Paths> {
+        let is_among = |paths: &&Paths| {
+            let rest = path.strip_prefix(paths.beginning);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.paths.iter().find(is_among)
+    }
+
+    /// How many bytes a body may have at most that somebody in charge sends to `path`.
+    #[must_use]
+    pub fn largest_body(&self, path: &str) -> usize {
+        let large = self.large_bodies.iter().find(|(large, _)| *large == path);
+        large.map_or(BODY_BYTES, |(_, bytes)| *bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_told_apart_by_whole_segments() {
+        const TEA: Service = Service {
+            name: "tea",
+            paths: &[Paths { beginning: "/api/tea", is_personal: false }],
+            large_bodies: &[("/api/tea/batch", 7)],
+        };
+        for ours in ["/api/tea", "/api/tea/", "/api/tea/1"] {
+            assert!(TEA.paths_of(ours).is_some(), "{ours}");
+        }
+        for other in ["/api/teapots", "/api", "/tea", ""] {
+            assert!(TEA.paths_of(other).is_none(), "{other}");
+        }
+        assert_eq!(TEA.largest_body("/api/tea/batch"), 7);
+        assert_eq!(TEA.largest_body("/api/tea/batch/1"), BODY_BYTES);
+    }
+}
