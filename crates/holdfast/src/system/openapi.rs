@@ -24,6 +24,8 @@ const FORMATS: [(&str, &str); 7] = [
     ("web", r"^https?://[^ \x00-\x1f\x7f-\x9f]*$"),
     ("entity-tags", r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#),
 ];
+/// What a shop answered, by operation: a test records it.
+const EXAMPLES: &str = include_str!("examples.json");
 const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 
 /// The whole document.
@@ -37,9 +39,11 @@ pub(super) fn complete(document: &OpenApi) -> Value {
     let schemas = document["components"]["schemas"].as_object_mut().expect("there are schemas");
     schemas.extend(PROBLEMS.iter().map(|problem| (name_of(problem), schema_of(problem))));
     let paths = document["paths"].as_object_mut().expect("there are paths");
+    let examples: Value = serde_json::from_str(EXAMPLES).expect("they are recorded as JSON");
     for (path, item) in paths {
         for method in METHODS {
             if let Some(operation) = item.get_mut(method).and_then(Value::as_object_mut) {
+                show_example(operation, &examples);
                 Operation { path, method, operation }.complete();
             }
         }
@@ -47,6 +51,24 @@ pub(super) fn complete(document: &OpenApi) -> Value {
     leave_out_unused(&mut document);
     spell_out(&mut document);
     document
+}
+
+/// Shows what was asked and answered once.
+fn show_example(operation: &mut Map<String, Value>, examples: &Value) {
+    let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
+    let Some(example) = examples.get(id) else { return };
+    let show = |content: Option<&mut Value>, example: &Value| {
+        let media = content.and_then(|content| content.get_mut("application/json"));
+        if let Some(media) = media.filter(|_| !example.is_null()) {
+            media["example"] = example.clone();
+        }
+    };
+    let body = operation.get_mut("requestBody");
+    show(body.and_then(|body| body.get_mut("content")), &example["request"]);
+    let response = operation
+        .get_mut("responses")
+        .and_then(|responses| responses.get_mut(example["status"].to_string()));
+    show(response.and_then(|response| response.get_mut("content")), &example["answer"]);
 }
 
 /// Some problems belong to no operation: there is no such route, or no such method of it.
@@ -116,7 +138,16 @@ fn extras(code: Code) -> Vec<(&'static str, Value)> {
     match code {
         VersionConflict | PreconditionFailed => vec![
             ("currentVersion", integer()),
-            ("current", json!({"type": "object", "description": "The resource as it is now."})),
+            (
+                "current",
+                json!({
+                    "description": "The resource as it is now.",
+                    "oneOf": [
+                        {"$ref": "#/components/schemas/ProductView"},
+                        {"$ref": "#/components/schemas/UserView"},
+                    ],
+                }),
+            ),
         ],
         InsufficientStock => vec![(
             "items",
@@ -283,6 +314,7 @@ impl Operation<'_> {
         for problem in self.problems() {
             by_status.entry(problem.status).or_default().insert(problem.name);
         }
+        // No answer by default: a union of all is told apart by `code`, and one without a code would be among them.
         for (status, names) in by_status {
             let reference = |name: &&str| {
                 let schema = name_of(named(name).expect("it is one of the table"));
@@ -299,11 +331,6 @@ impl Operation<'_> {
             });
             self.responses().entry(status.to_string()).or_insert(response);
         }
-        let any = json!({
-            "description": "A problem: see /problems/{code}.",
-            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        });
-        self.responses().insert("default".to_owned(), any);
     }
 
     fn problems(&mut self) -> Vec<&'static Description> {

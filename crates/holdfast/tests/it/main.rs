@@ -12,6 +12,7 @@ mod damage;
 mod differential;
 mod engines;
 mod errors;
+mod examples;
 mod groceries;
 mod network;
 mod orders;

@@ -219,6 +219,12 @@ pub(crate) fn engine() -> Engine {
     std::env::var("HOLDFAST_TEST_ENGINE").map_or(Engine::Sqlite, |name| Engine::named(&name))
 }
 
+/// Whether what the shop answers is to be written down as an example.
+#[expect(clippy::disallowed_methods, reason = "the test command says it in the environment")]
+pub(crate) fn is_recording() -> bool {
+    std::env::var("HOLDFAST_TEST_RECORD").is_ok()
+}
+
 /// Whether the tests are to run against several processes instead of one.
 #[expect(clippy::disallowed_methods, reason = "the test command says it in the environment")]
 pub(crate) fn is_cluster_run() -> bool {

@@ -1,0 +1,144 @@
+/** A shop, and who we are to it: sessions that renew themselves, keys that make repeats harmless, repeats where they help. */
+
+import { type Client, createClient } from "./generated/client/index.js";
+import { logIn, logOut, refreshSession } from "./generated/sdk.gen.js";
+import type { SessionView } from "./generated/types.gen.js";
+import { ProblemError } from "./problems.js";
+
+/** Somebody who is signed in. Whoever has `refreshToken` is them: keep it where nobody else reads. */
+export interface Session {
+  accessToken: string;
+  refreshToken: string;
+  /** Milliseconds since the Unix epoch. */
+  expiresAt: number;
+}
+
+export interface ShopOptions {
+  /** Where the shop is, such as `http://127.0.0.1:3000`. */
+  baseUrl: string;
+  /** A session of before. */
+  session?: Session | undefined;
+  /** Told of each new session, and of its end: where to keep it. */
+  onSession?: (session: Session | undefined) => void;
+  /** How often a request is sent again that was not answered, or with 503 or 504. */
+  repeats?: number;
+  /** Sends requests; the platform's by default. */
+  fetch?: typeof globalThis.fetch;
+}
+
+/** A token is renewed so long before it expires, in milliseconds. */
+const EARLY = 10_000;
+/** The pause before the first repeat, in milliseconds; each further one is twice as long, up to the last. */
+const FIRST_PAUSE = 100;
+const LONGEST_PAUSE = 3_000;
+/** Ways into a session: they bring their own proof, and no key. */
+const SESSION_PATHS = ["/api/users/login", "/api/users/refresh", "/api/users/logout"];
+
+/** Give `shop.client` to any operation: `placeOrder({ client: shop.client, body })`. */
+export class Shop {
+  readonly client: Client;
+  #session: Session | undefined;
+  #renewal: Promise<void> | undefined;
+  readonly #options: Required<Pick<ShopOptions, "repeats" | "fetch">> & ShopOptions;
+
+  constructor(options: ShopOptions) {
+    this.#options = { repeats: 5, fetch: (...sent) => globalThis.fetch(...sent), ...options };
+    this.#session = options.session;
+    const send = (sent: RequestInfo | URL, init?: RequestInit) => this.#send(new Request(sent, init));
+    this.client = createClient({ baseUrl: options.baseUrl, fetch: send });
+  }
+
+  get session(): Session | undefined {
+    return this.#session;
+  }
+
+  /** Signs in. Throws {@link ProblemError}, such as `invalid-credentials`. */
+  async signIn(username: string, password: string): Promise<SessionView> {
+    const answer = await logIn({ client: this.client, body: { username, password } });
+    return this.#begin(answer);
+  }
+
+  /** Ends the session, here in any case. */
+  async signOut(): Promise<void> {
+    const refreshToken = this.#session?.refreshToken;
+    this.#keep(undefined);
+    if (refreshToken !== undefined) await logOut({ client: this.client, body: { refreshToken } });
+  }
+
+  #begin(answer: { data?: SessionView | undefined; error?: unknown; response?: Response | undefined }): SessionView {
+    const { data, error, response } = answer;
+    if (data === undefined) throw new ProblemError(error, response?.status ?? 0);
+    const { accessToken, refreshToken, expiresIn } = data;
+    this.#keep({ accessToken, refreshToken, expiresAt: Date.now() + expiresIn * 1000 });
+    return data;
+  }
+
+  #keep(session: Session | undefined): void {
+    this.#session = session;
+    this.#options.onSession?.(session);
+  }
+
+  /** One renewal at a time, whoever needs it. */
+  async #renew(): Promise<void> {
+    this.#renewal ??= this.#renewNow().finally(() => (this.#renewal = undefined));
+    await this.#renewal;
+  }
+
+  async #renewNow(): Promise<void> {
+    const refreshToken = this.#session?.refreshToken;
+    if (refreshToken === undefined) return;
+    const answer = await refreshSession({ client: this.client, body: { refreshToken } });
+    // Only the shop's word ends a session: a shop that is away may come back.
+    if (answer.response?.status === 401) this.#keep(undefined);
+    else if (answer.data !== undefined) this.#begin(answer);
+  }
+
+  async #send(request: Request): Promise<Response> {
+    const path = new URL(request.url).pathname;
+    if (SESSION_PATHS.includes(path)) return this.#sendRepeatedly(request);
+    const isSafe = ["GET", "HEAD", "OPTIONS"].includes(request.method);
+    if (!isSafe && !request.headers.has("Idempotency-Key")) {
+      request.headers.set("Idempotency-Key", crypto.randomUUID());
+    }
+    if (this.#session === undefined || request.headers.has("Authorization")) {
+      return this.#sendRepeatedly(request);
+    }
+    if (this.#session.expiresAt - EARLY < Date.now()) await this.#renew();
+    const first = this.#session?.accessToken;
+    const response = await this.#sendRepeatedly(authorized(request, first));
+    if (response.status !== 401) return response;
+    // The clocks may differ, or somebody else may have renewed it.
+    if (this.#session?.accessToken === first) await this.#renew();
+    const second = this.#session?.accessToken;
+    return second === undefined || second === first
+      ? response
+      : this.#sendRepeatedly(authorized(request, second));
+  }
+
+  /** The same request with the same key has one effect, however often it is sent. */
+  async #sendRepeatedly(request: Request): Promise<Response> {
+    for (let repeat = 0; ; repeat++) {
+      const answer = await this.#options.fetch(request.clone()).catch((error: unknown) => {
+        if (request.signal.aborted || repeat >= this.#options.repeats) throw error;
+        return undefined;
+      });
+      const isFinal = answer !== undefined && answer.status !== 503 && answer.status !== 504;
+      if (isFinal || (answer !== undefined && repeat >= this.#options.repeats)) return answer;
+      await pause(repeat, answer?.headers.get("Retry-After"));
+    }
+  }
+}
+
+function authorized(request: Request, token: string | undefined): Request {
+  const copy = request.clone();
+  if (token !== undefined) copy.headers.set("Authorization", `Bearer ${token}`);
+  return copy;
+}
+
+/** As long as the shop asks for, else a random part of a time that grows (exponential backoff with full jitter). */
+async function pause(repeat: number, retryAfter: string | null | undefined): Promise<void> {
+  const asked = Number(retryAfter ?? Number.NaN) * 1000;
+  const grown = Math.random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** repeat);
+  const wait = Number.isFinite(asked) ? Math.min(LONGEST_PAUSE, asked) : grown;
+  await new Promise((resolve) => setTimeout(resolve, wait));
+}

@@ -1,0 +1,243 @@
+//! The examples of the OpenAPI document are what a shop answered: recorded here, and held to what it answers now.
+//!
+//! `HOLDFAST_TEST_RECORD=1 cargo nextest run -p holdfast examples` writes them anew.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde_json::{Value, json};
+
+use crate::shop::{Client, Shop, is_recording};
+
+/// Requests by operation, in an order in which a shop can answer them.
+struct Recorder {
+    shop: Shop,
+    clients: BTreeMap<&'static str, Client>,
+    /// What earlier answers said, by the name that later requests use for it.
+    known: BTreeMap<&'static str, Value>,
+    examples: BTreeMap<String, Value>,
+}
+
+/// A request: its operation, who sends it, its method, its path and its body. `{name}` stands for a text that is known.
+type Step = (&'static str, &'static str, &'static str, &'static str, Value);
+
+impl Recorder {
+    fn fill(&self, text: &str) -> String {
+        self.known.iter().fold(text.to_owned(), |text, (name, value)| {
+            text.replace(&format!("{{{name}}}"), value.as_str().unwrap_or_default())
+        })
+    }
+
+    async fn take(&mut self, (operation, who, method, path, body): Step) -> Value {
+        let path = self.fill(path);
+        let body: Value = serde_json::from_str(&self.fill(&body.to_string())).unwrap();
+        let sent = if body.is_null() { String::new() } else { body.to_string() };
+        let client = self.clients.get_mut(who).unwrap();
+        let answer = client.send(method, &path, &[], &sent).await;
+        assert!(answer.status.is_success(), "{operation}: {answer:?}");
+        let said = if answer.body.is_empty() { Value::Null } else { answer.json() };
+        let mut example = json!({"status": answer.status.as_u16()});
+        if !body.is_null() {
+            example["request"] = without_secrets(body);
+        }
+        if !said.is_null() {
+            example["answer"] = without_secrets(said.clone());
+        }
+        self.examples.insert(operation.to_owned(), example);
+        said
+    }
+
+    fn know(&mut self, name: &'static str, said: &Value, member: &str) {
+        self.known.insert(name, said[member].clone());
+    }
+}
+
+#[tokio::test]
+async fn examples_are_what_the_shop_answers() {
+    let shop = Shop::start();
+    let clients = BTreeMap::from([
+        ("anybody", shop.anybody()),
+        ("admin", shop.admin().await),
+        ("ada", shop.anybody()),
+    ]);
+    let mut recorder =
+        Recorder { shop, clients, known: BTreeMap::new(), examples: BTreeMap::new() };
+    people(&mut recorder).await;
+    catalogue(&mut recorder).await;
+    orders(&mut recorder).await;
+    leaving(&mut recorder).await;
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/system/examples.json");
+    let recorded = serde_json::to_value(&recorder.examples).unwrap();
+    if is_recording() {
+        std::fs::write(&file, format!("{recorded:#}\n")).unwrap();
+    }
+    let committed: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(shape(&committed), shape(&recorded), "record the examples anew");
+    let operations = described(&mut recorder).await;
+    let missing: Vec<_> =
+        operations.iter().filter(|id| !recorder.examples.contains_key(*id)).collect();
+    assert_eq!(missing, ["show_metrics"], "its answer is no JSON");
+}
+
+async fn people(recorder: &mut Recorder) {
+    let ada = json!({"username": "ada", "password": "a fine passphrase", "email": "ada@example.com", "name": "Ada Lovelace"});
+    let said =
+        recorder.take(("register_user", "anybody", "POST", "/api/users/register", ada)).await;
+    recorder.know("user", &said, "id");
+    let login = json!({"username": "ada", "password": "a fine passphrase"});
+    let said = recorder.take(("log_in", "anybody", "POST", "/api/users/login", login)).await;
+    recorder.know("refresh", &said, "refreshToken");
+    let refresh = json!({"refreshToken": "{refresh}"});
+    let said =
+        recorder.take(("refresh_session", "anybody", "POST", "/api/users/refresh", refresh)).await;
+    recorder.know("refresh", &said, "refreshToken");
+    let ada = recorder.shop.sign_in("ada", "a fine passphrase").await;
+    recorder.clients.insert("ada", ada);
+    let steps: [Step; 7] = [
+        ("log_out", "anybody", "POST", "/api/users/logout", json!({"refreshToken": "{refresh}"})),
+        ("get_me", "ada", "GET", "/api/users/me", Value::Null),
+        ("update_me", "ada", "PATCH", "/api/users/me", json!({"version": 1, "name": "Ada King"})),
+        ("list_users", "admin", "GET", "/api/users?limit=1", Value::Null),
+        ("get_user", "admin", "GET", "/api/users/{user}", Value::Null),
+        (
+            "update_user",
+            "admin",
+            "PATCH",
+            "/api/users/{user}",
+            json!({"version": 2, "role": "seller"}),
+        ),
+        ("list_public_keys", "anybody", "GET", "/.well-known/jwks.json", Value::Null),
+    ];
+    for step in steps {
+        recorder.take(step).await;
+    }
+    let path = "/api/users/{user}/password-reset";
+    let said = recorder.take(("permit_password_reset", "admin", "POST", path, Value::Null)).await;
+    recorder.know("reset", &said, "resetToken");
+    let new = json!({"resetToken": "{reset}", "newPassword": "another fine passphrase"});
+    recorder.take(("reset_password", "anybody", "POST", "/api/users/password-reset", new)).await;
+    let ada = recorder.shop.sign_in("ada", "another fine passphrase").await;
+    recorder.clients.insert("ada", ada);
+}
+
+async fn catalogue(recorder: &mut Recorder) {
+    let teapot = json!({
+        "sku": "TEA-POT-1", "name": "Teapot", "description": "Of cast iron, for four cups.", "category": "Kitchen",
+        "price": {"amount": 4_900, "currency": "EUR"}, "quantity": 40,
+        "images": [{"url": "https://example.com/teapot.jpg", "alt": "A teapot"}],
+        "metadata": {"colour": "black"},
+    });
+    let said =
+        recorder.take(("create_product", "admin", "POST", "/api/products", teapot.clone())).await;
+    recorder.know("product", &said, "id");
+    let sencha = json!({"sku": "TEA-1", "name": "Sencha", "category": "Tea", "price": {"amount": 450, "currency": "EUR"}, "quantity": 100});
+    let batch = json!({"mode": "partial", "overwrite": true, "items": [sencha]});
+    recorder.take(("write_products", "admin", "POST", "/api/products/batch", batch)).await;
+    let mut replacement = teapot;
+    replacement["version"] = json!(1);
+    replacement["name"] = json!("Iron teapot");
+    let path = "/api/products/{product}";
+    recorder.take(("replace_product", "admin", "PUT", path, replacement)).await;
+    let price = json!({"version": 2, "price": {"amount": 5_200}});
+    let steps: [Step; 6] = [
+        ("update_product", "admin", "PATCH", path, price),
+        (
+            "adjust_stock",
+            "admin",
+            "POST",
+            "/api/products/{product}/stock",
+            json!({"delta": -1, "reason": "broken"}),
+        ),
+        ("get_product", "anybody", "GET", path, Value::Null),
+        ("list_products", "anybody", "GET", "/api/products?limit=1", Value::Null),
+        ("list_categories", "anybody", "GET", "/api/products/categories", Value::Null),
+        ("list_movements", "admin", "GET", "/api/products/{product}/stock/movements", Value::Null),
+    ];
+    for step in steps {
+        recorder.take(step).await;
+    }
+}
+
+async fn orders(recorder: &mut Recorder) {
+    let address = json!({"name": "Ada Lovelace", "line1": "12 St James's Square", "city": "London", "postalCode": "SW1Y 4JH", "country": "GB"});
+    let order = json!({
+        "items": [{"productId": "{product}", "quantity": 2}],
+        "expectedTotal": {"amount": 10_400, "currency": "EUR"},
+        "email": "ada@example.com", "shippingAddress": address,
+    });
+    let said = recorder.take(("place_order", "ada", "POST", "/api/orders", order.clone())).await;
+    recorder.know("order", &said, "id");
+    let ship = json!({"carrier": "Royal Mail", "trackingNumber": "RM 1843"});
+    let steps: [Step; 6] = [
+        ("list_orders", "ada", "GET", "/api/orders?limit=1", Value::Null),
+        ("pay_order", "admin", "POST", "/api/orders/{order}/pay", json!({"reference": "inv-1843"})),
+        ("ship_order", "admin", "POST", "/api/orders/{order}/ship", ship),
+        ("deliver_order", "admin", "POST", "/api/orders/{order}/deliver", Value::Null),
+        ("get_order", "ada", "GET", "/api/orders/{order}", Value::Null),
+        ("list_order_events", "ada", "GET", "/api/orders/{order}/events", Value::Null),
+    ];
+    for step in steps {
+        recorder.take(step).await;
+    }
+    let said = recorder.clients.get_mut("ada").unwrap();
+    let filled: Value = serde_json::from_str(
+        &order.to_string().replace("{product}", recorder.known["product"].as_str().unwrap()),
+    )
+    .unwrap();
+    let second = said.post("/api/orders", &filled).await.expect(201).unwrap();
+    recorder.know("order", &second, "id");
+    recorder.take(("cancel_order", "ada", "POST", "/api/orders/{order}/cancel", Value::Null)).await;
+}
+
+async fn leaving(recorder: &mut Recorder) {
+    let change = json!({"currentPassword": "another fine passphrase", "newPassword": "a third fine passphrase"});
+    let steps: [Step; 5] = [
+        ("archive_product", "admin", "DELETE", "/api/products/{product}?version=4", Value::Null),
+        ("change_password", "ada", "PUT", "/api/users/me/password", change),
+        ("is_alive", "anybody", "GET", "/livez", Value::Null),
+        ("is_ready", "anybody", "GET", "/readyz", Value::Null),
+        (
+            "delete_me",
+            "ada",
+            "POST",
+            "/api/users/me/delete",
+            json!({"password": "a third fine passphrase"}),
+        ),
+    ];
+    for step in steps {
+        recorder.take(step).await;
+    }
+}
+
+/// The operations of the document.
+async fn described(recorder: &mut Recorder) -> Vec<String> {
+    let client = recorder.clients.get_mut("anybody").unwrap();
+    let document = client.get("/openapi.json").await.expect(200).unwrap();
+    let items = document["paths"].as_object().unwrap().values();
+    let operations = items.flat_map(|item| item.as_object().unwrap().values());
+    operations.map(|operation| operation["operationId"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The beginning of each token: whose shop it was is over, but tools that look for secrets cannot know.
+fn without_secrets(mut value: Value) -> Value {
+    if let Value::Object(members) = &mut value {
+        for (name, member) in members {
+            if let (true, Some(token)) = (name.ends_with("Token"), member.as_str()) {
+                *member = json!(format!("{}…", &token[..12]));
+            }
+        }
+    }
+    value
+}
+
+/// What stays the same from shop to shop: members and kinds of values, but for words and small numbers.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (name.clone(), shape(value))).collect()
+        }
+        Value::Array(items) => items.iter().map(shape).collect(),
+        // Ids, times, tokens and numbers of orders.
+        Value::String(text) if text.len() > 12 && !text.contains(' ') => json!("…"),
+        other => other.clone(),
+    }
+}
