@@ -74,6 +74,57 @@ fn services_do_not_know_each_other_and_models_do_no_io() {
     }
 }
 
+/// The names of functions in `text` whose declarations begin with `declaration`.
+fn functions<'a>(text: &'a str, declaration: &str) -> Vec<&'a str> {
+    let name = |rest: &'a str| rest.split(['(', '<']).next().unwrap_or_default();
+    text.split(declaration).skip(1).map(name).collect()
+}
+
+/// A test is named after what it is about: `find_knows_names`, `signing_keys_keeps_one_and_public_keys_tells_it`. The longest
+/// name counts, so `load_by_sku_…` is not about `load`.
+fn is_about(test: &str, method: &str, methods: &[&str]) -> bool {
+    let beginnings = test.split("_and_").map(|part| {
+        let named = methods.iter().filter(|name| {
+            let rest = part.strip_prefix(**name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        });
+        named.max_by_key(|name| name.len())
+    });
+    beginnings.flatten().any(|named| *named == method)
+}
+
+#[test]
+fn every_store_method_has_its_guarantee_test() {
+    for service in ["users", "products", "orders"] {
+        let source = root().join("crates").join(service).join("src");
+        let mut files = sources(&source.join("store"));
+        let store = source.join("store.rs");
+        files.push((store.clone(), fs::read_to_string(store).unwrap()));
+        let (tests, files): (Vec<_>, Vec<_>) = files
+            .into_iter()
+            .partition(|(path, _)| path.to_string_lossy().contains("/store/guarantees"));
+        let of_engine = |path: &Path| {
+            let path = path.to_string_lossy();
+            ["/sqlite", "/postgres", "/mongo"].iter().any(|engine| path.contains(engine))
+        };
+        let mut methods = Vec::new();
+        for (path, text) in files.iter().filter(|(path, _)| !of_engine(path)) {
+            methods.extend(functions(text, "pub(crate) async fn "));
+            if path.ends_with("statements.rs") {
+                methods.extend(functions(text, "\n    async fn "));
+            }
+        }
+        assert!(methods.len() > 10, "{service}: {methods:?}");
+        let tests: Vec<&str> =
+            tests.iter().flat_map(|(_, text)| functions(text, "\nasync fn ")).collect();
+        let untested: Vec<_> = methods
+            .iter()
+            .filter(|method| !tests.iter().any(|test| is_about(test, method, &methods)))
+            .collect();
+        assert!(untested.is_empty(), "{service}: no guarantee test is about {untested:?}");
+    }
+}
+
 const DOCUMENTS: [&str; 7] = [
     "README.md",
     "ARCHITECTURE.md",

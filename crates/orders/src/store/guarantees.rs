@@ -11,6 +11,8 @@ use holdfast_types::{
 use super::{lifecycle::Step, portable::Record, *};
 use crate::model::{Action, Buyer, Placement};
 
+mod pieces;
+
 const BUYER: UserId = UserId::from_bytes([3; 16]);
 
 struct Bench {

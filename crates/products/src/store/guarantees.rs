@@ -17,6 +17,7 @@ use crate::{
 
 mod catalogue;
 mod listing;
+mod pieces;
 mod reservations;
 
 const SELLER: UserId = UserId::from_bytes([7; 16]);

@@ -11,6 +11,8 @@ use crate::{
     tokens::{RefreshToken, SESSION_TIME},
 };
 
+mod reading;
+
 struct Bench {
     store: UserStore,
     secret: Secret,

@@ -1,0 +1,201 @@
+//! What is found, listed and forgotten.
+
+use holdfast_types::{IdempotentAnswer, PageRequest};
+
+use super::*;
+
+impl Bench {
+    async fn user(&self, name: &str, role: Role) -> User {
+        self.fresh.clock.advance(Duration::from_millis(1));
+        self.store.create(&NewUser { role, ..self.new_user(name) }).await.unwrap().0
+    }
+
+    async fn rename(&self, user: UserId, operation: Operation) -> Result<IdempotentAnswer> {
+        let judge = |user: &mut User| {
+            let name = UserChange::Profile { email: None, name: Some(Some("Ada".to_owned())) };
+            let basis = Basis { if_match: None, version: Some(user.version) };
+            user.change(&name, &basis)
+        };
+        self.store.change(user, &operation, self.now(), render, judge).await
+    }
+}
+
+#[tokio::test]
+async fn open_keeps_the_secret_and_what_is_kept() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let ada = bench.user("ada", Role::Customer).await;
+        let again = UserStore::open(&bench.fresh.database, &bench.fresh.random).await.unwrap();
+        let same = |secret: &Secret| secret.hash(b"content");
+        assert_eq!(same(&again.1), same(&bench.secret));
+        assert_eq!(again.0.get(ada.id).await.unwrap(), Some(ada));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn find_knows_folded_names_and_get_knows_the_deleted() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let ada = bench.user("Ada", Role::Customer).await;
+        assert_eq!(bench.store.find("ada").await.unwrap(), Some(ada.clone()));
+        assert_eq!(bench.store.find("Ada").await.unwrap(), None, "names are folded before");
+        bench.store.delete(ada.id, &bench.operation(), bench.now()).await.unwrap();
+        assert_eq!(bench.store.find("ada").await.unwrap(), None);
+        assert!(bench.store.get(ada.id).await.unwrap().unwrap().deleted);
+        let nobody = UserId::from_bytes([9; 16]);
+        assert_eq!(bench.store.get(nobody).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn list_shows_the_newest_first_in_whole_pages() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let mut ids = Vec::new();
+        for number in 0..7 {
+            ids.push(bench.user(&format!("user{number}"), Role::Customer).await.id);
+        }
+        bench.store.delete(ids.remove(3), &bench.operation(), bench.now()).await.unwrap();
+        ids.reverse();
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = bench.store.list(&PageRequest { limit: 2, after }).await.unwrap();
+            assert!(page.items.len() <= 2);
+            seen.extend(page.items.into_iter().map(|user| user.id));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, ids);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn deleted_tells_the_earliest_first() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let (ada, bob) =
+            (bench.user("ada", Role::Customer).await, bench.user("bob", Role::Customer).await);
+        bench.user("eve", Role::Customer).await;
+        let began = bench.now();
+        for user in [bob.id, ada.id] {
+            bench.fresh.clock.advance(Duration::from_millis(1));
+            bench.store.delete(user, &bench.operation(), bench.now()).await.unwrap();
+        }
+        let first = began.plus(Duration::from_millis(1));
+        let all = [(first, bob.id), (bench.now(), ada.id)];
+        assert_eq!(bench.store.deleted(began).await.unwrap(), all);
+        assert_eq!(bench.store.deleted(bench.now()).await.unwrap(), all[1..]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn staff_names_sellers_and_administrators() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        for (name, role) in [("ada", Role::Admin), ("bob", Role::Customer), ("Sal", Role::Seller)] {
+            bench.user(name, role).await;
+        }
+        let mut staff = bench.store.staff().await.unwrap();
+        staff.sort_unstable();
+        assert_eq!(staff, ["Sal", "ada"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn end_session_believes_tokens_of_the_session_only() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let ada = bench.user("ada", Role::Customer).await;
+        let (token, other) = (bench.session(ada.id).await, bench.session(ada.id).await);
+        let invented = RefreshToken::first(token.session, &bench.fresh.random);
+        bench.store.end_session(invented, bench.now()).await.unwrap();
+        assert!(matches!(bench.exchange(token).await, Exchanged::Renewed(_)));
+        bench.store.end_session(token, bench.now()).await.unwrap();
+        assert!(matches!(bench.exchange(token).await, Exchanged::Over));
+        assert!(matches!(bench.exchange(other).await, Exchanged::Renewed(_)));
+        bench.store.end_session(token, bench.now()).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn find_reset_knows_a_permission_until_its_time_is_over() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let ada = bench.user("ada", Role::Customer).await;
+        let grant = ResetGrant { user: ada.id, token_hash: [1; 32], expires_at: bench.later() };
+        bench.store.grant_reset(&grant, &bench.operation()).await.unwrap();
+        let found = bench.store.find_reset(&[1; 32], bench.now()).await.unwrap();
+        assert_eq!(found.map(|user| user.id), Some(ada.id));
+        assert_eq!(bench.store.find_reset(&[2; 32], bench.now()).await.unwrap(), None);
+        assert_eq!(bench.store.find_reset(&[1; 32], bench.later()).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_keys_keeps_one_first_key_and_public_keys_tells_its_public_part() {
+    on_every_engine(|fresh| async {
+        let bench = Arc::new(Bench::new(fresh).await);
+        let calls: Vec<_> = (0..8)
+            .map(|_| {
+                let bench = Arc::clone(&bench);
+                let key = SigningKey::generate(&bench.fresh.random, bench.now()).unwrap();
+                tokio::spawn(async move { bench.store.signing_keys(key).await.unwrap() })
+            })
+            .collect();
+        let mut kids = std::collections::BTreeSet::new();
+        for call in calls {
+            kids.extend(call.await.unwrap().into_iter().map(|key| key.kid));
+        }
+        assert_eq!(kids.len(), 1);
+        let public = bench.store.public_keys().await.unwrap();
+        assert_eq!(public.into_iter().map(|key| key.kid).collect::<Vec<_>>(), Vec::from_iter(kids));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn replay_answers_as_before_and_forget_ends_it() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let ada = bench.user("ada", Role::Customer).await;
+        let operation = bench.operation();
+        assert_eq!(bench.store.replay(&operation).await.unwrap(), None);
+        let given = bench.rename(ada.id, operation).await.unwrap();
+        assert_eq!(bench.store.replay(&operation).await.unwrap(), Some(given.answer));
+        let other = Operation { fingerprint: Fingerprint([9; 16]), ..operation };
+        let reused = bench.store.replay(&other).await.unwrap_err();
+        assert_eq!(reused.code(), Code::IdempotencyKeyReused);
+        bench.store.forget(bench.now()).await.unwrap();
+        assert!(bench.store.replay(&operation).await.unwrap().is_some(), "it is not that old");
+        bench.store.forget(bench.now().plus(Duration::from_millis(1))).await.unwrap();
+        assert_eq!(bench.store.replay(&operation).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn load_keeps_what_is_there_and_adds_the_rest() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let ada = bench.user("ada", Role::Customer).await;
+        bench.rename(ada.id, bench.operation()).await.unwrap();
+        let bob = User::new(&bench.new_user("bob"));
+        let record = |user: &User| Record::User(Box::new(user.clone()));
+        for _ in 0..2 {
+            bench.store.load(vec![record(&ada), record(&bob)]).await.unwrap();
+        }
+        let there = bench.store.get(ada.id).await.unwrap().unwrap();
+        assert_eq!(there.name.as_deref(), Some("Ada"), "what is there stays");
+        assert_eq!(bench.store.find("bob").await.unwrap(), Some(bob));
+    })
+    .await;
+}
