@@ -237,7 +237,7 @@ fn shape(value: &Value) -> Value {
         }
         Value::Array(items) => items.iter().map(shape).collect(),
         // Ids, times, tokens and numbers of orders.
-        Value::String(text) if text.len() > 12 && !text.contains(' ') => json!("…"),
+        Value::String(text) if text.len() >= 12 && !text.contains(' ') => json!("…"),
         other => other.clone(),
     }
 }
