@@ -16,7 +16,7 @@ use axum::{
 };
 use bytes::Bytes;
 use holdfast_gateway::Gateway;
-use holdfast_types::{Error, Result};
+use holdfast_types::{Error, Result, Sources};
 use holdfast_web::{Buffers, Envelope, Load, Trust};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -71,18 +71,24 @@ impl Shop {
             let health = node.health(Metrics::begin()?, Arc::clone(&load));
             let buffers = Buffers::new(config.memory.body_bytes);
             let trust = || Trust { proxies: Vec::new(), secret: config.cluster_secret.clone() };
-            let sources = || (holdfast_types::Clock::system(), holdfast_types::Random::system());
             let gateway = node.gateway(&config, health.clone());
             Ok::<_, Error>((
                 Envelope::new(
                     gateway,
                     SERVICES,
-                    sources(),
+                    Sources::system(),
                     trust(),
                     Arc::clone(&load),
                     buffers.clone(),
                 ),
-                Envelope::new(node.services(health), SERVICES, sources(), trust(), load, buffers),
+                Envelope::new(
+                    node.services(health),
+                    SERVICES,
+                    Sources::system(),
+                    trust(),
+                    load,
+                    buffers,
+                ),
             ))
         })?;
         Ok(Self { runtime, public, for_peers })

@@ -5,7 +5,7 @@ use std::{
     sync::Arc, time::Duration,
 };
 
-use holdfast_types::{Clock, Code, Error, Random, Result};
+use holdfast_types::{Code, Error, Result, Sources};
 use holdfast_users::FirstAdministrator;
 use holdfast_web::{
     Buffers, Endpoint, Envelope, Load, Server, ServerLimits, Tls, Trust, listen,
@@ -127,9 +127,8 @@ impl Process<'_> {
             proxies: self.config.trusted_proxies.clone(),
             secret: self.config.cluster_secret.clone(),
         };
-        let sources = (Clock::system(), Random::system());
         let (load, buffers) = (Arc::clone(&self.load), self.buffers.clone());
-        let envelope = Envelope::new(endpoint, SERVICES, sources, trust, load, buffers);
+        let envelope = Envelope::new(endpoint, SERVICES, Sources::system(), trust, load, buffers);
         let server = Server::new(limits, envelope, tls);
         let mut stopped = self.stopped.clone();
         tokio::spawn(async move {

@@ -12,7 +12,7 @@ use holdfast_orders::{Orders, Stock};
 use holdfast_products::Products;
 use holdfast_storage::{Database, Location};
 use holdfast_types::{
-    BatchId, Clock, OrderId, Random, ReserveBatch, Reserved, Result, StockAction, Unconfirmed,
+    BatchId, OrderId, ReserveBatch, Reserved, Result, Sources, StockAction, Unconfirmed,
 };
 use holdfast_users::Users;
 use holdfast_web::auth::Verifier;
@@ -83,15 +83,14 @@ struct Opener<'a> {
     config: &'a Config,
     opened: Vec<(Location, Database)>,
     verifier: Arc<Verifier>,
-    clock: Clock,
-    random: Random,
+    sources: Sources,
 }
 
 impl<'a> Opener<'a> {
     fn new(config: &'a Config) -> Self {
-        let clock = Clock::system();
-        let verifier = Arc::new(Verifier::new(&config.issuer, clock.clone()));
-        Self { config, opened: Vec::new(), verifier, clock, random: Random::system() }
+        let sources = Sources::system();
+        let verifier = Arc::new(Verifier::new(&config.issuer, sources.clock.clone()));
+        Self { config, opened: Vec::new(), verifier, sources }
     }
 
     fn databases(self) -> Vec<Database> {
@@ -121,20 +120,19 @@ impl<'a> Opener<'a> {
             registrations_per_address: limits.registrations,
         };
         let verifier = Arc::clone(&self.verifier);
-        Users::open(&database, &settings, verifier, self.clock.clone(), self.random.clone()).await
+        Users::open(&database, &settings, verifier, self.sources.clone()).await
     }
 
     async fn products(&mut self) -> Result<Products> {
         let database = self.database(Part::Products).await?;
         let verifier = Arc::clone(&self.verifier);
-        Products::open(&database, verifier, self.clock.clone(), self.random.clone()).await
+        Products::open(&database, verifier, self.sources.clone()).await
     }
 
     async fn orders(&mut self, stock: Arc<dyn Stock>) -> Result<Orders> {
         let database = self.database(Part::Orders).await?;
         let settings = holdfast_orders::Settings { payment_window: self.config.payment_window };
-        let (verifier, timing) =
-            (Arc::clone(&self.verifier), (self.clock.clone(), self.random.clone()));
-        Orders::open(&database, stock, settings, verifier, timing).await
+        let verifier = Arc::clone(&self.verifier);
+        Orders::open(&database, stock, settings, verifier, self.sources.clone()).await
     }
 }

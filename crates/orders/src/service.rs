@@ -9,8 +9,8 @@ use std::{sync::Arc, time::Duration};
 
 use holdfast_storage::Database;
 use holdfast_types::{
-    Clock, IdempotentAnswer, Operation, OrderId, Random, Result, Secret, StockAction, Timestamp,
-    UserId,
+    Clock, IdempotentAnswer, Operation, OrderId, Random, Result, Secret, Sources, StockAction,
+    Timestamp, UserId,
 };
 use holdfast_web::{Lists, auth::Verifier};
 
@@ -70,8 +70,9 @@ impl Orders {
         stock: Arc<dyn Stock>,
         settings: Settings,
         verifier: Arc<Verifier>,
-        (clock, random): (Clock, Random),
+        sources: Sources,
     ) -> Result<Self> {
+        let Sources { clock, random } = sources;
         let (store, secret) = OrderStore::open(database, &random).await?;
         let shared = Arc::new(Shared {
             store,

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use holdfast_storage::Database;
 use holdfast_types::{
-    BatchId, Clock, OrderId, ProductId, Random, ReserveBatch, Reserved, Result, Secret,
+    BatchId, Clock, OrderId, ProductId, Random, ReserveBatch, Reserved, Result, Secret, Sources,
     StockAction, Timestamp, Unconfirmed, UserId,
 };
 use holdfast_web::{Lists, auth::Verifier};
@@ -45,9 +45,9 @@ impl Products {
     pub async fn open(
         database: &Database,
         verifier: Arc<Verifier>,
-        clock: Clock,
-        random: Random,
+        sources: Sources,
     ) -> Result<Self> {
+        let Sources { clock, random } = sources;
         let (store, secret) = ProductStore::open(database, &random).await?;
         Ok(Self(Arc::new(Inner {
             store,

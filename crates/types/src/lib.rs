@@ -12,6 +12,7 @@ mod random;
 mod reservation;
 mod role;
 mod seldom;
+mod sources;
 mod text;
 mod time;
 mod version;
@@ -33,6 +34,7 @@ pub use reservation::{
 };
 pub use role::Role;
 pub use seldom::Seldom;
+pub use sources::Sources;
 pub use text::{
     METADATA_PAIRS, check_email, check_line, check_metadata, check_prose, fold, is_pair,
     metadata_patch_schema, metadata_schema, words,

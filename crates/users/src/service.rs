@@ -14,7 +14,7 @@ use std::{
 };
 
 use holdfast_storage::Database;
-use holdfast_types::{Clock, Random, Result, Role, Secret, Timestamp, UserId};
+use holdfast_types::{Clock, Random, Result, Role, Secret, Sources, Timestamp, UserId};
 use holdfast_web::{
     Lists,
     auth::{PublicKey, Revocations, Verifier},
@@ -100,9 +100,9 @@ impl Users {
         database: &Database,
         settings: &Settings,
         verifier: Arc<Verifier>,
-        clock: Clock,
-        random: Random,
+        sources: Sources,
     ) -> Result<Self> {
+        let Sources { clock, random } = sources;
         let (store, secret) = UserStore::open(database, &random).await?;
         let keys = store.signing_keys(SigningKey::generate(&random, clock.now())?).await?;
         let newest = keys.first().expect("a key was just made if there was none");

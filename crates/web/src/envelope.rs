@@ -16,7 +16,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
-use holdfast_types::{Clock, Code, Error, Random, Result};
+use holdfast_types::{Clock, Code, Error, Random, Result, Sources};
 use tokio::time::Instant;
 use uuid::{Uuid, fmt::Hyphenated};
 
@@ -108,11 +108,12 @@ impl<E: Endpoint> Envelope<E> {
     pub fn new(
         endpoint: E,
         services: Services,
-        (clock, random): (Clock, Random),
+        sources: Sources,
         trust: Trust,
         load: Arc<Load>,
         buffers: Buffers,
     ) -> Arc<Self> {
+        let Sources { clock, random } = sources;
         let (durations, security_log) = (Durations::new(services), Arc::default());
         Arc::new(Self { endpoint, clock, random, trust, load, durations, buffers, security_log })
     }

@@ -51,7 +51,7 @@ pub(crate) async fn run(
         layers.set_cluster_secret(own_secret(config)?);
     }
     let mut places = PortAllocator::new(before);
-    let slots = slots(counts, &mut places, (&layers, tls.is_some()), settings)?;
+    let slots = Layout::new(counts, &mut places, tls.is_some(), settings)?.slots(&layers)?;
     let environment = vec![
         ("TOKIO_WORKER_THREADS".to_owned(), threads(slots.len()).to_string()),
         // The supervisor listens there, for all of them.
@@ -96,52 +96,65 @@ fn state_file(config: &Config) -> PathBuf {
     config.data_dir.join("cluster.json")
 }
 
-fn slots(
-    counts: &Counts,
-    places: &mut PortAllocator,
-    (layers, is_tls): (&Layers, bool),
-    settings: &[String],
-) -> Result<Vec<Slot>> {
-    let scheme = if is_tls { "https" } else { "http" };
-    let mut addresses = Vec::new();
-    for (part, count) in counts.services_first() {
-        for number in 1..=count {
-            let name = format!("{}-{number}", part.name());
-            let address = places.of(&name)?;
-            addresses.push((part, name, address));
-        }
-    }
-    let slot = |(part, name, address): &(Part, String, SocketAddr)| {
-        Ok(Slot {
-            name: name.clone(),
-            arguments: arguments(*part, *address, (scheme, &addresses), settings),
-            secrets: layers.secrets_of(*part)?,
-            address: *address,
-            inherits_listener: *part == Part::Gateway,
-        })
-    };
-    addresses.iter().map(slot).collect()
+/// Where the processes of a cluster are, and what they are all told.
+struct Layout<'a> {
+    scheme: &'static str,
+    settings: &'a [String],
+    processes: Vec<Process>,
 }
 
-fn arguments(
+struct Process {
     part: Part,
+    name: String,
     address: SocketAddr,
-    (scheme, addresses): (&str, &[(Part, String, SocketAddr)]),
-    settings: &[String],
-) -> Vec<String> {
-    let mut arguments = vec!["serve".to_owned(), part.name().to_owned()];
-    arguments.extend_from_slice(settings);
-    let listen = if part == Part::Gateway { "--internal-listen" } else { "--listen" };
-    arguments.extend([listen.to_owned(), address.to_string()]);
-    for peer in Part::SERVICES {
-        let places: Vec<String> = addresses
-            .iter()
-            .filter(|(other, ..)| *other == peer)
-            .map(|(.., address)| format!("{scheme}://{address}"))
-            .collect();
-        arguments.extend([format!("--{}", peer.name()), places.join(",")]);
+}
+
+impl<'a> Layout<'a> {
+    fn new(
+        counts: &Counts,
+        ports: &mut PortAllocator,
+        is_tls: bool,
+        settings: &'a [String],
+    ) -> Result<Self> {
+        let mut processes = Vec::new();
+        for (part, count) in counts.services_first() {
+            for number in 1..=count {
+                let name = format!("{}-{number}", part.name());
+                let address = ports.of(&name)?;
+                processes.push(Process { part, name, address });
+            }
+        }
+        let scheme = if is_tls { "https" } else { "http" };
+        Ok(Self { scheme, settings, processes })
     }
-    arguments
+
+    fn slots(&self, layers: &Layers) -> Result<Vec<Slot>> {
+        let slot = |process: &Process| {
+            Ok(Slot {
+                name: process.name.clone(),
+                arguments: self.arguments(process),
+                secrets: layers.secrets_of(process.part)?,
+                address: process.address,
+                inherits_listener: process.part == Part::Gateway,
+            })
+        };
+        self.processes.iter().map(slot).collect()
+    }
+
+    fn arguments(&self, process: &Process) -> Vec<String> {
+        let mut arguments = vec!["serve".to_owned(), process.part.name().to_owned()];
+        arguments.extend_from_slice(self.settings);
+        let is_gateway = process.part == Part::Gateway;
+        let listen = if is_gateway { "--internal-listen" } else { "--listen" };
+        arguments.extend([listen.to_owned(), process.address.to_string()]);
+        for peer in Part::SERVICES {
+            let instances = self.processes.iter().filter(|other| other.part == peer);
+            let urls: Vec<String> =
+                instances.map(|other| format!("{}://{}", self.scheme, other.address)).collect();
+            arguments.extend([format!("--{}", peer.name()), urls.join(",")]);
+        }
+        arguments
+    }
 }
 
 /// The secret of a cluster that was given none: made once, readable for its user only.

@@ -37,13 +37,13 @@ pub(crate) async fn import(file: &Path, flags: &ShopFlags, overwrite: bool) -> R
             Err((line, reason)) => tally.refuse(&progress, line, &reason),
             Ok(row) => {
                 if chunk.is_full(&row) {
-                    chunk.send(&mut shop, &hash, overwrite, (&mut tally, &progress)).await?;
+                    chunk.send(&mut shop, &hash, overwrite, &mut tally, &progress).await?;
                 }
                 chunk.push(row);
             }
         }
     }
-    chunk.send(&mut shop, &hash, overwrite, (&mut tally, &progress)).await?;
+    chunk.send(&mut shop, &hash, overwrite, &mut tally, &progress).await?;
     progress.finish_and_clear();
     let seconds = progress.elapsed().as_secs_f64();
     let Tally { created, updated, refused } = tally;
@@ -126,7 +126,8 @@ impl Chunk {
         shop: &mut ShopClient,
         hash: &str,
         overwrite: bool,
-        (tally, progress): (&mut Tally, &ProgressBar),
+        tally: &mut Tally,
+        progress: &ProgressBar,
     ) -> Result<()> {
         if self.items.is_empty() {
             return Ok(());

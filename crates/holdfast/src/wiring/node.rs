@@ -81,7 +81,7 @@ impl Node {
         tls: Option<&InternalTls>,
     ) -> Result<Self> {
         let mut opener = Opener::new(config);
-        let peers = find_peers(config, parts, tls, &opener.random)?;
+        let peers = find_peers(config, parts, tls, &opener.sources.random)?;
         let services = Services::open(&mut opener, parts, &peers).await?;
         let verifier = Arc::clone(&opener.verifier);
         let databases = opener.databases();

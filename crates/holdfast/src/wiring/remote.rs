@@ -16,7 +16,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
 /// How long a batch may take: shorter than its orders' clients wait.
-const CATALOG_TIME: Duration = Duration::from_secs(20);
+const STOCK_TIME: Duration = Duration::from_secs(20);
 /// How long asking for keys may take.
 const TRUST_TIME: Duration = Duration::from_secs(2);
 
@@ -40,7 +40,7 @@ impl Stock for RemoteStock {
 
     async fn unconfirmed(&self, age: Duration) -> Result<Vec<Unconfirmed>> {
         let path = format!("/internal/products/unconfirmed?age={}", age.as_millis());
-        read(&get(&self.0, &path, CATALOG_TIME).await?)
+        read(&get(&self.0, &path, STOCK_TIME).await?)
     }
 }
 
@@ -56,7 +56,9 @@ pub(super) async fn deleted(users: &Peer, since: Timestamp) -> Result<Vec<(Times
 }
 
 async fn get(peer: &Peer, path: &str, limit: Duration) -> Result<Bytes> {
-    call(peer, (Method::GET, path), HeaderMap::new(), Bytes::new(), limit).await
+    let (method, headers, body) = (Method::GET, HeaderMap::new(), Bytes::new());
+    let uri = path.parse().map_err(Error::internal)?;
+    ask(peer, &Call { method, uri, headers, body, told: CallContext::default() }, limit).await
 }
 
 async fn post(
@@ -65,27 +67,22 @@ async fn post(
     body: &impl Serialize,
     trace: Option<&str>,
 ) -> Result<Bytes> {
-    let body = serde_json::to_vec(body).map_err(Error::internal)?;
-    let mut headers = HeaderMap::new();
+    let body = serde_json::to_vec(body).map_err(Error::internal)?.into();
+    let (method, mut headers) = (Method::POST, HeaderMap::new());
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(trace) = trace.and_then(|trace| HeaderValue::from_str(trace).ok()) {
         headers.insert("traceparent", trace);
     }
-    call(peer, (Method::POST, path), headers, body.into(), CATALOG_TIME).await
-}
-
-async fn call(
-    peer: &Peer,
-    (method, path): (Method, &str),
-    headers: HeaderMap,
-    body: Bytes,
-    limit: Duration,
-) -> Result<Bytes> {
     let uri = path.parse().map_err(Error::internal)?;
     let call = Call { method, uri, headers, body, told: CallContext::default() };
-    let answer = peer.call(&call, Instant::now() + limit).await?;
+    ask(peer, &call, STOCK_TIME).await
+}
+
+async fn ask(peer: &Peer, call: &Call, limit: Duration) -> Result<Bytes> {
+    let answer = peer.call(call, Instant::now() + limit).await?;
     match answer.status().is_success() {
         true => Ok(answer.into_body()),
+        // Whole, with its members' errors and its extras.
         false => Err(read_problem(answer.status().as_u16(), answer.body())),
     }
 }

@@ -69,17 +69,16 @@ pub(crate) fn decide_batch(
     operation: &Operation,
     change: Change,
 ) -> Result<(Vec<BatchOutcome>, Vec<Written>)> {
-    let (mode, rights) = (request.mode, (request.overwrite, request.is_admin));
     let mut outcomes = Vec::with_capacity(request.items.len());
     let mut written = Vec::with_capacity(request.items.len());
     for (index, item) in request.items.iter().enumerate() {
         let decided = item.as_ref().map_err(Error::copy).and_then(|item| {
             let known = item.details.sku.as_ref().and_then(|sku| existing.get(sku)).cloned();
-            upsert(item.clone(), known, rights, operation, change)
+            upsert(item.clone(), known, request, operation, change)
         });
         let decided = match decided {
             Ok(decided) => decided,
-            Err(error) if mode == BatchMode::Partial => {
+            Err(error) if request.mode == BatchMode::Partial => {
                 let current = conflicting(&existing, &error);
                 outcomes.push(BatchOutcome::Refused(error, current));
                 continue;
@@ -122,11 +121,10 @@ impl BatchRequest {
 fn upsert(
     item: BatchItem,
     existing: Option<Product>,
-    request: (bool, bool),
+    request: &BatchRequest,
     operation: &Operation,
     change: Change,
 ) -> Result<Written> {
-    let (overwrite, is_admin) = request;
     let Some(before) = existing else {
         if item.version.is_some() {
             let why = "the item names a version, but there is no product with its sku: a new product has none";
@@ -143,10 +141,10 @@ fn upsert(
         };
         return Ok(Written { before: None, product: Product::new(&new), movement: None });
     };
-    if before.may_change(change.by, is_admin).is_err() {
+    if before.may_change(change.by, request.is_admin).is_err() {
         return Err(Error::new(Code::SkuTaken, "another seller has a product with this sku"));
     }
-    if item.version.is_none() && !overwrite {
+    if item.version.is_none() && !request.overwrite {
         let why = "a product with this sku exists: send its `version`, or `overwrite: true` for the batch";
         return Err(
             Error::new(Code::PreconditionRequired, why).with("currentVersion", before.version.0)

@@ -152,8 +152,7 @@ pub(super) async fn change_password(
             Err(fresh) => fresh,
         };
         let (user, new) = check().await?;
-        check_password(&users, &user, (&body.current_password, "#/currentPassword"), &origin)
-            .await?;
+        check_password(&users, &user, &body.current_password, "#/currentPassword", &origin).await?;
         users.change_password(&user, &new, caller.session, &operation, &origin).await
     };
     Ok(answered(users.guess(caller.user, &origin, change).await?))
@@ -181,7 +180,7 @@ pub(super) async fn delete_me(
             Err(fresh) => fresh,
         };
         let user = find_standing(&users, &lapsed).await?;
-        check_password(&users, &user, (&body.password, "#/password"), &origin).await?;
+        check_password(&users, &user, &body.password, "#/password", &origin).await?;
         users.delete(caller.user, &operation, &origin).await
     };
     Ok(answered(users.guess(caller.user, &origin, delete).await?))
@@ -213,7 +212,8 @@ pub(super) async fn reset_password(
 async fn check_password(
     users: &Users,
     user: &User,
-    (password, pointer): (&str, &str),
+    password: &str,
+    pointer: &str,
     origin: &Origin,
 ) -> Result<()> {
     if users.is_password(user, password, origin).await? {

@@ -65,7 +65,7 @@ impl UserStore {
             let Some(seen) = seen else { return Ok(Exchanged::Over) };
             // A thousand links are hashed here, and not where everybody waits who writes.
             let exchange = seen.exchange(token, &self.secret, now);
-            let renew = move |tx: Tx| renew(tx, seen, exchange, (now, expires_at));
+            let renew = move |tx: Tx| renew(tx, seen, exchange, now, expires_at);
             if let Some(exchanged) = self.db.transact(renew).await? {
                 return Ok(exchanged);
             }
@@ -216,7 +216,8 @@ async fn renew(
     tx: Tx,
     seen: Session,
     exchange: Exchange,
-    (now, expires_at): (Timestamp, Timestamp),
+    now: Timestamp,
+    expires_at: Timestamp,
 ) -> Result<Option<Exchanged>, Fault> {
     let (newest, steps) = match exchange {
         Exchange::Over => return Ok(Some(Exchanged::Over)),

@@ -90,7 +90,7 @@ impl<E: Endpoint> Common<E> {
         let limit = self.limits.header_time;
         let Some(tls) = &self.tls else {
             if let Ok(Some(protocol)) = timeout(limit, opening(&stream)).await {
-                self.serve_stream(stream, protocol, (registered, peer), watcher).await;
+                self.serve_stream(stream, protocol, registered, peer, watcher).await;
             }
             return;
         };
@@ -98,7 +98,7 @@ impl<E: Endpoint> Common<E> {
             Ok(Ok(stream)) => {
                 let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
-                self.serve_stream(stream, protocol, (registered, peer), watcher).await;
+                self.serve_stream(stream, protocol, registered, peer, watcher).await;
             }
             Ok(Err(error)) => tracing::debug!(%error, "no TLS connection"),
             Err(_) => tracing::debug!("no TLS connection within the time for headers"),
@@ -109,7 +109,8 @@ impl<E: Endpoint> Common<E> {
         self: &Arc<Self>,
         stream: S,
         protocol: Protocol,
-        (registered, peer): (&Registered<'_>, IpAddr),
+        registered: &Registered<'_>,
+        peer: IpAddr,
         watcher: Watcher,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -11,7 +11,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::future::join_all;
 use holdfast_cluster::{SlotState, State};
-use holdfast_types::{Clock, Random, Result};
+use holdfast_types::{Result, Sources};
 use holdfast_web::{
     Buffers, Client, Envelope, InternalTls, Load, Server, ServerLimits, Trust, with_fallbacks,
 };
@@ -38,11 +38,10 @@ pub(super) fn serve(config: &Config, secret: String, tls: Option<InternalTls>) -
         }
     };
     let routes = with_fallbacks(Router::new().route("/metrics", get(page)));
-    let sources = (Clock::system(), Random::system());
     let envelope = Envelope::new(
         routes,
         &[],
-        sources,
+        Sources::system(),
         Trust::default(),
         Arc::<Load>::default(),
         Buffers::default(),

@@ -13,7 +13,8 @@ pub(super) const SWEEP: i64 = 10;
 /// refused before.
 pub(super) async fn owe(
     tx: &Tx,
-    (batch, orders): (BatchId, &[Uuid]),
+    batch: BatchId,
+    orders: &[Uuid],
     now: Timestamp,
 ) -> Result<(), Fault> {
     if orders.is_empty() {

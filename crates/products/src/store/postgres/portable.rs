@@ -87,7 +87,7 @@ pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {
             Record::Unconfirmed { batch, orders, at } => {
                 let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
                 confirmations::confirm(&tx, &[*batch]).await?;
-                confirmations::owe(&tx, (*batch, &orders), *at).await?;
+                confirmations::owe(&tx, *batch, &orders, *at).await?;
             }
         }
     }

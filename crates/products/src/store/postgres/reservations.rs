@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use futures_util::future::{try_join, try_join4};
 use holdfast_storage::postgres::{Fault, Row, Tx, bytes};
 use holdfast_types::{
-    BatchId, Code, Error, Fingerprint, OrderId, ProductId, Reservation, ReservationState,
-    ReserveBatch, ReserveCommand, Reserved, Result, StockAction, Timestamp,
+    Code, Error, Fingerprint, OrderId, ProductId, Reservation, ReservationState, ReserveBatch,
+    ReserveCommand, Reserved, Result, StockAction, Timestamp,
 };
 use uuid::Uuid;
 
@@ -96,10 +96,8 @@ async fn confirm_and_owe(
     ids: &[Uuid],
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let owe: (BatchId, &[Uuid]) = (batch.id, ids);
-    try_join(confirmations::confirm(tx, &batch.confirmed), confirmations::owe(tx, owe, now))
-        .await
-        .map(|_| ())
+    let owe = confirmations::owe(tx, batch.id, ids, now);
+    try_join(confirmations::confirm(tx, &batch.confirmed), owe).await.map(|_| ())
 }
 
 async fn shelf(tx: &Tx, products: &[Uuid]) -> Result<Shelf, Fault> {
