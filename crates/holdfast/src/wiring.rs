@@ -20,7 +20,7 @@ use holdfast_web::auth::Verifier;
 use crate::{config::Config, parts::Part};
 
 pub(crate) use node::Node;
-pub(crate) use services::document;
+pub(crate) use services::{document, records_of};
 
 /// The services of a whole shop in one process.
 #[derive(Debug)]

@@ -9,3 +9,4 @@ mod store;
 pub use api::{SERVICE, document, routes};
 pub use service::{Orders, Portable, Settings};
 pub use stock::Stock;
+pub use store::RECORDS;

@@ -11,7 +11,7 @@ mod statements;
 
 use std::{ops::Deref, sync::Arc};
 
-use holdfast_storage::{Database, Migrations};
+use holdfast_storage::{Database, Migrations, record::RecordType};
 use holdfast_types::{
     Answer, Cursor, OrderId, PageRequest, Random, Result, Secret, Timestamp, UserId,
 };
@@ -61,6 +61,9 @@ impl OrderFilter {
 /// The status of a tombstone in a database: an attempt that was cut and undone.
 pub(crate) const TOMBSTONE: i64 = 9;
 
+/// Everything that the service keeps as records, beside its rows.
+pub const RECORDS: &[RecordType] = &[];
+
 /// Names the service in what it keeps.
 const SERVICE: &str = crate::SERVICE.name;
 
@@ -100,6 +103,7 @@ impl OrderStore {
     pub(crate) async fn open(database: &Database, random: &Random) -> Result<(Self, Secret)> {
         let db = database.with_own_lists();
         db.prepare(SERVICE, &MIGRATIONS).await?;
+        db.define_all(RECORDS).await?;
         let secret = db.secret(SERVICE, random).await?;
         let statements: Arc<dyn Statements> = match &db {
             Database::Sqlite(db) => Arc::new(sqlite::SqliteOrders::open(db.clone()).await?),

@@ -8,3 +8,4 @@ mod store;
 pub use api::{SERVICE, document, internal_routes, routes};
 pub use model::{Movement, MovementKind};
 pub use service::{Audit, Portable, Products};
+pub use store::RECORDS;

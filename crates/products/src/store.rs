@@ -12,7 +12,7 @@ mod statements;
 
 use std::{ops::Deref, sync::Arc};
 
-use holdfast_storage::{Database, Migrations};
+use holdfast_storage::{Database, Migrations, record::RecordType};
 use holdfast_types::{
     Answer, Currency, Cursor, PageRequest, ProductId, Random, Result, Secret, Timestamp, fold,
 };
@@ -92,6 +92,9 @@ impl ProductFilter {
     }
 }
 
+/// Everything that the service keeps as records, beside its rows.
+pub const RECORDS: &[RecordType] = &[];
+
 /// Names the service in what it keeps.
 const SERVICE: &str = crate::SERVICE.name;
 
@@ -131,6 +134,7 @@ impl ProductStore {
     pub(crate) async fn open(database: &Database, random: &Random) -> Result<(Self, Secret)> {
         let db = database.with_own_lists();
         db.prepare(SERVICE, &MIGRATIONS).await?;
+        db.define_all(RECORDS).await?;
         let secret = db.secret(SERVICE, random).await?;
         let statements: Arc<dyn Statements> = match &db {
             Database::Sqlite(db) => Arc::new(sqlite::SqliteProducts::open(db.clone()).await?),

@@ -5,6 +5,8 @@
 //! operator can read it, and a column for each value that an index compares. Services compute those values; engines only
 //! compare them.
 
+mod all;
+mod course;
 mod fault;
 mod idempotency;
 mod mongo;
@@ -22,6 +24,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use crate::{Damage, Entry};
+pub use all::{Any, RecordType};
+pub use course::Once;
 pub use fault::Fault;
 pub use idempotency::IdempotencyRecord;
 pub use scan::{Position, Scan};
@@ -81,7 +85,35 @@ pub struct Index {
     pub unique: bool,
 }
 
+impl Column {
+    /// A column of that kind.
+    #[must_use]
+    pub const fn of(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind }
+    }
+}
+
+impl Index {
+    /// An order by these columns.
+    #[must_use]
+    pub const fn of(name: &'static str, columns: &'static [&'static str]) -> Self {
+        Self { name, columns, unique: false }
+    }
+
+    /// The same where no two records may have the same values.
+    #[must_use]
+    pub const fn unique(name: &'static str, columns: &'static [&'static str]) -> Self {
+        Self { name, columns, unique: true }
+    }
+}
+
 impl Table {
+    /// A table whose keys are UUIDs, without indexes: what to begin with.
+    #[must_use]
+    pub const fn of(name: &'static str, noun: &'static str) -> Self {
+        Self { name, noun, key: Kind::Id, columns: &[], indexes: &[], layout: 1 }
+    }
+
     /// The index of that name, and where its columns are among those of the table.
     ///
     /// # Panics

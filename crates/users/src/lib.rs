@@ -10,5 +10,5 @@ mod work;
 
 pub use api::{SERVICE, Trusted, document, internal_routes, routes};
 pub use model::{NewUser, Password, User, Username};
-pub use service::{FirstAdministrator, GuessQuotas, Portable, Settings, Users};
-pub use store::DELETED_PAGE;
+pub use service::{FirstAdministrator, GuessQuotas, Settings, Users};
+pub use store::{DELETED_PAGE, RECORDS};

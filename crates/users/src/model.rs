@@ -219,6 +219,12 @@ impl User {
         self.version = self.version.next();
     }
 
+    /// When a deleted user left. One of whom that was not noted counts as gone from the first, so that orders forget the buyer
+    /// for sure.
+    pub(crate) fn left_at(&self) -> Option<Timestamp> {
+        self.deleted.then(|| self.deleted_at.unwrap_or(self.created_at))
+    }
+
     /// Makes a change that is based on `basis`. A change that alters nothing leaves the version alone.
     /// Refuses with `precondition-failed` or `version-conflict`.
     pub(crate) fn change(&mut self, change: &UserChange, basis: &Basis) -> Result<()> {

@@ -2,7 +2,6 @@
 
 mod accounts;
 mod guesses;
-mod portable;
 mod sessions;
 
 use std::{
@@ -32,7 +31,6 @@ pub(crate) use accounts::Registration;
 pub(crate) use guesses::Guess;
 pub use guesses::GuessQuotas;
 use guesses::Guesses;
-pub use portable::Portable;
 pub(crate) use sessions::{Login, SignedIn};
 
 /// How long after a change a token that does not know of it may be alive: its life, and the polls around it.

@@ -4,7 +4,6 @@ mod accounts;
 mod ending;
 #[cfg(test)]
 mod guarantees;
-pub(crate) mod portable;
 mod records;
 mod sessions;
 
@@ -13,11 +12,9 @@ use holdfast_types::{
     Answer, Code, Error, Operation, Random, Result, Secret, SessionId, Timestamp, UserId,
 };
 
+pub use self::records::RECORDS;
 use self::records::{PasswordReset, Revocation};
-use crate::{
-    model::User,
-    tokens::{Session, SigningKey},
-};
+use crate::{model::User, tokens::Session};
 
 /// Shapes the answer about a user, so that it can be kept with the change.
 pub(crate) type Render = fn(&User) -> Result<Answer>;
@@ -76,11 +73,7 @@ impl UserStore {
         let db = database.with_own_lists();
         db.prepare(SERVICE, &Migrations::NONE).await?;
         let secret = db.secret(SERVICE, random).await?;
-        db.define::<User>().await?;
-        db.define::<Session>().await?;
-        db.define::<Revocation>().await?;
-        db.define::<PasswordReset>().await?;
-        db.define::<SigningKey>().await?;
+        db.define_all(RECORDS).await?;
         Ok((Self { db, secret: secret.clone() }, secret))
     }
 

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
 use holdfast_orders as orders;
 use holdfast_products as products;
-use holdfast_storage::Entry;
+use holdfast_storage::{
+    Entry,
+    record::{IdempotencyRecord, RecordType},
+};
 use holdfast_types::{OrderId, Reservation, ReservationState, Result, StockAction};
 
 use super::{
@@ -12,7 +15,10 @@ use super::{
     pairs::{Pair, Pairs},
     print,
 };
-use crate::{config::Config, wiring::Shop};
+use crate::{
+    config::Config,
+    wiring::{Shop, records_of},
+};
 
 /// Reservations that are reconciled in one transaction.
 const REPAIRS: usize = 100;
@@ -129,12 +135,7 @@ impl Report {
 /// Reads everything once, and holds next to nothing of it.
 async fn audit(shop: &Shop) -> Result<Report> {
     let mut report = Report::default();
-    let mut users = shop.users.dump().await?;
-    while let Some(user) = users.next().await? {
-        if let Err(damage) = user {
-            report.find(damage.to_string());
-        }
-    }
+    read_records(shop, &mut report).await?;
     let mut pairs = Pairs::read(shop).await?;
     let unconfirmed = pairs.unconfirmed();
     let mut stock = products::Audit::default();
@@ -152,6 +153,23 @@ async fn audit(shop: &Shop) -> Result<Report> {
     let (products, findings) = stock.finish();
     findings.into_iter().for_each(|finding| report.find(finding));
     Ok(Report { products, ..report })
+}
+
+/// Every record can be read.
+async fn read_records(shop: &Shop, report: &mut Report) -> Result<()> {
+    for (part, database) in &shop.databases {
+        let kept_answers = RecordType::staying::<IdempotencyRecord>();
+        let types = records_of(*part).iter().chain([&kept_answers]);
+        for record_type in types.filter(|record_type| record_type.is_read_through) {
+            let mut records = database.dump(record_type).await?;
+            while let Some(record) = records.next().await? {
+                if let Err(damage) = record {
+                    report.find(damage.to_string());
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn look_at(pair: Pair, is_confirmed: bool, report: &mut Report, stock: &mut products::Audit) {

@@ -17,9 +17,8 @@ use std::{
 use flate2::{Compression, bufread::MultiGzDecoder, write::GzEncoder};
 use holdfast_orders as orders;
 use holdfast_products as products;
-use holdfast_storage::record::IdempotencyRecord;
-use holdfast_types::{Code, Error, Result, UserId};
-use holdfast_users as users;
+use holdfast_storage::record::{Any, IdempotencyRecord, RecordType, Value};
+use holdfast_types::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -28,7 +27,11 @@ use super::{
     pairs::{Pair, Pairs},
     remark,
 };
-use crate::{config::Config, parts::Part, wiring::Shop};
+use crate::{
+    config::Config,
+    parts::Part,
+    wiring::{Shop, records_of},
+};
 
 /// The version of the format.
 const FORMAT: u32 = 1;
@@ -48,14 +51,23 @@ enum Line {
     },
     /// The key of a service's fingerprints.
     Secret(String, [u8; 32]),
-    /// Something that a service keeps.
-    Users(users::Portable),
+    /// A record of a service: its name, the table, the record.
+    Record(String, String, Any),
+    /// The same for users, as exports had it at first.
+    Users(OldUser),
+    /// What services keep with statements of their own.
     Products(products::Portable),
     Orders(orders::Portable),
     /// An answer that a service keeps.
     Answer(String, IdempotencyRecord),
     /// The last: lines between it and the first.
     End(u64),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum OldUser {
+    User(Any),
 }
 
 /// Writes the whole shop to `file`, which must not exist yet, while the shop goes on.
@@ -74,9 +86,14 @@ pub(crate) async fn export(config: &Config, file: &Path) -> Result<ExitCode> {
             }
         }
     }
-    let mut users = shop.users.dump().await?;
-    while let Some(user) = users.next().await? {
-        dump.put(&Line::Users(user?))?;
+    for (part, database) in &shop.databases {
+        for record_type in moving(*part) {
+            let mut records = database.dump(record_type).await?;
+            while let Some(record) = records.next().await? {
+                let (service, table) = (part.name().to_owned(), record_type.table.to_owned());
+                dump.put(&Line::Record(service, table, record?))?;
+            }
+        }
     }
     let mut pairs = Pairs::read(&shop).await?;
     for batch in std::mem::take(&mut pairs.batches) {
@@ -150,8 +167,11 @@ pub(crate) async fn import(config: &Config, file: &Path) -> Result<ExitCode> {
     // Once to see that it is whole, before anything is touched.
     let mut there = HashSet::new();
     let count = each_line(file, async |line| {
-        if let Line::Users(user) = line {
-            there.insert(user.id());
+        if let Line::Record(service, table, record) = line {
+            let part = part_of(&service)?;
+            if part == Part::Users {
+                there.insert(record_type(part, &table)?.key(&record)?);
+            }
         }
         Ok(())
     })
@@ -198,6 +218,9 @@ async fn each_line(file: &Path, mut see: impl AsyncFnMut(Line) -> Result<()>) ->
             _ if number == 1 => return Err(damaged(1, "this is not an export of a whole shop")),
             _ if end.is_some() => return Err(damaged(number, "the file ought to have ended")),
             Line::End(count) => end = Some(count),
+            Line::Users(OldUser::User(user)) => {
+                see(Line::Record("users".to_owned(), "users".to_owned(), user)).await?;
+            }
             line => see(line).await?,
         }
     }
@@ -211,7 +234,7 @@ async fn each_line(file: &Path, mut see: impl AsyncFnMut(Line) -> Result<()>) ->
 /// Records on their way into the databases.
 struct Load<'a> {
     shop: &'a Shop,
-    users: Vec<users::Portable>,
+    records: BTreeMap<(Part, &'static str), Vec<Any>>,
     products: Vec<products::Portable>,
     orders: Vec<orders::Portable>,
     answers: BTreeMap<Part, Vec<IdempotencyRecord>>,
@@ -220,13 +243,17 @@ struct Load<'a> {
 impl<'a> Load<'a> {
     fn new(shop: &'a Shop) -> Self {
         let answers = BTreeMap::new();
-        Self { shop, users: Vec::new(), products: Vec::new(), orders: Vec::new(), answers }
+        Self { shop, records: BTreeMap::new(), products: Vec::new(), orders: Vec::new(), answers }
     }
 
     async fn put(&mut self, line: Line) -> Result<()> {
         match line {
-            Line::Holdfast { .. } | Line::End(_) => {}
-            Line::Users(record) => self.users.push(record),
+            Line::Holdfast { .. } | Line::End(_) | Line::Users(_) => {}
+            Line::Record(service, table, record) => {
+                let part = part_of(&service)?;
+                let table = record_type(part, &table)?.table;
+                self.records.entry((part, table)).or_default().push(record);
+            }
             Line::Products(record) => self.products.push(record),
             Line::Orders(record) => self.orders.push(record),
             Line::Answer(service, kept) => {
@@ -247,9 +274,12 @@ impl<'a> Load<'a> {
 
     /// Keeps what has gathered, where there is at least `least` of it.
     async fn load(&mut self, least: usize) -> Result<()> {
-        let Self { shop, users, products, orders, answers } = self;
-        if users.len() >= least {
-            shop.users.load(std::mem::take(users)).await?;
+        let Self { shop, records, products, orders, answers } = self;
+        for ((part, table), records) in records {
+            if records.len() >= least {
+                let of = record_type(*part, table)?;
+                shop.databases[part].load_any(of, std::mem::take(records)).await?;
+            }
         }
         if products.len() >= least {
             shop.products.load(std::mem::take(products)).await?;
@@ -267,15 +297,30 @@ impl<'a> Load<'a> {
 }
 
 /// Two shops cannot become one: a user who is there already must be one of those who come.
-async fn refuse_others(shop: &Shop, users: &HashSet<UserId>) -> Result<()> {
-    let mut there = shop.users.dump().await?;
-    while let Some(user) = there.next().await? {
-        if !users.contains(&user?.id()) {
-            let why = "there is another shop in the databases: import into empty ones";
-            return Err(Error::new(Code::InvalidParameter, why));
+async fn refuse_others(shop: &Shop, users: &HashSet<Value>) -> Result<()> {
+    for record_type in moving(Part::Users) {
+        let mut there = shop.databases[&Part::Users].dump(record_type).await?;
+        while let Some(user) = there.next().await? {
+            if !users.contains(&record_type.key(&user?)?) {
+                let why = "there is another shop in the databases: import into empty ones";
+                return Err(Error::new(Code::InvalidParameter, why));
+            }
         }
     }
     Ok(())
+}
+
+/// The record types of a service that move with a shop.
+fn moving(part: Part) -> impl Iterator<Item = &'static RecordType> {
+    records_of(part).iter().filter(|record_type| record_type.moves)
+}
+
+fn record_type(part: Part, table: &str) -> Result<&'static RecordType> {
+    let why = || format!("{} has no records called {table}", part.name());
+    let mut types = moving(part);
+    types
+        .find(|record_type| record_type.table == table)
+        .ok_or_else(|| Error::new(Code::InvalidParameter, why()))
 }
 
 fn part_of(name: &str) -> Result<Part> {

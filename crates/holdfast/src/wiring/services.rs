@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use axum::Router;
 use holdfast_orders::{Orders, Stock};
 use holdfast_products::Products;
+use holdfast_storage::record::RecordType;
 use holdfast_types::Result;
 use holdfast_users::Users;
 use holdfast_web::Peer;
@@ -135,6 +136,16 @@ fn described(part: Part) -> Option<OpenApi> {
         Part::Users => Some(holdfast_users::document()),
         Part::Products => Some(holdfast_products::document()),
         Part::Orders => Some(holdfast_orders::document()),
+    }
+}
+
+/// What a service keeps as records: audited, exported and imported alike.
+pub(crate) const fn records_of(part: Part) -> &'static [RecordType] {
+    match part {
+        Part::Gateway => &[],
+        Part::Users => holdfast_users::RECORDS,
+        Part::Products => holdfast_products::RECORDS,
+        Part::Orders => holdfast_orders::RECORDS,
     }
 }
 

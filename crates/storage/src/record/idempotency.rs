@@ -26,12 +26,9 @@ pub struct IdempotencyRecord {
 
 impl Record for IdempotencyRecord {
     const TABLE: Table = Table {
-        name: "idempotency_records",
-        noun: "kept answer",
-        key: Kind::Id,
-        columns: &[Column { name: "at", kind: Kind::Integer }],
-        indexes: &[Index { name: "time", columns: &["at"], unique: false }],
-        layout: 1,
+        columns: &[Column::of("at", Kind::Integer)],
+        indexes: &[Index::of("time", &["at"])],
+        ..Table::of("idempotency_records", "kept answer")
     };
 
     fn key(&self) -> Value {

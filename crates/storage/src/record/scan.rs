@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
-use super::Value;
+use super::{Record, Value};
 
 /// Some records, in the order of an index.
 #[derive(Clone, Debug)]
@@ -29,6 +29,18 @@ pub struct Position {
     pub key: Value,
 }
 
+impl Position {
+    /// Whether it is one in that index: positions come back from strangers.
+    pub(super) fn fits<R: Record>(&self, index: Option<&str>) -> bool {
+        let kinds = index.map_or_else(Vec::new, |name| {
+            let places = R::TABLE.index(name).1.into_iter();
+            places.map(|place| R::TABLE.columns[place].kind).collect()
+        });
+        self.key.kind() == R::TABLE.key
+            && self.values.iter().map(Value::kind).eq(kinds.iter().copied())
+    }
+}
+
 impl Scan {
     /// The first `limit` records in the order of their keys.
     #[must_use]
@@ -43,6 +55,13 @@ impl Scan {
         let range = (Bound::Unbounded, Bound::Unbounded);
         let index = Some(index);
         Self { index, equal: Vec::new(), range, after: None, limit, is_descending: false }
+    }
+
+    /// At most so many.
+    #[must_use]
+    pub const fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
     }
 
     /// Only those with this value in the next column of the index.

@@ -31,6 +31,17 @@ pub enum Value {
     Bytes(Vec<u8>),
 }
 
+impl Value {
+    pub(super) const fn kind(&self) -> Kind {
+        match self {
+            Self::Integer(_) => Kind::Integer,
+            Self::Text(_) => Kind::Text,
+            Self::Id(_) => Kind::Id,
+            Self::Bytes(_) => Kind::Bytes,
+        }
+    }
+}
+
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
         Self::Integer(number)

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod course;
 mod layouts;
 mod once;
 mod scans;
@@ -33,21 +34,18 @@ struct Note {
 
 impl Record for Note {
     const TABLE: Table = Table {
-        name: "notes",
-        noun: "note",
-        key: Kind::Id,
         columns: &[
-            Column { name: "board", kind: Kind::Text },
-            Column { name: "title", kind: Kind::Text },
-            Column { name: "slot", kind: Kind::Integer },
-            Column { name: "count", kind: Kind::Integer },
+            Column::of("board", Kind::Text),
+            Column::of("title", Kind::Text),
+            Column::of("slot", Kind::Integer),
+            Column::of("count", Kind::Integer),
         ],
         indexes: &[
-            Index { name: "title", columns: &["title"], unique: true },
-            Index { name: "slot", columns: &["board", "slot"], unique: true },
-            Index { name: "counts", columns: &["board", "count"], unique: false },
+            Index::unique("title", &["title"]),
+            Index::unique("slot", &["board", "slot"]),
+            Index::of("counts", &["board", "count"]),
         ],
-        layout: 1,
+        ..Table::of("notes", "note")
     };
 
     fn key(&self) -> Value {

@@ -2,18 +2,15 @@
 
 use std::{ops::Bound, sync::Arc};
 
-use holdfast_storage::{
-    Entry, Flow,
-    record::{Fault, Position, Scan, Stored, Taken, Tx, Value},
-};
+use holdfast_storage::record::{Fault, Scan, Stored, Tx, Value};
 use holdfast_types::{
-    Cursor, Error, IdempotentAnswer, Operation, Page, PageRequest, Result, Timestamp, UserId,
+    Error, IdempotentAnswer, Operation, Page, PageRequest, Result, Timestamp, UserId,
 };
 use uuid::Uuid;
 
 use super::{
     DELETED_PAGE, PasswordChange, Render, SERVICE, STAFF_NAMES, UserStore, ending, last_in_charge,
-    no_content, portable, username_taken,
+    no_content, username_taken,
 };
 use crate::model::{NewUser, User};
 
@@ -27,18 +24,7 @@ impl UserStore {
     /// Registers a user once per id: a second call returns the one that is there and `true`, also one deleted since.
     /// Refuses with `username-taken`.
     pub(crate) async fn create(&self, new: &NewUser) -> Result<(User, bool)> {
-        let user = User::new(new);
-        let create = move |tx: Tx| {
-            let user = user.clone();
-            async move {
-                match tx.insert(&user).await? {
-                    Ok(()) => Ok((user, false)),
-                    Err(Taken::Key) => Ok((find(&tx, user.id).await?.into_inner(), true)),
-                    Err(Taken::Index(_)) => Err(username_taken().into()),
-                }
-            }
-        };
-        self.db.transact(create).await
+        self.db.create(User::new(new)).await?.map_err(|_| username_taken())
     }
 
     /// Registers a user only while there is none at all; says whether it did.
@@ -77,15 +63,7 @@ impl UserStore {
 
     /// Users that are not deleted, newest first.
     pub(crate) async fn list(&self, request: &PageRequest) -> Result<Page<User>> {
-        let place = |cursor: &Cursor| -> Result<Position> {
-            let (at, id): (i64, UserId) = cursor.position(LIST)?;
-            Ok(Position { values: vec![at.into()], key: id.into() })
-        };
-        let after = request.after.as_ref().map(place).transpose()?;
-        let scan = Scan::of("creation", request.limit + 1).descending().after(after);
-        let users = self.scan(scan).await?.into_iter().map(Stored::into_inner).collect();
-        let cursor = |user: &User| Cursor::new(LIST, &(user.created_at.as_millis(), user.id));
-        Ok(Page::cut(users, request.limit, cursor))
+        self.db.page(Scan::of("creation", 0).descending(), LIST, request).await
     }
 
     /// Users that were deleted at `since` or later, the earliest first, [`DELETED_PAGE`] at most.
@@ -93,7 +71,7 @@ impl UserStore {
         let from = Bound::Included(Value::from(since));
         let scan = Scan::of("deletion", DELETED_PAGE).range(from, Bound::Unbounded);
         let deleted = self.scan(scan).await?;
-        Ok(deleted.iter().filter_map(|user| Some((user.deleted_at?, user.id))).collect())
+        Ok(deleted.iter().filter_map(|user| Some((user.left_at()?, user.id))).collect())
     }
 
     async fn scan(&self, scan: Scan) -> Result<Vec<Stored<User>>> {
@@ -187,26 +165,6 @@ impl UserStore {
         };
         self.db.once(SERVICE, operation, now, erase).await
     }
-
-    /// Everything that is kept, user by user, in one snapshot: apart from answers and the secret.
-    pub(crate) async fn dump(&self) -> Result<Flow<Entry<portable::Record>>> {
-        let users = self.db.records::<User>().await?;
-        Ok(users.map(|user| user.map(|user| portable::Record::User(Box::new(user)))))
-    }
-
-    /// Keeps what another database kept, unless it is there.
-    pub(crate) async fn load(&self, records: Vec<portable::Record>) -> Result<()> {
-        let user = |portable::Record::User(user): portable::Record| as_deleted_then(*user);
-        self.db.load(records.into_iter().map(user).collect()).await
-    }
-}
-
-/// One of whom it was not noted when they left counts as deleted at once, so that orders forget the buyer for sure.
-fn as_deleted_then(mut user: User) -> User {
-    if user.deleted {
-        user.deleted_at.get_or_insert(user.created_at);
-    }
-    user
 }
 
 async fn find(tx: &Tx, id: UserId) -> Result<Stored<User>, Fault> {

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use holdfast_testkit::{Fresh, damage, on_every_engine, operation};
+use holdfast_testkit::{Fresh, on_every_engine, operation};
 use holdfast_types::{Basis, Fingerprint, Role, Version};
 
-use super::{portable::Record, *};
+use super::*;
 use crate::{
     model::{NewUser, UserChange, Username},
     tokens::{RefreshToken, SESSION_TIME},
@@ -367,24 +367,6 @@ async fn begin_session_looks_again_at_the_password() {
         let session = SessionId::new(bench.fresh.random.uuid_v7(bench.now()));
         let token = RefreshToken::first(session, &bench.fresh.random);
         assert!(!bench.store.begin_session(&verified, token, bench.later()).await.unwrap());
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn dump_names_what_cannot_be_read() {
-    on_every_engine(|fresh| async {
-        let bench = Bench::new(fresh).await;
-        let ada = bench.new_user("ada");
-        bench.store.create(&ada).await.unwrap();
-        let mut dump = bench.store.dump().await.unwrap();
-        let Record::User(user) = dump.next().await.unwrap().unwrap().unwrap();
-        assert_eq!(user.id, ada.id);
-        assert!(dump.next().await.unwrap().is_none());
-        damage(&bench.fresh.database, "users", "body").await;
-        let mut dump = bench.store.dump().await.unwrap();
-        let damaged = dump.next().await.unwrap().unwrap().unwrap_err().to_string();
-        assert!(damaged.starts_with(&format!("user {} cannot be read: ", ada.id)), "{damaged}");
     })
     .await;
 }

@@ -1,6 +1,6 @@
 //! What is kept, and what it is found by.
 
-use holdfast_storage::record::{Column, Index, Kind, Record, Table, Value};
+use holdfast_storage::record::{Column, Index, Kind, Record, RecordType, Table, Value};
 use holdfast_types::{Role, SessionId, Timestamp, UserId, fold};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -10,35 +10,33 @@ use crate::{
     tokens::{Session, SigningKey},
 };
 
-const fn column(name: &'static str, kind: Kind) -> Column {
-    Column { name, kind }
-}
-
-const fn index(name: &'static str, columns: &'static [&'static str], unique: bool) -> Index {
-    Index { name, columns, unique }
-}
+/// Everything that the service keeps. Sessions do not move with a shop: whoever has one signs in again.
+pub const RECORDS: &[RecordType] = &[
+    RecordType::moving::<User>(),
+    RecordType::staying::<Session>(),
+    RecordType::staying::<Revocation>(),
+    RecordType::staying::<PasswordReset>(),
+    RecordType::staying::<SigningKey>(),
+];
 
 /// Deleted ones stay, without what was personal: their ids are in orders.
 impl Record for User {
     const TABLE: Table = Table {
-        name: "users",
-        noun: "user",
-        key: Kind::Id,
         columns: &[
-            column("name", Kind::Text),
-            column("created_at", Kind::Integer),
-            column("deleted_at", Kind::Integer),
-            column("staff", Kind::Integer),
-            column("in_charge", Kind::Integer),
+            Column::of("name", Kind::Text),
+            Column::of("created_at", Kind::Integer),
+            Column::of("deleted_at", Kind::Integer),
+            Column::of("staff", Kind::Integer),
+            Column::of("in_charge", Kind::Integer),
         ],
         indexes: &[
-            index("name", &["name"], true),
-            index("creation", &["created_at"], false),
-            index("deletion", &["deleted_at"], false),
-            index("staff", &["staff"], false),
-            index("in_charge", &["in_charge"], false),
+            Index::unique("name", &["name"]),
+            Index::of("creation", &["created_at"]),
+            Index::of("deletion", &["deleted_at"]),
+            Index::of("staff", &["staff"]),
+            Index::of("in_charge", &["in_charge"]),
         ],
-        layout: 1,
+        ..Table::of("users", "user")
     };
 
     fn key(&self) -> Value {
@@ -51,7 +49,7 @@ impl Record for User {
         vec![
             is_there.then(|| fold(&self.username).as_str().into()),
             is_there.then(|| self.created_at.into()),
-            self.deleted_at.map(Value::from),
+            self.left_at().map(Value::from),
             is_staff.then(|| true.into()),
             self.is_in_charge().then(|| true.into()),
         ]
@@ -61,12 +59,9 @@ impl Record for User {
 /// One for each family of refresh tokens; only the hash of the newest is kept.
 impl Record for Session {
     const TABLE: Table = Table {
-        name: "sessions",
-        noun: "session",
-        key: Kind::Id,
-        columns: &[column("user_id", Kind::Id), column("expires_at", Kind::Integer)],
-        indexes: &[index("user", &["user_id"], false), index("expiry", &["expires_at"], false)],
-        layout: 1,
+        columns: &[Column::of("user_id", Kind::Id), Column::of("expires_at", Kind::Integer)],
+        indexes: &[Index::of("user", &["user_id"]), Index::of("expiry", &["expires_at"])],
+        ..Table::of("sessions", "session")
     };
 
     fn key(&self) -> Value {
@@ -109,12 +104,9 @@ impl Subject {
 /// Ids of sessions and of users never meet: both are UUIDs.
 impl Record for Revocation {
     const TABLE: Table = Table {
-        name: "revocations",
-        noun: "revocation",
-        key: Kind::Id,
-        columns: &[column("at", Kind::Integer)],
-        indexes: &[index("time", &["at"], false)],
-        layout: 1,
+        columns: &[Column::of("at", Kind::Integer)],
+        indexes: &[Index::of("time", &["at"])],
+        ..Table::of("revocations", "revocation")
     };
 
     fn key(&self) -> Value {
@@ -140,20 +132,17 @@ pub(super) struct PasswordReset {
 
 impl Record for PasswordReset {
     const TABLE: Table = Table {
-        name: "password_resets",
-        noun: "password reset",
-        key: Kind::Id,
         columns: &[
-            column("token_hash", Kind::Bytes),
-            column("open_of", Kind::Id),
-            column("expires_at", Kind::Integer),
+            Column::of("token_hash", Kind::Bytes),
+            Column::of("open_of", Kind::Id),
+            Column::of("expires_at", Kind::Integer),
         ],
         indexes: &[
-            index("token", &["token_hash"], true),
-            index("open", &["open_of"], false),
-            index("expiry", &["expires_at"], false),
+            Index::unique("token", &["token_hash"]),
+            Index::of("open", &["open_of"]),
+            Index::of("expiry", &["expires_at"]),
         ],
-        layout: 1,
+        ..Table::of("password_resets", "password reset")
     };
 
     fn key(&self) -> Value {
@@ -167,14 +156,7 @@ impl Record for PasswordReset {
 }
 
 impl Record for SigningKey {
-    const TABLE: Table = Table {
-        name: "signing_keys",
-        noun: "signing key",
-        key: Kind::Text,
-        columns: &[],
-        indexes: &[],
-        layout: 1,
-    };
+    const TABLE: Table = Table { key: Kind::Text, ..Table::of("signing_keys", "signing key") };
 
     fn key(&self) -> Value {
         self.kid.as_str().into()

@@ -3,6 +3,7 @@
 use holdfast_types::{IdempotentAnswer, PageRequest};
 
 use super::*;
+use crate::tokens::SigningKey;
 
 impl Bench {
     async fn user(&self, name: &str, role: Role) -> User {
@@ -178,24 +179,6 @@ async fn replay_answers_as_before_and_forget_ends_it() {
         assert!(bench.store.replay(&operation).await.unwrap().is_some(), "it is not that old");
         bench.store.forget(bench.now().plus(Duration::from_millis(1))).await.unwrap();
         assert_eq!(bench.store.replay(&operation).await.unwrap(), None);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn load_keeps_what_is_there_and_adds_the_rest() {
-    on_every_engine(|fresh| async {
-        let bench = Bench::new(fresh).await;
-        let ada = bench.user("ada", Role::Customer).await;
-        bench.rename(ada.id, bench.operation()).await.unwrap();
-        let bob = User::new(&bench.new_user("bob"));
-        let record = |user: &User| Record::User(Box::new(user.clone()));
-        for _ in 0..2 {
-            bench.store.load(vec![record(&ada), record(&bob)]).await.unwrap();
-        }
-        let there = bench.store.get(ada.id).await.unwrap().unwrap();
-        assert_eq!(there.name.as_deref(), Some("Ada"), "what is there stays");
-        assert_eq!(bench.store.find("bob").await.unwrap(), Some(bob));
     })
     .await;
 }

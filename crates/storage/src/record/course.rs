@@ -1,0 +1,93 @@
+//! What services do with records of any type: creating one once, editing one once, a page of some.
+
+use std::sync::Arc;
+
+use holdfast_types::{
+    Answer, Code, Cursor, Error, IdempotentAnswer, Operation, Page, PageRequest, Result, Timestamp,
+};
+
+use super::{Fault, Position, Record, Scan, Stored, Taken, Tx, Value};
+use crate::Database;
+
+/// An operation, whose it is and when it comes.
+#[derive(Clone, Copy, Debug)]
+pub struct Once<'a> {
+    /// The service that answers.
+    pub service: &'static str,
+    /// What is done once.
+    pub operation: &'a Operation,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Database {
+    /// Keeps a record once per key: a second call returns the one that is there and `true`. Says which of its unique values is
+    /// taken by another.
+    pub async fn create<R: Record + Clone>(&self, record: R) -> Result<Result<(R, bool), Taken>> {
+        let create = move |tx: Tx| {
+            let record = record.clone();
+            async move {
+                Ok(match tx.insert(&record).await? {
+                    Ok(()) => Ok((record, false)),
+                    Err(Taken::Key) => match tx.get::<R>(record.key()).await? {
+                        Some(found) => Ok((found.into_inner(), true)),
+                        None => return Err(Fault::Stale),
+                    },
+                    Err(taken) => Err(taken),
+                })
+            }
+        };
+        self.transact(create).await
+    }
+
+    /// The course of an edit: an answer that was kept is given again; else the record is loaded so that nobody changes it meanwhile,
+    /// changed as `judge` says, written, and the answer that `render` makes of it is kept. Refuses with `not-found`.
+    pub async fn edit<R: Record>(
+        &self,
+        key: impl Into<Value>,
+        once: Once<'_>,
+        render: fn(&R) -> Result<Answer>,
+        judge: impl Fn(&mut R) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<IdempotentAnswer> {
+        let (key, judge) = (key.into(), Arc::new(judge));
+        let edit = move |tx: Tx| {
+            let (key, judge) = (key.clone(), Arc::clone(&judge));
+            async move {
+                tx.lock::<R>([key.clone()]).await?;
+                let found = tx.get::<R>(key).await?;
+                let mut record = found.ok_or_else(|| Error::not_found(R::TABLE.noun))?;
+                judge(&mut record)?;
+                tx.put(&record).await??;
+                Ok(render(&record)?)
+            }
+        };
+        self.once(once.service, once.operation, once.at, edit).await
+    }
+
+    /// A page of the records that `scan` finds; `list` names the list that its cursors are for. Refuses with `invalid-cursor`.
+    pub async fn page<R: Record>(
+        &self,
+        scan: Scan,
+        list: &str,
+        request: &PageRequest,
+    ) -> Result<Page<R>> {
+        let index = scan.index;
+        let position = |cursor: &Cursor| -> Result<Position> {
+            let position: Position = cursor.position(list)?;
+            match position.fits::<R>(index) {
+                true => Ok(position),
+                false => Err(Error::new(Code::InvalidCursor, "the cursor is not one of this list")),
+            }
+        };
+        let after = request.after.as_ref().map(position).transpose()?;
+        let scan = scan.limit(request.limit + 1).after(after);
+        let read = move |tx: Tx| {
+            let scan = scan.clone();
+            async move { tx.scan::<R>(scan).await }
+        };
+        let found = self.read(read).await?;
+        let cursor = |record: &Stored<R>| Cursor::new(list, &record.position(index));
+        let Page { items, next } = Page::cut(found, request.limit, cursor);
+        Ok(Page { items: items.into_iter().map(Stored::into_inner).collect(), next })
+    }
+}
