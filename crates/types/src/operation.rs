@@ -98,6 +98,14 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+impl Answer {
+    /// 200 with an entity tag and `body` as JSON.
+    pub fn ok(etag: String, body: &impl Serialize) -> crate::Result<Self> {
+        let body = serde_json::to_vec(body).map_err(Error::internal)?;
+        Ok(Self { status: 200, etag: Some(etag), body })
+    }
+}
+
 /// Bodies are JSON, so a text says them to whoever reads a database or an export.
 mod text {
     use serde::{Deserialize, Deserializer, Serializer, de, ser};

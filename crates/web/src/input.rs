@@ -9,6 +9,7 @@ use axum::{
 };
 use bytes::Bytes;
 use holdfast_types::{Basis, Code, Error, IfMatch, Operation, Result, Secret};
+use serde::Serialize;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -155,6 +156,17 @@ impl Input {
     /// What `If-Match` asks for.
     pub fn if_match(&self) -> Result<Option<IfMatch>> {
         crate::conditional::if_match(&self.headers)
+    }
+
+    /// The same where all of a body is its content.
+    pub fn operation_of(
+        &self,
+        secret: &Secret,
+        principal: &str,
+        body: &impl Serialize,
+    ) -> Result<Operation> {
+        let content = serde_json::to_vec(body).map_err(Error::internal)?;
+        self.operation(secret, principal, &content)
     }
 
     /// The operation that this request of `principal` is; `content` is what tells it from another under the same key.

@@ -91,8 +91,7 @@ async fn take<Body: DeserializeOwned + Serialize + Default>(
     find(orders, caller, id).await?;
     let bytes = input.body().await?;
     let body = if bytes.is_empty() { Body::default() } else { parse(&bytes)? };
-    let content = serde_json::to_vec(&body).map_err(Error::internal)?;
-    let operation = input.operation(orders.secret(), &caller.principal(), &content)?;
+    let operation = input.operation_of(orders.secret(), &caller.principal(), &body)?;
     let action = read(body);
     let judge = move || action.as_ref().map(Action::clone).map_err(Error::copy);
     Ok(answered(orders.take(id, caller.user, &operation, stepped, judge).await?))

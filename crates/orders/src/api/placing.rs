@@ -1,7 +1,7 @@
 //! Placing orders.
 
 use axum::extract::State;
-use holdfast_types::{Error, OrderId, ReserveCommand};
+use holdfast_types::{OrderId, ReserveCommand};
 use holdfast_web::{Input, Reply, auth::Caller, created, parse, replayed};
 
 use super::wire::{OrderView, PlaceBody};
@@ -19,8 +19,7 @@ pub(super) async fn place_order(
 ) -> Reply {
     let body: PlaceBody = parse(&input.body().await?)?;
     body.check()?;
-    let content = serde_json::to_vec(&body).map_err(Error::internal)?;
-    let operation = input.operation(orders.secret(), &caller.principal(), &content)?;
+    let operation = input.operation_of(orders.secret(), &caller.principal(), &body)?;
     let command = ReserveCommand {
         id: OrderId::new(operation.id),
         fingerprint: operation.fingerprint,

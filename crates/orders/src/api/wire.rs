@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use holdfast_types::{
-    Answer, Error, Money, OrderId, OrderLine, ProductId, Result, TOTAL_MAX, Timestamp, UserId,
-    Validation, check_email, check_line, check_metadata, metadata_schema,
+    Answer, Money, OrderId, OrderLine, ProductId, Result, TOTAL_MAX, Timestamp, UserId, Validation,
+    check_email, check_line, check_metadata, metadata_schema,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -305,8 +305,7 @@ pub(crate) struct OrderEventList {
 
 /// The answer to a step of the lifecycle.
 pub(crate) fn stepped(order: &Order) -> Result<Answer> {
-    let body = serde_json::to_vec(&OrderView::from(order)).map_err(Error::internal)?;
-    Ok(Answer { status: 200, etag: Some(order.etag()), body })
+    Answer::ok(order.etag(), &OrderView::from(order))
 }
 
 /// Something that happened to an order.

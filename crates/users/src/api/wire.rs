@@ -1,6 +1,6 @@
 //! What users look like on the wire.
 
-use holdfast_types::{Answer, Error, Result, Role, Timestamp, Validation, check_email, check_line};
+use holdfast_types::{Answer, Result, Role, Timestamp, Validation, check_email, check_line};
 use holdfast_web::{not_null, present};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -82,8 +82,7 @@ struct KeyView {
 
 /// The answer to a change of a user.
 pub(super) fn changed(user: &User) -> Result<Answer> {
-    let body = serde_json::to_vec(&UserView::from(user)).map_err(Error::internal)?;
-    Ok(Answer { status: 200, etag: Some(user.etag()), body })
+    Answer::ok(user.etag(), &UserView::from(user))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

@@ -74,8 +74,7 @@ impl<'a> From<&'a Product> for ProductView<'a> {
 
 /// The answer to a change of a product.
 pub(crate) fn changed(product: &Product) -> Result<Answer> {
-    let body = serde_json::to_vec(&ProductView::from(product)).map_err(Error::internal)?;
-    Ok(Answer { status: 200, etag: Some(product.etag()), body })
+    Answer::ok(product.etag(), &ProductView::from(product))
 }
 
 /// The answer to a batch.
