@@ -47,7 +47,7 @@ impl Cursor {
         Self(BASE64_URL_SAFE_NO_PAD.encode(json))
     }
 
-    /// Takes what a client sent; [`Self::place`] judges it.
+    /// Takes what a client sent; [`Self::position`] judges it.
     #[must_use]
     pub fn from_wire(text: String) -> Self {
         Self(text)
