@@ -70,6 +70,28 @@ enum OldUser {
     User(Any),
 }
 
+impl Line {
+    fn in_todays_form(self) -> Self {
+        match self {
+            Self::Users(OldUser::User(user)) => {
+                Self::Record("users".to_owned(), "users".to_owned(), user)
+            }
+            line => line,
+        }
+    }
+
+    /// Whether there is such a service, and such a record of it.
+    fn check(&self) -> Result<()> {
+        match self {
+            Self::Record(service, table, record) => {
+                record_type(part_of(service)?, table)?.key(record).map(|_| ())
+            }
+            Self::Secret(service, _) | Self::Answer(service, _) => part_of(service).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Writes the whole shop to `file`, which must not exist yet, while the shop goes on.
 pub(crate) async fn export(config: &Config, file: &Path) -> Result<ExitCode> {
     require_existing(config)?;
@@ -218,10 +240,11 @@ async fn each_line(file: &Path, mut see: impl AsyncFnMut(Line) -> Result<()>) ->
             _ if number == 1 => return Err(damaged(1, "this is not an export of a whole shop")),
             _ if end.is_some() => return Err(damaged(number, "the file ought to have ended")),
             Line::End(count) => end = Some(count),
-            Line::Users(OldUser::User(user)) => {
-                see(Line::Record("users".to_owned(), "users".to_owned(), user)).await?;
+            line => {
+                let line = line.in_todays_form();
+                line.check().map_err(|error| damaged(number, &error.cause()))?;
+                see(line).await?;
             }
-            line => see(line).await?,
         }
     }
     match end {

@@ -1,6 +1,10 @@
 //! A shop moves from engine to engine as one file, and loses nothing on the way.
 
-use std::{collections::BTreeSet, io::Read, path::Path};
+use std::{
+    collections::BTreeSet,
+    io::{Read, Write},
+    path::Path,
+};
 
 use flate2::read::MultiGzDecoder;
 use holdfast_storage::{Database, Location};
@@ -98,6 +102,17 @@ async fn a_damaged_or_foreign_file_is_refused() {
     std::fs::write(&whole, &bytes[..bytes.len() / 2]).unwrap();
     let cut = shop.run(&["restore", &whole.to_string_lossy()]);
     assert!(cut.code != 0 && cut.err.contains("line"), "{cut:?}");
+    let lines = [
+        r#"{"holdfast":{"format":1,"version":"0"}}"#,
+        r#"{"record":["users","users",{"id":"01a20f64-8a66-7001-946e-a705318d994a"}]}"#,
+        r#"{"end":1}"#,
+    ];
+    let file = std::fs::File::create(&whole).unwrap();
+    let mut zipped = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    zipped.write_all(lines.join("\n").as_bytes()).unwrap();
+    zipped.finish().unwrap();
+    let torn = shop.run(&["restore", &whole.to_string_lossy()]);
+    assert!(torn.code != 0 && torn.err.contains("line 2: missing field"), "{torn:?}");
     let missing = shop.run(&["restore", "nothing"]);
     assert!(missing.code != 0, "{missing:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::{ops::Bound, sync::Arc};
 
-use holdfast_types::{Error, Result, Timestamp};
+use holdfast_types::{Code, Error, Result, Timestamp};
 
 use super::{
     Fault, Found, Record, Row, Scan, Stored, Table, Taken, Value, mongo, postgres, sqlite,
@@ -123,7 +123,11 @@ impl Tx {
         for record in records {
             match self.insert(record).await? {
                 Ok(()) | Err(Taken::Key) => {}
-                Err(taken) => return Err(taken.into()),
+                Err(Taken::Index(index)) => {
+                    let (noun, key) = (R::TABLE.noun, record.key());
+                    let why = format!("another {noun} has the {index} of {key:?} already");
+                    return Err(Error::new(Code::InvalidParameter, why).into());
+                }
             }
         }
         Ok(())
