@@ -301,7 +301,16 @@ async fn a_gateway_is_not_ready_without_its_databases() {
     let settings = [("DB_CONNECTION_STRING", url.as_str())];
     let shop = crate::cluster::cluster_of_with(&["cluster"], &settings).await;
     let mut anybody = shop.anybody();
-    anybody.get("/readyz").await.expect(200).unwrap();
+    // A gateway hears of the others a moment after they are up.
+    let mut is_ready = false;
+    for _ in 0..100 {
+        is_ready = anybody.get("/readyz").await.status == 200;
+        if is_ready {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(is_ready);
     server.kill();
     let told = anybody.get("/readyz").await.expect(503).unwrap();
     assert!(told["problems"].to_string().contains("database"), "{told}");
