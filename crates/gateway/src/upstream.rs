@@ -9,7 +9,10 @@ use axum::{
 };
 use bytes::Bytes;
 use holdfast_types::{Code, Error, Result};
-use holdfast_web::{Call, CallContext, Context, Endpoint, Peer, Problem, source};
+use holdfast_web::{Call, CallContext, Context, Endpoint, LARGEST_BODY, Peer, Problem, source};
+
+/// Stands for a body that is too large.
+static TOO_MUCH: [u8; LARGEST_BODY + 1] = [b' '; LARGEST_BODY + 1];
 
 /// Headers that belong to one connection (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -67,7 +70,7 @@ async fn forward(peer: &Peer, request: Request, limit: usize) -> Result<Response
     };
     let body = match &buffered {
         Some(buffered) => buffered.bytes.clone(),
-        None => Bytes::from(vec![b' '; limit + 1]),
+        None => Bytes::from_static(&TOO_MUCH[..=limit]),
     };
     let mut headers = end_to_end(&parts.headers);
     headers.insert(REQUEST_ID.clone(), context.request_id.value().clone());

@@ -30,6 +30,8 @@ pub(crate) struct Shop {
     pub(crate) orders: Orders,
     /// Of each service.
     pub(crate) databases: BTreeMap<Part, Database>,
+    /// Each of them once.
+    pub(crate) each_database: Vec<Database>,
 }
 
 /// Products in this process: a call is a function call.
@@ -58,7 +60,7 @@ impl Shop {
     /// Opens the databases and the services on them. Refuses half a shop.
     pub(crate) async fn open(config: &Config) -> Result<Self> {
         let shop = Self::open_for_restore(config).await?;
-        for database in shop.databases.values() {
+        for database in &shop.each_database {
             database.refuse_half().await?;
         }
         Ok(shop)
@@ -74,7 +76,8 @@ impl Shop {
         for part in Part::SERVICES {
             databases.insert(part, opener.database(part).await?);
         }
-        Ok(Self { users, products, orders, databases })
+        let each_database = opener.databases();
+        Ok(Self { users, products, orders, databases, each_database })
     }
 }
 

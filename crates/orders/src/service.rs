@@ -99,10 +99,10 @@ impl Orders {
         by: UserId,
         operation: &Operation,
         render: Render,
-        judge: impl Fn() -> Result<Action> + Send + Sync + 'static,
+        action: Result<Action>,
     ) -> Result<IdempotentAnswer> {
         let step = Step { order: id, by: Some(by), at: self.now() };
-        let given = self.store().transition(step, operation, render, judge).await?;
+        let given = self.store().transition(step, operation, render, action).await?;
         if let Err(error) = self.0.shared.reconcile(id).await {
             tracing::warn!(%error, order = %id, "stock will follow later");
         }

@@ -132,10 +132,7 @@ impl Deref for ProductStore {
 impl ProductStore {
     /// Brings the tables up to date.
     pub(crate) async fn open(database: &Database, random: &Random) -> Result<(Self, Secret)> {
-        let db = database.with_own_lists();
-        db.prepare(SERVICE, &MIGRATIONS).await?;
-        db.define_all(RECORDS).await?;
-        let secret = db.secret(SERVICE, random).await?;
+        let (db, secret) = database.of_service(SERVICE, &MIGRATIONS, RECORDS, random).await?;
         let statements: Arc<dyn Statements> = match &db {
             Database::Sqlite(db) => Arc::new(sqlite::SqliteProducts::open(db.clone()).await?),
             Database::Postgres(db) => Arc::new(postgres::PostgresProducts::open(db.clone())),

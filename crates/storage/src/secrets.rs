@@ -2,7 +2,11 @@
 
 use holdfast_types::{Code, Error, Random, Result, Secret};
 
-use crate::{Database, mongo, postgres, record::IdempotencyRecord, sqlite};
+use crate::{
+    Database, mongo, postgres,
+    record::{IdempotencyRecord, RecordType},
+    sqlite,
+};
 
 /// Stands among the secrets of services: whether a restore was begun.
 const RESTORE: &str = "restore";
@@ -25,6 +29,21 @@ impl Migrations {
 }
 
 impl Database {
+    /// The database as `service` has it, with connections of its own for lists, its tables up to date, and its secret.
+    pub async fn of_service(
+        &self,
+        service: &'static str,
+        steps: &'static Migrations,
+        records: &[RecordType],
+        random: &Random,
+    ) -> Result<(Self, Secret)> {
+        let db = self.with_own_lists();
+        db.prepare(service, steps).await?;
+        db.define_all(records).await?;
+        let secret = db.secret(service, random).await?;
+        Ok((db, secret))
+    }
+
     /// Makes what every service needs, and the tables of its own that `steps` make on this engine: SQLite, PostgreSQL,
     /// MongoDB. Refuses a database in which the service keeps its records in an earlier way.
     pub async fn prepare(&self, service: &'static str, steps: &'static Migrations) -> Result<()> {

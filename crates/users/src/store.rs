@@ -70,10 +70,8 @@ pub(crate) struct UserStore {
 impl UserStore {
     /// Brings the tables up to date.
     pub(crate) async fn open(database: &Database, random: &Random) -> Result<(Self, Secret)> {
-        let db = database.with_own_lists();
-        db.prepare(SERVICE, &Migrations::NONE).await?;
-        let secret = db.secret(SERVICE, random).await?;
-        db.define_all(RECORDS).await?;
+        let none = &Migrations::NONE;
+        let (db, secret) = database.of_service(SERVICE, none, RECORDS, random).await?;
         Ok((Self { db, secret: secret.clone() }, secret))
     }
 

@@ -42,6 +42,6 @@ pub use problem::{Problem, Reply, read_problem};
 pub use query::{NoQuery, Query, invalid_parameter};
 pub use reply::{IdPath, answered, created, json_reply, no_content, replayed, with_etag};
 pub use server::{Server, ServerLimits, listen, raise_descriptor_limit};
-pub use service::{BODY_BYTES, Paths, Service, Services};
+pub use service::{BODY_BYTES, LARGEST_BODY, Paths, Service, Services};
 pub use tls::{InternalTls, Tls};
 pub use trust::{CallContext, ClusterSecret, FromPeer};

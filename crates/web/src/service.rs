@@ -3,6 +3,8 @@
 
 /// Bytes of a body.
 pub const BODY_BYTES: usize = 64 << 10;
+/// Bytes of the largest body that any path takes.
+pub const LARGEST_BODY: usize = 1 << 20;
 
 /// A service of the program.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,7 +13,7 @@ pub struct Service {
     pub name: &'static str,
     /// Where its paths are.
     pub paths: &'static [Paths],
-    /// Paths to which sellers and administrators may send more than [`BODY_BYTES`], and how much.
+    /// Paths to which sellers and administrators may send more than [`BODY_BYTES`], and how much: [`LARGEST_BODY`] at most.
     pub large_bodies: &'static [(&'static str, usize)],
 }
 

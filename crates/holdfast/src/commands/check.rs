@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 use holdfast_orders as orders;
 use holdfast_products as products;
 use holdfast_storage::{
-    Entry,
+    Database, Entry,
     record::{IdempotencyRecord, RecordType},
 };
 use holdfast_types::{OrderId, Reservation, ReservationState, Result, StockAction};
@@ -158,15 +158,22 @@ async fn audit(shop: &Shop) -> Result<Report> {
 /// Every record can be read.
 async fn read_records(shop: &Shop, report: &mut Report) -> Result<()> {
     for (part, database) in &shop.databases {
-        let kept_answers = RecordType::staying::<IdempotencyRecord>();
-        let types = records_of(*part).iter().chain([&kept_answers]);
-        for record_type in types.filter(|record_type| record_type.is_read_through) {
-            let mut records = database.dump(record_type).await?;
-            while let Some(record) = records.next().await? {
-                if let Err(damage) = record {
-                    report.find(damage.to_string());
-                }
-            }
+        for record_type in records_of(*part).iter().filter(|of| of.is_read_through) {
+            read_through(database, record_type, report).await?;
+        }
+    }
+    // Services may share one, with the answers of all of them.
+    for database in &shop.each_database {
+        read_through(database, &RecordType::staying::<IdempotencyRecord>(), report).await?;
+    }
+    Ok(())
+}
+
+async fn read_through(database: &Database, of: &RecordType, report: &mut Report) -> Result<()> {
+    let mut records = database.dump(of).await?;
+    while let Some(record) = records.next().await? {
+        if let Err(damage) = record {
+            report.find(damage.to_string());
         }
     }
     Ok(())

@@ -200,7 +200,7 @@ pub(crate) async fn import(config: &Config, file: &Path) -> Result<ExitCode> {
     .await?;
     let shop = Shop::open_for_restore(config).await?;
     refuse_others(&shop, &there).await?;
-    for database in shop.databases.values() {
+    for database in &shop.each_database {
         database.begin_restore().await?;
     }
     let mut load = Load::new(&shop);
@@ -208,7 +208,7 @@ pub(crate) async fn import(config: &Config, file: &Path) -> Result<ExitCode> {
     load.finish().await?;
     remark(&format!("Imported {count} records"));
     check::reconcile(&shop).await?;
-    for database in shop.databases.values() {
+    for database in &shop.each_database {
         database.end_restore().await?;
     }
     check::judge(&shop).await

@@ -92,7 +92,5 @@ async fn take<Body: DeserializeOwned + Serialize + Default>(
     let bytes = input.body().await?;
     let body = if bytes.is_empty() { Body::default() } else { parse(&bytes)? };
     let operation = input.operation_of(orders.secret(), &caller.principal(), &body)?;
-    let action = read(body);
-    let judge = move || action.as_ref().map(Action::clone).map_err(Error::copy);
-    Ok(answered(orders.take(id, caller.user, &operation, stepped, judge).await?))
+    Ok(answered(orders.take(id, caller.user, &operation, stepped, read(body)).await?))
 }

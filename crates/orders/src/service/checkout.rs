@@ -39,14 +39,14 @@ struct Gate {
 
 impl Checkout {
     /// Begins to carry up to `in_flight` batches at a time. One makes the largest batches.
-    pub(super) fn begin(parts: &Arc<Shared>, in_flight: usize) -> Self {
+    pub(super) fn begin(shared: &Arc<Shared>, in_flight: usize) -> Self {
         let (queue, receiver) = mpsc::channel(QUEUE);
         let gate = Arc::new(Mutex::new(Gate { queue: receiver, left_over: None }));
         for _ in 0..in_flight {
-            let (gate, parts) = (Arc::clone(&gate), Arc::clone(parts));
+            let (gate, shared) = (Arc::clone(&gate), Arc::clone(shared));
             tokio::spawn(async move {
                 while let Some(batch) = Gate::gather(&gate).await {
-                    parts.carry(batch).await;
+                    shared.carry(batch).await;
                 }
             });
         }

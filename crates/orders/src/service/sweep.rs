@@ -47,7 +47,7 @@ impl Shared {
             log("confirm", self.confirm().await);
             log("expire", self.expire().await);
             if tick % PENDING_TICKS == 0 {
-                log("pay pending_stock", self.reconcile_pending(PENDING_AGE).await);
+                log("reconcile stock", self.reconcile_pending(PENDING_AGE).await);
                 log("resolve half-made orders", self.resolve_half_made(HALF_MADE_AGE).await);
             }
         }

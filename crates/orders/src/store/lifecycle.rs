@@ -20,21 +20,22 @@ pub(crate) struct Step {
 }
 
 impl OrderStore {
-    /// Takes the step that `judge` names and writes down what products must hear of it; once per operation.
+    /// Takes the step `action` and writes down what products must hear of it; once per operation.
     pub(crate) async fn transition(
         &self,
         step: Step,
         operation: &Operation,
         render: Render,
-        judge: impl Fn() -> Result<Action> + Send + Sync + 'static,
+        action: Result<Action>,
     ) -> Result<IdempotentAnswer> {
-        let (store, judge) = (self.clone(), Arc::new(judge));
+        let (store, action) = (self.clone(), Arc::new(action));
         let apply = move |tx: Tx| {
-            let (store, judge) = (store.clone(), Arc::clone(&judge));
+            let (store, action) = (store.clone(), Arc::clone(&action));
             async move {
                 let found = store.load_for_change(&tx, vec![step.order]).await?.pop();
                 let mut order = found.ok_or_else(|| Error::not_found("order"))?;
-                store.take(&tx, step, &mut order, &judge()?).await?;
+                let action = action.as_ref().as_ref().map_err(Error::copy)?;
+                store.take(&tx, step, &mut order, action).await?;
                 Ok(render(&order)?)
             }
         };

@@ -90,11 +90,6 @@ pub fn bytes<const N: usize>(document: &Document, name: &str) -> Result<[u8; N]>
     bytes.as_slice().try_into().map_err(|_| damaged(name))
 }
 
-/// Any bytes.
-pub fn blob(document: &Document, name: &str) -> Result<Vec<u8>> {
-    document.get_binary_generic(name).cloned().map_err(|_| damaged(name))
-}
-
 /// A fingerprint.
 pub fn fingerprint(document: &Document, name: &str) -> Result<Fingerprint> {
     bytes(document, name).map(Fingerprint)

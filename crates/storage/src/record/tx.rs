@@ -114,7 +114,7 @@ impl Tx {
         Ok(taken.map_or(Ok(()), Err))
     }
 
-    /// Keeps those of the records whose keys are not there yet. Their unique values are sure to be free.
+    /// Keeps those of the records whose keys are not there yet. Refuses one with unique values that another has.
     pub async fn insert_missing<R: Record>(&self, records: &[R]) -> Result<(), Fault> {
         // All at once where none is there, as a rule.
         if self.insert_all(records).await?.is_ok() {

@@ -175,9 +175,9 @@ async fn forget_lets_a_key_be_used_again() {
         let id = bench.placed().await;
         let (operation, pay) = (operation(&bench.fresh.random), Action::Pay { reference: None });
         let take = async || {
-            let (step, pay) = (Step { order: id, by: Some(BUYER), at: bench.now() }, pay.clone());
-            let judge = move || Ok(pay.clone());
-            bench.store.transition(step, &operation, render, judge).await.unwrap().replayed
+            let step = Step { order: id, by: Some(BUYER), at: bench.now() };
+            let pay = Ok(pay.clone());
+            bench.store.transition(step, &operation, render, pay).await.unwrap().replayed
         };
         assert!(!take().await && take().await);
         bench.store.forget(bench.now()).await.unwrap();

@@ -92,7 +92,7 @@ pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {
             }
             Record::Reservation(reservation) => held.push(document(reservation)?),
             Record::Unconfirmed { batch, orders, at } => {
-                unconfirmed.push(reservations::pending_stock(*batch, orders, *at));
+                unconfirmed.push(reservations::unconfirmed_document(*batch, orders, *at));
             }
         }
     }

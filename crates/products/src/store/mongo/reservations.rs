@@ -191,7 +191,7 @@ async fn owe(
     tx.upsert(UNCONFIRMED, doc! {"_id": fields::uuid(batch.uuid())}, add).await
 }
 
-pub(super) fn pending_stock(batch: BatchId, orders: &[OrderId], at: Timestamp) -> Document {
+pub(super) fn unconfirmed_document(batch: BatchId, orders: &[OrderId], at: Timestamp) -> Document {
     let orders: Vec<_> = orders.iter().map(|id| fields::uuid(id.uuid())).collect();
     doc! {"_id": fields::uuid(batch.uuid()), "orders": orders, "at": at.as_millis()}
 }
