@@ -147,17 +147,22 @@ pub(crate) struct Order {
     pub(crate) progress: Progress,
 }
 
-/// When an order passed which step, and what was said about it.
+/// What happened to an order after it was placed, and what was said about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Progress {
-    pub(crate) paid_at: Option<Timestamp>,
-    pub(crate) shipped_at: Option<Timestamp>,
-    pub(crate) delivered_at: Option<Timestamp>,
-    pub(crate) cancelled_at: Option<Timestamp>,
-    pub(crate) expired_at: Option<Timestamp>,
+    /// Oldest first.
+    #[serde(default)]
+    pub(crate) events: Vec<Event>,
     pub(crate) reference: Option<String>,
     pub(crate) carrier: Option<String>,
     pub(crate) tracking_number: Option<String>,
+}
+
+impl Progress {
+    /// When the order became `status`.
+    pub(crate) fn at(&self, status: Status) -> Option<Timestamp> {
+        self.events.iter().find(|event| event.status == status).map(|event| event.at)
+    }
 }
 
 impl Order {

@@ -68,18 +68,10 @@ pub const RECORDS: &[RecordType] = &[];
 const SERVICE: &str = crate::SERVICE.name;
 
 const MIGRATIONS: Migrations = Migrations {
-    sqlite: &[
-        include_str!("../migrations/sqlite-0001.sql"),
-        include_str!("../migrations/sqlite-0002.sql"),
-    ],
-    postgres: &[
-        include_str!("../migrations/postgres-0001.sql"),
-        include_str!("../migrations/postgres-0002.sql"),
-    ],
-    mongo: &[
-        include_str!("../migrations/mongo-0001.json"),
-        include_str!("../migrations/mongo-0002.json"),
-    ],
+    after: 2,
+    sqlite: &[include_str!("../migrations/sqlite-0003.sql")],
+    postgres: &[include_str!("../migrations/postgres-0003.sql")],
+    mongo: &[include_str!("../migrations/mongo-0003.json")],
 };
 
 /// What the orders service keeps. Clones share the database.

@@ -5,6 +5,7 @@ mod backoff;
 mod batched_loader;
 mod flow;
 pub mod location;
+mod migrations;
 pub mod mongo;
 pub mod postgres;
 pub mod record;
@@ -18,9 +19,9 @@ use holdfast_types::{Code, Error, Result};
 pub use batched_loader::BatchedLoader;
 pub use flow::{Damage, Entry, Flow, Sink};
 pub use location::Location;
+pub use migrations::Migrations;
 pub use mongo::Mongo;
 pub use postgres::Postgres;
-pub use secrets::Migrations;
 pub use sqlite::Sqlite;
 
 /// An open database of whichever engine the connection string named.
@@ -83,19 +84,5 @@ impl Database {
                 Err(Error::new(Code::InvalidParameter, why))
             }
         }
-    }
-}
-
-/// How many of `known` steps a database has seen; refuses one that has seen more.
-fn migrations_done(service: &str, found: i64, known: usize) -> Result<usize> {
-    let done = usize::try_from(found).map_err(Error::internal)?;
-    match done <= known {
-        true => Ok(done),
-        false => Err(Error::new(
-            Code::Internal,
-            format!(
-                "the database was written by another Holdfast ({service} is at step {done}, this program knows {known}): start that one, or move the shop with its `export --all` and this one's `import --all`"
-            ),
-        )),
     }
 }

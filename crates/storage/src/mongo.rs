@@ -25,7 +25,7 @@ use mongodb::{
 };
 pub use tx::{Cursor, Tx};
 
-use crate::{Flow, Sink, backoff::Backoff};
+use crate::{Flow, Sink, backoff::Backoff, migrations::Steps};
 
 /// A query of a list is given up after this long.
 const READ_TIME: Duration = Duration::from_secs(5);
@@ -213,8 +213,8 @@ impl Mongo {
 
     /// Brings the collections of `service` up to date; refuses a database that a newer program wrote.
     /// A step is a list of commands in Extended JSON that may be run twice.
-    pub async fn migrate(&self, service: &str, steps: &[&str]) -> Result<()> {
-        Ok(migrate::run(&self.0.database, service, steps).await?)
+    pub(crate) async fn migrate(&self, steps: Steps) -> Result<()> {
+        Ok(migrate::run(&self.0.database, steps).await?)
     }
 
     /// Answers when a primary takes writes: the readiness probe.

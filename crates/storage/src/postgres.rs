@@ -22,7 +22,7 @@ pub use fault::{Fault, bytes};
 use tx::Kind;
 pub use tx::{Cursor, Tx};
 
-use crate::{Flow, Sink, backoff::Backoff};
+use crate::{Flow, Sink, backoff::Backoff, migrations::Steps};
 
 /// A value of a statement.
 pub type Value<'a> = &'a (dyn ToSql + Sync);
@@ -167,12 +167,8 @@ impl Postgres {
     }
 
     /// Brings the tables of `service` up to date; refuses a database that a newer program wrote.
-    pub async fn migrate(
-        &self,
-        service: &'static str,
-        steps: &'static [&'static str],
-    ) -> Result<()> {
-        self.run(tx::MIGRATION, |tx| migrate::run(tx, service, steps)).await
+    pub(crate) async fn migrate(&self, steps: Steps) -> Result<()> {
+        self.run(tx::MIGRATION, |tx| migrate::run(tx, steps)).await
     }
 
     /// Answers when the server takes writes: the readiness probe.

@@ -3,7 +3,7 @@
 use holdfast_types::{Code, Error, Random, Result, Secret};
 
 use crate::{
-    Database, mongo, postgres,
+    Database, Migrations, mongo, postgres,
     record::{IdempotencyRecord, RecordType},
     sqlite,
 };
@@ -11,22 +11,6 @@ use crate::{
 /// Stands among the secrets of services: whether a restore was begun.
 const RESTORE: &str = "restore";
 const DONE: [u8; 32] = [0; 32];
-
-/// What makes the tables of a service that are no records, on each engine, one step after the other.
-#[derive(Debug)]
-pub struct Migrations {
-    /// Statements for SQLite.
-    pub sqlite: &'static [&'static str],
-    /// Statements for PostgreSQL.
-    pub postgres: &'static [&'static str],
-    /// Commands for MongoDB, in Extended JSON.
-    pub mongo: &'static [&'static str],
-}
-
-impl Migrations {
-    /// For a service that keeps records only.
-    pub const NONE: Self = Self { sqlite: &[], postgres: &[], mongo: &[] };
-}
 
 impl Database {
     /// The database as `service` has it, with connections of its own for lists, its tables up to date, and its secret.
@@ -48,9 +32,9 @@ impl Database {
     /// MongoDB. Refuses a database in which the service keeps its records in an earlier way.
     pub async fn prepare(&self, service: &'static str, steps: &'static Migrations) -> Result<()> {
         match self {
-            Self::Sqlite(db) => db.migrate(service, steps.sqlite).await?,
-            Self::Postgres(db) => db.migrate(service, steps.postgres).await?,
-            Self::Mongo(db) => db.migrate(service, steps.mongo).await?,
+            Self::Sqlite(db) => db.migrate(steps.of(service, steps.sqlite)).await?,
+            Self::Postgres(db) => db.migrate(steps.of(service, steps.postgres)).await?,
+            Self::Mongo(db) => db.migrate(steps.of(service, steps.mongo)).await?,
         }
         self.define::<IdempotencyRecord>().await
     }

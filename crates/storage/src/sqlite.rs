@@ -26,7 +26,7 @@ use std::{
 use holdfast_types::{Code, Error, Result};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use crate::{Flow, Sink};
+use crate::{Flow, Sink, migrations::Steps};
 pub use cache::Cache;
 use cache::Generations;
 pub use fault::{Fault, damage};
@@ -137,12 +137,8 @@ impl Sqlite {
     }
 
     /// Brings the tables of `service` up to date; refuses a database that a newer program wrote.
-    pub async fn migrate(
-        &self,
-        service: &'static str,
-        steps: &'static [&'static str],
-    ) -> Result<()> {
-        self.write(move |db| migrate::run(db, service, steps)).await
+    pub(crate) async fn migrate(&self, steps: Steps) -> Result<()> {
+        self.write(move |db| migrate::run(db, steps)).await
     }
 
     /// The index of a table's ids. Fails when the table's migration has not made one.

@@ -109,6 +109,5 @@ pub(super) async fn list_order_events(
     uri: Uri,
 ) -> Reply {
     let order = find(&orders, &caller, id).await?;
-    let events = orders.store().events(&order).await?;
-    list_reply(&uri, &Page { items: events.into_iter().map(EventView::from).collect(), next: None })
+    list_reply(&uri, &Page { items: order.events().map(EventView::from).collect(), next: None })
 }

@@ -3,7 +3,7 @@
 use holdfast_types::{Code, Error, Result, StockAction, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{Order, Status};
+use super::{Order, Progress, Status};
 
 /// A step of the lifecycle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,27 +39,28 @@ impl Action {
 }
 
 impl Order {
-    /// The first line of its history.
-    pub(crate) const fn placing(&self) -> Event {
-        Event {
+    /// Its history, oldest first.
+    pub(crate) fn events(&self) -> impl Iterator<Item = Event> {
+        let placed = Event {
             status: Status::Placed,
             version: holdfast_types::Version::FIRST,
             at: self.created_at,
             by: Some(self.user),
-        }
+        };
+        std::iter::once(placed).chain(self.progress.events.iter().copied())
     }
 
-    /// Takes a step. A step that was passed already changes nothing and is no error.
+    /// Takes a step, and says whether that changed anything: a step that was passed already does not, and is no error.
     /// Refuses with `invalid-transition` what the state forbids.
     pub(crate) fn take(
         &mut self,
         action: &Action,
         by: Option<UserId>,
         now: Timestamp,
-    ) -> Result<Option<Event>> {
+    ) -> Result<bool> {
         let target = action.target();
         if self.has_passed(target) {
-            return Ok(None);
+            return Ok(false);
         }
         let early = target == Status::Expired && self.expires_at.is_none_or(|at| at > now);
         if early || !self.leads_to(target) {
@@ -75,13 +76,14 @@ impl Order {
         self.status = target;
         self.version = self.version.next();
         self.updated_at = now;
-        self.note(action, now);
+        self.progress.note(action);
+        self.progress.events.push(Event { status: target, version: self.version, at: now, by });
         self.pending_stock = match target {
             Status::Cancelled | Status::Expired => Some(StockAction::Release),
             Status::Shipped => Some(StockAction::Ship),
             Status::Placed | Status::Paid | Status::Delivered => self.pending_stock,
         };
-        Ok(Some(Event { status: target, version: self.version, at: now, by }))
+        Ok(true)
     }
 
     /// Whether the order stands at `target` or, on the way of orders that are fulfilled, beyond it.
@@ -104,21 +106,17 @@ impl Order {
                 | (Status::Shipped, Status::Delivered)
         )
     }
+}
 
-    fn note(&mut self, action: &Action, now: Timestamp) {
-        let progress = &mut self.progress;
+impl Progress {
+    /// Keeps what an action says.
+    fn note(&mut self, action: &Action) {
         match action {
-            Action::Cancel => progress.cancelled_at = Some(now),
-            Action::Expire => progress.expired_at = Some(now),
-            Action::Deliver => progress.delivered_at = Some(now),
-            Action::Pay { reference } => {
-                progress.paid_at = Some(now);
-                progress.reference.clone_from(reference);
-            }
+            Action::Cancel | Action::Expire | Action::Deliver => {}
+            Action::Pay { reference } => self.reference.clone_from(reference),
             Action::Ship { carrier, tracking_number } => {
-                progress.shipped_at = Some(now);
-                progress.carrier.clone_from(carrier);
-                progress.tracking_number.clone_from(tracking_number);
+                self.carrier.clone_from(carrier);
+                self.tracking_number.clone_from(tracking_number);
             }
         }
     }
@@ -169,14 +167,13 @@ mod tests {
         let now = Timestamp::from_millis(20);
         for (path, expected) in table {
             let mut order = placed();
-            path.iter()
-                .for_each(|action| assert!(order.take(action, None, now).unwrap().is_some()));
+            path.iter().for_each(|action| assert!(order.take(action, None, now).unwrap()));
             for (action, outcome) in actions().iter().zip(expected.chars()) {
                 let mut tried = order.clone();
                 let result = tried.take(action, None, now);
                 let found = match &result {
-                    Ok(Some(_)) => 'm',
-                    Ok(None) => 's',
+                    Ok(true) => 'm',
+                    Ok(false) => 's',
                     Err(_) => 'r',
                 };
                 assert_eq!(found, outcome, "{action:?} on {:?}", order.status);

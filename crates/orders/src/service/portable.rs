@@ -17,7 +17,7 @@ impl Portable {
     #[must_use]
     pub fn id(&self) -> OrderId {
         match &self.0 {
-            Record::Order(order, _) => order.id,
+            Record::Order(order) => order.id,
             Record::Tombstone(id, _) => *id,
         }
     }
@@ -32,7 +32,7 @@ impl Portable {
     #[must_use]
     pub fn stock_action(&self) -> Option<StockAction> {
         match &self.0 {
-            Record::Order(order, _) => Some(order.status.stock_action()),
+            Record::Order(order) => Some(order.status.stock_action()),
             Record::Tombstone(..) => None,
         }
     }
@@ -40,14 +40,14 @@ impl Portable {
     /// Whether products has still to be told.
     #[must_use]
     pub fn has_pending_stock(&self) -> bool {
-        matches!(&self.0, Record::Order(order, _) if order.pending_stock.is_some())
+        matches!(&self.0, Record::Order(order) if order.pending_stock.is_some())
     }
 
     /// What was ordered.
     #[must_use]
     pub fn lines(&self) -> &[OrderLine] {
         match &self.0 {
-            Record::Order(order, _) => &order.lines,
+            Record::Order(order) => &order.lines,
             Record::Tombstone(..) => &[],
         }
     }

@@ -2,7 +2,6 @@
 
 mod documents;
 mod lifecycle;
-mod portable;
 
 use std::collections::HashMap;
 
@@ -15,7 +14,7 @@ use holdfast_storage::{
 use holdfast_types::{OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId};
 
 use super::{OrderFilter, Recorded, portable::Record, statements::Statements};
-use crate::model::{Event, Order, Status};
+use crate::model::{Order, Status};
 
 #[derive(Debug)]
 pub(super) struct MongoOrders {
@@ -36,8 +35,8 @@ impl Statements for MongoOrders {
         Ok(orders.map(documents::order).collect::<Result<_>>()?)
     }
 
-    async fn save(&self, tx: &Tx, order: &Order, event: Event) -> Result<(), Fault> {
-        Ok(lifecycle::save(tx.mongo()?, order, &event).await?)
+    async fn save(&self, tx: &Tx, order: &Order) -> Result<(), Fault> {
+        Ok(lifecycle::save(tx.mongo()?, order).await?)
     }
 
     async fn bury(
@@ -53,12 +52,8 @@ impl Statements for MongoOrders {
         lifecycle::due(&self.db, now).await
     }
 
-    async fn record(&self, orders: Vec<Order>) -> Result<Vec<Recorded>> {
-        if orders.is_empty() {
-            return Ok(Vec::new());
-        }
-        let orders = &orders;
-        self.db.transaction(|tx| lifecycle::record(tx, orders)).await
+    async fn record(&self, tx: &Tx, orders: Vec<Order>) -> Result<Vec<Recorded>, Fault> {
+        Ok(lifecycle::record(tx.mongo()?, orders).await?)
     }
 
     async fn get(&self, id: OrderId) -> Result<Option<Order>> {
@@ -67,12 +62,6 @@ impl Statements for MongoOrders {
 
     async fn list(&self, filter: &OrderFilter, request: &PageRequest) -> Result<Page<Order>> {
         documents::list(&self.db, filter, request).await
-    }
-
-    async fn events(&self, order: &Order) -> Result<Vec<Event>> {
-        let found = self.db.get(documents::ORDERS, fields::uuid(order.id.uuid())).await?;
-        let later = found.map_or(Ok(Vec::new()), |found| documents::events(&found))?;
-        Ok(std::iter::once(order.placing()).chain(later).collect())
     }
 
     async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
@@ -95,11 +84,6 @@ impl Statements for MongoOrders {
     }
 
     async fn dump(&self) -> Result<Flow<Entry<Record>>> {
-        self.db.flow(|tx, sink| Box::pin(portable::dump(tx, sink))).await
-    }
-
-    async fn load(&self, records: Vec<Record>) -> Result<()> {
-        let records = &records;
-        self.db.transaction(|tx| portable::load(tx, records)).await
+        self.db.flow(|tx, sink| Box::pin(documents::dump(tx, sink))).await
     }
 }

@@ -2,7 +2,6 @@
 
 mod lifecycle;
 mod pending_stock;
-mod portable;
 mod recording;
 mod rows;
 
@@ -18,7 +17,7 @@ use holdfast_types::{OrderId, Page, PageRequest, Result, StockAction, Timestamp,
 use uuid::Uuid;
 
 use super::{OrderFilter, Recorded, portable::Record, statements::Statements};
-use crate::model::{Event, Order, Status};
+use crate::model::{Order, Status};
 
 #[derive(Debug)]
 pub(super) struct PostgresOrders {
@@ -38,8 +37,8 @@ impl Statements for PostgresOrders {
         Ok(rows::lock(tx.postgres()?, &ids).await?)
     }
 
-    async fn save(&self, tx: &Tx, order: &Order, event: Event) -> Result<(), Fault> {
-        Ok(lifecycle::save(tx.postgres()?, order, &[event]).await?)
+    async fn save(&self, tx: &Tx, order: &Order) -> Result<(), Fault> {
+        Ok(lifecycle::save(tx.postgres()?, order).await?)
     }
 
     async fn bury(
@@ -55,12 +54,8 @@ impl Statements for PostgresOrders {
         lifecycle::due(&self.db, now).await
     }
 
-    async fn record(&self, orders: Vec<Order>) -> Result<Vec<Recorded>> {
-        if orders.is_empty() {
-            return Ok(Vec::new());
-        }
-        let orders = &orders;
-        self.db.transaction(|tx| recording::record(tx, orders)).await
+    async fn record(&self, tx: &Tx, orders: Vec<Order>) -> Result<Vec<Recorded>, Fault> {
+        Ok(recording::record(tx.postgres()?, orders).await?)
     }
 
     async fn get(&self, id: OrderId) -> Result<Option<Order>> {
@@ -69,10 +64,6 @@ impl Statements for PostgresOrders {
 
     async fn list(&self, filter: &OrderFilter, request: &PageRequest) -> Result<Page<Order>> {
         rows::list(&self.db, filter, request).await
-    }
-
-    async fn events(&self, order: &Order) -> Result<Vec<Event>> {
-        lifecycle::events(&self.db, order).await
     }
 
     async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
@@ -93,11 +84,6 @@ impl Statements for PostgresOrders {
     }
 
     async fn dump(&self) -> Result<Flow<Entry<Record>>> {
-        self.db.flow(|tx, sink| Box::pin(portable::dump(tx, sink))).await
-    }
-
-    async fn load(&self, records: Vec<Record>) -> Result<()> {
-        let records = &records;
-        self.db.transaction(|tx| portable::load(tx, records)).await
+        self.db.flow(|tx, sink| Box::pin(rows::dump(tx, sink))).await
     }
 }

@@ -2,7 +2,6 @@
 
 mod lifecycle;
 mod pending_stock;
-mod portable;
 mod rows;
 
 use std::collections::HashMap;
@@ -16,7 +15,7 @@ use holdfast_storage::{
 use holdfast_types::{OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId};
 
 use super::{OrderFilter, Recorded, portable::Record, statements::Statements};
-use crate::model::{Event, Order, Status};
+use crate::model::{Order, Status};
 
 #[derive(Debug)]
 pub(super) struct SqliteOrders {
@@ -38,9 +37,9 @@ impl Statements for SqliteOrders {
         Ok(tx.sqlite()?.run(move |db| rows::get_all(db, &index, &ids)).await?)
     }
 
-    async fn save(&self, tx: &Tx, order: &Order, event: Event) -> Result<(), Fault> {
+    async fn save(&self, tx: &Tx, order: &Order) -> Result<(), Fault> {
         let (ids, order) = (self.ids.clone(), order.clone());
-        Ok(tx.sqlite()?.run(move |db| lifecycle::save(db, &ids, &order, &[event])).await?)
+        Ok(tx.sqlite()?.run(move |db| lifecycle::save(db, &ids, &order)).await?)
     }
 
     async fn bury(
@@ -57,9 +56,9 @@ impl Statements for SqliteOrders {
         self.db.get(|db| lifecycle::due(db, now))
     }
 
-    async fn record(&self, orders: Vec<Order>) -> Result<Vec<Recorded>> {
+    async fn record(&self, tx: &Tx, orders: Vec<Order>) -> Result<Vec<Recorded>, Fault> {
         let ids = self.ids.clone();
-        self.db.write(move |db| rows::record(db, &ids, orders)).await
+        Ok(tx.sqlite()?.run(move |db| rows::record(db, &ids, orders)).await?)
     }
 
     async fn get(&self, id: OrderId) -> Result<Option<Order>> {
@@ -69,10 +68,6 @@ impl Statements for SqliteOrders {
     async fn list(&self, filter: &OrderFilter, request: &PageRequest) -> Result<Page<Order>> {
         let (filter, request) = (filter.clone(), request.clone());
         self.db.read(move |db| rows::list(db, &filter, &request)).await
-    }
-
-    async fn events(&self, order: &Order) -> Result<Vec<Event>> {
-        self.db.get(|db| Ok(lifecycle::events(db, order)?))
     }
 
     async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
@@ -93,11 +88,6 @@ impl Statements for SqliteOrders {
     }
 
     async fn dump(&self) -> Result<Flow<Entry<Record>>> {
-        self.db.flow(portable::dump).await
-    }
-
-    async fn load(&self, records: Vec<Record>) -> Result<()> {
-        let ids = self.ids.clone();
-        self.db.write(move |db| portable::load(db, &ids, records)).await
+        self.db.flow(rows::dump).await
     }
 }

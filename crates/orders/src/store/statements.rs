@@ -10,15 +10,15 @@ use holdfast_storage::{
 use holdfast_types::{OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId};
 
 use super::{OrderFilter, Recorded, portable::Record};
-use crate::model::{Event, Order, Status};
+use crate::model::{Order, Status};
 
 #[async_trait]
 pub(crate) trait Statements: Send + Sync {
     /// The orders with these ids, by id; nobody changes them until the transaction has ended. Tombstones are not among them.
     async fn load_for_change(&self, tx: &Tx, ids: Vec<OrderId>) -> Result<Vec<Order>, Fault>;
 
-    /// Writes an order that has gone a step, and what happened.
-    async fn save(&self, tx: &Tx, order: &Order, event: Event) -> Result<(), Fault>;
+    /// Writes an order that has gone a step.
+    async fn save(&self, tx: &Tx, order: &Order) -> Result<(), Fault>;
 
     /// Puts tombstones where there is no order, so that none can be recorded later, and says how the others stand.
     async fn bury(
@@ -31,17 +31,14 @@ pub(crate) trait Statements: Send + Sync {
     /// Placed orders whose time has come, 100 at most.
     async fn due(&self, now: Timestamp) -> Result<Vec<OrderId>>;
 
-    /// Records orders, each id once, in one transaction. The results stand in the order of the orders.
-    async fn record(&self, orders: Vec<Order>) -> Result<Vec<Recorded>>;
+    /// Records orders, each id once. The results stand in the order of the orders.
+    async fn record(&self, tx: &Tx, orders: Vec<Order>) -> Result<Vec<Recorded>, Fault>;
 
     /// The order with that id.
     async fn get(&self, id: OrderId) -> Result<Option<Order>>;
 
     /// Orders that pass the filter, newest first.
     async fn list(&self, filter: &OrderFilter, request: &PageRequest) -> Result<Page<Order>>;
-
-    /// What happened to an order, oldest first.
-    async fn events(&self, order: &Order) -> Result<Vec<Event>>;
 
     /// What products has not acknowledged since before `before`, oldest first, 100 at most.
     async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>>;
@@ -54,7 +51,4 @@ pub(crate) trait Statements: Send + Sync {
 
     /// Everything that is kept, by the ids of the orders, in one snapshot: apart from answers and the secret.
     async fn dump(&self) -> Result<Flow<Entry<Record>>>;
-
-    /// Keeps what another engine kept, unless it is there.
-    async fn load(&self, records: Vec<Record>) -> Result<()>;
 }

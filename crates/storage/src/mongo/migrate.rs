@@ -1,36 +1,34 @@
 //! Migrations: each service numbers its own steps. MongoDB has no transactions for collections and indexes, so every
 //! command of a step may be run twice, and several processes may be at it at once.
 
-use holdfast_types::Error;
 use mongodb::{
     Database,
     bson::{Document, doc},
 };
 
 use super::{Fault, fault, fields};
+use crate::migrations::Steps;
 
 /// What is to be dropped is not there (26, 27), or what is to be made is (48).
 const DONE_BEFORE: [i32; 3] = [26, 27, 48];
 const MIGRATIONS: &str = "holdfast_migrations";
 
 /// Runs the steps that this database has not seen.
-pub(super) async fn run(database: &Database, service: &str, steps: &[&str]) -> Result<(), Fault> {
+pub(super) async fn run(database: &Database, steps: Steps) -> Result<(), Fault> {
     for collection in [MIGRATIONS, "holdfast_secrets"] {
         run_once(database, doc! {"create": collection}).await?;
     }
     let migrations = database.collection::<Document>(MIGRATIONS);
-    let found = migrations.find_one(doc! {"_id": service}).await?;
-    let found = found.map_or(Ok(0), |found| fields::number(&found, "step"))?;
-    let done = crate::migrations_done(service, found, steps.len())?;
-    for step in &steps[done..] {
+    let found = migrations.find_one(doc! {"_id": steps.service}).await?;
+    let found = found.map(|found| fields::number(&found, "step")).transpose()?;
+    for step in steps.unseen(found)? {
         let commands: Vec<Document> = serde_json::from_str(step)?;
         for command in commands {
             run_once(database, command).await?;
         }
     }
-    let known = i64::try_from(steps.len()).map_err(Error::internal)?;
-    let newest = doc! {"$max": {"step": known}, "$setOnInsert": {"turn": 0_i64}};
-    migrations.update_one(doc! {"_id": service}, newest).upsert(true).await?;
+    let newest = doc! {"$max": {"step": steps.last()}, "$setOnInsert": {"turn": 0_i64}};
+    migrations.update_one(doc! {"_id": steps.service}, newest).upsert(true).await?;
     Ok(())
 }
 

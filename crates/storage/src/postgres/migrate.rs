@@ -3,6 +3,7 @@
 use holdfast_types::Result;
 
 use super::{Fault, Tx};
+use crate::migrations::Steps;
 
 /// The advisory lock that all Holdfast processes take before they migrate ("holdfast" in ASCII), so that ten of them
 /// may meet an empty database at once.
@@ -14,31 +15,23 @@ pub(super) async fn lock(tx: &Tx) -> Result<(), Fault> {
 }
 
 /// Runs the steps that this database has not seen, all of them in one transaction.
-pub(super) async fn run(
-    tx: Tx,
-    service: &'static str,
-    steps: &'static [&'static str],
-) -> Result<(), Fault> {
+pub(super) async fn run(tx: Tx, steps: Steps) -> Result<(), Fault> {
     lock(&tx).await?;
     tx.batch(
         "CREATE TABLE IF NOT EXISTS holdfast_migrations (service text PRIMARY KEY, step bigint NOT NULL);
          CREATE TABLE IF NOT EXISTS holdfast_secrets (service text PRIMARY KEY, secret bytea NOT NULL)",
     )
     .await?;
-    let found = tx
-        .query_opt("SELECT step FROM holdfast_migrations WHERE service = $1", &[&service])
-        .await?
-        .map_or(0, |row| row.get::<_, i64>(0));
-    let done = crate::migrations_done(service, found, steps.len())?;
-    for step in &steps[done..] {
+    let sql = "SELECT step FROM holdfast_migrations WHERE service = $1";
+    let found = tx.query_opt(sql, &[&steps.service]).await?;
+    for step in steps.unseen(found.map(|row| row.get(0)))? {
         tx.batch(step).await?;
     }
-    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
     tx.execute(
         "INSERT INTO holdfast_migrations (service, step) VALUES ($1, $2)
          ON CONFLICT (service) DO UPDATE SET step = excluded.step WHERE holdfast_migrations.step < excluded.step",
-        &[&service, &known],
+        &[&steps.service, &steps.last()],
     )
-    .await?;
-    Ok(())
+    .await
+    .map(|_| ())
 }

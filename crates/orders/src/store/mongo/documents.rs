@@ -1,13 +1,17 @@
-//! Documents of orders: making, finding, listing and reading them. What happened to an order stands in its document.
+//! Documents of orders: making, finding, listing and reading them, one or all.
 
-use holdfast_storage::mongo::{Document, Fault, Mongo, Query, Tx, doc, fields};
+use holdfast_storage::{
+    Damage, Entry, Sink,
+    mongo::{Document, Fault, Mongo, Query, Tx, doc, fields},
+};
 use holdfast_types::{
     Error, Money, OrderId, Page, PageRequest, Result, StockAction, Timestamp, Version,
 };
+use serde::de::DeserializeOwned;
 
 use crate::{
-    model::{Buyer, Event, Order, Progress, Status},
-    store::{OrderFilter, TOMBSTONE},
+    model::{Buyer, Order, Progress, Status},
+    store::{OrderFilter, TOMBSTONE, portable::Record},
 };
 
 pub(super) const ORDERS: &str = "orders";
@@ -57,20 +61,18 @@ pub(super) async fn list(
     Ok(Page::cut(orders, request.limit, |order| filter.position(order)))
 }
 
-/// A new order; what it does not have yet is missing.
-pub(super) fn placed(order: &Order) -> Result<Document, Fault> {
+/// What it does not have is missing.
+pub(super) fn document(order: &Order) -> Result<Document, Fault> {
     let mut document = doc! {
         "_id": fields::uuid(order.id.uuid()),
         "user_id": fields::uuid(order.user.uuid()),
-        "status": order.status.code(),
-        "version": order.version.0,
         "lines": serde_json::to_string(&order.lines)?,
         "total": order.total.amount,
         "currency": order.total.currency.as_str(),
         "fingerprint": fields::binary(&order.fingerprint.0),
         "created_at": order.created_at.as_millis(),
-        "updated_at": order.updated_at.as_millis(),
     };
+    document.extend(progress(order)?);
     if order.buyer != Buyer::default() {
         document.insert("buyer", serde_json::to_string(&order.buyer)?);
     }
@@ -78,6 +80,22 @@ pub(super) fn placed(order: &Order) -> Result<Document, Fault> {
         document.insert("expires_at", at.as_millis());
     }
     Ok(document)
+}
+
+/// What steps of the lifecycle change.
+pub(super) fn progress(order: &Order) -> Result<Document, Fault> {
+    let mut set = doc! {
+        "status": order.status.code(),
+        "version": order.version.0,
+        "updated_at": order.updated_at.as_millis(),
+    };
+    if order.progress != Progress::default() {
+        set.insert("progress", serde_json::to_string(&order.progress)?);
+    }
+    if let Some(action) = order.pending_stock {
+        set.insert("pending_stock", action.code());
+    }
+    Ok(set)
 }
 
 /// An attempt that was undone: nothing may ever be recorded under its id.
@@ -91,78 +109,22 @@ pub(super) fn tombstone(id: OrderId, now: Timestamp) -> Document {
     }
 }
 
-/// The change that a step of the lifecycle makes.
-pub(super) fn step(order: &Order, event: &Event) -> Document {
-    doc! {"$set": progress(order), "$push": {"events": happened(event)}}
-}
-
-/// An order that has come some way already.
-pub(super) fn grown(order: &Order, events: &[Event]) -> Result<Document, Fault> {
-    let mut document = placed(order)?;
-    document.extend(progress(order));
-    if !events.is_empty() {
-        document.insert("events", events.iter().map(happened).collect::<Vec<_>>());
+/// Everything, by id.
+pub(super) async fn dump(tx: Tx, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
+    let by_id = Query { sort: Some(doc! {"_id": 1}), ..Query::default() };
+    let mut orders = tx.cursor(ORDERS, &by_id).await?;
+    while let Some(found) = orders.next().await? {
+        let id: OrderId = fields::id(&found, "_id")?;
+        let record = match is_tombstone(&found) {
+            true => fields::time(&found, "created_at").map(|at| Record::Tombstone(id, at)),
+            false => order(&found).map(|order| Record::Order(Box::new(order))),
+        };
+        sink.put(record.map_err(|error| Damage::new("order", id.uuid(), error))).await?;
     }
-    Ok(document)
-}
-
-/// What steps of the lifecycle change.
-fn progress(order: &Order) -> Document {
-    let progress = &order.progress;
-    let mut set = doc! {
-        "status": order.status.code(),
-        "version": order.version.0,
-        "updated_at": order.updated_at.as_millis(),
-        "reference": progress.reference.clone(),
-        "carrier": progress.carrier.clone(),
-        "tracking_number": progress.tracking_number.clone(),
-    };
-    let times = [
-        ("paid_at", progress.paid_at),
-        ("shipped_at", progress.shipped_at),
-        ("delivered_at", progress.delivered_at),
-        ("cancelled_at", progress.cancelled_at),
-        ("expired_at", progress.expired_at),
-    ];
-    for (name, time) in times {
-        set.extend(time.map(|time| (name.to_owned(), time.as_millis().into())));
-    }
-    set.extend(
-        order
-            .pending_stock
-            .map(|pending_stock| ("pending_stock".to_owned(), pending_stock.code().into())),
-    );
-    set
-}
-
-fn happened(event: &Event) -> Document {
-    let mut happened = doc! {
-        "version": event.version.0,
-        "status": event.status.code(),
-        "at": event.at.as_millis(),
-    };
-    happened.extend(event.by.map(|by| ("by".to_owned(), fields::uuid(by.uuid()))));
-    happened
-}
-
-/// What happened after the order was placed.
-pub(super) fn events(found: &Document) -> Result<Vec<Event>> {
-    let Ok(events) = found.get_array("events") else { return Ok(Vec::new()) };
-    let event = |event: &holdfast_storage::mongo::Bson| {
-        let event = event.as_document().ok_or_else(|| Error::internal("an event is damaged"))?;
-        Ok(Event {
-            status: Status::from_code(fields::number(event, "status")?)?,
-            version: Version(fields::number(event, "version")?),
-            at: fields::time(event, "at")?,
-            by: fields::optional_id(event, "by")?,
-        })
-    };
-    events.iter().map(event).collect()
+    Ok(())
 }
 
 pub(super) fn order(found: &Document) -> Result<Order> {
-    let buyer = fields::optional_text(found, "buyer")?;
-    let buyer = buyer.map(|buyer| serde_json::from_str(&buyer)).transpose();
     let pending_stock = fields::optional_number(found, "pending_stock")?;
     Ok(Order {
         id: fields::id(found, "_id")?,
@@ -174,21 +136,18 @@ pub(super) fn order(found: &Document) -> Result<Order> {
             amount: fields::number(found, "total")?,
             currency: fields::currency(found, "currency")?,
         },
-        buyer: buyer.map_err(Error::internal)?.unwrap_or_default(),
+        buyer: json(found, "buyer")?,
         fingerprint: fields::fingerprint(found, "fingerprint")?,
         pending_stock: pending_stock.map(StockAction::from_code).transpose()?,
         created_at: fields::time(found, "created_at")?,
         updated_at: fields::time(found, "updated_at")?,
         expires_at: fields::optional_time(found, "expires_at")?,
-        progress: Progress {
-            paid_at: fields::optional_time(found, "paid_at")?,
-            shipped_at: fields::optional_time(found, "shipped_at")?,
-            delivered_at: fields::optional_time(found, "delivered_at")?,
-            cancelled_at: fields::optional_time(found, "cancelled_at")?,
-            expired_at: fields::optional_time(found, "expired_at")?,
-            reference: fields::optional_text(found, "reference")?,
-            carrier: fields::optional_text(found, "carrier")?,
-            tracking_number: fields::optional_text(found, "tracking_number")?,
-        },
+        progress: json(found, "progress")?,
     })
+}
+
+fn json<T: DeserializeOwned + Default>(found: &Document, name: &str) -> Result<T> {
+    let text = fields::optional_text(found, name)?;
+    let value = text.map(|text| serde_json::from_str(&text)).transpose();
+    Ok(value.map_err(Error::internal)?.unwrap_or_default())
 }

@@ -7,7 +7,7 @@ use holdfast_types::{OrderId, Result, StockAction, Timestamp};
 
 use super::documents::{self, ORDERS};
 use crate::{
-    model::{Event, Order, Status},
+    model::{Order, Status},
     store::Recorded,
 };
 
@@ -17,27 +17,30 @@ const EXPIRY: i64 = 100;
 const ROUND: i64 = 100;
 
 /// Records those whose id is free. If one of them comes in between, all of it is done again.
-pub(super) async fn record(tx: Tx, orders: &[Order]) -> Result<Vec<Recorded>, Fault> {
+pub(super) async fn record(tx: &Tx, orders: Vec<Order>) -> Result<Vec<Recorded>, Fault> {
+    if orders.is_empty() {
+        return Ok(Vec::new());
+    }
     let ids: Vec<OrderId> = orders.iter().map(|order| order.id).collect();
-    let found = documents::find(&tx, &ids).await?;
+    let found = documents::find(tx, &ids).await?;
     let mut before: HashMap<OrderId, Document> = found
         .into_iter()
         .map(|found| Ok((fields::id(&found, "_id")?, found)))
         .collect::<Result<_>>()?;
     let new = orders.iter().filter(|order| !before.contains_key(&order.id));
-    tx.insert(ORDERS, new.map(documents::placed).collect::<Result<_, _>>()?).await?;
-    let outcome = |order: &Order| match before.remove(&order.id) {
-        None => Ok(Recorded::New(order.clone())),
+    tx.insert(ORDERS, new.map(documents::document).collect::<Result<_, _>>()?).await?;
+    let outcome = |order: Order| match before.remove(&order.id) {
+        None => Ok(Recorded::New(order)),
         Some(found) if documents::is_tombstone(&found) => Ok(Recorded::Undone),
         Some(found) => Ok(Recorded::Before(documents::order(&found)?)),
     };
-    orders.iter().map(outcome).collect()
+    orders.into_iter().map(outcome).collect()
 }
 
-/// Writes an order back that has gone a step, and what happened.
-pub(super) async fn save(tx: &Tx, order: &Order, event: &Event) -> Result<(), Fault> {
+/// Writes an order back that has gone a step.
+pub(super) async fn save(tx: &Tx, order: &Order) -> Result<(), Fault> {
     let like = doc! {"_id": fields::uuid(order.id.uuid()), "version": order.version.0 - 1};
-    tx.update(ORDERS, vec![(like, documents::step(order, event))]).await
+    tx.update(ORDERS, vec![(like, doc! {"$set": documents::progress(order)?})]).await
 }
 
 /// Orders whose time has come.

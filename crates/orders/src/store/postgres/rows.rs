@@ -1,23 +1,26 @@
-//! Rows of orders: finding, listing and reading them.
+//! Rows of orders: finding, listing and reading them, one or all.
 
 use std::fmt::Write;
 
-use holdfast_storage::postgres::{Fault, Postgres, Row, Tx, Value, bytes};
+use holdfast_storage::{
+    Damage, Entry, Sink,
+    postgres::{Fault, Postgres, Row, Tx, Value, bytes},
+};
 use holdfast_types::{
     Currency, Error, Fingerprint, Money, OrderId, Page, PageRequest, Result, StockAction,
     Timestamp, UserId, Version,
 };
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::{
-    model::{Order, Progress, Status},
-    store::{OrderFilter, TOMBSTONE},
+    model::{Order, Status},
+    store::{OrderFilter, TOMBSTONE, portable::Record},
 };
 
 /// A query for orders, to which a condition is added; [`order`] reads its rows.
-pub(super) const SELECT: &str = "SELECT id, user_id, status, version, lines, total, currency, buyer, fingerprint, pending_stock, \
-    created_at, updated_at, expires_at, paid_at, shipped_at, delivered_at, cancelled_at, expired_at, reference, carrier, \
-    tracking_number FROM orders";
+const SELECT: &str = "SELECT id, user_id, status, version, lines, total, currency, buyer, fingerprint, pending_stock, \
+    created_at, updated_at, expires_at, progress FROM orders";
 
 pub(super) async fn get(db: &Postgres, id: OrderId) -> Result<Option<Order>> {
     let sql = format!("{SELECT} WHERE id = $1 AND status <> {TOMBSTONE}");
@@ -58,11 +61,25 @@ pub(super) async fn list(
     Ok(Page::cut(orders, request.limit, |order| filter.position(order)))
 }
 
-pub(super) fn order(row: &Row) -> Result<Order, Fault> {
+/// Everything, by id.
+pub(super) async fn dump(tx: Tx, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
+    let mut orders = tx.cursor("every_order", &format!("{SELECT} ORDER BY id")).await?;
+    while let Some(row) = orders.next().await? {
+        let id: Uuid = row.get(0);
+        let record = match row.get::<_, i64>(2) {
+            TOMBSTONE => {
+                Ok(Record::Tombstone(OrderId::new(id), Timestamp::from_millis(row.get(10))))
+            }
+            _ => order(&row).map(|order| Record::Order(Box::new(order))),
+        };
+        sink.put(record.map_err(|error| Damage::new("order", id, error))).await?;
+    }
+    Ok(())
+}
+
+fn order(row: &Row) -> Result<Order, Fault> {
     let currency: Currency =
         row.get::<_, &str>(6).parse().map_err(|error: &str| Error::internal(error))?;
-    let buyer: Option<&str> = row.get(7);
-    let time = |column: usize| row.get::<_, Option<i64>>(column).map(Timestamp::from_millis);
     Ok(Order {
         id: OrderId::new(row.get(0)),
         user: UserId::new(row.get(1)),
@@ -70,21 +87,16 @@ pub(super) fn order(row: &Row) -> Result<Order, Fault> {
         version: Version(row.get(3)),
         lines: serde_json::from_str(row.get(4))?,
         total: Money { amount: row.get(5), currency },
-        buyer: buyer.map(serde_json::from_str).transpose()?.unwrap_or_default(),
+        buyer: json(row.get(7))?,
         fingerprint: Fingerprint(bytes(row.get(8))?),
         pending_stock: row.get::<_, Option<i64>>(9).map(StockAction::from_code).transpose()?,
         created_at: Timestamp::from_millis(row.get(10)),
         updated_at: Timestamp::from_millis(row.get(11)),
-        expires_at: time(12),
-        progress: Progress {
-            paid_at: time(13),
-            shipped_at: time(14),
-            delivered_at: time(15),
-            cancelled_at: time(16),
-            expired_at: time(17),
-            reference: row.get(18),
-            carrier: row.get(19),
-            tracking_number: row.get(20),
-        },
+        expires_at: row.get::<_, Option<i64>>(12).map(Timestamp::from_millis),
+        progress: json(row.get(13))?,
     })
+}
+
+fn json<T: DeserializeOwned + Default>(text: Option<&str>) -> Result<T, Fault> {
+    Ok(text.map(serde_json::from_str).transpose()?.unwrap_or_default())
 }

@@ -1,25 +1,29 @@
-//! Rows of orders: recording, finding, listing.
+//! Rows of orders: recording, finding, listing, reading them all.
 
 use std::fmt::Write;
 
-use holdfast_storage::sqlite::{Fault, IdIndex};
+use holdfast_storage::{
+    Entry, Sink,
+    sqlite::{Fault, IdIndex, damage},
+};
 use holdfast_types::{
     Fingerprint, Money, OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId, Version,
 };
 use rusqlite::{Connection, OptionalExtension, Row, types::Value};
+use serde::de::DeserializeOwned;
 
 use crate::{
     model::{Buyer, Order, Progress, Status},
-    store::{OrderFilter, Recorded, TOMBSTONE},
+    store::{OrderFilter, Recorded, TOMBSTONE, portable::Record},
 };
 
-pub(super) const COLUMNS: &str = "id, user_id, status, version, lines, total, currency, buyer, fingerprint, pending_stock, created_at, \
-    updated_at, expires_at, paid_at, shipped_at, delivered_at, cancelled_at, expired_at, reference, carrier, tracking_number";
+const COLUMNS: &str = "id, user_id, status, version, lines, total, currency, buyer, fingerprint, pending_stock, created_at, \
+    updated_at, expires_at, progress";
 
 const INSERT: &str =
-    "INSERT INTO orders (id, user_id, status, version, lines, total, currency, buyer, fingerprint, created_at, updated_at,
-                         expires_at)
-     VALUES (?1, ?2, 0, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)";
+    "INSERT INTO orders (id, user_id, status, version, lines, total, currency, buyer, fingerprint, pending_stock, created_at,
+                         updated_at, expires_at, progress)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
 pub(super) fn record(
     db: &Connection,
@@ -36,29 +40,36 @@ pub(super) fn record(
     Ok(recorded)
 }
 
-/// Inserts an order as one that was just placed. False when the id is taken.
-pub(super) fn insert(db: &Connection, ids: &IdIndex, order: &Order) -> Result<bool, Fault> {
+/// False when the id is taken.
+fn insert(db: &Connection, ids: &IdIndex, order: &Order) -> Result<bool, Fault> {
     if ids.find(db, order.id.bytes())?.is_some() {
         return Ok(false);
     }
-    let buyer = if order.buyer == Buyer::default() {
-        None
-    } else {
-        Some(serde_json::to_string(&order.buyer)?)
-    };
-    db.prepare_cached(INSERT)?.execute((
+    let is_known = order.buyer != Buyer::default();
+    db.prepare_cached(INSERT)?.execute(rusqlite::params![
         order.id.bytes(),
         order.user.bytes(),
+        order.status.code(),
+        order.version.0,
         serde_json::to_string(&order.lines)?,
         order.total.amount,
         order.total.currency.as_str(),
-        buyer,
+        is_known.then(|| serde_json::to_string(&order.buyer)).transpose()?,
         order.fingerprint.0,
+        order.pending_stock.map(StockAction::code),
         order.created_at.as_millis(),
+        order.updated_at.as_millis(),
         order.expires_at.map(Timestamp::as_millis),
-    ))?;
+        progress(order)?,
+    ])?;
     ids.add(db, order.id.bytes())?;
     Ok(true)
+}
+
+/// Nothing, as long as nothing has happened.
+pub(super) fn progress(order: &Order) -> serde_json::Result<Option<String>> {
+    let has_begun = order.progress != Progress::default();
+    has_begun.then(|| serde_json::to_string(&order.progress)).transpose()
 }
 
 pub(super) fn get(db: &Connection, ids: &IdIndex, id: OrderId) -> Result<Option<Order>, Fault> {
@@ -125,41 +136,43 @@ pub(super) fn erase_buyers(db: &Connection, users: &[UserId]) -> Result<(), Faul
     Ok(())
 }
 
-pub(super) fn order(row: &Row<'_>) -> rusqlite::Result<Order> {
+/// Everything, by id, which no index sorts: only the ids are sorted, then each row is fetched.
+pub(super) fn dump(db: &Connection, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM (SELECT seq AS place FROM orders ORDER BY id LIMIT -1) CROSS JOIN orders ON seq = place"
+    );
+    let mut query = db.prepare(&sql)?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let id = OrderId::from_bytes(row.get(0)?);
+        let record = match row.get::<_, i64>(2) {
+            Ok(TOMBSTONE) => Ok(Record::Tombstone(id, Timestamp::from_millis(row.get(10)?))),
+            _ => order(row).map(|order| Record::Order(Box::new(order))),
+        };
+        sink.put_blocking(record.map_err(|error| damage("order", id.uuid(), row, error)))?;
+    }
+    Ok(())
+}
+
+fn order(row: &Row<'_>) -> rusqlite::Result<Order> {
     let currency = row.get_ref(6)?.as_str()?.parse().map_err(|error: &str| damaged(6, error))?;
-    let buyer =
-        if row.get_ref(7)?.as_str_or_null()?.is_some() { json(row, 7)? } else { Buyer::default() };
+    let action = row.get::<_, Option<i64>>(9)?;
+    let expires_at: Option<i64> = row.get(12)?;
     Ok(Order {
         id: OrderId::from_bytes(row.get(0)?),
         user: UserId::from_bytes(row.get(1)?),
         status: status(2, row.get(2)?)?,
         version: Version(row.get(3)?),
-        lines: json(row, 4)?,
+        lines: json(row, 4)?.unwrap_or_default(),
         total: Money { amount: row.get(5)?, currency },
-        buyer,
+        buyer: json(row, 7)?.unwrap_or_default(),
         fingerprint: Fingerprint(row.get(8)?),
-        pending_stock: row
-            .get::<_, Option<i64>>(9)?
-            .map(|code| stock_action(9, code))
-            .transpose()?,
+        pending_stock: action.map(|code| stock_action(9, code)).transpose()?,
         created_at: Timestamp::from_millis(row.get(10)?),
         updated_at: Timestamp::from_millis(row.get(11)?),
-        expires_at: time(row, 12)?,
-        progress: Progress {
-            paid_at: time(row, 13)?,
-            shipped_at: time(row, 14)?,
-            delivered_at: time(row, 15)?,
-            cancelled_at: time(row, 16)?,
-            expired_at: time(row, 17)?,
-            reference: row.get(18)?,
-            carrier: row.get(19)?,
-            tracking_number: row.get(20)?,
-        },
+        expires_at: expires_at.map(Timestamp::from_millis),
+        progress: json(row, 13)?.unwrap_or_default(),
     })
-}
-
-fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Timestamp>> {
-    Ok(row.get::<_, Option<i64>>(index)?.map(Timestamp::from_millis))
 }
 
 pub(super) fn status(column: usize, code: i64) -> rusqlite::Result<Status> {
@@ -170,11 +183,12 @@ pub(super) fn stock_action(column: usize, code: i64) -> rusqlite::Result<StockAc
     StockAction::from_code(code).map_err(|error| damaged(column, error))
 }
 
-fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {
-    serde_json::from_str(row.get_ref(index)?.as_str()?).map_err(|error| damaged(index, error))
+fn json<T: DeserializeOwned>(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<T>> {
+    let text = row.get_ref(index)?.as_str_or_null()?;
+    text.map(serde_json::from_str).transpose().map_err(|error| damaged(index, error))
 }
 
-pub(super) fn damaged(
+fn damaged(
     index: usize,
     error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> rusqlite::Error {

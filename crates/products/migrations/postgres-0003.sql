@@ -75,13 +75,3 @@ CREATE TABLE unconfirmed_batches (
     at     bigint NOT NULL
 );
 CREATE INDEX unconfirmed_batches_by_time ON unconfirmed_batches (at);
-
-CREATE TABLE products_operations (
-    id          uuid    PRIMARY KEY,
-    fingerprint bytea   NOT NULL,
-    status      integer NOT NULL,
-    etag        text,
-    body        bytea   NOT NULL,
-    at          bigint  NOT NULL
-);
-CREATE INDEX products_operations_by_time ON products_operations (at);

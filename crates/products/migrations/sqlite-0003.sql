@@ -77,13 +77,3 @@ CREATE VIRTUAL TABLE product_words USING fts5 (
     words, content = '', contentless_delete = 1, prefix = '2 3',
     tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M* Co'"
 );
-
-CREATE TABLE products_operations (
-    id          BLOB    NOT NULL UNIQUE,
-    fingerprint BLOB    NOT NULL,
-    status      INTEGER NOT NULL,
-    etag        TEXT,
-    body        BLOB    NOT NULL,
-    at          INTEGER NOT NULL
-) STRICT;
-CREATE INDEX products_operations_by_time ON products_operations (at);

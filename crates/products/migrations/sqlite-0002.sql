@@ -1,2 +1,0 @@
--- Kept answers are records of every service's (`idempotency_records`).
-DROP TABLE products_operations;
