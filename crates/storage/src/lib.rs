@@ -73,6 +73,15 @@ impl Database {
         }
     }
 
+    /// What is wrong with a database file as such, a sentence each: rows that its indexes do not have, pages that cannot be
+    /// read. Servers look after theirs.
+    pub async fn integrity(&self) -> Result<Vec<String>> {
+        match self {
+            Self::Sqlite(db) => db.integrity().await,
+            Self::Postgres(_) | Self::Mongo(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Writes a consistent copy of a database file to `target`, which must not exist yet, while the shop goes on.
     /// Refuses on engines whose databases are not files.
     pub async fn backup(&self, target: &Path) -> Result<()> {

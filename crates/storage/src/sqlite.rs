@@ -136,6 +136,15 @@ impl Sqlite {
         readers::flow(self.path().to_owned(), read).await
     }
 
+    /// What is wrong with the file's pages and indexes, a sentence each, some dozens at most.
+    pub async fn integrity(&self) -> Result<Vec<String>> {
+        let (mut found, mut findings) = (self.flow(file::integrity).await?, Vec::new());
+        while let Some(finding) = found.next().await? {
+            findings.push(finding);
+        }
+        Ok(findings)
+    }
+
     /// Brings the tables of `service` up to date; refuses a database that a newer program wrote.
     pub(crate) async fn migrate(&self, steps: Steps) -> Result<()> {
         self.write(move |db| migrate::run(db, steps)).await

@@ -164,6 +164,9 @@ async fn read_records(shop: &Shop, report: &mut Report) -> Result<()> {
     }
     // Services may share one, with the answers of all of them.
     for database in &shop.each_database {
+        for finding in database.integrity().await? {
+            report.find(format!("the database file is damaged: {finding}"));
+        }
         read_through(database, &RecordType::staying::<IdempotencyRecord>(), report).await?;
     }
     Ok(())

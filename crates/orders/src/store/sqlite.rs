@@ -88,6 +88,7 @@ impl Statements for SqliteOrders {
     }
 
     async fn dump(&self) -> Result<Flow<Entry<Record>>> {
-        self.db.flow(rows::dump).await
+        let ids = self.ids.clone();
+        self.db.flow(move |db, sink| rows::dump(db, &ids, sink)).await
     }
 }

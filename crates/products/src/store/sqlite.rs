@@ -123,7 +123,8 @@ impl Statements for SqliteProducts {
     }
 
     async fn dump(&self) -> Result<Flow<Entry<Record>>> {
-        self.db.flow(portable::dump).await
+        let ids = self.ids.clone();
+        self.db.flow(move |db, sink| portable::dump(db, &ids, sink)).await
     }
 
     async fn load(&self, records: Vec<Record>) -> Result<()> {

@@ -11,6 +11,7 @@ use holdfast_types::{Code, Error, Result};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{Fault, connection, high_water::Count};
+use crate::Sink;
 
 /// `PRAGMA application_id` of our files: "Hold" in ASCII.
 pub(super) const APPLICATION_ID: i32 = 0x486f_6c64;
@@ -20,6 +21,9 @@ const QUICK_CHECK_BYTES: u64 = 16 << 20;
 
 /// The index of the log takes 32 KiB, and the first transaction some pages.
 const ROOM_BYTES: u64 = 128 << 10;
+
+/// Lines that an audit of the file has at most.
+const INTEGRITY_FINDINGS: usize = 50;
 
 const DAMAGED: &str = "is damaged; restore a backup";
 
@@ -126,6 +130,20 @@ fn inspect_pages(path: &Path, size: u64) -> Result<(), Fault> {
     Ok(())
 }
 
+/// What is wrong with the pages and the indexes, a sentence each; [`INTEGRITY_FINDINGS`] at most. Reads everything.
+pub(super) fn integrity(db: &Connection, sink: &mut Sink<String>) -> Result<(), Fault> {
+    let mut query = db.prepare(&format!("PRAGMA integrity_check({INTEGRITY_FINDINGS})"))?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let finding: String = row.get(0)?;
+        // Each may have several lines, of which one only names the database.
+        for line in finding.lines().filter(|line| *line != "ok" && !line.starts_with("***")) {
+            sink.put_blocking(line.to_owned())?;
+        }
+    }
+    Ok(())
+}
+
 /// What keeps a database from being opened, in words that an operator can act on: only what is damaged is called so.
 pub(super) fn explain(path: &Path, fault: Fault) -> Error {
     let failure = match fault {
@@ -159,4 +177,29 @@ fn has_room(path: &Path) -> bool {
 
 fn refuse(path: &Path, what: &str) -> Error {
     Error::new(Code::Internal, format!("{} {what}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Sqlite;
+
+    #[tokio::test]
+    async fn integrity_sees_an_index_that_lost_a_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let db = Sqlite::open(&path).unwrap();
+        let make = "CREATE TABLE things (name TEXT); CREATE INDEX by_name ON things (name);
+                    INSERT INTO things VALUES ('a lonely heron')";
+        db.write(|db| Ok(db.execute_batch(make)?)).await.unwrap();
+        assert_eq!(db.integrity().await.unwrap(), [""; 0]);
+        drop(db);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let places = bytes.windows(14).enumerate().filter(|(_, at)| at == b"a lonely heron");
+        let places: Vec<usize> = places.map(|(place, _)| place).collect();
+        assert_eq!(places.len(), 2, "in the table and in its index");
+        bytes[places[1]] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let findings = Sqlite::open(&path).unwrap().integrity().await.unwrap();
+        assert!(findings.iter().any(|line| line.contains("by_name")), "{findings:?}");
+    }
 }

@@ -86,6 +86,20 @@ impl IdIndex {
         Ok(self.look(db, id)?.0)
     }
 
+    /// For an audit in one snapshot: tells whether the row `seq` with that id would be found.
+    pub fn audit<'db>(
+        &self,
+        db: &'db Connection,
+    ) -> Result<impl FnMut(&Id, i64) -> rusqlite::Result<bool> + 'db, Fault> {
+        let marks = self.marks(db)?;
+        let mut query = db.prepare(&format!("SELECT seq FROM {}_ids WHERE id = ?1", self.table))?;
+        Ok(move |id: &Id, seq| {
+            // Whatever is not in the table is read from the rows themselves.
+            let in_memory = seq > marks.merged && (seq > marks.merging || *id > marks.place);
+            Ok(in_memory || query.query_row([id], |row| row.get(0)).optional()? == Some(seq))
+        })
+    }
+
     /// Takes the row that was just inserted, under an id that was not found in this transaction.
     pub fn add(&self, db: &Connection, id: &Id) -> Result<(), Fault> {
         let seq = db.last_insert_rowid();
