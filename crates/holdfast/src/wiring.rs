@@ -8,11 +8,15 @@ mod services;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use holdfast_orders::{Orders, Stock};
+use holdfast_orders::{Orders, Stock, StockTogether};
 use holdfast_products::Products;
-use holdfast_storage::{Database, Location};
+use holdfast_storage::{
+    Database, Location,
+    record::{Fault, Tx},
+};
 use holdfast_types::{
-    BatchId, OrderId, ReserveBatch, Reserved, Result, Sources, StockAction, Unconfirmed,
+    BatchId, OrderId, ReserveBatch, ReserveCommand, Reserved, Result, Sources, StockAction,
+    Unconfirmed,
 };
 use holdfast_users::Users;
 use holdfast_web::auth::Verifier;
@@ -35,24 +39,47 @@ pub(crate) struct Shop {
 }
 
 /// Products in this process: a call is a function call.
-struct LocalStock(Products);
+struct LocalStock {
+    products: Products,
+    /// Whether they share the database of the orders.
+    is_together: bool,
+}
 
 #[async_trait]
 impl Stock for LocalStock {
     async fn reserve(&self, batch: ReserveBatch) -> Result<Vec<Result<Reserved>>> {
-        self.0.reserve(batch).await
+        self.products.reserve(batch).await
     }
 
     async fn apply(&self, actions: &[(OrderId, StockAction)]) -> Result<()> {
-        self.0.apply_stock_actions(actions).await
+        self.products.apply_stock_actions(actions).await
     }
 
     async fn confirm(&self, batches: &[BatchId]) -> Result<()> {
-        self.0.confirm(batches).await
+        self.products.confirm(batches).await
     }
 
     async fn unconfirmed(&self, age: Duration) -> Result<Vec<Unconfirmed>> {
-        self.0.unconfirmed(age).await
+        self.products.unconfirmed(age).await
+    }
+
+    fn together(&self) -> Option<Arc<dyn StockTogether>> {
+        let here = || Arc::new(StockHere(self.products.clone())) as Arc<dyn StockTogether>;
+        self.is_together.then(here)
+    }
+}
+
+/// Products in the database of the orders: stock is taken in their transactions.
+struct StockHere(Products);
+
+#[async_trait]
+impl StockTogether for StockHere {
+    async fn reserve_in(
+        &self,
+        tx: &Tx,
+        commands: Arc<Vec<ReserveCommand>>,
+    ) -> Result<Vec<Result<Reserved>>, Fault> {
+        self.0.reserve_in(tx, commands).await
     }
 }
 
@@ -71,7 +98,7 @@ impl Shop {
         let mut opener = Opener::new(config);
         let users = opener.users().await?;
         let products = opener.products().await?;
-        let orders = opener.orders(Arc::new(LocalStock(products.clone()))).await?;
+        let orders = opener.orders(opener.local_stock(&products)?).await?;
         let mut databases = BTreeMap::new();
         for part in Part::SERVICES {
             databases.insert(part, opener.database(part).await?);
@@ -130,6 +157,12 @@ impl<'a> Opener<'a> {
         let database = self.database(Part::Products).await?;
         let verifier = Arc::clone(&self.verifier);
         Products::open(&database, verifier, self.sources.clone()).await
+    }
+
+    fn local_stock(&self, products: &Products) -> Result<Arc<dyn Stock>> {
+        let (stock, orders) =
+            (self.config.location(Part::Products)?, self.config.location(Part::Orders)?);
+        Ok(Arc::new(LocalStock { products: products.clone(), is_together: stock == orders }))
     }
 
     async fn orders(&mut self, stock: Arc<dyn Stock>) -> Result<Orders> {

@@ -8,5 +8,5 @@ mod store;
 
 pub use api::{SERVICE, document, routes};
 pub use service::{Orders, Portable, Settings};
-pub use stock::Stock;
+pub use stock::{Stock, StockTogether};
 pub use store::RECORDS;

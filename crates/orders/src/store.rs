@@ -4,6 +4,7 @@
 mod guarantees;
 mod lifecycle;
 mod mongo;
+mod placing;
 pub(crate) mod portable;
 mod postgres;
 mod sqlite;

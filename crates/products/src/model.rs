@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 pub(crate) use batch::{BatchItem, BatchMode, BatchOutcome, BatchRequest, Written, decide_batch};
 pub(crate) use change::{MetadataPatch, PricePatch, ProductPatch};
-pub(crate) use reserve::{Earlier, Earliers, Shelf, ShelfItem, decide_all};
+pub(crate) use reserve::{Earliers, Shelf, ShelfItem, decide_all};
 pub(crate) use stock::{Cause, Change, Numbers};
 pub use stock::{Movement, MovementKind};
 pub(crate) use stock_action::apply_all;

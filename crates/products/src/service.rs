@@ -6,10 +6,13 @@ mod portable;
 
 use std::{sync::Arc, time::Duration};
 
-use holdfast_storage::Database;
+use holdfast_storage::{
+    Database,
+    record::{Fault, Tx},
+};
 use holdfast_types::{
-    BatchId, Clock, OrderId, ProductId, Random, ReserveBatch, Reserved, Result, Secret, Sources,
-    StockAction, Timestamp, Unconfirmed, UserId,
+    BatchId, Clock, OrderId, ProductId, Random, ReserveBatch, ReserveCommand, Reserved, Result,
+    Secret, Sources, StockAction, Timestamp, Unconfirmed, UserId,
 };
 use holdfast_web::{Lists, auth::Verifier};
 
@@ -63,6 +66,16 @@ impl Products {
     /// Takes stock for each command or refuses it; see `orders::Stock`.
     pub async fn reserve(&self, batch: ReserveBatch) -> Result<Vec<Result<Reserved>>> {
         self.0.store.reserve(batch, self.now()).await
+    }
+
+    /// The same in a transaction that records the orders as well, in the database of this service: there is nothing to confirm
+    /// then.
+    pub async fn reserve_in(
+        &self,
+        tx: &Tx,
+        commands: Arc<Vec<ReserveCommand>>,
+    ) -> Result<Vec<Result<Reserved>>, Fault> {
+        self.0.store.reserve_in(tx, commands, self.now()).await
     }
 
     /// Releases or ships reservations. Late and repeated calls are harmless.

@@ -7,6 +7,7 @@ pub(crate) mod listing;
 mod mongo;
 pub(crate) mod portable;
 mod postgres;
+pub(crate) mod reserving;
 mod sqlite;
 mod statements;
 

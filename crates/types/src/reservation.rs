@@ -106,19 +106,19 @@ impl ReservationState {
     }
 }
 
-/// A reservation, as an audit sees it.
-#[derive(Clone, Debug)]
+/// Stock that was taken for an order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Reservation {
     /// The order.
     pub id: OrderId,
+    /// What the request was like.
+    pub fingerprint: Fingerprint,
     /// Where it stands.
     pub state: ReservationState,
-    /// Whether orders has said that the order is recorded.
-    pub confirmed: bool,
-    /// When the stock was taken.
-    pub at: Timestamp,
     /// What it holds.
     pub lines: Vec<OrderLine>,
+    /// When the stock was taken.
+    pub at: Timestamp,
 }
 
 /// What becomes of the stock of an order, by a step that the order has gone.

@@ -199,10 +199,8 @@ fn look_at(pair: Pair, is_confirmed: bool, report: &mut Report, stock: &mut prod
             return damages.for_each(|damage| report.find(damage.to_string()));
         }
     };
-    let reservation = reservation
-        .and_then(products::Portable::into_reservation)
-        .map(|reservation| Reservation { confirmed: is_confirmed, ..reservation });
-    match state_of(order.as_ref(), reservation.as_ref()) {
+    let reservation = reservation.and_then(products::Portable::into_reservation);
+    match state_of(order.as_ref(), reservation.as_ref(), is_confirmed) {
         PairState::Sound => {}
         PairState::Pending => report.pending += 1,
         PairState::Broken(finding) => report.find(finding),
@@ -216,19 +214,27 @@ enum PairState {
     Broken(String),
 }
 
-fn state_of(order: Option<&orders::Portable>, reservation: Option<&Reservation>) -> PairState {
+fn state_of(
+    order: Option<&orders::Portable>,
+    reservation: Option<&Reservation>,
+    is_confirmed: bool,
+) -> PairState {
     match (order, reservation) {
-        (Some(order), reservation) => compare(order, reservation),
-        (None, Some(reservation)) => judge_alone(reservation),
+        (Some(order), reservation) => compare(order, reservation, is_confirmed),
+        (None, Some(reservation)) => judge_alone(reservation, is_confirmed),
         (None, None) => PairState::Sound,
     }
 }
 
-fn compare(order: &orders::Portable, reservation: Option<&Reservation>) -> PairState {
+fn compare(
+    order: &orders::Portable,
+    reservation: Option<&Reservation>,
+    is_confirmed: bool,
+) -> PairState {
     let id = order.id();
     let Some(stock_action) = order.stock_action() else {
         return match reservation {
-            Some(found) if found.state == ReservationState::Held && found.confirmed => {
+            Some(found) if found.state == ReservationState::Held && is_confirmed => {
                 PairState::Broken(format!(
                     "order {id} was undone, but its reservation is held and confirmed"
                 ))
@@ -261,9 +267,9 @@ fn compare(order: &orders::Portable, reservation: Option<&Reservation>) -> PairS
 }
 
 /// A reservation without any order row.
-fn judge_alone(reservation: &Reservation) -> PairState {
-    let Reservation { id, state, confirmed, .. } = reservation;
-    match (state, confirmed) {
+fn judge_alone(reservation: &Reservation, is_confirmed: bool) -> PairState {
+    let Reservation { id, state, .. } = reservation;
+    match (state, is_confirmed) {
         (ReservationState::Held, false) => PairState::Pending,
         _ => PairState::Broken(format!(
             "order {id} is lost: its reservation is {state:?} and confirmed, but there is no order"

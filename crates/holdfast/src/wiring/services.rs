@@ -14,7 +14,7 @@ use holdfast_web::Peer;
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
-use super::{LocalStock, Opener, remote::RemoteStock};
+use super::{Opener, remote::RemoteStock};
 use crate::{
     parts::{Part, Parts},
     system,
@@ -99,7 +99,7 @@ impl Services {
             services.products = Some(opener.products().await?);
         }
         if parts.has(Part::Orders)
-            && let Some(stock) = services.stock(peers)
+            && let Some(stock) = services.stock(opener, peers)?
         {
             services.orders = Some(opener.orders(stock).await?);
         }
@@ -107,11 +107,15 @@ impl Services {
     }
 
     /// Stock, here or elsewhere.
-    fn stock(&self, peers: &BTreeMap<Part, Peer>) -> Option<Arc<dyn Stock>> {
+    fn stock(
+        &self,
+        opener: &Opener<'_>,
+        peers: &BTreeMap<Part, Peer>,
+    ) -> Result<Option<Arc<dyn Stock>>> {
         match (&self.products, peers.get(&Part::Products)) {
-            (Some(products), _) => Some(Arc::new(LocalStock(products.clone()))),
-            (None, Some(peer)) => Some(Arc::new(RemoteStock(peer.clone()))),
-            (None, None) => None,
+            (Some(products), _) => opener.local_stock(products).map(Some),
+            (None, Some(peer)) => Ok(Some(Arc::new(RemoteStock(peer.clone())))),
+            (None, None) => Ok(None),
         }
     }
 

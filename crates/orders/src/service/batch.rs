@@ -1,15 +1,23 @@
-//! A batch of orders: reserve, record, answer. One call to products and one transaction here, however many they are.
+//! A batch of orders: reserve, record, answer. One transaction where products share the database, else one call to products and
+//! one transaction here, however many they are.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
-use holdfast_types::{BatchId, Code, Error, OrderId, ReserveBatch, Result, reused};
+use holdfast_storage::record::Tx;
+use holdfast_types::{
+    BatchId, Code, Error, OrderId, ReserveBatch, ReserveCommand, Reserved, Result, reused,
+};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::Shared;
 use crate::{
+    StockTogether,
     model::{Order, Placement},
     store::Recorded,
 };
+
+/// Those of a batch.
+type Placements = Arc<Vec<Placement>>;
 
 /// An order that is recorded.
 #[derive(Clone, Debug)]
@@ -71,6 +79,7 @@ impl Shared {
             .record(u32::try_from(groups.len()).unwrap_or(u32::MAX));
         let placements: Vec<Placement> =
             groups.iter().map(|group| group.lead.placement.clone()).collect();
+        let placements = Arc::new(placements);
         let results = match self.place_together(&placements).await {
             Ok(results) => results,
             Err(error) if placements.len() == 1 || error.is_transient() => {
@@ -90,7 +99,7 @@ impl Shared {
     async fn place_apart(&self, placements: &[Placement]) -> Vec<Result<Placed>> {
         let mut results = Vec::with_capacity(placements.len());
         for placement in placements {
-            let alone = self.place_together(std::slice::from_ref(placement)).await;
+            let alone = self.place_together(&Arc::new(vec![placement.clone()])).await;
             results.push(alone.and_then(|mut results| {
                 results.pop().unwrap_or_else(|| Err(Error::internal("no result")))
             }));
@@ -98,12 +107,35 @@ impl Shared {
         results
     }
 
-    /// Reserves, then records what products returned. An error says that nothing was recorded by this call; what was
+    /// Reserves, and records what products returned. An error says that nothing was recorded by this call; what was
     /// reserved is found again by a repeat, or undone by the sweep.
-    async fn place_together(&self, placements: &[Placement]) -> Result<Vec<Result<Placed>>> {
+    async fn place_together(&self, placements: &Placements) -> Result<Vec<Result<Placed>>> {
+        let recorded = match self.stock.together() {
+            Some(stock) => self.place_in_one_step(placements, stock).await?,
+            None => self.place_in_two_steps(placements).await?,
+        };
+        let outcome = |(placement, recorded)| outcome(placement, recorded?);
+        Ok(placements.iter().zip(recorded).map(outcome).collect())
+    }
+
+    /// In one transaction.
+    async fn place_in_one_step(
+        &self,
+        placements: &Placements,
+        stock: Arc<dyn StockTogether>,
+    ) -> Result<Vec<Result<Recorded>>> {
+        let commands = Arc::new(commands(placements));
+        let reserve = move |tx: Tx| {
+            let (stock, commands) = (Arc::clone(&stock), Arc::clone(&commands));
+            async move { stock.reserve_in(&tx, commands).await }
+        };
+        self.store.place(reserve, self.order_of(placements)).await
+    }
+
+    /// In a transaction of products and one of orders. Between them the batch is unconfirmed.
+    async fn place_in_two_steps(&self, placements: &Placements) -> Result<Vec<Result<Recorded>>> {
         let id = BatchId::new(self.random.uuid_v7(self.clock.now()));
-        let confirmed = self.confirmations.take();
-        let commands = placements.iter().map(|placement| placement.command.clone()).collect();
+        let (commands, confirmed) = (commands(placements), self.confirmations.take());
         let trace = placements.iter().find_map(|placement| placement.trace.clone());
         let batch = ReserveBatch { id, commands, confirmed: confirmed.clone(), trace };
         let reserved = self.stock.reserve(batch).await;
@@ -111,28 +143,23 @@ impl Shared {
         if reserved.len() != placements.len() {
             return Err(Error::internal("products answered another number of commands"));
         }
-        let mut orders = Vec::with_capacity(reserved.len());
-        let mut refusals = Vec::with_capacity(reserved.len());
-        for (placement, result) in placements.iter().zip(reserved) {
-            match result {
-                Ok(reserved) => {
-                    orders.push(Order::new(placement, reserved, self.settings.payment_window));
-                    refusals.push(None);
-                }
-                Err(error) => refusals.push(Some(error)),
-            }
-        }
-        let mut recorded = self.store.record(orders).await?.into_iter();
+        let recorded = self.store.record_reserved(reserved, self.order_of(placements)).await?;
         self.confirmations.add(&[id]);
-        let results = placements.iter().zip(refusals).map(|(placement, refusal)| match refusal {
-            Some(error) => Err(error),
-            None => outcome(
-                placement,
-                recorded.next().ok_or_else(|| Error::internal("an order has no record"))?,
-            ),
-        });
-        Ok(results.collect())
+        Ok(recorded)
     }
+
+    /// Makes the order of a placement, by its place, of what was reserved for it.
+    fn order_of(
+        &self,
+        placements: &Placements,
+    ) -> impl Fn(usize, Reserved) -> Order + Send + Sync + 'static {
+        let (placements, window) = (Arc::clone(placements), self.settings.payment_window);
+        move |place, reserved| Order::new(&placements[place], reserved, window)
+    }
+}
+
+fn commands(placements: &[Placement]) -> Vec<ReserveCommand> {
+    placements.iter().map(|placement| placement.command.clone()).collect()
 }
 
 fn outcome(placement: &Placement, recorded: Recorded) -> Result<Placed> {

@@ -12,6 +12,7 @@ use super::{lifecycle::Step, portable::Record, *};
 use crate::model::{Action, Buyer, Placement};
 
 mod pieces;
+mod placing;
 
 const BUYER: UserId = UserId::from_bytes([3; 16]);
 

@@ -7,7 +7,7 @@ use holdfast_types::{
     Error, IdempotentAnswer, Operation, OrderId, Result, StockAction, Timestamp, UserId,
 };
 
-use super::{OrderStore, Recorded, Render, SERVICE};
+use super::{OrderStore, Render, SERVICE};
 use crate::model::{Action, Order};
 
 /// Who takes a step of which order, and when.
@@ -20,16 +20,6 @@ pub(crate) struct Step {
 }
 
 impl OrderStore {
-    /// Records orders, each id once, in one transaction. The results stand in the order of the orders.
-    pub(crate) async fn record(&self, orders: Vec<Order>) -> Result<Vec<Recorded>> {
-        let (statements, orders) = (Arc::clone(&self.statements), Arc::new(orders));
-        let record = move |tx: Tx| {
-            let (statements, orders) = (Arc::clone(&statements), Vec::clone(&orders));
-            async move { statements.record(&tx, orders).await }
-        };
-        self.db.transact(record).await
-    }
-
     /// Takes the step `action` and writes down what products must hear of it; once per operation.
     pub(crate) async fn transition(
         &self,

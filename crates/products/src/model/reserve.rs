@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use holdfast_types::{
-    Code, Error, FieldError, Fingerprint, Money, OrderId, OrderLine, ProductId, ReserveBatch,
+    Code, Error, FieldError, Fingerprint, Money, OrderId, OrderLine, ProductId, Reservation,
     ReserveCommand, Reserved, Result, Timestamp, reused,
 };
 use serde_json::json;
@@ -33,13 +33,11 @@ pub(crate) struct Earlier {
     pub(crate) reserved: Reserved,
 }
 
-impl Earlier {
-    /// From what was stored; the total is the sum of the lines.
-    pub(crate) fn new(
-        fingerprint: Fingerprint,
-        lines: Vec<OrderLine>,
-        at: Timestamp,
-    ) -> Result<Self> {
+impl TryFrom<Reservation> for Earlier {
+    type Error = Error;
+
+    /// The total is the sum of the lines.
+    fn try_from(Reservation { fingerprint, lines, at, .. }: Reservation) -> Result<Self> {
         let mut totals = lines.iter().map(|line| line.total);
         let first = totals.next().ok_or_else(|| Error::internal("a reservation has no lines"))?;
         let total = totals
@@ -68,13 +66,13 @@ impl Decided {
     /// The reservations to write, by id: the order in which every batch inserts.
     pub(crate) fn reservations<'a>(
         &'a self,
-        batch: &'a ReserveBatch,
+        commands: &'a [ReserveCommand],
     ) -> Vec<(OrderId, Fingerprint, &'a Reserved)> {
         let mut taken: Vec<_> = self
             .taken
             .iter()
             .filter_map(|place| {
-                let command = &batch.commands[*place];
+                let command = &commands[*place];
                 let reserved = self.results[*place].as_ref().ok()?;
                 Some((command.id, command.fingerprint, reserved))
             })
@@ -86,18 +84,18 @@ impl Decided {
 
 /// Decides the commands of a batch in turn; see [`decide`].
 pub(crate) fn decide_all(
-    batch: &ReserveBatch,
+    commands: &[ReserveCommand],
     earliers: &Earliers,
     mut shelf: Shelf,
     now: Timestamp,
 ) -> Decided {
     let mut decided = Decided {
-        results: Vec::with_capacity(batch.commands.len()),
+        results: Vec::with_capacity(commands.len()),
         taken: Vec::new(),
         movements: Vec::new(),
         numbers: BTreeMap::new(),
     };
-    for (place, command) in batch.commands.iter().enumerate() {
+    for (place, command) in commands.iter().enumerate() {
         let earlier = earliers.get(&command.id);
         let result = decide(command, earlier, &mut shelf, now);
         if let (Ok(reserved), None) = (&result, earlier) {

@@ -26,7 +26,7 @@ impl Portable {
     #[must_use]
     pub fn order(&self) -> Option<OrderId> {
         match &self.0 {
-            Record::Reservation(held) => Some(held.id),
+            Record::Reservation(reservation) => Some(reservation.id),
             _ => None,
         }
     }
@@ -35,13 +35,7 @@ impl Portable {
     #[must_use]
     pub fn into_reservation(self) -> Option<Reservation> {
         match self.0 {
-            Record::Reservation(held) => Some(Reservation {
-                id: held.id,
-                state: held.state,
-                confirmed: true,
-                at: held.at,
-                lines: held.lines,
-            }),
+            Record::Reservation(reservation) => Some(reservation),
             _ => None,
         }
     }

@@ -16,14 +16,14 @@ use holdfast_storage::{
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, OrderId, Page, PageRequest, ProductId, ReserveBatch, Reserved, Result, StockAction,
-    Timestamp, Unconfirmed,
+    BatchId, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp, Unconfirmed,
 };
 
 use super::{
     ProductFilter,
     listing::{Index, Walk},
     portable::Record,
+    reserving::{Commands, TakenStock},
     statements::Statements,
 };
 use crate::model::{Movement, Product, Written};
@@ -101,9 +101,22 @@ impl Statements for MongoProducts {
         journal::list(&self.db, id, request).await
     }
 
-    async fn reserve(&self, batch: ReserveBatch, now: Timestamp) -> Result<Vec<Result<Reserved>>> {
-        let batch = &batch;
-        self.db.transaction(|tx| reservations::reserve(tx, batch, now)).await
+    async fn take_stock(
+        &self,
+        tx: &Tx,
+        commands: Commands,
+        now: Timestamp,
+    ) -> Result<TakenStock, Fault> {
+        Ok(reservations::take(tx.mongo()?, &commands, now).await?)
+    }
+
+    async fn note_unconfirmed(
+        &self,
+        tx: &Tx,
+        batch: Unconfirmed,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        Ok(reservations::note(tx.mongo()?, &batch, now).await?)
     }
 
     async fn apply_stock_actions(
@@ -114,8 +127,8 @@ impl Statements for MongoProducts {
         self.db.transaction(|tx| reservations::apply_stock_actions(tx, actions, now)).await
     }
 
-    async fn confirm(&self, batches: &[BatchId]) -> Result<()> {
-        self.db.transaction(|tx| async move { reservations::confirm(&tx, batches).await }).await
+    async fn strike_unconfirmed(&self, tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {
+        Ok(reservations::strike(tx.mongo()?, batches).await?)
     }
 
     async fn unconfirmed(&self, before: Timestamp) -> Result<Vec<Unconfirmed>> {

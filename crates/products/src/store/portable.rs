@@ -1,8 +1,6 @@
 //! What products move from one engine to another.
 
-use holdfast_types::{
-    BatchId, Fingerprint, OrderId, OrderLine, ProductId, ReservationState, Timestamp,
-};
+use holdfast_types::{BatchId, OrderId, ProductId, Reservation, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Movement, Product};
@@ -16,17 +14,7 @@ pub(crate) enum Record {
     /// A line of a product's journal.
     Movement(ProductId, Movement),
     /// Stock for an order.
-    Reservation(Held),
+    Reservation(Reservation),
     /// A batch that nobody has confirmed.
     Unconfirmed { batch: BatchId, orders: Vec<OrderId>, at: Timestamp },
-}
-
-/// A reservation with all that is kept of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Held {
-    pub(crate) id: OrderId,
-    pub(crate) fingerprint: Fingerprint,
-    pub(crate) state: ReservationState,
-    pub(crate) lines: Vec<OrderLine>,
-    pub(crate) at: Timestamp,
 }

@@ -18,8 +18,7 @@ use holdfast_storage::{
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, OrderId, Page, PageRequest, ProductId, ReserveBatch, Reserved, Result, StockAction,
-    Timestamp, Unconfirmed,
+    BatchId, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp, Unconfirmed,
 };
 use uuid::Uuid;
 
@@ -29,6 +28,7 @@ use super::{
     ProductFilter,
     listing::{Index, Walk},
     portable::Record,
+    reserving::{Commands, TakenStock},
     statements::Statements,
 };
 use crate::model::{Movement, Product, Written};
@@ -105,9 +105,22 @@ impl Statements for PostgresProducts {
         journal::list(&self.db, id, request).await
     }
 
-    async fn reserve(&self, batch: ReserveBatch, now: Timestamp) -> Result<Vec<Result<Reserved>>> {
-        let batch = &batch;
-        self.db.transaction(|tx| reservations::reserve(tx, batch, now, &self.held)).await
+    async fn take_stock(
+        &self,
+        tx: &Tx,
+        commands: Commands,
+        now: Timestamp,
+    ) -> Result<TakenStock, Fault> {
+        Ok(reservations::take(tx.postgres()?, &commands, now, &self.held).await?)
+    }
+
+    async fn note_unconfirmed(
+        &self,
+        tx: &Tx,
+        batch: Unconfirmed,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        Ok(confirmations::note(tx.postgres()?, &batch, now).await?)
     }
 
     async fn apply_stock_actions(
@@ -118,8 +131,8 @@ impl Statements for PostgresProducts {
         self.db.transaction(|tx| reservations::apply_stock_actions(tx, actions, now)).await
     }
 
-    async fn confirm(&self, batches: &[BatchId]) -> Result<()> {
-        self.db.transaction(|tx| async move { confirmations::confirm(&tx, batches).await }).await
+    async fn strike_unconfirmed(&self, tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {
+        Ok(confirmations::strike(tx.postgres()?, batches).await?)
     }
 
     async fn unconfirmed(&self, before: Timestamp) -> Result<Vec<Unconfirmed>> {

@@ -17,14 +17,14 @@ use holdfast_storage::{
     sqlite::{Cache, IdIndex, Sqlite},
 };
 use holdfast_types::{
-    BatchId, OrderId, Page, PageRequest, ProductId, ReserveBatch, Reserved, Result, StockAction,
-    Timestamp, Unconfirmed,
+    BatchId, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp, Unconfirmed,
 };
 
 use super::{
     ProductFilter,
     listing::{Index, Walk},
     portable::Record,
+    reserving::{Commands, TakenStock},
     statements::Statements,
 };
 use crate::model::{Movement, Product, Written};
@@ -99,9 +99,23 @@ impl Statements for SqliteProducts {
         self.db.read(move |db| journal::list(db, id, &request)).await
     }
 
-    async fn reserve(&self, batch: ReserveBatch, now: Timestamp) -> Result<Vec<Result<Reserved>>> {
+    async fn take_stock(
+        &self,
+        tx: &Tx,
+        commands: Commands,
+        now: Timestamp,
+    ) -> Result<TakenStock, Fault> {
         let ids = self.ids.clone();
-        self.db.write(move |db| reservations::reserve(db, &ids, &batch, now)).await
+        Ok(tx.sqlite()?.run(move |db| reservations::take(db, &ids, &commands, now)).await?)
+    }
+
+    async fn note_unconfirmed(
+        &self,
+        tx: &Tx,
+        batch: Unconfirmed,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        Ok(tx.sqlite()?.run(move |db| confirmations::note(db, &batch, now)).await?)
     }
 
     async fn apply_stock_actions(
@@ -113,9 +127,9 @@ impl Statements for SqliteProducts {
         self.db.write(move |db| reservations::apply_stock_actions(db, &ids, &actions, now)).await
     }
 
-    async fn confirm(&self, batches: &[BatchId]) -> Result<()> {
+    async fn strike_unconfirmed(&self, tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {
         let batches = batches.to_vec();
-        self.db.write(move |db| confirmations::confirm(db, &batches)).await
+        Ok(tx.sqlite()?.run(move |db| confirmations::strike(db, &batches)).await?)
     }
 
     async fn unconfirmed(&self, before: Timestamp) -> Result<Vec<Unconfirmed>> {

@@ -8,14 +8,14 @@ use holdfast_storage::{
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, OrderId, Page, PageRequest, ProductId, ReserveBatch, Reserved, Result, StockAction,
-    Timestamp, Unconfirmed,
+    BatchId, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp, Unconfirmed,
 };
 
 use super::{
     ProductFilter,
     listing::{Index, Walk},
     portable::Record,
+    reserving::{Commands, TakenStock},
 };
 use crate::model::{Movement, Product, Written};
 
@@ -58,9 +58,22 @@ pub(crate) trait Statements: Send + Sync {
     /// A page of a product's journal, oldest first.
     async fn movements(&self, id: ProductId, request: &PageRequest) -> Result<Page<Movement>>;
 
-    /// Takes stock for each command, or refuses it, as `model::decide` says, and confirms what rides along: all in
-    /// one transaction. The results stand in the order of the commands. Nothing is ever oversold.
-    async fn reserve(&self, batch: ReserveBatch, now: Timestamp) -> Result<Vec<Result<Reserved>>>;
+    /// Takes stock for each command, or refuses it, as `model::decide` says. Nothing is ever oversold.
+    async fn take_stock(
+        &self,
+        tx: &Tx,
+        commands: Commands,
+        now: Timestamp,
+    ) -> Result<TakenStock, Fault>;
+
+    /// Notes that nobody has said yet that these orders, for which stock was taken, are recorded. A batch that comes again
+    /// may take some that it was refused before.
+    async fn note_unconfirmed(
+        &self,
+        tx: &Tx,
+        batch: Unconfirmed,
+        now: Timestamp,
+    ) -> Result<(), Fault>;
 
     /// Releases or ships reservations, in one transaction. Only held ones move, so late and repeated calls are harmless.
     async fn apply_stock_actions(
@@ -70,7 +83,7 @@ pub(crate) trait Statements: Send + Sync {
     ) -> Result<()>;
 
     /// Notes that the orders of these batches are recorded: the sweep need not ask about them.
-    async fn confirm(&self, batches: &[BatchId]) -> Result<()>;
+    async fn strike_unconfirmed(&self, tx: &Tx, batches: &[BatchId]) -> Result<(), Fault>;
 
     /// Batches that nobody has confirmed and that are older than `before`, oldest first, 10 at most.
     async fn unconfirmed(&self, before: Timestamp) -> Result<Vec<Unconfirmed>>;

@@ -9,7 +9,7 @@ use crate::store::listing::Index;
 
 impl Bench {
     /// Runs one piece in a transaction of its own.
-    async fn within<T, F>(
+    pub(super) async fn within<T, F>(
         &self,
         piece: impl Fn(ProductStore, Tx) -> F + Send + Sync + 'static,
     ) -> Result<T>

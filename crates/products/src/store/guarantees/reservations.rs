@@ -1,6 +1,12 @@
 //! Stock for orders: taken for all lines or none, once, and given back once.
 
+use std::sync::Arc;
+
+use holdfast_storage::record::{Fault, Tx};
+use holdfast_types::Error;
+
 use super::*;
+use crate::store::reserving::Commands;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_unit_is_sold_once_among_64() {
@@ -130,6 +136,70 @@ async fn a_batch_that_comes_again_may_take_more() {
         assert_eq!(bench.store.unconfirmed(bench.now()).await.unwrap(), [found]);
         assert_eq!((bench.numbers(many).await, bench.numbers(few).await), ((10, 1), (2, 2)));
         bench.assert_sound().await;
+    })
+    .await;
+}
+
+impl Bench {
+    /// Takes stock twice in one transaction, which fails in the end or not.
+    async fn take_twice(&self, commands: Commands, fails: bool) -> Result<()> {
+        let now = self.now();
+        let take = move |store: ProductStore, tx: Tx| {
+            let commands = Arc::clone(&commands);
+            async move {
+                let reserved = store.reserve_in(&tx, Arc::clone(&commands), now).await?;
+                let again = store.take_stock(&tx, commands, now).await?;
+                assert!(reserved[0].is_ok() && again.results[0].is_ok());
+                assert_eq!(again.orders, [], "it is taken once");
+                if fails { Err(Fault::Refused(Error::not_found("order"))) } else { Ok(()) }
+            }
+        };
+        self.within(take).await
+    }
+
+    async fn note(&self, batch: Unconfirmed) {
+        let now = self.now();
+        let note = move |store: ProductStore, tx: Tx| {
+            let batch = batch.clone();
+            async move { store.note_unconfirmed(&tx, batch, now).await }
+        };
+        self.within(note).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn take_stock_and_reserve_in_stand_or_fall_with_their_transaction() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let product = bench.product("A", 10).await;
+        let commands = Arc::new(vec![bench.command(&[(product, 3)])]);
+        bench.take_twice(Arc::clone(&commands), true).await.unwrap_err();
+        assert_eq!(bench.numbers(product).await, (10, 0));
+        bench.take_twice(commands, false).await.unwrap();
+        assert_eq!(bench.numbers(product).await, (10, 3));
+        bench.fresh.clock.advance(std::time::Duration::from_secs(61));
+        assert_eq!(bench.store.unconfirmed(bench.now()).await.unwrap(), [], "nothing to confirm");
+        bench.assert_sound().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn note_unconfirmed_adds_and_strike_unconfirmed_ends_it() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let [one, other] = [1, 2].map(|number| OrderId::from_bytes([number; 16]));
+        let batch = BatchId::new(bench.fresh.random.uuid_v7(bench.now()));
+        bench.note(Unconfirmed { batch, orders: vec![one] }).await;
+        bench.note(Unconfirmed { batch, orders: vec![other] }).await;
+        let later = bench.now().plus(std::time::Duration::from_millis(1));
+        let noted = Unconfirmed { batch, orders: vec![one, other] };
+        assert_eq!(bench.store.unconfirmed(later).await.unwrap(), [noted]);
+        let strike = move |store: ProductStore, tx: Tx| async move {
+            store.strike_unconfirmed(&tx, &[batch]).await
+        };
+        bench.within(strike).await.unwrap();
+        assert_eq!(bench.store.unconfirmed(later).await.unwrap(), []);
     })
     .await;
 }

@@ -4,7 +4,7 @@ use holdfast_storage::{
     Damage, Entry, Sink,
     mongo::{Document, Fault, Query, Tx, doc, fields},
 };
-use holdfast_types::{Error, OrderId, ProductId, ReservationState, Result, Unconfirmed};
+use holdfast_types::{Error, OrderId, ProductId, Result, Unconfirmed};
 
 use super::{
     catalogue,
@@ -12,7 +12,7 @@ use super::{
     journal::{self, MOVEMENTS},
     reservations::{self, RESERVATIONS, UNCONFIRMED},
 };
-use crate::store::portable::{Held, Record};
+use crate::store::portable::Record;
 
 pub(super) async fn dump(tx: Tx, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
     let mut batches = tx.cursor(UNCONFIRMED, &Query::default()).await?;
@@ -21,11 +21,12 @@ pub(super) async fn dump(tx: Tx, sink: &mut Sink<Entry<Record>>) -> Result<(), F
         let at = fields::time(&found, "at")?;
         sink.put(Ok(Record::Unconfirmed { batch, orders, at })).await?;
     }
-    let mut reservations = tx.cursor(RESERVATIONS, &by_id()).await?;
-    while let Some(found) = reservations.next().await? {
+    let mut all = tx.cursor(RESERVATIONS, &by_id()).await?;
+    while let Some(found) = all.next().await? {
         let id: OrderId = fields::id(&found, "_id")?;
-        let held = held(&found).map_err(|error| Damage::new("reservation", id.uuid(), error));
-        sink.put(held.map(Record::Reservation)).await?;
+        let found = reservations::reservation(&found);
+        let found = found.map_err(|error| Damage::new("reservation", id.uuid(), error));
+        sink.put(found.map(Record::Reservation)).await?;
     }
     dump_products(&tx, sink).await
 }
@@ -68,16 +69,6 @@ fn movement(found: &Document, product: Option<ProductId>) -> Result<Entry<Record
     Ok(movement.map(|movement| Record::Movement(of, movement)))
 }
 
-fn held(found: &Document) -> Result<Held> {
-    Ok(Held {
-        id: fields::id(found, "_id")?,
-        fingerprint: fields::fingerprint(found, "fingerprint")?,
-        state: ReservationState::from_code(fields::number(found, "state")?)?,
-        lines: fields::json(found, "lines")?,
-        at: fields::time(found, "at")?,
-    })
-}
-
 pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {
     let (mut products, mut skus) = (Vec::new(), Vec::new());
     let (mut movements, mut held, mut unconfirmed) = (Vec::new(), Vec::new(), Vec::new());
@@ -90,7 +81,7 @@ pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {
             Record::Movement(product, movement) => {
                 movements.push(journal::line(*product, movement));
             }
-            Record::Reservation(reservation) => held.push(document(reservation)?),
+            Record::Reservation(reservation) => held.push(reservations::document(reservation)?),
             Record::Unconfirmed { batch, orders, at } => {
                 unconfirmed.push(reservations::unconfirmed_document(*batch, orders, *at));
             }
@@ -101,14 +92,4 @@ pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {
     tx.insert_missing(MOVEMENTS, movements).await?;
     tx.insert_missing(RESERVATIONS, held).await?;
     tx.insert_missing(UNCONFIRMED, unconfirmed).await
-}
-
-fn document(held: &Held) -> Result<Document, Fault> {
-    Ok(doc! {
-        "_id": fields::uuid(held.id.uuid()),
-        "fingerprint": fields::binary(&held.fingerprint.0),
-        "state": held.state.code(),
-        "lines": serde_json::to_string(&held.lines)?,
-        "at": held.at.as_millis(),
-    })
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use holdfast_storage::mongo::{Document, Fault, Query, Tx, doc, fields};
 use holdfast_types::{
-    BatchId, Fingerprint, OrderId, ProductId, Reservation, ReservationState, ReserveBatch,
+    BatchId, Fingerprint, OrderId, ProductId, Reservation, ReservationState, ReserveCommand,
     Reserved, Result, StockAction, Timestamp, Unconfirmed,
 };
 
@@ -13,30 +13,32 @@ use super::{
     documents::{self, PRODUCTS},
     journal,
 };
-use crate::model::{Earlier, Earliers, Numbers, Shelf, ShelfItem, apply_all, decide_all};
+use crate::{
+    model::{Earliers, Numbers, Shelf, ShelfItem, apply_all, decide_all},
+    store::reserving::TakenStock,
+};
 
 pub(super) const RESERVATIONS: &str = "reservations";
 pub(super) const UNCONFIRMED: &str = "unconfirmed_batches";
 
-pub(super) async fn reserve(
-    tx: Tx,
-    batch: &ReserveBatch,
+pub(super) async fn take(
+    tx: &Tx,
+    commands: &[ReserveCommand],
     now: Timestamp,
-) -> Result<Vec<Result<Reserved>>, Fault> {
+) -> Result<TakenStock, Fault> {
     let products: BTreeSet<ProductId> =
-        batch.commands.iter().flat_map(|command| &command.items).map(|(id, _)| *id).collect();
-    let shelf = shelf(&tx, products).await?;
+        commands.iter().flat_map(|command| &command.items).map(|(id, _)| *id).collect();
+    let shelf = shelf(tx, products).await?;
     let before: HashMap<ProductId, Numbers> = shelf.iter().map(numbers_of).collect();
-    let decided = decide_all(batch, &earliers(&tx, batch).await?, shelf, now);
+    let decided = decide_all(commands, &earliers(tx, commands).await?, shelf, now);
     let changes = decided.numbers.iter().map(|(id, after)| (*id, before[id], *after));
     tx.update(PRODUCTS, changes.map(change).collect()).await?;
-    let reservations = decided.reservations(batch);
-    owe(&tx, batch.id, &reservations, now).await?;
-    let documents = reservations.into_iter().map(document).collect::<Result<_, Fault>>()?;
+    let reservations = decided.reservations(commands);
+    let orders = reservations.iter().map(|(id, ..)| *id).collect();
+    let documents = reservations.into_iter().map(held).collect::<Result<_, Fault>>()?;
     tx.insert(RESERVATIONS, documents).await?;
-    journal::append(&tx, &decided.movements).await?;
-    confirm(&tx, &batch.confirmed).await?;
-    Ok(decided.results)
+    journal::append(tx, &decided.movements).await?;
+    Ok(TakenStock { results: decided.results, orders })
 }
 
 async fn shelf(tx: &Tx, products: BTreeSet<ProductId>) -> Result<Shelf, Fault> {
@@ -79,17 +81,11 @@ fn change((id, before, after): (ProductId, Numbers, Numbers)) -> (Document, Docu
 }
 
 /// The reservations of the batch that are there already.
-async fn earliers(tx: &Tx, batch: &ReserveBatch) -> Result<Earliers, Fault> {
-    let ids: Vec<OrderId> = batch.commands.iter().map(|command| command.id).collect();
-    let earlier = |found: &Document| {
-        let fingerprint = fields::fingerprint(found, "fingerprint")?;
-        let lines = fields::json(found, "lines")?;
-        Ok((
-            fields::id(found, "_id")?,
-            Earlier::new(fingerprint, lines, fields::time(found, "at")?)?,
-        ))
-    };
-    Ok(tx.find(RESERVATIONS, &among(&ids)).await?.iter().map(earlier).collect::<Result<_>>()?)
+async fn earliers(tx: &Tx, commands: &[ReserveCommand]) -> Result<Earliers, Fault> {
+    let ids: Vec<OrderId> = commands.iter().map(|command| command.id).collect();
+    let found = tx.find(RESERVATIONS, &among(&ids)).await?;
+    let earlier = |found| reservation(found).and_then(|found| Ok((found.id, found.try_into()?)));
+    Ok(found.iter().map(earlier).collect::<Result<_>>()?)
 }
 
 fn among(ids: &[OrderId]) -> Query {
@@ -97,15 +93,19 @@ fn among(ids: &[OrderId]) -> Query {
     Query::of(doc! {"_id": {"$in": ids}})
 }
 
-fn document(
-    (id, fingerprint, reserved): (OrderId, Fingerprint, &Reserved),
-) -> Result<Document, Fault> {
+/// A reservation that is new.
+fn held((id, fingerprint, reserved): (OrderId, Fingerprint, &Reserved)) -> Result<Document, Fault> {
+    let Reserved { lines, at, .. } = reserved.clone();
+    document(&Reservation { id, fingerprint, state: ReservationState::Held, lines, at })
+}
+
+pub(super) fn document(reservation: &Reservation) -> Result<Document, Fault> {
     Ok(doc! {
-        "_id": fields::uuid(id.uuid()),
-        "fingerprint": fields::binary(&fingerprint.0),
-        "state": ReservationState::Held.code(),
-        "lines": serde_json::to_string(&reserved.lines)?,
-        "at": reserved.at.as_millis(),
+        "_id": fields::uuid(reservation.id.uuid()),
+        "fingerprint": fields::binary(&reservation.fingerprint.0),
+        "state": reservation.state.code(),
+        "lines": serde_json::to_string(&reservation.lines)?,
+        "at": reservation.at.as_millis(),
     })
 }
 
@@ -161,34 +161,23 @@ fn ship(
     (like, change)
 }
 
-/// Nothing is said about its confirmation.
 pub(super) fn reservation(found: &Document) -> Result<Reservation> {
     Ok(Reservation {
         id: fields::id(found, "_id")?,
+        fingerprint: fields::fingerprint(found, "fingerprint")?,
         state: ReservationState::from_code(fields::number(found, "state")?)?,
-        confirmed: true,
         lines: fields::json(found, "lines")?,
         at: fields::time(found, "at")?,
     })
 }
 
-/// Writes down that the orders of a batch were taken stock for. One document stands for the whole batch; one that comes
-/// again may take some that it was refused before.
-async fn owe(
-    tx: &Tx,
-    batch: BatchId,
-    taken: &[(OrderId, Fingerprint, &Reserved)],
-    now: Timestamp,
-) -> Result<(), Fault> {
-    if taken.is_empty() {
-        return Ok(());
-    }
-    let orders: Vec<_> = taken.iter().map(|(id, ..)| fields::uuid(id.uuid())).collect();
+pub(super) async fn note(tx: &Tx, batch: &Unconfirmed, now: Timestamp) -> Result<(), Fault> {
+    let orders: Vec<_> = batch.orders.iter().map(|id| fields::uuid(id.uuid())).collect();
     let add = doc! {
         "$push": {"orders": {"$each": orders}},
         "$setOnInsert": {"at": now.as_millis()},
     };
-    tx.upsert(UNCONFIRMED, doc! {"_id": fields::uuid(batch.uuid())}, add).await
+    tx.upsert(UNCONFIRMED, doc! {"_id": fields::uuid(batch.batch.uuid())}, add).await
 }
 
 pub(super) fn unconfirmed_document(batch: BatchId, orders: &[OrderId], at: Timestamp) -> Document {
@@ -196,7 +185,7 @@ pub(super) fn unconfirmed_document(batch: BatchId, orders: &[OrderId], at: Times
     doc! {"_id": fields::uuid(batch.uuid()), "orders": orders, "at": at.as_millis()}
 }
 
-pub(super) async fn confirm(tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {
+pub(super) async fn strike(tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {
     if batches.is_empty() {
         return Ok(());
     }

@@ -9,23 +9,14 @@ pub(super) const SELECT: &str = "SELECT id, orders FROM unconfirmed_batches";
 /// Unconfirmed batches that one sweep looks at.
 pub(super) const SWEEP: i64 = 10;
 
-/// Writes down that the orders of a batch were taken stock for. A batch that comes again may take some that it was
-/// refused before.
-pub(super) async fn owe(
-    tx: &Tx,
-    batch: BatchId,
-    orders: &[Uuid],
-    now: Timestamp,
-) -> Result<(), Fault> {
-    if orders.is_empty() {
-        return Ok(());
-    }
+pub(super) async fn note(tx: &Tx, batch: &Unconfirmed, now: Timestamp) -> Result<(), Fault> {
+    let orders: Vec<Uuid> = batch.orders.iter().map(|order| order.uuid()).collect();
     let sql = "INSERT INTO unconfirmed_batches AS b (id, orders, at) VALUES ($1, $2, $3)
                ON CONFLICT (id) DO UPDATE SET orders = b.orders || excluded.orders";
-    tx.execute(sql, &[&batch.uuid(), &orders, &now.as_millis()]).await.map(|_| ())
+    tx.execute(sql, &[&batch.batch.uuid(), &orders, &now.as_millis()]).await.map(|_| ())
 }
 
-pub(super) async fn confirm(tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {
+pub(super) async fn strike(tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {
     if batches.is_empty() {
         return Ok(());
     }

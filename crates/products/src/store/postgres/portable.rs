@@ -4,18 +4,13 @@ use std::collections::HashSet;
 
 use holdfast_storage::{
     Damage, Entry, Sink,
-    postgres::{Fault, Row, Tx, bytes},
+    postgres::{Fault, Row, Tx},
 };
-use holdfast_types::{
-    Error, Fingerprint, OrderId, ProductId, ReservationState, Result, Timestamp, Unconfirmed,
-};
+use holdfast_types::{Error, ProductId, Reservation, Result, Timestamp, Unconfirmed};
 use uuid::Uuid;
 
-use super::{catalogue, confirmations, journal, rows};
-use crate::{
-    model::Movement,
-    store::portable::{Held, Record},
-};
+use super::{catalogue, confirmations, journal, reservations, rows};
+use crate::{model::Movement, store::portable::Record};
 
 pub(super) async fn dump(tx: Tx, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
     let mut batches =
@@ -25,11 +20,12 @@ pub(super) async fn dump(tx: Tx, sink: &mut Sink<Entry<Record>>) -> Result<(), F
         let at = Timestamp::from_millis(row.get(2));
         sink.put(Ok(Record::Unconfirmed { batch, orders, at })).await?;
     }
-    let sql = "SELECT id, fingerprint, state, lines, at FROM reservations ORDER BY id";
-    let mut reservations = tx.cursor("every_reservation", sql).await?;
-    while let Some(row) = reservations.next().await? {
-        let held = held(&row).map_err(|error| Damage::new("reservation", row.get(0), error));
-        sink.put(held.map(Record::Reservation)).await?;
+    let sql = format!("{} ORDER BY id", reservations::SELECT);
+    let mut all = tx.cursor("every_reservation", &sql).await?;
+    while let Some(row) = all.next().await? {
+        let found = reservations::reservation(&row);
+        let found = found.map_err(|error| Damage::new("reservation", row.get(0), error));
+        sink.put(found.map(Record::Reservation)).await?;
     }
     dump_products(&tx, sink).await
 }
@@ -67,16 +63,6 @@ fn movement(row: &Row, product: Option<Uuid>) -> Entry<Record> {
     movement.map(|movement| Record::Movement(ProductId::new(of), movement))
 }
 
-fn held(row: &Row) -> Result<Held, Fault> {
-    Ok(Held {
-        id: OrderId::new(row.get(0)),
-        fingerprint: Fingerprint(bytes(row.get(1))?),
-        state: ReservationState::from_code(row.get(2))?,
-        lines: serde_json::from_str(row.get(3))?,
-        at: Timestamp::from_millis(row.get(4)),
-    })
-}
-
 pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {
     let mut movements = Vec::new();
     for record in records {
@@ -85,9 +71,9 @@ pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {
             Record::Movement(product, movement) => movements.push((*product, movement.clone())),
             Record::Reservation(held) => load_reservation(&tx, held).await?,
             Record::Unconfirmed { batch, orders, at } => {
-                let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
-                confirmations::confirm(&tx, &[*batch]).await?;
-                confirmations::owe(&tx, *batch, &orders, *at).await?;
+                confirmations::strike(&tx, &[*batch]).await?;
+                let batch = Unconfirmed { batch: *batch, orders: orders.clone() };
+                confirmations::note(&tx, &batch, *at).await?;
             }
         }
     }
@@ -109,7 +95,7 @@ async fn missing(
     Ok(movements)
 }
 
-async fn load_reservation(tx: &Tx, held: &Held) -> Result<(), Fault> {
+async fn load_reservation(tx: &Tx, held: &Reservation) -> Result<(), Fault> {
     tx.execute(
         "INSERT INTO reservations (id, fingerprint, state, lines, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
         &[

@@ -3,43 +3,47 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use futures_util::future::{try_join, try_join4};
+use futures_util::future::{try_join, try_join3, try_join4};
 use holdfast_storage::postgres::{Fault, Row, Tx, bytes};
 use holdfast_types::{
-    Code, Error, Fingerprint, OrderId, ProductId, Reservation, ReservationState, ReserveBatch,
-    ReserveCommand, Reserved, Result, StockAction, Timestamp,
+    Code, Error, Fingerprint, OrderId, ProductId, Reservation, ReservationState, ReserveCommand,
+    Reserved, Result, StockAction, Timestamp,
 };
 use uuid::Uuid;
 
-use super::{confirmations, held::Held, journal, rows};
-use crate::model::{Earlier, Earliers, Numbers, Shelf, ShelfItem, apply_all, decide_all};
+use super::{held::Held, journal, rows};
+use crate::{
+    model::{Earliers, Numbers, Shelf, ShelfItem, apply_all, decide_all},
+    store::reserving::TakenStock,
+};
 
-pub(super) async fn reserve(
-    tx: Tx,
-    batch: &ReserveBatch,
+pub(super) async fn take(
+    tx: &Tx,
+    commands: &[ReserveCommand],
     now: Timestamp,
     held: &Held,
-) -> Result<Vec<Result<Reserved>>, Fault> {
-    let (free, skipped) = lock(&tx, &products(batch), held).await?;
+) -> Result<TakenStock, Fault> {
+    let (free, skipped) = lock(tx, &products(commands), held).await?;
+    if skipped.is_empty() {
+        return take_locked(tx, commands, &free, now).await;
+    }
     let is_free = |command: &ReserveCommand| {
         command.items.iter().all(|(id, _)| !skipped.contains(&id.uuid()))
     };
-    if skipped.is_empty() {
-        return reserve_locked(&tx, batch, &free, now).await;
-    }
-    let commands = batch.commands.iter().filter(|command| is_free(command)).cloned().collect();
-    let rest = ReserveBatch { commands, ..batch.clone() };
-    let mut results = reserve_locked(&tx, &rest, &free, now).await?.into_iter();
+    let rest: Vec<_> = commands.iter().filter(|command| is_free(command)).cloned().collect();
+    let TakenStock { results, orders } = take_locked(tx, &rest, &free, now).await?;
     let why = "somebody else holds the stock of a product: repeat with the same key";
     let waits = || Err(Error::new(Code::Unavailable, why));
-    let all = batch.commands.iter();
-    Ok(all
+    let mut results = results.into_iter();
+    let all = commands.iter();
+    let results = all
         .map(|command| is_free(command).then(|| results.next()).flatten().unwrap_or_else(waits))
-        .collect())
+        .collect();
+    Ok(TakenStock { results, orders })
 }
 
-fn products(batch: &ReserveBatch) -> Vec<Uuid> {
-    let items = batch.commands.iter().flat_map(|command| &command.items);
+fn products(commands: &[ReserveCommand]) -> Vec<Uuid> {
+    let items = commands.iter().flat_map(|command| &command.items);
     let products: BTreeSet<Uuid> = items.map(|(id, _)| id.uuid()).collect();
     products.into_iter().collect()
 }
@@ -69,35 +73,24 @@ async fn lock(
     Ok(([waited_for, free].concat(), skipped))
 }
 
-async fn reserve_locked(
+async fn take_locked(
     tx: &Tx,
-    batch: &ReserveBatch,
+    commands: &[ReserveCommand],
     products: &[Uuid],
     now: Timestamp,
-) -> Result<Vec<Result<Reserved>>, Fault> {
+) -> Result<TakenStock, Fault> {
     // Statements of their own, begun once the rows are locked: they see what those before us committed.
-    let (shelf, earliers) = try_join(shelf(tx, products), earliers(tx, batch)).await?;
-    let decided = decide_all(batch, &earliers, shelf, now);
-    let reservations = decided.reservations(batch);
-    let ids: Vec<Uuid> = reservations.iter().map(|(id, ..)| id.uuid()).collect();
-    try_join4(
-        insert(tx, &ids, &reservations, now),
+    let (shelf, earliers) = try_join(shelf(tx, products), earliers(tx, commands)).await?;
+    let decided = decide_all(commands, &earliers, shelf, now);
+    let reservations = decided.reservations(commands);
+    let orders = reservations.iter().map(|(id, ..)| *id).collect();
+    try_join3(
+        insert(tx, &reservations, now),
         journal::append(tx, &decided.movements),
         journal::set_numbers(tx, decided.numbers.clone()),
-        confirm_and_owe(tx, batch, &ids, now),
     )
     .await?;
-    Ok(decided.results)
-}
-
-async fn confirm_and_owe(
-    tx: &Tx,
-    batch: &ReserveBatch,
-    ids: &[Uuid],
-    now: Timestamp,
-) -> Result<(), Fault> {
-    let owe = confirmations::owe(tx, batch.id, ids, now);
-    try_join(confirmations::confirm(tx, &batch.confirmed), owe).await.map(|_| ())
+    Ok(TakenStock { results: decided.results, orders })
 }
 
 async fn shelf(tx: &Tx, products: &[Uuid]) -> Result<Shelf, Fault> {
@@ -122,28 +115,22 @@ fn shelf_item(row: &Row) -> Result<(ProductId, ShelfItem), Fault> {
 }
 
 /// The reservations of the batch that are there already.
-async fn earliers(tx: &Tx, batch: &ReserveBatch) -> Result<Earliers, Fault> {
-    let ids: Vec<Uuid> = batch.commands.iter().map(|command| command.id.uuid()).collect();
-    let sql = "SELECT id, fingerprint, lines, at FROM reservations WHERE id = ANY($1)";
-    let rows = tx.query(sql, &[&ids]).await?;
-    let earlier = |row: &Row| {
-        let fingerprint = Fingerprint(bytes(row.get(1))?);
-        let at = Timestamp::from_millis(row.get(3));
-        let earlier = Earlier::new(fingerprint, serde_json::from_str(row.get(2))?, at)?;
-        Ok((OrderId::new(row.get(0)), earlier))
-    };
+async fn earliers(tx: &Tx, commands: &[ReserveCommand]) -> Result<Earliers, Fault> {
+    let ids: Vec<Uuid> = commands.iter().map(|command| command.id.uuid()).collect();
+    let rows = tx.query(&format!("{SELECT} WHERE id = ANY($1)"), &[&ids]).await?;
+    let earlier = |row| reservation(row).and_then(|found| Ok((found.id, found.try_into()?)));
     rows.iter().map(earlier).collect()
 }
 
 async fn insert(
     tx: &Tx,
-    ids: &[Uuid],
     reservations: &[(OrderId, Fingerprint, &Reserved)],
     now: Timestamp,
 ) -> Result<(), Fault> {
-    if ids.is_empty() {
+    if reservations.is_empty() {
         return Ok(());
     }
+    let ids: Vec<Uuid> = reservations.iter().map(|(id, ..)| id.uuid()).collect();
     let fingerprints: Vec<&[u8]> =
         reservations.iter().map(|(_, fingerprint, _)| fingerprint.0.as_slice()).collect();
     let lines = reservations.iter().map(|(.., reserved)| serde_json::to_string(&reserved.lines));
@@ -169,8 +156,9 @@ pub(super) async fn apply_stock_actions(
     let mut ids: Vec<Uuid> = actions.iter().map(|(id, _)| id.uuid()).collect();
     ids.sort_unstable();
     // What a reservation holds never changes, so it says which products to lock first.
-    let sql = "SELECT id, state, lines, at FROM reservations WHERE id = ANY($1)";
-    let found = read(&tx.query(sql, &[&ids]).await?)?;
+    let sql = format!("{SELECT} WHERE id = ANY($1)");
+    let found = tx.query(&sql, &[&ids]).await?;
+    let found = found.iter().map(reservation).collect::<Result<Vec<_>, _>>()?;
     let products: BTreeSet<Uuid> = found
         .iter()
         .flat_map(|reservation| &reservation.lines)
@@ -179,8 +167,9 @@ pub(super) async fn apply_stock_actions(
     let products: Vec<Uuid> = products.into_iter().collect();
     rows::lock(&tx, &products).await?;
     let locked = tx.query(&format!("{sql} ORDER BY id FOR UPDATE"), &[&ids]).await?;
-    let reservations =
-        read(&locked)?.into_iter().map(|found| (found.id, (found.state, found.lines))).collect();
+    let states = locked.iter().map(reservation);
+    let states = states.map(|found| found.map(|found| (found.id, (found.state, found.lines))));
+    let reservations = states.collect::<Result<_, _>>()?;
     let numbers = numbers(&tx, &products).await?;
     let applied = apply_all(actions, reservations, &numbers, now)?;
     try_join4(
@@ -221,16 +210,15 @@ async fn ship(tx: &Tx, shipped: &BTreeMap<ProductId, i64>, now: Timestamp) -> Re
     .map(|_| ())
 }
 
-/// Reads `id, state, lines, at`; nothing is said about confirmations.
-pub(super) fn read(rows: &[Row]) -> Result<Vec<Reservation>, Fault> {
-    let reservation = |row: &Row| {
-        Ok(Reservation {
-            id: OrderId::new(row.get(0)),
-            state: ReservationState::from_code(row.get(1))?,
-            confirmed: true,
-            lines: serde_json::from_str(row.get(2))?,
-            at: Timestamp::from_millis(row.get(3)),
-        })
-    };
-    rows.iter().map(reservation).collect()
+/// A query for reservations, to which a condition is added; [`reservation`] reads its rows.
+pub(super) const SELECT: &str = "SELECT id, fingerprint, state, lines, at FROM reservations";
+
+pub(super) fn reservation(row: &Row) -> Result<Reservation, Fault> {
+    Ok(Reservation {
+        id: OrderId::new(row.get(0)),
+        fingerprint: Fingerprint(bytes(row.get(1))?),
+        state: ReservationState::from_code(row.get(2))?,
+        lines: serde_json::from_str(row.get(3))?,
+        at: Timestamp::from_millis(row.get(4)),
+    })
 }

@@ -7,23 +7,15 @@ use rusqlite::{Connection, Row};
 /// Unconfirmed batches that one sweep looks at.
 const SWEEP: i64 = 10;
 
-/// Writes down that `orders` were taken stock for. A batch that comes again may take some that it was refused before.
-pub(super) fn owe(
-    db: &Connection,
-    batch: BatchId,
-    orders: &[OrderId],
-    now: Timestamp,
-) -> Result<(), Fault> {
-    if !orders.is_empty() {
-        let ids: Vec<u8> = orders.iter().flat_map(|id| *id.bytes()).collect();
-        let sql = "INSERT INTO unconfirmed_batches (id, orders, at) VALUES (?1, ?2, ?3)
-                   ON CONFLICT (id) DO UPDATE SET orders = CAST(orders || excluded.orders AS BLOB)";
-        db.prepare_cached(sql)?.execute((batch.bytes(), ids, now.as_millis()))?;
-    }
+pub(super) fn note(db: &Connection, batch: &Unconfirmed, now: Timestamp) -> Result<(), Fault> {
+    let ids: Vec<u8> = batch.orders.iter().flat_map(|id| *id.bytes()).collect();
+    let sql = "INSERT INTO unconfirmed_batches (id, orders, at) VALUES (?1, ?2, ?3)
+               ON CONFLICT (id) DO UPDATE SET orders = CAST(orders || excluded.orders AS BLOB)";
+    db.prepare_cached(sql)?.execute((batch.batch.bytes(), ids, now.as_millis()))?;
     Ok(())
 }
 
-pub(super) fn confirm(db: &Connection, batches: &[BatchId]) -> Result<(), Fault> {
+pub(super) fn strike(db: &Connection, batches: &[BatchId]) -> Result<(), Fault> {
     let mut delete = db.prepare_cached("DELETE FROM unconfirmed_batches WHERE id = ?1")?;
     for batch in batches {
         delete.execute([batch.bytes()])?;

@@ -4,20 +4,15 @@ use holdfast_storage::{
     Damage, Entry, Sink,
     sqlite::{Fault, IdIndex, damage},
 };
-use holdfast_types::{
-    BatchId, Error, Fingerprint, OrderId, ProductId, ReservationState, Result, Timestamp,
-};
+use holdfast_types::{Error, OrderId, ProductId, Reservation, Result, Timestamp, Unconfirmed};
 use rusqlite::{Connection, OptionalExtension, Row, Rows};
 
 use super::{
     catalogue, confirmations,
     journal::{self, Journal},
-    rows,
+    reservations, rows,
 };
-use crate::{
-    model::Movement,
-    store::portable::{Held, Record},
-};
+use crate::{model::Movement, store::portable::Record};
 
 pub(super) fn dump(
     db: &Connection,
@@ -45,14 +40,15 @@ fn dump_reservations(
     let mut is_found = ids.audit(db)?;
     while let Some(row) = rows.next()? {
         let id = OrderId::from_bytes(row.get(0)?);
-        let held = match is_found(id.bytes(), row.get("seq")?)? {
-            true => held(row).map_err(|error| damage("reservation", id.uuid(), row, error)),
+        let found = match is_found(id.bytes(), row.get("seq")?)? {
+            true => reservations::reservation(row)
+                .map_err(|error| damage("reservation", id.uuid(), row, error)),
             false => {
                 let why = Error::internal("the index of ids does not find it");
                 Err(Damage::new("reservation", id.uuid(), why))
             }
         };
-        sink.put_blocking(held.map(Record::Reservation))?;
+        sink.put_blocking(found.map(Record::Reservation))?;
     }
     Ok(())
 }
@@ -113,16 +109,6 @@ impl Lines<'_> {
     }
 }
 
-fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
-    Ok(Held {
-        id: OrderId::from_bytes(row.get(0)?),
-        fingerprint: Fingerprint(row.get(1)?),
-        state: ReservationState::from_code(row.get(2)?).map_err(|error| rows::damaged(2, error))?,
-        lines: rows::json(row, 3)?,
-        at: Timestamp::from_millis(row.get(4)?),
-    })
-}
-
 fn unconfirmed(row: &Row<'_>) -> rusqlite::Result<Record> {
     let found = confirmations::unconfirmed_batch(row)?;
     let at = Timestamp::from_millis(row.get(2)?);
@@ -146,14 +132,17 @@ pub(super) fn load(db: &Connection, index: &IdIndex, records: Vec<Record>) -> Re
                     Journal::prepare(db)?.append(seq, &movement)?;
                 }
             }
-            Record::Reservation(held) => load_reservation(db, index, &held)?,
-            Record::Unconfirmed { batch, orders, at } => load_unconfirmed(db, batch, &orders, at)?,
+            Record::Reservation(found) => load_reservation(db, index, &found)?,
+            Record::Unconfirmed { batch, orders, at } => {
+                confirmations::strike(db, &[batch])?;
+                confirmations::note(db, &Unconfirmed { batch, orders }, at)?;
+            }
         }
     }
     Ok(())
 }
 
-fn load_reservation(db: &Connection, index: &IdIndex, held: &Held) -> Result<(), Fault> {
+fn load_reservation(db: &Connection, index: &IdIndex, held: &Reservation) -> Result<(), Fault> {
     if index.find(db, held.id.bytes())?.is_some() {
         return Ok(());
     }
@@ -163,14 +152,4 @@ fn load_reservation(db: &Connection, index: &IdIndex, held: &Held) -> Result<(),
     let (state, at) = (held.state.code(), held.at.as_millis());
     db.prepare_cached(sql)?.execute((held.id.bytes(), held.fingerprint.0, state, lines, at))?;
     index.add(db, held.id.bytes())
-}
-
-fn load_unconfirmed(
-    db: &Connection,
-    batch: BatchId,
-    orders: &[OrderId],
-    at: Timestamp,
-) -> Result<(), Fault> {
-    confirmations::confirm(db, &[batch])?;
-    confirmations::owe(db, batch, orders, at)
 }

@@ -4,33 +4,34 @@ use std::collections::{BTreeSet, HashMap};
 
 use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{
-    Fingerprint, OrderId, ProductId, Reservation, ReservationState, ReserveBatch, Reserved, Result,
-    StockAction, Timestamp,
+    Fingerprint, OrderId, ProductId, Reservation, ReservationState, ReserveCommand, Reserved,
+    Result, StockAction, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{confirmations, journal::Journal, rows};
-use crate::model::{Earlier, Earliers, Movement, Numbers, Shelf, ShelfItem, apply_all, decide_all};
+use super::{journal::Journal, rows};
+use crate::{
+    model::{Earliers, Movement, Numbers, Shelf, ShelfItem, apply_all, decide_all},
+    store::reserving::TakenStock,
+};
 
 /// The integers that the rows of products are keyed by.
 type Seqs = HashMap<ProductId, i64>;
 
-pub(super) fn reserve(
+pub(super) fn take(
     db: &Connection,
     index: &IdIndex,
-    batch: &ReserveBatch,
+    commands: &[ReserveCommand],
     now: Timestamp,
-) -> Result<Vec<Result<Reserved>>, Fault> {
-    confirmations::confirm(db, &batch.confirmed)?;
-    let (shelf, seqs) = load(db, batch)?;
-    let decided = decide_all(batch, &earliers(db, index, batch)?, shelf, now);
-    let reservations = decided.reservations(batch);
-    let ids: Vec<OrderId> = reservations.iter().map(|(id, ..)| *id).collect();
+) -> Result<TakenStock, Fault> {
+    let (shelf, seqs) = load(db, commands)?;
+    let decided = decide_all(commands, &earliers(db, index, commands)?, shelf, now);
+    let reservations = decided.reservations(commands);
+    let orders = reservations.iter().map(|(id, ..)| *id).collect();
     insert(db, index, reservations)?;
     append(db, &seqs, &decided.movements)?;
     update(db, &seqs, decided.numbers)?;
-    confirmations::owe(db, batch.id, &ids, now)?;
-    Ok(decided.results)
+    Ok(TakenStock { results: decided.results, orders })
 }
 
 fn append(db: &Connection, seqs: &Seqs, movements: &[(ProductId, Movement)]) -> Result<(), Fault> {
@@ -53,14 +54,14 @@ fn update(
 }
 
 /// The products that the batch names, each once, and the integers that their rows are keyed by.
-fn load(db: &Connection, batch: &ReserveBatch) -> Result<(Shelf, Seqs), Fault> {
+fn load(db: &Connection, commands: &[ReserveCommand]) -> Result<(Shelf, Seqs), Fault> {
     let mut shelf = Shelf::new();
     let mut seqs = HashMap::new();
     let mut query = db.prepare_cached(
         "SELECT p.seq, p.sku, p.name, p.price, p.currency, p.archived, s.quantity, s.reserved, s.sequence
          FROM products p JOIN stock s ON s.product = p.seq WHERE p.id = ?1",
     )?;
-    for (product, _) in batch.commands.iter().flat_map(|command| &command.items) {
+    for (product, _) in commands.iter().flat_map(|command| &command.items) {
         if seqs.contains_key(product) {
             continue;
         }
@@ -87,21 +88,18 @@ fn shelf_item(row: &Row<'_>) -> rusqlite::Result<(i64, ShelfItem)> {
 }
 
 /// The reservations of the batch that are there already.
-fn earliers(db: &Connection, index: &IdIndex, batch: &ReserveBatch) -> Result<Earliers, Fault> {
-    let mut query =
-        db.prepare_cached("SELECT fingerprint, lines, at FROM reservations WHERE seq = ?1")?;
-    let mut found = Earliers::new();
-    for command in &batch.commands {
-        let Some(seq) = index.find(db, command.id.bytes())? else { continue };
-        let earlier = query.query_row([seq], |row| {
-            let at = Timestamp::from_millis(row.get(2)?);
-            Ok(Earlier::new(Fingerprint(row.get(0)?), rows::json(row, 1)?, at))
-        });
-        if let Some(earlier) = earlier.optional()? {
-            found.insert(command.id, earlier?);
+fn earliers(
+    db: &Connection,
+    index: &IdIndex,
+    commands: &[ReserveCommand],
+) -> Result<Earliers, Fault> {
+    let mut earliers = Earliers::new();
+    for command in commands {
+        if let Some(found) = find(db, index, command.id)? {
+            earliers.insert(command.id, found.try_into()?);
         }
     }
-    Ok(found)
+    Ok(earliers)
 }
 
 fn insert(
@@ -169,20 +167,18 @@ fn numbers_of(db: &Connection, id: ProductId) -> Result<(i64, Numbers), Fault> {
 }
 
 fn find(db: &Connection, index: &IdIndex, id: OrderId) -> Result<Option<Reservation>, Fault> {
-    let mut query =
-        db.prepare_cached("SELECT id, state, lines, at FROM reservations WHERE seq = ?1")?;
-    Ok(query.query_row([index.find(db, id.bytes())?], reservation).optional()?)
+    let Some(seq) = index.find(db, id.bytes())? else { return Ok(None) };
+    let sql = "SELECT id, fingerprint, state, lines, at FROM reservations WHERE seq = ?1";
+    Ok(db.prepare_cached(sql)?.query_row([seq], reservation).optional()?)
 }
 
-/// Reads `id, state, lines, at`; nothing is said about its confirmation.
+/// Reads `id, fingerprint, state, lines, at`.
 pub(super) fn reservation(row: &Row<'_>) -> rusqlite::Result<Reservation> {
-    let state =
-        ReservationState::from_code(row.get(1)?).map_err(|error| rows::damaged(1, error))?;
     Ok(Reservation {
         id: OrderId::from_bytes(row.get(0)?),
-        state,
-        confirmed: true,
-        lines: rows::json(row, 2)?,
-        at: Timestamp::from_millis(row.get(3)?),
+        fingerprint: Fingerprint(row.get(1)?),
+        state: ReservationState::from_code(row.get(2)?).map_err(|error| rows::damaged(2, error))?,
+        lines: rows::json(row, 3)?,
+        at: Timestamp::from_millis(row.get(4)?),
     })
 }

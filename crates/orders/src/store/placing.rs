@@ -1,0 +1,74 @@
+//! Recording orders: alone, or in the transaction that takes their stock.
+
+use std::sync::Arc;
+
+use holdfast_storage::record::{Fault, Tx};
+use holdfast_types::{Error, Reserved, Result};
+
+use super::{OrderStore, Recorded};
+use crate::model::Order;
+
+impl OrderStore {
+    /// Records orders, each id once, in one transaction. The results stand in the order of the orders.
+    pub(crate) async fn record(&self, orders: Vec<Order>) -> Result<Vec<Recorded>> {
+        let (statements, orders) = (Arc::clone(&self.statements), Arc::new(orders));
+        let record = move |tx: Tx| {
+            let (statements, orders) = (Arc::clone(&statements), Vec::clone(&orders));
+            async move { statements.record(&tx, orders).await }
+        };
+        self.db.transact(record).await
+    }
+
+    /// Takes stock with `reserve` and records the orders that `order` makes of it, each by its place, in one transaction:
+    /// neither stands without the other. A refusal is one order's alone.
+    pub(crate) async fn place<F>(
+        &self,
+        reserve: impl Fn(Tx) -> F + Send + Sync + 'static,
+        order: impl Fn(usize, Reserved) -> Order + Send + Sync + 'static,
+    ) -> Result<Vec<Result<Recorded>>>
+    where
+        F: Future<Output = Result<Vec<Result<Reserved>>, Fault>> + Send + 'static,
+    {
+        let (statements, order) = (Arc::clone(&self.statements), Arc::new(order));
+        let place = move |tx: Tx| {
+            let (statements, order) = (Arc::clone(&statements), Arc::clone(&order));
+            let reserved = reserve(tx.clone());
+            async move {
+                let (orders, refusals) = orders_of(reserved.await?, &*order);
+                Ok(outcomes(statements.record(&tx, orders).await?, refusals))
+            }
+        };
+        self.db.transact(place).await
+    }
+
+    /// The same where stock was taken before.
+    pub(crate) async fn record_reserved(
+        &self,
+        reserved: Vec<Result<Reserved>>,
+        order: impl Fn(usize, Reserved) -> Order + Send + Sync,
+    ) -> Result<Vec<Result<Recorded>>> {
+        let (orders, refusals) = orders_of(reserved, &order);
+        Ok(outcomes(self.record(orders).await?, refusals))
+    }
+}
+
+/// The orders for which there is stock, and what is refused, by place.
+fn orders_of(
+    reserved: Vec<Result<Reserved>>,
+    order: &(impl Fn(usize, Reserved) -> Order + Send + Sync),
+) -> (Vec<Order>, Vec<Result<()>>) {
+    let mut orders = Vec::with_capacity(reserved.len());
+    let refusals = reserved.into_iter().enumerate().map(|(place, reserved)| {
+        orders.push(order(place, reserved?));
+        Ok(())
+    });
+    let refusals = refusals.collect();
+    (orders, refusals)
+}
+
+/// Both together again.
+fn outcomes(recorded: Vec<Recorded>, refusals: Vec<Result<()>>) -> Vec<Result<Recorded>> {
+    let mut recorded = recorded.into_iter();
+    let mut next = || recorded.next().ok_or_else(|| Error::internal("an order has no record"));
+    refusals.into_iter().map(|refusal| refusal.and_then(|()| next())).collect()
+}

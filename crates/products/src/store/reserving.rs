@@ -1,0 +1,69 @@
+//! Taking stock: alone, or in the transaction that records the orders as well.
+
+use std::sync::Arc;
+
+use holdfast_storage::record::{Fault, Tx};
+use holdfast_types::{
+    BatchId, OrderId, ReserveBatch, ReserveCommand, Reserved, Result, Timestamp, Unconfirmed,
+};
+
+use super::ProductStore;
+
+/// What is asked of stock in one transaction.
+pub(crate) type Commands = Arc<Vec<ReserveCommand>>;
+
+/// What became of commands.
+#[derive(Debug)]
+pub(crate) struct TakenStock {
+    /// In the order of the commands.
+    pub(crate) results: Vec<Result<Reserved>>,
+    /// The orders that stock was taken for just now, by id.
+    pub(crate) orders: Vec<OrderId>,
+}
+
+impl ProductStore {
+    /// Takes stock for each command, or refuses it, and confirms what rides along: all in one transaction. The results stand
+    /// in the order of the commands. Until the batch is confirmed, the sweep asks about its orders.
+    pub(crate) async fn reserve(
+        &self,
+        batch: ReserveBatch,
+        now: Timestamp,
+    ) -> Result<Vec<Result<Reserved>>> {
+        let ReserveBatch { id, commands, confirmed, .. } = batch;
+        let (store, commands) = (self.clone(), Arc::new(commands));
+        let (confirmed, batch) = (Arc::new(confirmed), id);
+        let reserve = move |tx: Tx| {
+            let store = store.clone();
+            let (commands, confirmed) = (Arc::clone(&commands), Arc::clone(&confirmed));
+            async move {
+                store.strike_unconfirmed(&tx, &confirmed).await?;
+                let TakenStock { results, orders } = store.take_stock(&tx, commands, now).await?;
+                if !orders.is_empty() {
+                    store.note_unconfirmed(&tx, Unconfirmed { batch, orders }, now).await?;
+                }
+                Ok(results)
+            }
+        };
+        self.db.transact(reserve).await
+    }
+
+    /// The same in `tx`, which records the orders as well: nothing is left to confirm.
+    pub(crate) async fn reserve_in(
+        &self,
+        tx: &Tx,
+        commands: Commands,
+        now: Timestamp,
+    ) -> Result<Vec<Result<Reserved>>, Fault> {
+        Ok(self.take_stock(tx, commands, now).await?.results)
+    }
+
+    /// Notes that the orders of these batches are recorded: the sweep need not ask about them.
+    pub(crate) async fn confirm(&self, batches: &[BatchId]) -> Result<()> {
+        let (store, batches) = (self.clone(), Arc::new(batches.to_vec()));
+        let confirm = move |tx: Tx| {
+            let (store, batches) = (store.clone(), Arc::clone(&batches));
+            async move { store.strike_unconfirmed(&tx, &batches).await }
+        };
+        self.db.transact(confirm).await
+    }
+}
