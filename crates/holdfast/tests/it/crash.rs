@@ -1,9 +1,13 @@
 //! Crashes: the program is killed under load again and again, and the ledger is held against the shop.
 
 use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
+
+use bytes::Bytes;
 
 use holdfast_drill::ledger::Lines;
 use holdfast_drill::{
@@ -15,7 +19,9 @@ use holdfast_drill::{
 
 use holdfast_testkit::Engine;
 
-use crate::shop::{Shop, engine};
+use hyper::Method;
+
+use crate::shop::{Shop, engine, items};
 
 pub(crate) const ACCOUNTS: usize = 4;
 const PRODUCTS: usize = 5;
@@ -139,4 +145,61 @@ async fn control_a_deleted_order_is_lost() {
     assert_eq!(verdict.lost.len(), 1, "{}", verdict.to_text());
     let check = shop.run(&["check"]);
     assert!(check.code == 1 && check.out.contains("is lost"), "{check:?}");
+}
+
+/// What a shop writes with: to its files, and to a database's server or a client.
+const WRITES: &str = "pwrite64,fsync,fdatasync,sendto,sendmsg,write,writev";
+/// More than an order needs on any engine.
+const POINTS: usize = 60;
+
+/// Kills the shop as it makes its `point`-th write from now on; `None` where that cannot be done.
+fn kill_at(shop: &Shop, point: usize) -> Option<Child> {
+    let pid = shop.child.as_ref()?.id().to_string();
+    let inject = format!("inject={WRITES}:signal=KILL:when={point}");
+    let trace = format!("trace={WRITES}");
+    let arguments = ["-f", "-e", &trace, "-e", &inject, "-o", "/dev/null", "-p", &pid];
+    let mut strace = Command::new("strace").args(arguments).stderr(Stdio::piped()).spawn().ok()?;
+    // It names what it holds, and goes on to do so.
+    let (mut said, mut stderr) = (String::new(), BufReader::new(strace.stderr.take()?));
+    stderr.read_line(&mut said).ok()?;
+    assert!(said.contains("attached"), "{said}");
+    std::thread::spawn(move || stderr.lines().count());
+    Some(strace)
+}
+
+/// One order, killed at its first write, at its second, and so on until it is through: it is there once, whenever that was.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_is_killed_at_any_write_is_placed_once() {
+    let mut shop = Shop::start();
+    let mut admin = shop.admin().await;
+    let product = admin.product("Tea", 1000).await;
+    let body = items(&[(&product, 1)]);
+    let authorization = format!("Bearer {}", admin.token.clone().unwrap());
+    let mut survived = None;
+    for point in 1..POINTS {
+        let Some(mut strace) = kill_at(&shop, point) else {
+            assert!(std::env::var_os("CI").is_none(), "there is no strace");
+            return;
+        };
+        let key = format!("killed-at-{point}");
+        let headers =
+            [("idempotency-key", key.as_str()), ("authorization", authorization.as_str())];
+        let text = Bytes::from(body.to_string());
+        let answer = admin.connection.send(Method::POST, "/api/orders", &headers, text).await;
+        let is_through = answer.is_ok_and(|answer| answer.status == 201);
+        shop.kill();
+        strace.wait().unwrap();
+        shop.start_again();
+        admin.connection = holdfast_drill::connection::Connection::new(&shop.url);
+        let again = admin.post_under(&key, "/api/orders", &body).await;
+        assert_eq!(again.status, 201, "killed at {point}: {again:?}");
+        assert_eq!(admin.stock(&product).await, (1000, i64::try_from(point).unwrap()));
+        if is_through {
+            survived = Some(point);
+            break;
+        }
+    }
+    let points = survived.expect("an order makes that many writes at most");
+    assert!(points > 3, "the control: {points} is less than one transaction writes");
+    assert_check_is_clean(&shop);
 }
