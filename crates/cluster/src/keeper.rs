@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::{Plan, Slot, process::Process, state::Ledger};
+use crate::{Plan, Slot, process::Process, state::StateFile};
 
 /// How long a heartbeat may take.
 const HEARTBEAT_TIME: Duration = Duration::from_millis(450);
@@ -48,7 +48,7 @@ pub(crate) struct Keeper {
     pub(crate) plan: Arc<Plan>,
     pub(crate) slot: Slot,
     pub(crate) listener: Arc<TcpListener>,
-    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) state_file: Arc<StateFile>,
     pub(crate) client: Client,
     /// Whether the process has answered since it was started.
     was_heard: AtomicBool,
@@ -59,14 +59,14 @@ impl Keeper {
         plan: &Arc<Plan>,
         slot: Slot,
         listener: &Arc<TcpListener>,
-        ledger: &Arc<Ledger>,
+        state_file: &Arc<StateFile>,
     ) -> Self {
         let client = Client::of_process(slot.address, plan.tls.as_ref());
         Self {
             plan: Arc::clone(plan),
             slot,
             listener: Arc::clone(listener),
-            ledger: Arc::clone(ledger),
+            state_file: Arc::clone(state_file),
             client,
             was_heard: AtomicBool::new(false),
         }
@@ -126,17 +126,17 @@ impl Keeper {
     }
 
     fn count_restart(&self) {
-        self.ledger.note(&self.slot.name, |slot| slot.restarts += 1);
+        self.state_file.note(&self.slot.name, |slot| slot.restarts += 1);
     }
 
     /// Starts a process, however often that takes. One of a part that no other process serves does not wait long.
     async fn start(&self, early_ends: &mut u32) -> Process {
         self.was_heard.store(false, Relaxed);
-        self.ledger.heard(&self.slot.name, false);
+        self.state_file.heard(&self.slot.name, false);
         loop {
             if *early_ends > 1 {
                 let longer = PAUSE * 2_u32.pow((*early_ends).min(8));
-                let is_last = !self.ledger.has_others(&self.slot.name);
+                let is_last = !self.state_file.has_others(&self.slot.name);
                 let longest = if is_last { LONGEST_PAUSE_OF_THE_LAST } else { LONGEST_PAUSE };
                 tokio::time::sleep(longer.min(longest)).await;
             }
@@ -144,7 +144,7 @@ impl Keeper {
                 Ok(process) => {
                     let (pid, started) = (process.pid, process.started);
                     tracing::info!(slot = self.slot.name, pid, "started");
-                    self.ledger.note(&self.slot.name, |slot| {
+                    self.state_file.note(&self.slot.name, |slot| {
                         (slot.pid, slot.started) = (pid, started);
                     });
                     return process;
@@ -191,7 +191,7 @@ impl Keeper {
                 Some(_) => {
                     missed = 0;
                     if !self.was_heard.swap(true, Relaxed) {
-                        self.ledger.heard(&self.slot.name, true);
+                        self.state_file.heard(&self.slot.name, true);
                     }
                 }
                 None => missed += 1,

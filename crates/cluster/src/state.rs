@@ -60,14 +60,14 @@ impl State {
 
 /// The state of the cluster that is running, on disk at every moment.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct StateFile {
     path: PathBuf,
     state: Mutex<State>,
     /// Slots whose processes have answered.
     heard: Mutex<HashSet<String>>,
 }
 
-impl Ledger {
+impl StateFile {
     /// Begins with `state`, which is on disk when this returns.
     pub(crate) fn new(path: PathBuf, state: State) -> io::Result<Self> {
         write(&path, &state)?;

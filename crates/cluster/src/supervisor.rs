@@ -22,7 +22,7 @@ use crate::{
     Plan, SlotState, State,
     keeper::{Command, Keeper},
     process::Process,
-    state::Ledger,
+    state::StateFile,
 };
 
 /// How long a whole rolling restart may take.
@@ -52,8 +52,8 @@ pub async fn supervise(plan: Plan, tell: impl FnOnce(SocketAddr)) -> Result<()> 
     let known = before.slots.iter().map(|slot| (&slot.name, slot.address));
     // Those that were taken over know the others by their arguments.
     let is_other_plan = !adopted.is_empty() && !planned.eq(known);
-    let ledger = Ledger::new(plan.state.clone(), first_state(&plan, address, &before));
-    let ledger = Arc::new(ledger.map_err(|error| Error::io(plan.state.display(), error))?);
+    let state_file = StateFile::new(plan.state.clone(), first_state(&plan, address, &before));
+    let state_file = Arc::new(state_file.map_err(|error| Error::io(plan.state.display(), error))?);
     let plan = Arc::new(plan);
     let mut keepers = Vec::new();
     for slot in plan.slots.clone() {
@@ -62,7 +62,7 @@ pub async fn supervise(plan: Plan, tell: impl FnOnce(SocketAddr)) -> Result<()> 
         if let Some(process) = &process {
             tracing::info!(slot = slot.name, pid = process.pid, "taken over");
         }
-        let keeper = Keeper::new(&plan, slot, &listener, &ledger);
+        let keeper = Keeper::new(&plan, slot, &listener, &state_file);
         keepers.push((orders, tokio::spawn(keeper.keep(process, receiver))));
     }
     // Slots that are in the plan no more.
@@ -70,19 +70,19 @@ pub async fn supervise(plan: Plan, tell: impl FnOnce(SocketAddr)) -> Result<()> 
     tell(address);
     let orders: Vec<_> = keepers.into_iter().map(|(orders, _)| orders).collect();
     if is_other_plan {
-        roll_and_note(&orders, &ledger).await;
+        roll_and_note(&orders, &state_file).await;
     }
-    obey(&orders, &ledger).await?;
+    obey(&orders, &state_file).await?;
     let inherits = |number: &usize| plan.slots[*number].inherits_listener;
     let (gateways, services): (Vec<usize>, Vec<usize>) = (0..orders.len()).partition(inherits);
     // What clients meet goes first, so that what is in flight finds the services still there.
     end(&orders, &gateways).await;
     end(&orders, &services).await;
-    ledger.remove().map_err(|error| Error::io(plan.state.display(), error))
+    state_file.remove().map_err(|error| Error::io(plan.state.display(), error))
 }
 
 /// Obeys signals until the one that says to end.
-async fn obey(keepers: &[mpsc::Sender<Command>], ledger: &Ledger) -> Result<()> {
+async fn obey(keepers: &[mpsc::Sender<Command>], state_file: &StateFile) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
     let mut hang_up = signal(SignalKind::hangup()).map_err(Error::internal)?;
@@ -90,7 +90,7 @@ async fn obey(keepers: &[mpsc::Sender<Command>], ledger: &Ledger) -> Result<()> 
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hang_up.recv() => roll_and_note(keepers, ledger).await,
+            _ = hang_up.recv() => roll_and_note(keepers, state_file).await,
         }
     }
     Ok(())
@@ -111,7 +111,7 @@ async fn end(keepers: &[mpsc::Sender<Command>], numbers: &[usize]) {
     }
 }
 
-async fn roll_and_note(keepers: &[mpsc::Sender<Command>], ledger: &Ledger) {
+async fn roll_and_note(keepers: &[mpsc::Sender<Command>], state_file: &StateFile) {
     let rolled = roll(keepers).await;
     match &rolled {
         Ok(()) => tracing::info!("every process was restarted"),
@@ -119,7 +119,7 @@ async fn roll_and_note(keepers: &[mpsc::Sender<Command>], ledger: &Ledger) {
             tracing::error!(%error, "the rolling restart stopped: the others go on as they are");
         }
     }
-    ledger.note_roll(rolled.err().map(|error| error.to_string()));
+    state_file.note_roll(rolled.err().map(|error| error.to_string()));
 }
 
 /// Restarts one process after the other; stops at the first that does not become ready.

@@ -7,14 +7,14 @@ mod portable;
 use std::{sync::Arc, time::Duration};
 
 use holdfast_storage::{
-    Database,
+    Database, Generation,
     record::{Fault, Tx},
 };
 use holdfast_types::{
     BatchId, Clock, OrderId, ProductId, Random, ReserveBatch, ReserveCommand, Reserved, Result,
     Secret, Sources, StockAction, Timestamp, Unconfirmed, UserId,
 };
-use holdfast_web::{Lists, auth::Verifier};
+use holdfast_web::{Lists, Reply, ReplyCache, auth::Verifier};
 
 use self::categories::{Categories, Counts};
 pub use self::{audit::Audit, portable::Portable};
@@ -35,6 +35,7 @@ struct Inner {
     random: Random,
     lists: Lists,
     categories: Categories,
+    replies: ReplyCache<Generation>,
 }
 
 impl std::fmt::Debug for Products {
@@ -60,6 +61,7 @@ impl Products {
             random,
             lists: Lists::default(),
             categories: Categories::default(),
+            replies: ReplyCache::default(),
         })))
     }
 
@@ -101,6 +103,15 @@ impl Products {
     /// The first 10,000 categories of products on offer, with how many there are of each.
     pub(crate) async fn categories(&self) -> Result<Counts> {
         self.0.categories.count(&self.0.store).await
+    }
+
+    /// An answer of the catalogue, as it was made for the same question, unless something was committed since.
+    pub(crate) async fn kept(
+        &self,
+        question: &str,
+        make: impl Future<Output = Reply> + Send,
+    ) -> Reply {
+        self.0.replies.reply(question, self.0.store.generation(), make).await
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -13,7 +13,7 @@ mod statements;
 
 use std::{ops::Deref, sync::Arc};
 
-use holdfast_storage::{Database, Migrations, record::RecordType};
+use holdfast_storage::{Database, Generation, Migrations, record::RecordType};
 use holdfast_types::{
     Answer, Currency, Cursor, PageRequest, ProductId, Random, Result, Secret, Timestamp, fold,
 };
@@ -132,6 +132,11 @@ impl ProductStore {
             Database::Mongo(db) => Arc::new(mongo::MongoProducts::open(db.clone())),
         };
         Ok((Self { db, statements }, secret))
+    }
+
+    /// The newest commit, where that can be told without asking.
+    pub(crate) fn generation(&self) -> Option<Generation> {
+        self.db.generation()
     }
 
     /// Forgets answers given before `before`.

@@ -22,7 +22,7 @@ pub use location::Location;
 pub use migrations::Migrations;
 pub use mongo::Mongo;
 pub use postgres::Postgres;
-pub use sqlite::Sqlite;
+pub use sqlite::{Generation, Sqlite};
 
 /// An open database of whichever engine the connection string named.
 #[derive(Clone, Debug)]
@@ -70,6 +70,15 @@ impl Database {
             Self::Sqlite(db) => db.ready().await,
             Self::Postgres(db) => db.ready().await,
             Self::Mongo(db) => db.ready().await,
+        }
+    }
+
+    /// The newest commit, where that can be told without asking: what was read at one generation holds as long as it is the newest.
+    #[must_use]
+    pub fn generation(&self) -> Option<Generation> {
+        match self {
+            Self::Sqlite(db) => db.generation(),
+            Self::Postgres(_) | Self::Mongo(_) => None,
         }
     }
 

@@ -27,8 +27,8 @@ use holdfast_types::{Code, Error, Result};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::{Flow, Sink, migrations::Steps};
-pub use cache::Cache;
 use cache::Generations;
+pub use cache::{Cache, Generation};
 pub use fault::{Fault, damage};
 pub use id_index::IdIndex;
 use id_index::IdIndexes;
@@ -134,6 +134,12 @@ impl Sqlite {
         F: FnOnce(&Connection, &mut Sink<T>) -> Result<(), Fault> + Send + 'static,
     {
         readers::flow(self.path().to_owned(), read).await
+    }
+
+    /// The newest commit of whichever process; `None` when that cannot be told.
+    #[must_use]
+    pub fn generation(&self) -> Option<Generation> {
+        self.shared.generations.newest(self.path())
     }
 
     /// What is wrong with the file's pages and indexes, a sentence each, some dozens at most.

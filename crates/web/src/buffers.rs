@@ -83,32 +83,32 @@ impl Buffers {
             taken: 0,
             bytes: Bytes::new(),
         };
-        let mut parts = Parts::default();
+        let mut pieces = Pieces::default();
         let deadline = Instant::now() + BODY_TIME;
         while let Some(frame) = timeout_at(deadline, body.frame()).await.map_err(|_| late())? {
             let frame = frame.map_err(|error| {
                 Error::new(Code::Malformed, "the body did not arrive whole").with_source(error)
             })?;
             let Ok(data) = frame.into_data() else { continue };
-            if parts.len() + data.len() > limit {
+            if pieces.len() + data.len() > limit {
                 return Err(too_large());
             }
             buffered.take(data.len())?;
-            parts.push(data);
+            pieces.push(data);
         }
-        buffered.bytes = parts.join();
+        buffered.bytes = pieces.join();
         Ok(buffered)
     }
 }
 
 /// What has arrived: usually in one piece, which is not copied.
 #[derive(Default)]
-struct Parts {
+struct Pieces {
     first: Bytes,
     all: BytesMut,
 }
 
-impl Parts {
+impl Pieces {
     fn len(&self) -> usize {
         self.first.len().max(self.all.len())
     }

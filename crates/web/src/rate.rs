@@ -83,10 +83,10 @@ impl RateLimit {
         let _counting = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
         let empty_at = self.empty_at.get(&key).unwrap_or(0).max(now) + self.interval();
         if empty_at - now > self.period() {
-            return self.standing(empty_at - self.interval(), now, false);
+            return self.state(empty_at - self.interval(), now, false);
         }
         self.empty_at.insert(key, empty_at);
-        self.standing(empty_at, now, true)
+        self.state(empty_at, now, true)
     }
 
     /// Takes back that `key` made a request.
@@ -98,7 +98,7 @@ impl RateLimit {
         }
     }
 
-    fn standing(&self, empty_at: i64, now: i64, allowed: bool) -> RateLimitState {
+    fn state(&self, empty_at: i64, now: i64, allowed: bool) -> RateLimitState {
         let used = empty_at - now;
         let left = (self.period() - used).max(0) / self.interval();
         let wait = if allowed { used } else { used + self.interval() - self.period() };

@@ -36,11 +36,11 @@ pub(crate) async fn check(config: &Config, repair: bool) -> Result<ExitCode> {
     if repair {
         reconcile(&shop).await?;
     }
-    judge(&shop).await
+    audit_twice(&shop).await
 }
 
 /// Audits twice when it must, and tells.
-pub(super) async fn judge(shop: &Shop) -> Result<ExitCode> {
+pub(super) async fn audit_twice(shop: &Shop) -> Result<ExitCode> {
     let mut report = audit(shop).await?;
     if !report.findings.is_empty() {
         tokio::time::sleep(SECOND_LOOK).await;

@@ -211,7 +211,7 @@ pub(crate) async fn import(config: &Config, file: &Path) -> Result<ExitCode> {
     for database in &shop.each_database {
         database.end_restore().await?;
     }
-    check::judge(&shop).await
+    check::audit_twice(&shop).await
 }
 
 /// Reads the file line by line; says how many records there were. Refuses one that is not whole.

@@ -65,11 +65,11 @@ impl Statements for MongoOrders {
     }
 
     async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
-        lifecycle::standing(&self.db, before).await
+        lifecycle::pending_stock(&self.db, before).await
     }
 
     async fn clear_pending_stock(&self, pending_stock: &[(OrderId, StockAction)]) -> Result<()> {
-        self.db.transaction(|tx| lifecycle::strike(tx, pending_stock)).await
+        self.db.transaction(|tx| lifecycle::clear_pending_stock(tx, pending_stock)).await
     }
 
     async fn erase_buyers(&self, users: &[UserId]) -> Result<()> {

@@ -67,11 +67,11 @@ impl Statements for PostgresOrders {
     }
 
     async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
-        pending_stock::standing(&self.db, before).await
+        pending_stock::find(&self.db, before).await
     }
 
     async fn clear_pending_stock(&self, pending_stock: &[(OrderId, StockAction)]) -> Result<()> {
-        self.db.transaction(|tx| pending_stock::strike(tx, pending_stock)).await
+        self.db.transaction(|tx| pending_stock::clear(tx, pending_stock)).await
     }
 
     async fn erase_buyers(&self, users: &[UserId]) -> Result<()> {

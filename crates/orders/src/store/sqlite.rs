@@ -71,12 +71,12 @@ impl Statements for SqliteOrders {
     }
 
     async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
-        self.db.get(|db| pending_stock::standing(db, before))
+        self.db.get(|db| pending_stock::find(db, before))
     }
 
     async fn clear_pending_stock(&self, pending_stock: &[(OrderId, StockAction)]) -> Result<()> {
         let (pending_stock, index) = (pending_stock.to_vec(), self.ids.clone());
-        self.db.write(move |db| pending_stock::strike(db, &index, pending_stock)).await
+        self.db.write(move |db| pending_stock::clear(db, &index, pending_stock)).await
     }
 
     async fn erase_buyers(&self, users: &[UserId]) -> Result<()> {

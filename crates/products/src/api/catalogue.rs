@@ -145,9 +145,13 @@ pub(super) async fn list_products(
 ) -> Reply {
     let filter = query.filter()?;
     let request = page_request(query.limit, query.cursor)?;
-    let found = listing::list(products.store(), &filter, &request).await?;
-    let reply = bounded_list_reply(&uri, &found, ProductView::from, |last| filter.position(last));
-    Ok(revalidated(reply?))
+    let make = async {
+        let found = listing::list(products.store(), &filter, &request).await?;
+        let place = |last: &Product| filter.position(last);
+        let reply = bounded_list_reply(&uri, &found, ProductView::from, place);
+        Ok(revalidated(reply?))
+    };
+    products.kept(uri.query().unwrap_or_default(), make).await
 }
 
 /// The categories, with how many products there are of each.
@@ -173,12 +177,17 @@ pub(super) async fn get_product(
     IdPath(id): IdPath<ProductKind>,
     headers: HeaderMap,
 ) -> Reply {
-    let product = find(&products, id).await?;
-    let response = match not_modified(&headers, &product.etag()) {
-        true => StatusCode::NOT_MODIFIED.into_response(),
-        false => json_reply(200, &ProductView::from(&*product))?,
+    let make = async {
+        let product = find(&products, id).await?;
+        let response = json_reply(200, &ProductView::from(&*product))?;
+        Ok(revalidated(with_etag(response, &product.etag())))
     };
-    Ok(revalidated(with_etag(response, &product.etag())))
+    let whole = products.kept(&id.to_string(), make).await?;
+    let etag = whole.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok());
+    match etag.filter(|etag| not_modified(&headers, etag)) {
+        Some(etag) => Ok(revalidated(with_etag(StatusCode::NOT_MODIFIED.into_response(), etag))),
+        None => Ok(whole),
+    }
 }
 
 pub(super) async fn find(products: &Products, id: ProductId) -> Result<Arc<Product>> {

@@ -78,7 +78,7 @@ impl Audit {
         if let Some(books) = self.open.take() {
             let held = self.held.remove(&books.product).unwrap_or(0);
             let room = FINDINGS.saturating_sub(self.findings.len());
-            self.findings.extend(books.judge(held).into_iter().take(room));
+            self.findings.extend(books.findings(held).into_iter().take(room));
         }
     }
 
@@ -103,7 +103,7 @@ impl Books {
         self.reserved += movement.reserved_delta;
     }
 
-    fn judge(&self, held: i64) -> Vec<String> {
+    fn findings(&self, held: i64) -> Vec<String> {
         let Self { product: id, numbers, last, gap, .. } = self;
         let Numbers { quantity, reserved, sequence } = numbers;
         let mut findings = Vec::new();

@@ -20,7 +20,7 @@ const HEADER: usize = 48;
 
 /// A state of the whole database: equal ones have equal rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Generation([u8; HEADER]);
+pub struct Generation([u8; HEADER]);
 
 /// Tells the newest generation.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ pub(super) struct Generations {
 
 impl Generations {
     /// `None` when the index cannot be read; then nothing can be said about what was committed.
-    fn newest(&self, database: &Path) -> Option<Generation> {
+    pub(super) fn newest(&self, database: &Path) -> Option<Generation> {
         let index = match self.index.get() {
             Some(index) => index,
             None => {
@@ -65,7 +65,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
         key: &K,
         read: impl FnOnce(&Connection) -> Result<V, Fault>,
     ) -> Result<V> {
-        let newest = db.shared.generations.newest(db.path());
+        let newest = db.generation();
         if let Some((generation, value)) = self.0.get(key)
             && Some(generation) == newest
         {

@@ -47,11 +47,11 @@ const END_TIME: Duration = Duration::from_secs(10);
 /// Tells the caller how its job ended, once the transaction has.
 type Finish = Box<dyn FnOnce(Option<Error>) + Send>;
 /// Runs the job in the open transaction, or not at all when there is none.
-type Job = Box<dyn FnOnce(Option<&Connection>) -> (Verdict, Finish) + Send>;
+type Job = Box<dyn FnOnce(Option<&Connection>) -> (JobOutcome, Finish) + Send>;
 
 /// What becomes of a job's changes.
 #[derive(Clone, Copy)]
-enum Verdict {
+enum JobOutcome {
     Keep,
     Undo(Code),
 }
@@ -95,13 +95,14 @@ impl Writer {
         let (sender, receiver) = oneshot::channel();
         let job: Job = Box::new(move |db| {
             let result = db.map_or_else(|| Err(not_run()), |db| run(db, job));
-            let verdict =
-                result.as_ref().map_or_else(|error| Verdict::Undo(error.code()), |_| Verdict::Keep);
+            let outcome = result
+                .as_ref()
+                .map_or_else(|error| JobOutcome::Undo(error.code()), |_| JobOutcome::Keep);
             let finish: Finish = Box::new(move |failure| {
                 // Nobody listens when the client has gone; the effect stands all the same.
                 let _ = sender.send(failure.map_or(result, Err));
             });
-            (verdict, finish)
+            (outcome, finish)
         });
         let queue = self.queue.as_ref().ok_or_else(gone)?;
         queue.send_timeout(job, QUEUE_WAIT).await.map_err(|_| overloaded())?;
@@ -216,11 +217,11 @@ impl Thread {
     }
 
     /// What became of a job; a refusal is its own matter, but not when it is for want of a disk.
-    fn judge(&self, verdict: Verdict) -> Verdict {
-        if let Verdict::Undo(code @ (Code::StorageFull | Code::Unavailable)) = verdict {
+    fn noted(&self, outcome: JobOutcome) -> JobOutcome {
+        if let JobOutcome::Undo(code @ (Code::StorageFull | Code::Unavailable)) = outcome {
             self.complain(&format_args!("{code:?}"));
         }
-        verdict
+        outcome
     }
 
     /// Runs the first job of a transaction: what it refuses is rolled back by beginning again.
@@ -228,11 +229,11 @@ impl Thread {
         if failed.is_some() {
             return job(None).1;
         }
-        let (verdict, finish) = job(Some(&self.db));
-        let verdict = self.judge(verdict);
+        let (outcome, finish) = job(Some(&self.db));
+        let outcome = self.noted(outcome);
         if self.db.is_autocommit() {
-            *failed = Some(lost(verdict));
-        } else if matches!(verdict, Verdict::Undo(_)) {
+            *failed = Some(lost(outcome));
+        } else if matches!(outcome, JobOutcome::Undo(_)) {
             self.roll_back();
             *failed = self.begin().err();
         }
@@ -245,21 +246,21 @@ impl Thread {
             return job(None).1;
         }
         let mark = self.ids.mark();
-        let (verdict, finish) = match self.execute("SAVEPOINT job") {
+        let (outcome, finish) = match self.execute("SAVEPOINT job") {
             Ok(()) => job(Some(&self.db)),
             Err(error) => {
                 *failed = Some(error);
                 job(None)
             }
         };
-        let verdict = self.judge(verdict);
+        let outcome = self.noted(outcome);
         if self.db.is_autocommit() {
-            failed.get_or_insert_with(|| lost(verdict));
+            failed.get_or_insert_with(|| lost(outcome));
             return finish;
         }
-        let ended = match verdict {
-            Verdict::Keep => self.execute("RELEASE job"),
-            Verdict::Undo(_) => {
+        let ended = match outcome {
+            JobOutcome::Keep => self.execute("RELEASE job"),
+            JobOutcome::Undo(_) => {
                 self.execute("ROLLBACK TO job; RELEASE job").inspect(|()| self.ids.undo_to(&mark))
             }
         };
@@ -310,9 +311,9 @@ fn go_first() {
 }
 
 /// What a transaction that SQLite rolled back by itself means for everybody in it.
-fn lost(verdict: Verdict) -> Error {
-    match verdict {
-        Verdict::Undo(Code::StorageFull) => {
+fn lost(outcome: JobOutcome) -> Error {
+    match outcome {
+        JobOutcome::Undo(Code::StorageFull) => {
             Error::new(Code::StorageFull, "the disk is full: nothing was changed; reading goes on")
         }
         _ => Error::new(Code::Unavailable, "the transaction was rolled back: repeat"),

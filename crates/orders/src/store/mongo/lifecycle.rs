@@ -56,7 +56,10 @@ pub(super) async fn due(db: &Mongo, now: Timestamp) -> Result<Vec<OrderId>> {
 }
 
 /// What products has not acknowledged, oldest first.
-pub(super) async fn standing(db: &Mongo, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
+pub(super) async fn pending_stock(
+    db: &Mongo,
+    before: Timestamp,
+) -> Result<Vec<(OrderId, StockAction)>> {
     let query = Query {
         filter: doc! {"pending_stock": {"$exists": true}, "updated_at": {"$lte": before.as_millis()}},
         sort: Some(doc! {"updated_at": 1}),
@@ -74,7 +77,10 @@ pub(super) async fn standing(db: &Mongo, before: Timestamp) -> Result<Vec<(Order
 }
 
 /// Strikes out what has been acknowledged, where nothing else has become pending.
-pub(super) async fn strike(tx: Tx, pending_stock: &[(OrderId, StockAction)]) -> Result<(), Fault> {
+pub(super) async fn clear_pending_stock(
+    tx: Tx,
+    pending_stock: &[(OrderId, StockAction)],
+) -> Result<(), Fault> {
     for stock_action in [StockAction::Keep, StockAction::Release, StockAction::Ship] {
         let ids = pending_stock.iter().filter(|(_, pending_stock)| *pending_stock == stock_action);
         let ids: Vec<_> = ids.map(|(id, _)| fields::uuid(id.uuid())).collect();

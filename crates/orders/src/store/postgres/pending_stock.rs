@@ -11,10 +11,7 @@ use crate::{model::Status, store::TOMBSTONE};
 /// Orders whose stock one round moves.
 const ROUND: i64 = 100;
 
-pub(super) async fn standing(
-    db: &Postgres,
-    before: Timestamp,
-) -> Result<Vec<(OrderId, StockAction)>> {
+pub(super) async fn find(db: &Postgres, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
     let sql = "SELECT id, pending_stock FROM orders WHERE pending_stock IS NOT NULL AND updated_at <= $1 ORDER BY updated_at LIMIT $2";
     let rows = db.query(sql, &[&before.as_millis(), &ROUND]).await?;
     rows.iter()
@@ -22,7 +19,7 @@ pub(super) async fn standing(
         .collect()
 }
 
-pub(super) async fn strike(tx: Tx, pending_stock: &[(OrderId, StockAction)]) -> Result<(), Fault> {
+pub(super) async fn clear(tx: Tx, pending_stock: &[(OrderId, StockAction)]) -> Result<(), Fault> {
     let mut pending_stock = pending_stock.to_vec();
     pending_stock.sort_unstable_by_key(|(id, _)| *id);
     let ids: Vec<Uuid> = pending_stock.iter().map(|(id, _)| id.uuid()).collect();

@@ -12,7 +12,7 @@ use crate::{model::Status, store::TOMBSTONE};
 /// Orders whose stock one round moves.
 const ROUND: i64 = 100;
 
-pub(super) fn standing(
+pub(super) fn find(
     db: &Connection,
     before: Timestamp,
 ) -> Result<Vec<(OrderId, StockAction)>, Fault> {
@@ -25,7 +25,7 @@ pub(super) fn standing(
     Ok(pending_stock.collect::<Result<_, _>>()?)
 }
 
-pub(super) fn strike(
+pub(super) fn clear(
     db: &Connection,
     index: &IdIndex,
     pending_stock: impl IntoIterator<Item = (OrderId, StockAction)>,
