@@ -14,7 +14,7 @@ use holdfast_types::{
     BatchId, Clock, OrderId, ProductId, Random, ReserveBatch, ReserveCommand, Reserved, Result,
     Secret, Sources, StockAction, Timestamp, Unconfirmed, UserId,
 };
-use holdfast_web::{Lists, Reply, ReplyCache, auth::Verifier};
+use holdfast_web::{Key, Lists, Reply, ReplyCache, auth::Verifier};
 
 use self::categories::{Categories, Counts};
 pub use self::{audit::Audit, portable::Portable};
@@ -22,6 +22,24 @@ use crate::{model::Change, store::ProductStore};
 
 /// How long kept answers are kept.
 const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
+
+/// What the catalogue is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Question {
+    /// For one product.
+    Product(ProductId),
+    /// For a page of products: the query of the request.
+    Page(String),
+}
+
+impl Key for Question {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Product(_) => 16,
+            Self::Page(query) => query.len(),
+        }
+    }
+}
 
 /// The products service. Clones share it.
 #[derive(Clone)]
@@ -35,7 +53,7 @@ struct Inner {
     random: Random,
     lists: Lists,
     categories: Categories,
-    replies: ReplyCache<Generation>,
+    replies: ReplyCache<Question, Generation>,
 }
 
 impl std::fmt::Debug for Products {
@@ -105,10 +123,10 @@ impl Products {
         self.0.categories.count(&self.0.store).await
     }
 
-    /// An answer of the catalogue, as it was made for the same question, unless something was committed since.
+    /// The answer to a question about the catalogue, as it was made before, unless something was committed since.
     pub(crate) async fn kept(
         &self,
-        question: &str,
+        question: Question,
         make: impl Future<Output = Reply> + Send,
     ) -> Reply {
         self.0.replies.reply(question, self.0.store.generation(), make).await

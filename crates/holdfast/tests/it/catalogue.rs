@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::shop::{Client, Shop, header, problem};
+use crate::shop::{Client, Shop, header, path_of, problem};
 
 async fn stock_shelves(admin: &mut Client) {
     for (number, (name, category)) in
@@ -168,4 +168,26 @@ async fn batches() {
         ),
         (422, "validation".into())
     );
+}
+
+/// Answers are kept by what was asked: a list that names a product without a value is a list all the same.
+#[tokio::test]
+async fn a_kept_answer_is_given_to_the_same_question_only() {
+    let shop = Shop::start();
+    let mut admin = shop.admin().await;
+    let tea = admin.product("Tea", 5).await;
+    let (one, all) = (path_of(&tea), format!("/api/products?{}", tea["id"].as_str().unwrap()));
+    for _ in 0..2 {
+        assert_eq!(admin.get(&all).await.expect(200).unwrap()["items"][0]["id"], tea["id"]);
+        let answer = admin.get(&one).await;
+        assert!(answer.headers.contains_key("etag"));
+        assert_eq!(answer.expect(200).unwrap()["id"], tea["id"]);
+    }
+    // Whatever is committed is seen at once, on the page and alone.
+    for sold in 1..4 {
+        admin.order(&tea, 1).await.expect(201).unwrap();
+        assert_eq!(admin.stock(&tea).await, (5, sold));
+        let page = admin.get(&all).await.expect(200).unwrap();
+        assert_eq!(page["items"][0]["available"], 5 - sold);
+    }
 }

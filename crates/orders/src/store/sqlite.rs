@@ -88,7 +88,6 @@ impl Statements for SqliteOrders {
     }
 
     async fn dump(&self) -> Result<Flow<Entry<Record>>> {
-        let ids = self.ids.clone();
-        self.db.flow(move |db, sink| rows::dump(db, &ids, sink)).await
+        self.db.flow(rows::dump).await
     }
 }

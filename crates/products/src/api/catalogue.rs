@@ -20,6 +20,7 @@ use super::wire::{CategoryList, ProductPage, ProductView};
 use crate::{
     Products,
     model::{PRICE_MAX, Product},
+    service::Question,
     store::{ProductFilter, Sort, SortKey, listing},
 };
 
@@ -151,7 +152,7 @@ pub(super) async fn list_products(
         let reply = bounded_list_reply(&uri, &found, ProductView::from, place);
         Ok(revalidated(reply?))
     };
-    products.kept(uri.query().unwrap_or_default(), make).await
+    products.kept(Question::Page(uri.query().unwrap_or_default().to_owned()), make).await
 }
 
 /// The categories, with how many products there are of each.
@@ -182,7 +183,7 @@ pub(super) async fn get_product(
         let response = json_reply(200, &ProductView::from(&*product))?;
         Ok(revalidated(with_etag(response, &product.etag())))
     };
-    let whole = products.kept(&id.to_string(), make).await?;
+    let whole = products.kept(Question::Product(id), make).await?;
     let etag = whole.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok());
     match etag.filter(|etag| not_modified(&headers, etag)) {
         Some(etag) => Ok(revalidated(with_etag(StatusCode::NOT_MODIFIED.into_response(), etag))),

@@ -137,8 +137,7 @@ impl Statements for SqliteProducts {
     }
 
     async fn dump(&self) -> Result<Flow<Entry<Record>>> {
-        let ids = self.ids.clone();
-        self.db.flow(move |db, sink| portable::dump(db, &ids, sink)).await
+        self.db.flow(portable::dump).await
     }
 
     async fn load(&self, records: Vec<Record>) -> Result<()> {

@@ -10,7 +10,7 @@ use std::{
 use holdfast_types::{Code, Error, Result};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{Fault, connection, high_water::Count};
+use super::{Fault, connection, high_water::Count, id_index};
 use crate::Sink;
 
 /// `PRAGMA application_id` of our files: "Hold" in ASCII.
@@ -141,7 +141,8 @@ pub(super) fn integrity(db: &Connection, sink: &mut Sink<String>) -> Result<(), 
             sink.put_blocking(line.to_owned())?;
         }
     }
-    Ok(())
+    let lost = id_index::lost(db, INTEGRITY_FINDINGS)?;
+    lost.into_iter().try_for_each(|line| Ok(sink.put_blocking(line)?))
 }
 
 /// What keeps a database from being opened, in words that an operator can act on: only what is damaged is called so.
@@ -181,6 +182,7 @@ fn refuse(path: &Path, what: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::id_index;
     use crate::Sqlite;
 
     #[tokio::test]
@@ -190,7 +192,8 @@ mod tests {
         let db = Sqlite::open(&path).unwrap();
         let make = "CREATE TABLE things (name TEXT); CREATE INDEX by_name ON things (name);
                     INSERT INTO things VALUES ('a lonely heron')";
-        db.write(|db| Ok(db.execute_batch(make)?)).await.unwrap();
+        let make = format!("{} {make}", id_index::MARKS);
+        db.write(move |db| Ok(db.execute_batch(&make)?)).await.unwrap();
         assert_eq!(db.integrity().await.unwrap(), [""; 0]);
         drop(db);
         let mut bytes = std::fs::read(&path).unwrap();

@@ -86,20 +86,6 @@ impl IdIndex {
         Ok(self.look(db, id)?.0)
     }
 
-    /// For an audit in one snapshot: tells whether the row `seq` with that id would be found.
-    pub fn audit<'db>(
-        &self,
-        db: &'db Connection,
-    ) -> Result<impl FnMut(&Id, i64) -> rusqlite::Result<bool> + 'db, Fault> {
-        let marks = self.marks(db)?;
-        let mut query = db.prepare(&format!("SELECT seq FROM {}_ids WHERE id = ?1", self.table))?;
-        Ok(move |id: &Id, seq| {
-            // Whatever is not in the table is read from the rows themselves.
-            let in_memory = seq > marks.merged && (seq > marks.merging || *id > marks.place);
-            Ok(in_memory || query.query_row([id], |row| row.get(0)).optional()? == Some(seq))
-        })
-    }
-
     /// Takes the row that was just inserted, under an id that was not found in this transaction.
     pub fn add(&self, db: &Connection, id: &Id) -> Result<(), Fault> {
         let seq = db.last_insert_rowid();
@@ -212,6 +198,28 @@ impl IdIndex {
         }
         Ok(moved)
     }
+}
+
+/// Rows that would not be found by their ids, a sentence each, `limit` for each table at most.
+pub(super) fn lost(db: &Connection, limit: usize) -> rusqlite::Result<Vec<String>> {
+    let mut names = db.prepare("SELECT name FROM holdfast_id_indexes")?;
+    let names =
+        names.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    let mut lost = Vec::new();
+    for name in names {
+        // Whatever is not in the table of ids is read from the rows themselves.
+        let sql = format!(
+            "SELECT lower(hex(t.id)) FROM {name} t
+             JOIN holdfast_id_indexes m ON m.name = '{name}' AND (t.seq <= m.merged OR (t.seq <= m.merging AND t.id <= m.place))
+             LEFT JOIN {name}_ids i ON i.id = t.id WHERE i.seq IS NOT t.seq LIMIT {limit}"
+        );
+        let mut query = db.prepare(&sql)?;
+        let ids = query.query_map([], |row| row.get::<_, String>(0))?;
+        for id in ids {
+            lost.push(format!("the index of ids does not find {} in {name}", id?));
+        }
+    }
+    Ok(lost)
 }
 
 impl Memory {

@@ -90,6 +90,7 @@ async fn earlier(
 ) -> Result<HashMap<OrderId, Order>, Fault> {
     let ids = orders.iter().map(|order| order.id).filter(|id| !inserted.contains(id));
     let ids: Vec<Uuid> = ids.map(OrderId::uuid).collect();
-    let orders = rows::lock(tx, &ids).await?;
+    // Not locked: nobody's stock may wait for whoever holds one of them.
+    let orders = rows::get_all(tx, &ids).await?;
     Ok(orders.into_iter().map(|order| (order.id, order)).collect())
 }

@@ -28,6 +28,12 @@ pub(super) async fn get(db: &Postgres, id: OrderId) -> Result<Option<Order>> {
     Ok(row.map(|row| order(&row)).transpose()?)
 }
 
+/// The orders with these ids as they are now; tombstones are not among them.
+pub(super) async fn get_all(tx: &Tx, ids: &[Uuid]) -> Result<Vec<Order>, Fault> {
+    let sql = format!("{SELECT} WHERE id = ANY($1) AND status <> {TOMBSTONE}");
+    tx.query(&sql, &[&ids]).await?.iter().map(order).collect()
+}
+
 /// Locks orders in the order of their ids and reads them; tombstones are not among them.
 pub(super) async fn lock(tx: &Tx, ids: &[Uuid]) -> Result<Vec<Order>, Fault> {
     let sql =

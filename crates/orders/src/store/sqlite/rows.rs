@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use holdfast_storage::{
-    Damage, Entry, Sink,
+    Entry, Sink,
     sqlite::{Fault, IdIndex, damage},
 };
 use holdfast_types::{
@@ -138,24 +138,14 @@ pub(super) fn erase_buyers(db: &Connection, users: &[UserId]) -> Result<(), Faul
 }
 
 /// Everything, by id, which no index sorts: only the ids are sorted, then each row is fetched.
-pub(super) fn dump(
-    db: &Connection,
-    ids: &IdIndex,
-    sink: &mut Sink<Entry<Record>>,
-) -> Result<(), Fault> {
+pub(super) fn dump(db: &Connection, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
     let sql = format!(
-        "SELECT {COLUMNS}, seq FROM (SELECT seq AS place FROM orders ORDER BY id LIMIT -1) CROSS JOIN orders ON seq = place"
+        "SELECT {COLUMNS} FROM (SELECT seq AS place FROM orders ORDER BY id LIMIT -1) CROSS JOIN orders ON seq = place"
     );
-    let mut is_found = ids.audit(db)?;
     let mut query = db.prepare(&sql)?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
         let id = OrderId::from_bytes(row.get(0)?);
-        if !is_found(id.bytes(), row.get("seq")?)? {
-            let why = Error::internal("the index of ids does not find it");
-            sink.put_blocking(Err(Damage::new("order", id.uuid(), why)))?;
-            continue;
-        }
         let record = match row.get::<_, i64>(2) {
             Ok(TOMBSTONE) => Ok(Record::Tombstone(id, Timestamp::from_millis(row.get(10)?))),
             _ => order(row).map(|order| Record::Order(Box::new(order))),

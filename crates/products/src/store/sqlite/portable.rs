@@ -14,40 +14,25 @@ use super::{
 };
 use crate::{model::Movement, store::portable::Record};
 
-pub(super) fn dump(
-    db: &Connection,
-    ids: &IdIndex,
-    sink: &mut Sink<Entry<Record>>,
-) -> Result<(), Fault> {
+pub(super) fn dump(db: &Connection, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
     let mut query = db.prepare("SELECT id, orders, at FROM unconfirmed_batches")?;
     for batch in query.query_map([], unconfirmed)? {
         sink.put_blocking(Ok(batch?))?;
     }
-    dump_reservations(db, ids, sink)?;
+    dump_reservations(db, sink)?;
     dump_products(db, sink)
 }
 
 /// By id, which no index sorts: only the ids are sorted, then each row is fetched.
-fn dump_reservations(
-    db: &Connection,
-    ids: &IdIndex,
-    sink: &mut Sink<Entry<Record>>,
-) -> Result<(), Fault> {
-    let sql = "SELECT id, fingerprint, state, lines, at, seq
+fn dump_reservations(db: &Connection, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
+    let sql = "SELECT id, fingerprint, state, lines, at
                FROM (SELECT seq AS place FROM reservations ORDER BY id LIMIT -1) CROSS JOIN reservations ON seq = place";
     let mut query = db.prepare(sql)?;
     let mut rows = query.query([])?;
-    let mut is_found = ids.audit(db)?;
     while let Some(row) = rows.next()? {
         let id = OrderId::from_bytes(row.get(0)?);
-        let found = match is_found(id.bytes(), row.get("seq")?)? {
-            true => reservations::reservation(row)
-                .map_err(|error| damage("reservation", id.uuid(), row, error)),
-            false => {
-                let why = Error::internal("the index of ids does not find it");
-                Err(Damage::new("reservation", id.uuid(), why))
-            }
-        };
+        let found = reservations::reservation(row);
+        let found = found.map_err(|error| damage("reservation", id.uuid(), row, error));
         sink.put_blocking(found.map(Record::Reservation))?;
     }
     Ok(())

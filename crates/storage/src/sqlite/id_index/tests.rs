@@ -172,7 +172,7 @@ fn readers_that_miss_an_id_together_all_find_it() {
 }
 
 #[test]
-fn audit_sees_a_row_that_nobody_would_find() {
+fn a_row_that_nobody_would_find_is_lost() {
     let (_folder, path) = shop();
     let mut process = Process::start(&path);
     for number in 0..250 {
@@ -181,14 +181,11 @@ fn audit_sees_a_row_that_nobody_would_find() {
         process.commit();
     }
     assert!((100..250).contains(&process.in_table()), "some are in memory only");
-    let lost = || {
-        let mut is_found = process.index.audit(&process.reader).unwrap();
-        (1..=250).filter(|seq| !is_found(&id(seq - 1), *seq).unwrap()).collect::<Vec<_>>()
-    };
-    assert_eq!(lost(), [0; 0]);
+    assert_eq!(lost(&process.reader, 50).unwrap(), [""; 0]);
     let wrong = "UPDATE things_ids SET id = x'00' WHERE seq = 7; UPDATE things_ids SET seq = 8 WHERE seq = 9";
     process.writer.execute_batch(wrong).unwrap();
-    assert_eq!(lost(), [7, 9]);
+    let found = lost(&process.reader, 50).unwrap();
+    assert!(found.len() == 2 && found[0].ends_with("in things"), "{found:?}");
     process = Process::start(&path);
     assert!(!process.sees(6), "the control");
 }
