@@ -82,8 +82,7 @@ impl Orders {
             random,
             settings,
         });
-        let in_flight = database.batches_in_flight(shared.stock.together().is_some());
-        let checkout = Checkout::begin(&shared, in_flight);
+        let checkout = Checkout::begin(&shared, database.batches_in_flight());
         Ok(Self(Arc::new(Inner { shared, checkout, secret, verifier, lists: Lists::default() })))
     }
 

@@ -48,11 +48,9 @@ impl Database {
     /// How many batches may be on their way at a time. An embedded database has one writer; a server works on one batch
     /// while the answers of another travel.
     #[must_use]
-    pub const fn batches_in_flight(&self, take_one_step: bool) -> usize {
+    pub const fn batches_in_flight(&self) -> usize {
         match self {
             Self::Sqlite(_) => 1,
-            // Two that change one product are in each other's way from their first step to their last.
-            Self::Mongo(_) if take_one_step => 1,
             Self::Postgres(_) | Self::Mongo(_) => 2,
         }
     }
