@@ -39,6 +39,7 @@ pub(crate) struct Shop {
 }
 
 /// Products in this process: a call is a function call.
+#[derive(Clone)]
 struct LocalStock {
     products: Products,
     /// Whether they share the database of the orders.
@@ -64,22 +65,18 @@ impl Stock for LocalStock {
     }
 
     fn together(&self) -> Option<Arc<dyn StockTogether>> {
-        let here = || Arc::new(StockHere(self.products.clone())) as Arc<dyn StockTogether>;
-        self.is_together.then(here)
+        self.is_together.then(|| Arc::new(self.clone()) as Arc<dyn StockTogether>)
     }
 }
 
-/// Products in the database of the orders: stock is taken in their transactions.
-struct StockHere(Products);
-
 #[async_trait]
-impl StockTogether for StockHere {
+impl StockTogether for LocalStock {
     async fn reserve_in(
         &self,
         tx: &Tx,
         commands: Arc<Vec<ReserveCommand>>,
     ) -> Result<Vec<Result<Reserved>>, Fault> {
-        self.0.reserve_in(tx, commands).await
+        self.products.reserve_in(tx, commands).await
     }
 }
 

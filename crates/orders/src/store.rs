@@ -16,6 +16,7 @@ use holdfast_storage::{Database, Migrations, record::RecordType};
 use holdfast_types::{
     Answer, Cursor, OrderId, PageRequest, Random, Result, Secret, Timestamp, UserId,
 };
+use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) use self::lifecycle::Step;
 use self::statements::Statements;
@@ -57,6 +58,16 @@ impl OrderFilter {
     fn text(&self) -> String {
         format!("orders {self:?}")
     }
+}
+
+/// What most orders have nothing of, as rows have it: JSON, or nothing.
+fn to_text<T: Serialize + Default + PartialEq>(value: &T) -> serde_json::Result<Option<String>> {
+    (*value != T::default()).then(|| serde_json::to_string(value)).transpose()
+}
+
+/// Reads what [`to_text`] wrote.
+fn from_text<T: DeserializeOwned + Default>(text: Option<&str>) -> serde_json::Result<T> {
+    text.map_or_else(|| Ok(T::default()), serde_json::from_str)
 }
 
 /// The status of a tombstone in a database: an attempt that was cut and undone.

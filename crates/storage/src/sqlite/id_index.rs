@@ -16,6 +16,7 @@ use std::{
 
 use holdfast_types::{Error, Result};
 use rusqlite::{Connection, MAIN_DB, OptionalExtension};
+use uuid::Uuid;
 
 use super::Fault;
 
@@ -209,12 +210,12 @@ pub(super) fn lost(db: &Connection, limit: usize) -> rusqlite::Result<Vec<String
     for name in names {
         // Whatever is not in the table of ids is read from the rows themselves.
         let sql = format!(
-            "SELECT lower(hex(t.id)) FROM {name} t
+            "SELECT t.id FROM {name} t
              JOIN holdfast_id_indexes m ON m.name = '{name}' AND (t.seq <= m.merged OR (t.seq <= m.merging AND t.id <= m.place))
              LEFT JOIN {name}_ids i ON i.id = t.id WHERE i.seq IS NOT t.seq LIMIT {limit}"
         );
         let mut query = db.prepare(&sql)?;
-        let ids = query.query_map([], |row| row.get::<_, String>(0))?;
+        let ids = query.query_map([], |row| Ok(Uuid::from_bytes(row.get(0)?)))?;
         for id in ids {
             lost.push(format!("the index of ids does not find {} in {name}", id?));
         }

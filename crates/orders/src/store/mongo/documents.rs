@@ -10,8 +10,8 @@ use holdfast_types::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    model::{Buyer, Order, Progress, Status},
-    store::{OrderFilter, TOMBSTONE, portable::Record},
+    model::{Order, Status},
+    store::{OrderFilter, TOMBSTONE, from_text, portable::Record, to_text},
 };
 
 pub(super) const ORDERS: &str = "orders";
@@ -73,8 +73,8 @@ pub(super) fn document(order: &Order) -> Result<Document, Fault> {
         "created_at": order.created_at.as_millis(),
     };
     document.extend(progress(order)?);
-    if order.buyer != Buyer::default() {
-        document.insert("buyer", serde_json::to_string(&order.buyer)?);
+    if let Some(buyer) = to_text(&order.buyer)? {
+        document.insert("buyer", buyer);
     }
     if let Some(at) = order.expires_at {
         document.insert("expires_at", at.as_millis());
@@ -89,8 +89,8 @@ pub(super) fn progress(order: &Order) -> Result<Document, Fault> {
         "version": order.version.0,
         "updated_at": order.updated_at.as_millis(),
     };
-    if order.progress != Progress::default() {
-        set.insert("progress", serde_json::to_string(&order.progress)?);
+    if let Some(progress) = to_text(&order.progress)? {
+        set.insert("progress", progress);
     }
     if let Some(action) = order.pending_stock {
         set.insert("pending_stock", action.code());
@@ -147,7 +147,5 @@ pub(super) fn order(found: &Document) -> Result<Order> {
 }
 
 fn json<T: DeserializeOwned + Default>(found: &Document, name: &str) -> Result<T> {
-    let text = fields::optional_text(found, name)?;
-    let value = text.map(|text| serde_json::from_str(&text)).transpose();
-    Ok(value.map_err(Error::internal)?.unwrap_or_default())
+    from_text(fields::optional_text(found, name)?.as_deref()).map_err(Error::internal)
 }

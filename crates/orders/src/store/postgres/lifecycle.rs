@@ -3,8 +3,7 @@
 use holdfast_storage::postgres::{Fault, Postgres, Tx};
 use holdfast_types::{OrderId, Result, StockAction, Timestamp};
 
-use super::recording;
-use crate::model::Order;
+use crate::{model::Order, store::to_text};
 
 /// Orders that one round of expiry takes.
 const EXPIRY: i64 = 100;
@@ -19,7 +18,7 @@ pub(super) async fn save(tx: &Tx, order: &Order) -> Result<(), Fault> {
             &order.version.0,
             &order.pending_stock.map(StockAction::code),
             &order.updated_at.as_millis(),
-            &recording::progress(order)?,
+            &to_text(&order.progress)?,
         ],
     )
     .await

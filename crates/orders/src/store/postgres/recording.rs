@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::rows;
 use crate::{
-    model::{Buyer, Order, Progress},
-    store::Recorded,
+    model::Order,
+    store::{Recorded, to_text},
 };
 
 pub(super) async fn record(tx: &Tx, orders: Vec<Order>) -> Result<Vec<Recorded>, Fault> {
@@ -35,12 +35,9 @@ pub(super) async fn record(tx: &Tx, orders: Vec<Order>) -> Result<Vec<Recorded>,
 async fn insert(tx: &Tx, orders: &[&Order]) -> Result<Vec<OrderId>, Fault> {
     let lines = orders.iter().map(|order| serde_json::to_string(&order.lines));
     let lines: Vec<String> = lines.collect::<Result<_, _>>()?;
-    let buyers = orders.iter().map(|order| match order.buyer == Buyer::default() {
-        true => Ok(None),
-        false => serde_json::to_string(&order.buyer).map(Some),
-    });
+    let buyers = orders.iter().map(|order| to_text(&order.buyer));
     let buyers: Vec<Option<String>> = buyers.collect::<Result<_, _>>()?;
-    let progress = orders.iter().map(|order| progress(order));
+    let progress = orders.iter().map(|order| to_text(&order.progress));
     let progress: Vec<Option<String>> = progress.collect::<Result<_, _>>()?;
     let numbers =
         |read: fn(&Order) -> i64| -> Vec<i64> { orders.iter().map(|order| read(order)).collect() };
@@ -74,12 +71,6 @@ async fn insert(tx: &Tx, orders: &[&Order]) -> Result<Vec<OrderId>, Fault> {
         )
         .await?;
     Ok(rows.iter().map(|row| OrderId::new(row.get(0))).collect())
-}
-
-/// Nothing, as long as nothing has happened.
-pub(super) fn progress(order: &Order) -> serde_json::Result<Option<String>> {
-    let has_begun = order.progress != Progress::default();
-    has_begun.then(|| serde_json::to_string(&order.progress)).transpose()
 }
 
 /// The orders that were there before; a tombstone is none.

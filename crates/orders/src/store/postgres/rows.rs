@@ -10,12 +10,11 @@ use holdfast_types::{
     Currency, Error, Fingerprint, Money, OrderId, Page, PageRequest, Result, StockAction,
     Timestamp, UserId, Version,
 };
-use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::{
     model::{Order, Status},
-    store::{OrderFilter, TOMBSTONE, portable::Record},
+    store::{OrderFilter, TOMBSTONE, from_text, portable::Record},
 };
 
 /// A query for orders, to which a condition is added; [`order`] reads its rows.
@@ -93,16 +92,12 @@ fn order(row: &Row) -> Result<Order, Fault> {
         version: Version(row.get(3)),
         lines: serde_json::from_str(row.get(4))?,
         total: Money { amount: row.get(5), currency },
-        buyer: json(row.get(7))?,
+        buyer: from_text(row.get(7))?,
         fingerprint: Fingerprint(bytes(row.get(8))?),
         pending_stock: row.get::<_, Option<i64>>(9).map(StockAction::from_code).transpose()?,
         created_at: Timestamp::from_millis(row.get(10)),
         updated_at: Timestamp::from_millis(row.get(11)),
         expires_at: row.get::<_, Option<i64>>(12).map(Timestamp::from_millis),
-        progress: json(row.get(13))?,
+        progress: from_text(row.get(13))?,
     })
-}
-
-fn json<T: DeserializeOwned + Default>(text: Option<&str>) -> Result<T, Fault> {
-    Ok(text.map(serde_json::from_str).transpose()?.unwrap_or_default())
 }

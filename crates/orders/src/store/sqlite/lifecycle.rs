@@ -4,8 +4,7 @@ use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{OrderId, Result, StockAction, Timestamp};
 use rusqlite::Connection;
 
-use super::rows;
-use crate::model::Order;
+use crate::{model::Order, store::to_text};
 
 /// Orders that one round of expiry takes.
 const EXPIRY: i64 = 100;
@@ -21,7 +20,7 @@ pub(super) fn save(db: &Connection, ids: &IdIndex, order: &Order) -> Result<(), 
         order.version.0,
         order.pending_stock.map(StockAction::code),
         order.updated_at.as_millis(),
-        rows::progress(order)?,
+        to_text(&order.progress)?,
     ))?;
     Ok(())
 }

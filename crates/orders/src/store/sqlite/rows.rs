@@ -14,8 +14,8 @@ use rusqlite::{Connection, OptionalExtension, Row, types::Value};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    model::{Buyer, Order, Progress, Status},
-    store::{OrderFilter, Recorded, TOMBSTONE, portable::Record},
+    model::{Order, Status},
+    store::{OrderFilter, Recorded, TOMBSTONE, from_text, portable::Record, to_text},
 };
 
 const COLUMNS: &str = "id, user_id, status, version, lines, total, currency, buyer, fingerprint, pending_stock, created_at, \
@@ -46,7 +46,6 @@ fn insert(db: &Connection, ids: &IdIndex, order: &Order) -> Result<bool, Fault> 
     if ids.find(db, order.id.bytes())?.is_some() {
         return Ok(false);
     }
-    let is_known = order.buyer != Buyer::default();
     db.prepare_cached(INSERT)?.execute(rusqlite::params![
         order.id.bytes(),
         order.user.bytes(),
@@ -55,22 +54,16 @@ fn insert(db: &Connection, ids: &IdIndex, order: &Order) -> Result<bool, Fault> 
         serde_json::to_string(&order.lines)?,
         order.total.amount,
         order.total.currency.as_str(),
-        is_known.then(|| serde_json::to_string(&order.buyer)).transpose()?,
+        to_text(&order.buyer)?,
         order.fingerprint.0,
         order.pending_stock.map(StockAction::code),
         order.created_at.as_millis(),
         order.updated_at.as_millis(),
         order.expires_at.map(Timestamp::as_millis),
-        progress(order)?,
+        to_text(&order.progress)?,
     ])?;
     ids.add(db, order.id.bytes())?;
     Ok(true)
-}
-
-/// Nothing, as long as nothing has happened.
-pub(super) fn progress(order: &Order) -> serde_json::Result<Option<String>> {
-    let has_begun = order.progress != Progress::default();
-    has_begun.then(|| serde_json::to_string(&order.progress)).transpose()
 }
 
 pub(super) fn get(db: &Connection, ids: &IdIndex, id: OrderId) -> Result<Option<Order>, Fault> {
@@ -164,15 +157,15 @@ fn order(row: &Row<'_>) -> rusqlite::Result<Order> {
         user: UserId::from_bytes(row.get(1)?),
         status: status(2, row.get(2)?)?,
         version: Version(row.get(3)?),
-        lines: json(row, 4)?.unwrap_or_default(),
+        lines: json(row, 4)?,
         total: Money { amount: row.get(5)?, currency },
-        buyer: json(row, 7)?.unwrap_or_default(),
+        buyer: json(row, 7)?,
         fingerprint: Fingerprint(row.get(8)?),
         pending_stock: action.map(|code| stock_action(9, code)).transpose()?,
         created_at: Timestamp::from_millis(row.get(10)?),
         updated_at: Timestamp::from_millis(row.get(11)?),
         expires_at: expires_at.map(Timestamp::from_millis),
-        progress: json(row, 13)?.unwrap_or_default(),
+        progress: json(row, 13)?,
     })
 }
 
@@ -184,9 +177,8 @@ pub(super) fn stock_action(column: usize, code: i64) -> rusqlite::Result<StockAc
     StockAction::from_code(code).map_err(|error| damaged(column, error))
 }
 
-fn json<T: DeserializeOwned>(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<T>> {
-    let text = row.get_ref(index)?.as_str_or_null()?;
-    text.map(serde_json::from_str).transpose().map_err(|error| damaged(index, error))
+fn json<T: DeserializeOwned + Default>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {
+    from_text(row.get_ref(index)?.as_str_or_null()?).map_err(|error| damaged(index, error))
 }
 
 fn damaged(

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use holdfast_storage::mongo::{Document, Fault, Query, Tx, doc, fields};
 use holdfast_types::{
-    BatchId, Fingerprint, OrderId, ProductId, Reservation, ReservationState, ReserveCommand,
-    Reserved, Result, StockAction, Timestamp, Unconfirmed,
+    BatchId, Fingerprint, OrderId, OrderLine, ProductId, Reservation, ReservationState,
+    ReserveCommand, Reserved, Result, StockAction, Timestamp, Unconfirmed,
 };
 
 use super::{
@@ -35,7 +35,10 @@ pub(super) async fn take(
     tx.update(PRODUCTS, changes.map(change).collect()).await?;
     let reservations = decided.reservations(commands);
     let orders = reservations.iter().map(|(id, ..)| *id).collect();
-    let documents = reservations.into_iter().map(held).collect::<Result<_, Fault>>()?;
+    let held = |(id, fingerprint, reserved): (OrderId, Fingerprint, &Reserved)| {
+        document(id, fingerprint, ReservationState::Held, &reserved.lines, reserved.at)
+    };
+    let documents = reservations.into_iter().map(held).collect::<Result<_, _>>()?;
     tx.insert(RESERVATIONS, documents).await?;
     journal::append(tx, &decided.movements).await?;
     Ok(TakenStock { results: decided.results, orders })
@@ -93,19 +96,19 @@ fn among(ids: &[OrderId]) -> Query {
     Query::of(doc! {"_id": {"$in": ids}})
 }
 
-/// A reservation that is new.
-fn held((id, fingerprint, reserved): (OrderId, Fingerprint, &Reserved)) -> Result<Document, Fault> {
-    let Reserved { lines, at, .. } = reserved.clone();
-    document(&Reservation { id, fingerprint, state: ReservationState::Held, lines, at })
-}
-
-pub(super) fn document(reservation: &Reservation) -> Result<Document, Fault> {
+pub(super) fn document(
+    id: OrderId,
+    fingerprint: Fingerprint,
+    state: ReservationState,
+    lines: &[OrderLine],
+    at: Timestamp,
+) -> Result<Document, Fault> {
     Ok(doc! {
-        "_id": fields::uuid(reservation.id.uuid()),
-        "fingerprint": fields::binary(&reservation.fingerprint.0),
-        "state": reservation.state.code(),
-        "lines": serde_json::to_string(&reservation.lines)?,
-        "at": reservation.at.as_millis(),
+        "_id": fields::uuid(id.uuid()),
+        "fingerprint": fields::binary(&fingerprint.0),
+        "state": state.code(),
+        "lines": serde_json::to_string(lines)?,
+        "at": at.as_millis(),
     })
 }
 
