@@ -5,7 +5,7 @@ mod transition;
 use std::{collections::BTreeMap, time::Duration};
 
 use holdfast_types::{
-    Error, Fingerprint, Money, OrderId, OrderLine, ReserveCommand, Reserved, Result, StockAction,
+    Error, Fingerprint, Money, OrderId, OrderLines, ReserveCommand, Reserved, Result, StockAction,
     Timestamp, UserId, Version,
 };
 use serde::{Deserialize, Serialize};
@@ -134,7 +134,7 @@ pub(crate) struct Order {
     pub(crate) user: UserId,
     pub(crate) status: Status,
     pub(crate) version: Version,
-    pub(crate) lines: Vec<OrderLine>,
+    pub(crate) lines: OrderLines,
     pub(crate) total: Money,
     pub(crate) buyer: Buyer,
     pub(crate) fingerprint: Fingerprint,

@@ -7,6 +7,7 @@ mod error;
 mod id;
 mod money;
 mod operation;
+mod order_lines;
 mod page;
 mod random;
 mod reservation;
@@ -26,6 +27,7 @@ pub use id::{
 };
 pub use money::{Money, TOTAL_MAX};
 pub use operation::{Answer, Fingerprint, IdempotentAnswer, Operation, Secret, reused};
+pub use order_lines::OrderLines;
 pub use page::{Cursor, Page, PageRequest};
 pub use random::Random;
 pub use reservation::{

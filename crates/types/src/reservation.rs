@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BatchId, Error, Fingerprint, Money, OrderId, ProductId, Result, Timestamp};
+use crate::{
+    BatchId, Error, Fingerprint, Money, OrderId, OrderLines, ProductId, Result, Timestamp,
+};
 
 /// One order's demand for stock.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -65,7 +67,7 @@ pub struct OrderLine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reserved {
     /// The frozen lines.
-    pub lines: Vec<OrderLine>,
+    pub lines: OrderLines,
     /// Their sum.
     pub total: Money,
     /// When the stock was taken; the order's `createdAt`.
@@ -116,7 +118,7 @@ pub struct Reservation {
     /// Where it stands.
     pub state: ReservationState,
     /// What it holds.
-    pub lines: Vec<OrderLine>,
+    pub lines: OrderLines,
     /// When the stock was taken.
     pub at: Timestamp,
 }

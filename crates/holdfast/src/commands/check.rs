@@ -254,7 +254,7 @@ fn compare(
             "order {id} has no reservation: its stock was never taken"
         ));
     };
-    if reservation.lines != order.lines() {
+    if *reservation.lines != *order.lines() {
         return PairState::Broken(format!("order {id} and its reservation have different lines"));
     }
     let expected = match stock_action {

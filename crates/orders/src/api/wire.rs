@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use holdfast_types::{
-    Answer, Money, OrderId, OrderLine, ProductId, Result, TOTAL_MAX, Timestamp, UserId, Validation,
-    check_email, check_line, check_metadata, metadata_schema,
+    Answer, Money, OrderId, OrderLines, ProductId, Result, TOTAL_MAX, Timestamp, UserId,
+    Validation, check_email, check_line, check_metadata, metadata_schema,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -198,7 +198,7 @@ pub(crate) struct OrderView<'a> {
     status: Status,
     /// Names and prices are those of the moment of ordering.
     #[schema(value_type = Vec<LineView>)]
-    items: &'a [OrderLine],
+    items: &'a OrderLines,
     total: Money,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'a str>,

@@ -126,7 +126,7 @@ impl Progress {
 mod tests {
     use std::time::Duration;
 
-    use holdfast_types::{Fingerprint, Money, OrderId, ReserveCommand, Reserved};
+    use holdfast_types::{Fingerprint, Money, OrderId, OrderLines, ReserveCommand, Reserved};
 
     use super::{
         super::{Buyer, Placement},
@@ -142,7 +142,11 @@ mod tests {
         };
         let (user, buyer) = (UserId::from_bytes([2; 16]), Buyer::default());
         let total = Money { amount: 0, currency: "USD".parse().unwrap() };
-        let reserved = Reserved { lines: Vec::new(), total, at: Timestamp::from_millis(0) };
+        let reserved = Reserved {
+            lines: OrderLines::new(Vec::new()).unwrap(),
+            total,
+            at: Timestamp::from_millis(0),
+        };
         let placement = Placement { command, user, buyer, trace: None };
         Order::new(&placement, reserved, Some(Duration::from_millis(10)))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use holdfast_storage::Entry;
 use holdfast_testkit::{Fresh, damage, on_every_engine, operation};
 use holdfast_types::{
-    Code, Fingerprint, IdempotentAnswer, Money, ReserveCommand, Reserved, StockAction,
+    Code, Fingerprint, IdempotentAnswer, Money, OrderLines, ReserveCommand, Reserved, StockAction,
 };
 
 use super::{lifecycle::Step, portable::Record, *};
@@ -40,7 +40,8 @@ impl Bench {
         };
         let placement = Placement { command, user: BUYER, buyer: Buyer::default(), trace: None };
         let total = Money { amount: 5, currency: "USD".parse().unwrap() };
-        let reserved = Reserved { lines: Vec::new(), total, at: self.now() };
+        let reserved =
+            Reserved { lines: OrderLines::new(Vec::new()).unwrap(), total, at: self.now() };
         Order::new(&placement, reserved, Some(Duration::from_secs(60)))
     }
 

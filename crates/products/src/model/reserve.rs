@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use holdfast_types::{
-    Code, Error, FieldError, Fingerprint, Money, OrderId, OrderLine, ProductId, Reservation,
-    ReserveCommand, Reserved, Result, Timestamp, reused,
+    Code, Error, FieldError, Fingerprint, Money, OrderId, OrderLine, OrderLines, ProductId,
+    Reservation, ReserveCommand, Reserved, Result, Timestamp, reused,
 };
 use serde_json::json;
 
@@ -146,9 +146,8 @@ fn decide(
             .with("total", json!(total)));
     }
     check_stock(command, shelf)?;
-    let lines =
-        command.items.iter().map(|(product, quantity)| take(*product, *quantity, shelf)).collect();
-    Ok(Reserved { lines, total, at: now })
+    let lines = command.items.iter().map(|(product, quantity)| take(*product, *quantity, shelf));
+    Ok(Reserved { lines: OrderLines::new(lines.collect())?, total, at: now })
 }
 
 fn check_known(command: &ReserveCommand, shelf: &Shelf) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use holdfast_types::{
-    Error, OrderId, OrderLine, ProductId, ReservationState, Result, StockAction, Timestamp,
+    Error, OrderId, OrderLines, ProductId, ReservationState, Result, StockAction, Timestamp,
 };
 
 use super::{Cause, Movement, MovementKind, Numbers};
@@ -34,7 +34,7 @@ pub(crate) struct Applied {
 /// Releases or ships each reservation in turn. `numbers` has every product that they name, as it was before.
 pub(crate) fn apply_all(
     actions: &[(OrderId, StockAction)],
-    mut reservations: HashMap<OrderId, (ReservationState, Vec<OrderLine>)>,
+    mut reservations: HashMap<OrderId, (ReservationState, OrderLines)>,
     numbers: &HashMap<ProductId, Numbers>,
     now: Timestamp,
 ) -> Result<Applied> {
@@ -44,7 +44,7 @@ pub(crate) fn apply_all(
         let Some(next) = state_after(*state, *action) else { continue };
         *state = next;
         applied.states.push((*id, next));
-        for line in lines {
+        for line in lines.iter() {
             let before = numbers.get(&line.product_id).ok_or_else(|| {
                 Error::internal("a reservation names a product that is not there")
             })?;

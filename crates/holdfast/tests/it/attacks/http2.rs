@@ -165,10 +165,21 @@ fn headers_are_counted() {
         let mut stream = connect(&shop);
         let headers = [GET, &fields].concat();
         stream.write_all(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &headers)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-        let mut said = Vec::new();
-        let _ = stream.read_to_end(&mut said);
-        assert_eq!(status_of(&said), Some(status), "{count} headers");
+        assert_eq!(first_status(&mut stream), Some(status), "{count} headers");
+    }
+}
+
+/// The status of the first answer, if there is one within ten seconds.
+fn first_status(stream: &mut TcpStream) -> Option<u16> {
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut said = Vec::new();
+    loop {
+        let mut some = [0; 16 << 10];
+        let count = stream.read(&mut some).ok().filter(|count| *count > 0)?;
+        said.extend_from_slice(&some[..count]);
+        if let Some(status) = status_of(&said) {
+            return Some(status);
+        }
     }
 }
 

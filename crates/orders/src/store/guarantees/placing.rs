@@ -7,7 +7,8 @@ use super::*;
 
 fn reserved(bench: &Bench) -> Vec<Result<Reserved>> {
     let total = Money { amount: 5, currency: "USD".parse().unwrap() };
-    let reserved = || Reserved { lines: Vec::new(), total, at: bench.now() };
+    let reserved =
+        || Reserved { lines: OrderLines::new(Vec::new()).unwrap(), total, at: bench.now() };
     let refused = Error::new(Code::InsufficientStock, "not enough is left");
     vec![Ok(reserved()), Err(refused), Ok(reserved())]
 }

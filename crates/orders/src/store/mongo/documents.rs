@@ -5,7 +5,7 @@ use holdfast_storage::{
     mongo::{Document, Fault, Mongo, Query, Tx, doc, fields},
 };
 use holdfast_types::{
-    Error, Money, OrderId, Page, PageRequest, Result, StockAction, Timestamp, Version,
+    Error, Money, OrderId, OrderLines, Page, PageRequest, Result, StockAction, Timestamp, Version,
 };
 use serde::de::DeserializeOwned;
 
@@ -66,7 +66,7 @@ pub(super) fn document(order: &Order) -> Result<Document, Fault> {
     let mut document = doc! {
         "_id": fields::uuid(order.id.uuid()),
         "user_id": fields::uuid(order.user.uuid()),
-        "lines": serde_json::to_string(&order.lines)?,
+        "lines": order.lines.json(),
         "total": order.total.amount,
         "currency": order.total.currency.as_str(),
         "fingerprint": fields::binary(&order.fingerprint.0),
@@ -131,7 +131,7 @@ pub(super) fn order(found: &Document) -> Result<Order> {
         user: fields::id(found, "user_id")?,
         status: Status::from_code(fields::number(found, "status")?)?,
         version: Version(fields::number(found, "version")?),
-        lines: fields::json(found, "lines")?,
+        lines: OrderLines::from_json(fields::text(found, "lines")?).map_err(Error::internal)?,
         total: Money {
             amount: fields::number(found, "total")?,
             currency: fields::currency(found, "currency")?,

@@ -33,8 +33,7 @@ pub(super) async fn record(tx: &Tx, orders: Vec<Order>) -> Result<Vec<Recorded>,
 
 /// Inserts those whose id is free, and says which.
 async fn insert(tx: &Tx, orders: &[&Order]) -> Result<Vec<OrderId>, Fault> {
-    let lines = orders.iter().map(|order| serde_json::to_string(&order.lines));
-    let lines: Vec<String> = lines.collect::<Result<_, _>>()?;
+    let lines: Vec<&str> = orders.iter().map(|order| order.lines.json()).collect();
     let buyers = orders.iter().map(|order| to_text(&order.buyer));
     let buyers: Vec<Option<String>> = buyers.collect::<Result<_, _>>()?;
     let progress = orders.iter().map(|order| to_text(&order.progress));

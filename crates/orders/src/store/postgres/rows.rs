@@ -7,8 +7,8 @@ use holdfast_storage::{
     postgres::{Fault, Postgres, Row, Tx, Value, bytes},
 };
 use holdfast_types::{
-    Currency, Error, Fingerprint, Money, OrderId, Page, PageRequest, Result, StockAction,
-    Timestamp, UserId, Version,
+    Currency, Error, Fingerprint, Money, OrderId, OrderLines, Page, PageRequest, Result,
+    StockAction, Timestamp, UserId, Version,
 };
 use uuid::Uuid;
 
@@ -90,7 +90,7 @@ fn order(row: &Row) -> Result<Order, Fault> {
         user: UserId::new(row.get(1)),
         status: Status::from_code(row.get(2))?,
         version: Version(row.get(3)),
-        lines: serde_json::from_str(row.get(4))?,
+        lines: OrderLines::from_json(row.get(4))?,
         total: Money { amount: row.get(5), currency },
         buyer: from_text(row.get(7))?,
         fingerprint: Fingerprint(bytes(row.get(8))?),

@@ -7,8 +7,8 @@ use holdfast_storage::{
     sqlite::{Fault, IdIndex, damage},
 };
 use holdfast_types::{
-    Error, Fingerprint, Money, OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId,
-    Version,
+    Error, Fingerprint, Money, OrderId, OrderLines, Page, PageRequest, Result, StockAction,
+    Timestamp, UserId, Version,
 };
 use rusqlite::{Connection, OptionalExtension, Row, types::Value};
 use serde::de::DeserializeOwned;
@@ -51,7 +51,7 @@ fn insert(db: &Connection, ids: &IdIndex, order: &Order) -> Result<bool, Fault> 
         order.user.bytes(),
         order.status.code(),
         order.version.0,
-        serde_json::to_string(&order.lines)?,
+        order.lines.json(),
         order.total.amount,
         order.total.currency.as_str(),
         to_text(&order.buyer)?,
@@ -157,7 +157,8 @@ fn order(row: &Row<'_>) -> rusqlite::Result<Order> {
         user: UserId::from_bytes(row.get(1)?),
         status: status(2, row.get(2)?)?,
         version: Version(row.get(3)?),
-        lines: json(row, 4)?,
+        lines: OrderLines::from_json(row.get_ref(4)?.as_str()?)
+            .map_err(|error| damaged(4, error))?,
         total: Money { amount: row.get(5)?, currency },
         buyer: json(row, 7)?,
         fingerprint: Fingerprint(row.get(8)?),

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use holdfast_storage::mongo::{Document, Fault, Query, Tx, doc, fields};
 use holdfast_types::{
-    BatchId, Fingerprint, OrderId, OrderLine, ProductId, Reservation, ReservationState,
+    BatchId, Error, Fingerprint, OrderId, OrderLines, ProductId, Reservation, ReservationState,
     ReserveCommand, Reserved, Result, StockAction, Timestamp, Unconfirmed,
 };
 
@@ -100,14 +100,14 @@ pub(super) fn document(
     id: OrderId,
     fingerprint: Fingerprint,
     state: ReservationState,
-    lines: &[OrderLine],
+    lines: &OrderLines,
     at: Timestamp,
 ) -> Result<Document, Fault> {
     Ok(doc! {
         "_id": fields::uuid(id.uuid()),
         "fingerprint": fields::binary(&fingerprint.0),
         "state": state.code(),
-        "lines": serde_json::to_string(lines)?,
+        "lines": lines.json(),
         "at": at.as_millis(),
     })
 }
@@ -122,7 +122,7 @@ pub(super) async fn apply_stock_actions(
     let found = found.iter().map(reservation).collect::<Result<Vec<_>>>()?;
     let products: BTreeSet<ProductId> = found
         .iter()
-        .flat_map(|reservation| &reservation.lines)
+        .flat_map(|reservation| reservation.lines.iter())
         .map(|line| line.product_id)
         .collect();
     let products: Vec<ProductId> = products.into_iter().collect();
@@ -169,7 +169,7 @@ pub(super) fn reservation(found: &Document) -> Result<Reservation> {
         id: fields::id(found, "_id")?,
         fingerprint: fields::fingerprint(found, "fingerprint")?,
         state: ReservationState::from_code(fields::number(found, "state")?)?,
-        lines: fields::json(found, "lines")?,
+        lines: OrderLines::from_json(fields::text(found, "lines")?).map_err(Error::internal)?,
         at: fields::time(found, "at")?,
     })
 }
@@ -197,7 +197,7 @@ pub(super) async fn strike(tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {
 }
 
 pub(super) fn unconfirmed_batch(found: &Document) -> Result<Unconfirmed> {
-    let orders = found.get_array("orders").map_err(holdfast_types::Error::internal)?;
+    let orders = found.get_array("orders").map_err(Error::internal)?;
     let orders = orders.iter().map(|id| fields::id_of(Some(id))).collect::<Result<_>>()?;
     Ok(Unconfirmed { batch: fields::id(found, "_id")?, orders })
 }

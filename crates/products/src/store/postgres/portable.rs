@@ -102,7 +102,7 @@ async fn load_reservation(tx: &Tx, held: &Reservation) -> Result<(), Fault> {
             &held.id.uuid(),
             &held.fingerprint.0.as_slice(),
             &held.state.code(),
-            &serde_json::to_string(&held.lines)?,
+            &held.lines.json(),
             &held.at.as_millis(),
         ],
     )

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use futures_util::future::{try_join, try_join3, try_join4};
 use holdfast_storage::postgres::{Fault, Row, Tx, bytes};
 use holdfast_types::{
-    Code, Error, Fingerprint, OrderId, ProductId, Reservation, ReservationState, ReserveCommand,
-    Reserved, Result, StockAction, Timestamp,
+    Code, Error, Fingerprint, OrderId, OrderLines, ProductId, Reservation, ReservationState,
+    ReserveCommand, Reserved, Result, StockAction, Timestamp,
 };
 use uuid::Uuid;
 
@@ -133,8 +133,8 @@ async fn insert(
     let ids: Vec<Uuid> = reservations.iter().map(|(id, ..)| id.uuid()).collect();
     let fingerprints: Vec<&[u8]> =
         reservations.iter().map(|(_, fingerprint, _)| fingerprint.0.as_slice()).collect();
-    let lines = reservations.iter().map(|(.., reserved)| serde_json::to_string(&reserved.lines));
-    let lines: Vec<String> = lines.collect::<Result<_, _>>()?;
+    let lines: Vec<&str> =
+        reservations.iter().map(|(.., reserved)| reserved.lines.json()).collect();
     let inserted = tx
         .execute(
             "INSERT INTO reservations (id, fingerprint, state, lines, at)
@@ -161,7 +161,7 @@ pub(super) async fn apply_stock_actions(
     let found = found.iter().map(reservation).collect::<Result<Vec<_>, _>>()?;
     let products: BTreeSet<Uuid> = found
         .iter()
-        .flat_map(|reservation| &reservation.lines)
+        .flat_map(|reservation| reservation.lines.iter())
         .map(|line| line.product_id.uuid())
         .collect();
     let products: Vec<Uuid> = products.into_iter().collect();
@@ -218,7 +218,7 @@ pub(super) fn reservation(row: &Row) -> Result<Reservation, Fault> {
         id: OrderId::new(row.get(0)),
         fingerprint: Fingerprint(bytes(row.get(1))?),
         state: ReservationState::from_code(row.get(2))?,
-        lines: serde_json::from_str(row.get(3))?,
+        lines: OrderLines::from_json(row.get(3))?,
         at: Timestamp::from_millis(row.get(4)),
     })
 }

@@ -133,7 +133,7 @@ fn load_reservation(db: &Connection, index: &IdIndex, held: &Reservation) -> Res
     }
     let sql =
         "INSERT INTO reservations (id, fingerprint, state, lines, at) VALUES (?1, ?2, ?3, ?4, ?5)";
-    let lines = serde_json::to_string(&held.lines)?;
+    let lines = held.lines.json();
     let (state, at) = (held.state.code(), held.at.as_millis());
     db.prepare_cached(sql)?.execute((held.id.bytes(), held.fingerprint.0, state, lines, at))?;
     index.add(db, held.id.bytes())

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{
-    Fingerprint, OrderId, ProductId, Reservation, ReservationState, ReserveCommand, Reserved,
-    Result, StockAction, Timestamp,
+    Fingerprint, OrderId, OrderLines, ProductId, Reservation, ReservationState, ReserveCommand,
+    Reserved, Result, StockAction, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -111,8 +111,7 @@ fn insert(
         "INSERT INTO reservations (id, fingerprint, lines, at) VALUES (?1, ?2, ?3, ?4)",
     )?;
     for (id, fingerprint, Reserved { lines, at, .. }) in reservations {
-        let lines = serde_json::to_string(lines)?;
-        insert.execute((id.bytes(), fingerprint.0, lines, at.as_millis()))?;
+        insert.execute((id.bytes(), fingerprint.0, lines.json(), at.as_millis()))?;
         index.add(db, id.bytes())?;
     }
     Ok(())
@@ -178,7 +177,8 @@ pub(super) fn reservation(row: &Row<'_>) -> rusqlite::Result<Reservation> {
         id: OrderId::from_bytes(row.get(0)?),
         fingerprint: Fingerprint(row.get(1)?),
         state: ReservationState::from_code(row.get(2)?).map_err(|error| rows::damaged(2, error))?,
-        lines: rows::json(row, 3)?,
+        lines: OrderLines::from_json(row.get_ref(3)?.as_str()?)
+            .map_err(|error| rows::damaged(3, error))?,
         at: Timestamp::from_millis(row.get(4)?),
     })
 }
