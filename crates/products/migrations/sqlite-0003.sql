@@ -33,8 +33,9 @@ CREATE TABLE stock (
     sequence INTEGER NOT NULL
 ) STRICT;
 
--- The append-only journal.
+-- The append-only journal, in the order of time: a batch of orders writes one page of it, however many products it sells.
 CREATE TABLE movements (
+    seq            INTEGER PRIMARY KEY,
     product        INTEGER NOT NULL,
     sequence       INTEGER NOT NULL,
     kind           INTEGER NOT NULL,
@@ -43,9 +44,15 @@ CREATE TABLE movements (
     order_id       BLOB,
     by_user        BLOB,
     reason         TEXT,
-    at             INTEGER NOT NULL,
-    PRIMARY KEY (product, sequence)
+    at             INTEGER NOT NULL
+) STRICT;
+
+-- Where they are by product and sequence, eight bytes each, but for the newest, which are in memory at first.
+CREATE TABLE movements_ids (
+    id  BLOB    PRIMARY KEY,
+    seq INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+INSERT INTO holdfast_id_indexes (name, key) VALUES ('movements', 'unhex(printf(''%016x%016x'', product, sequence))');
 
 -- Rows stay for good: late and repeated calls find them and take nothing.
 CREATE TABLE reservations (

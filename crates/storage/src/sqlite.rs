@@ -158,15 +158,12 @@ impl Sqlite {
 
     /// The index of a table's ids. Fails when the table's migration has not made one.
     pub async fn id_index(&self, table: &'static str) -> Result<IdIndex> {
-        self.write(move |db| {
-            let sql = "SELECT 1 FROM holdfast_id_indexes WHERE name = ?1";
-            match db.query_row(sql, [table], |_| Ok(())).optional()? {
-                Some(()) => Ok(()),
-                None => Err(Error::internal(format!("{table} has no index of its ids")).into()),
-            }
-        })
-        .await?;
-        Ok(self.shared.ids.keep(table))
+        let read = move |db: &Connection| {
+            let sql = "SELECT key FROM holdfast_id_indexes WHERE name = ?1";
+            let key = db.query_row(sql, [table], |row| row.get(0)).optional()?;
+            key.ok_or_else(|| Error::internal(format!("{table} has no index of its ids")).into())
+        };
+        Ok(self.shared.ids.keep(table, self.write(read).await?))
     }
 
     /// Writes a consistent copy to `place`, which must not exist yet, while the shop goes on.

@@ -35,15 +35,23 @@ const LOOKED_AT: usize = 512;
 #[derive(Debug)]
 pub(super) struct SqliteProducts {
     db: Sqlite,
-    /// Of the reservations.
-    ids: IdIndex,
+    indexes: Indexes,
     looked_at: Cache<ProductId, Option<Arc<Product>>>,
+}
+
+/// Where rows are that are only appended.
+#[derive(Clone, Debug)]
+struct Indexes {
+    reservations: IdIndex,
+    movements: IdIndex,
 }
 
 impl SqliteProducts {
     pub(super) async fn open(db: Sqlite) -> Result<Self> {
-        let ids = db.id_index("reservations").await?;
-        Ok(Self { db, ids, looked_at: Cache::new(LOOKED_AT) })
+        let (reservations, movements) =
+            (db.id_index("reservations").await?, db.id_index("movements").await?);
+        let indexes = Indexes { reservations, movements };
+        Ok(Self { db, indexes, looked_at: Cache::new(LOOKED_AT) })
     }
 }
 
@@ -62,7 +70,9 @@ impl Statements for SqliteProducts {
     }
 
     async fn save(&self, tx: &Tx, written: Vec<Written>) -> Result<(), Fault> {
-        let save = move |db: &_| written.iter().try_for_each(|one| catalogue::write(db, one));
+        let index = self.indexes.movements.clone();
+        let save =
+            move |db: &_| written.iter().try_for_each(|one| catalogue::write(db, &index, one));
         Ok(tx.sqlite()?.run(save).await?)
     }
 
@@ -95,8 +105,8 @@ impl Statements for SqliteProducts {
     }
 
     async fn movements(&self, id: ProductId, request: &PageRequest) -> Result<Page<Movement>> {
-        let request = request.clone();
-        self.db.read(move |db| journal::list(db, id, &request)).await
+        let (index, request) = (self.indexes.movements.clone(), request.clone());
+        self.db.read(move |db| journal::list(db, &index, id, &request)).await
     }
 
     async fn take_stock(
@@ -105,8 +115,8 @@ impl Statements for SqliteProducts {
         commands: Commands,
         now: Timestamp,
     ) -> Result<TakenStock, Fault> {
-        let ids = self.ids.clone();
-        Ok(tx.sqlite()?.run(move |db| reservations::take(db, &ids, &commands, now)).await?)
+        let indexes = self.indexes.clone();
+        Ok(tx.sqlite()?.run(move |db| reservations::take(db, &indexes, &commands, now)).await?)
     }
 
     async fn note_unconfirmed(
@@ -123,8 +133,9 @@ impl Statements for SqliteProducts {
         actions: &[(OrderId, StockAction)],
         now: Timestamp,
     ) -> Result<()> {
-        let (actions, ids) = (actions.to_vec(), self.ids.clone());
-        self.db.write(move |db| reservations::apply_stock_actions(db, &ids, &actions, now)).await
+        let (actions, indexes) = (actions.to_vec(), self.indexes.clone());
+        let apply = move |db: &_| reservations::apply_stock_actions(db, &indexes, &actions, now);
+        self.db.write(apply).await
     }
 
     async fn strike_unconfirmed(&self, tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {
@@ -141,7 +152,7 @@ impl Statements for SqliteProducts {
     }
 
     async fn load(&self, records: Vec<Record>) -> Result<()> {
-        let ids = self.ids.clone();
-        self.db.write(move |db| portable::load(db, &ids, records)).await
+        let indexes = self.indexes.clone();
+        self.db.write(move |db| portable::load(db, &indexes, records)).await
     }
 }

@@ -10,7 +10,7 @@
 
 use std::{
     collections::BTreeMap,
-    ops::Bound::{Excluded, Unbounded},
+    ops::Bound::{Excluded, Included, Unbounded},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -25,10 +25,11 @@ const GATHERED: i64 = 32_768;
 /// Ids that are moved for each that is added, so that one generation is gone before the next is full.
 const PACE: usize = 2;
 
-/// What is on disk about each index. Rows up to `merged` have their ids in the table. Of the rows after those, up to
+/// What is on disk about each index. `key` makes the id of a row. Rows up to `merged` have their ids in the table. Of the rows after those, up to
 /// `merging`, it has the ids up to `place`.
 pub(super) const MARKS: &str = "CREATE TABLE IF NOT EXISTS holdfast_id_indexes (
     name    TEXT    PRIMARY KEY,
+    key     TEXT    NOT NULL DEFAULT 'id',
     merged  INTEGER NOT NULL DEFAULT 0,
     merging INTEGER NOT NULL DEFAULT 0,
     place   BLOB    NOT NULL DEFAULT x'00000000000000000000000000000000'
@@ -38,11 +39,13 @@ type Id = [u8; 16];
 
 /// Where the rows of a table are by their ids. Clones share what they know.
 ///
-/// The table has the columns `seq INTEGER PRIMARY KEY` and `id BLOB`, and its rows stay for good. Beside it is
-/// `{table}_ids (id BLOB PRIMARY KEY, seq INTEGER)`, and `holdfast_id_indexes` has its name.
+/// The table has the column `seq INTEGER PRIMARY KEY`, and its rows stay for good. An id is sixteen bytes: the column `id`,
+/// or what the expression `key` makes of a row. Beside it is `{table}_ids (id BLOB PRIMARY KEY, seq INTEGER)`, and
+/// `holdfast_id_indexes` has its name.
 #[derive(Clone, Debug)]
 pub struct IdIndex {
     table: &'static str,
+    key: Arc<str>,
     /// Rows whose ids are gathered in memory before they are moved.
     gathered: i64,
     memory: Arc<Mutex<Memory>>,
@@ -85,6 +88,36 @@ impl IdIndex {
         }
         self.catch_up(db)?;
         Ok(self.look(db, id)?.0)
+    }
+
+    /// The ids after `after`, up to `last`, in their order and with their rows; `limit` at most. As [`Self::find`] does for
+    /// a reader, it may tell of a row that is not there yet, or never will be.
+    pub fn range(
+        &self,
+        db: &Connection,
+        after: &Id,
+        last: &Id,
+        limit: usize,
+    ) -> Result<Vec<(Id, i64)>, Fault> {
+        if self.last(db)? > self.memory().seen {
+            self.catch_up(db)?;
+        }
+        let mut found: BTreeMap<Id, i64> = {
+            let memory = self.memory();
+            let remembered = memory.seqs.range((Excluded(*after), Included(*last)));
+            remembered.take(limit).map(|(id, seq)| (*id, *seq)).collect()
+        };
+        let sql = format!(
+            "SELECT id, seq FROM {}_ids WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
+            self.table
+        );
+        let mut query = db.prepare_cached(&sql)?;
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rows = query.query((after, last, most))?;
+        while let Some(row) = rows.next()? {
+            found.insert(row.get(0)?, row.get(1)?);
+        }
+        Ok(found.into_iter().take(limit).collect())
     }
 
     /// Takes the row that was just inserted, under an id that was not found in this transaction.
@@ -135,7 +168,7 @@ impl IdIndex {
             memory.merged = marks.merged;
         }
         if memory.seen < marks.last {
-            let sql = format!("SELECT id, seq FROM {} WHERE seq > ?1", self.table);
+            let sql = format!("SELECT {}, seq FROM {} WHERE seq > ?1", self.key, self.table);
             let mut query = db.prepare_cached(&sql)?;
             let mut rows = query.query([memory.seen.max(marks.merged)])?;
             while let Some(row) = rows.next()? {
@@ -203,14 +236,14 @@ impl IdIndex {
 
 /// Rows that would not be found by their ids, a sentence each, `limit` for each table at most.
 pub(super) fn lost(db: &Connection, limit: usize) -> rusqlite::Result<Vec<String>> {
-    let mut names = db.prepare("SELECT name FROM holdfast_id_indexes")?;
-    let names =
-        names.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    let mut indexes = db.prepare("SELECT name, key FROM holdfast_id_indexes")?;
+    let indexes = indexes.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let indexes: Vec<(String, String)> = indexes.collect::<Result<_, _>>()?;
     let mut lost = Vec::new();
-    for name in names {
+    for (name, key) in indexes {
         // Whatever is not in the table of ids is read from the rows themselves.
         let sql = format!(
-            "SELECT t.id FROM {name} t
+            "SELECT t.id FROM (SELECT seq, {key} AS id FROM {name}) t
              JOIN holdfast_id_indexes m ON m.name = '{name}' AND (t.seq <= m.merged OR (t.seq <= m.merging AND t.id <= m.place))
              LEFT JOIN {name}_ids i ON i.id = t.id WHERE i.seq IS NOT t.seq LIMIT {limit}"
         );
@@ -267,12 +300,13 @@ impl IdIndexes {
     }
 
     /// The index of that table, the same for everybody who asks.
-    pub(super) fn keep(&self, table: &'static str) -> IdIndex {
+    pub(super) fn keep(&self, table: &'static str, key: String) -> IdIndex {
         let mut all = self.all();
         if let Some(known) = all.iter().find(|index| index.table == table) {
             return known.clone();
         }
-        let index = IdIndex { table, gathered: self.gathered, memory: Arc::default() };
+        let (gathered, key) = (self.gathered, key.into());
+        let index = IdIndex { table, key, gathered, memory: Arc::default() };
         all.push(index.clone());
         index
     }

@@ -1,6 +1,6 @@
 //! Writing products.
 
-use holdfast_storage::sqlite::Fault;
+use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{Code, Error, Result, fold};
 use rusqlite::Connection;
 
@@ -8,13 +8,13 @@ use super::{journal::Journal, rows};
 use crate::model::{Movement, Product, Status, Written};
 
 /// Writes a product, created or changed, with its journal.
-pub(super) fn write(db: &Connection, written: &Written) -> Result<(), Fault> {
+pub(super) fn write(db: &Connection, journal: &IdIndex, written: &Written) -> Result<(), Fault> {
     let Written { before, product, movement } = written;
     match before {
-        Some(_) => save(db, product, movement.as_ref()),
+        Some(_) => save(db, journal, product, movement.as_ref()),
         None => {
             let seq = insert(db, product)?;
-            Journal::prepare(db)?.append(seq, &product.creation())
+            Journal::prepare(db, journal)?.append(seq, &product.creation())
         }
     }
 }
@@ -59,7 +59,12 @@ pub(super) fn insert(db: &Connection, product: &Product) -> Result<i64, Fault> {
 }
 
 /// Writes a changed product back, and the movement that the change made.
-fn save(db: &Connection, product: &Product, movement: Option<&Movement>) -> Result<(), Fault> {
+fn save(
+    db: &Connection,
+    journal: &IdIndex,
+    product: &Product,
+    movement: Option<&Movement>,
+) -> Result<(), Fault> {
     let details = &product.details;
     let seq = rows::seq(db, product.id)?;
     db.prepare_cached(
@@ -89,7 +94,7 @@ fn save(db: &Connection, product: &Product, movement: Option<&Movement>) -> Resu
     if let Some(movement) = movement {
         db.prepare_cached("UPDATE stock SET quantity = ?2, sequence = ?3 WHERE product = ?1")?
             .execute((seq, product.quantity, product.sequence))?;
-        Journal::prepare(db)?.append(seq, movement)?;
+        Journal::prepare(db, journal)?.append(seq, movement)?;
     }
     if product.details_version == product.version {
         index_words(db, seq, product)?;

@@ -1,23 +1,28 @@
 //! The journal of movements.
 
-use holdfast_storage::sqlite::Fault;
+use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{
     Cursor, Error, OrderId, Page, PageRequest, ProductId, Result, Timestamp, UserId,
 };
-use rusqlite::{CachedStatement, Connection, Row};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 
 use super::rows;
 use crate::model::{Cause, Movement, MovementKind};
 
 /// Appends to the journal.
-pub(super) struct Journal<'db>(CachedStatement<'db>);
+pub(super) struct Journal<'db> {
+    db: &'db Connection,
+    index: &'db IdIndex,
+    insert: CachedStatement<'db>,
+}
 
 impl<'db> Journal<'db> {
-    pub(super) fn prepare(db: &'db Connection) -> Result<Self, Fault> {
-        Ok(Self(db.prepare_cached(
+    pub(super) fn prepare(db: &'db Connection, index: &'db IdIndex) -> Result<Self, Fault> {
+        let insert = db.prepare_cached(
             "INSERT INTO movements (product, sequence, kind, quantity_delta, reserved_delta, order_id, by_user, reason, at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?))
+        )?;
+        Ok(Self { db, index, insert })
     }
 
     pub(super) fn append(&mut self, product: i64, movement: &Movement) -> Result<(), Fault> {
@@ -25,7 +30,7 @@ impl<'db> Journal<'db> {
             Cause::Order(order) => (Some(order.bytes()), None, None),
             Cause::Person { by, reason } => (None, Some(by.bytes()), reason.as_deref()),
         };
-        self.0.execute((
+        self.insert.execute((
             product,
             movement.sequence,
             movement.kind.code(),
@@ -36,30 +41,40 @@ impl<'db> Journal<'db> {
             reason,
             movement.at.as_millis(),
         ))?;
-        Ok(())
+        self.index.add(self.db, &place(product, movement.sequence))
     }
 }
 
-/// Every line of every journal; [`movement`] reads its rows.
+/// Where the index has a line: all lines of a product stand together, in the order of their numbers.
+pub(super) fn place(product: i64, sequence: i64) -> [u8; 16] {
+    let place = u128::from(product.cast_unsigned()) << 64 | u128::from(sequence.cast_unsigned());
+    place.to_be_bytes()
+}
+
+/// Every line of every journal; [`movement`] reads its rows. Only their places are sorted, then each row is fetched.
 pub(super) const SELECT_ALL: &str = "SELECT sequence, kind, quantity_delta, reserved_delta, order_id, by_user, reason, at, \
-    product FROM movements ORDER BY product, sequence";
+    product FROM (SELECT seq AS place FROM movements ORDER BY product, sequence LIMIT -1) CROSS JOIN movements ON seq = place";
 
 pub(super) fn list(
     db: &Connection,
+    index: &IdIndex,
     id: ProductId,
     request: &PageRequest,
 ) -> Result<Page<Movement>, Fault> {
     let filters = format!("movements of {id}");
     let after: i64 = request.after.as_ref().map_or(Ok(0), |cursor| cursor.position(&filters))?;
     let product = rows::seq(db, id)?;
-    let limit = i64::try_from(request.limit + 1).unwrap_or(i64::MAX);
+    let (after, last) = (place(product, after), place(product, i64::MAX));
     let mut query = db.prepare_cached(
         "SELECT sequence, kind, quantity_delta, reserved_delta, order_id, by_user, reason, at FROM movements
-         WHERE product = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3",
+         WHERE seq = ?1 AND product = ?2",
     )?;
-    let found = query
-        .query_map((product, after, limit), movement)?
-        .collect::<Result<Result<Vec<_>, Error>, _>>()??;
+    let mut found = Vec::new();
+    for (at, seq) in index.range(db, &after, &last, request.limit + 1)? {
+        let line = query.query_row((seq, product), movement).optional()?.transpose()?;
+        // What is not committed yet is not there, or something else is.
+        found.extend(line.filter(|line| place(product, line.sequence) == at));
+    }
     Ok(Page::cut(found, request.limit, |movement| Cursor::new(&filters, &movement.sequence)))
 }
 

@@ -5,10 +5,10 @@ use holdfast_storage::{
     sqlite::{Fault, IdIndex, damage},
 };
 use holdfast_types::{Error, OrderId, ProductId, Reservation, Result, Timestamp, Unconfirmed};
-use rusqlite::{Connection, OptionalExtension, Row, Rows};
+use rusqlite::{Connection, Row, Rows};
 
 use super::{
-    catalogue, confirmations,
+    Indexes, catalogue, confirmations,
     journal::{self, Journal},
     reservations, rows,
 };
@@ -100,7 +100,7 @@ fn unconfirmed(row: &Row<'_>) -> rusqlite::Result<Record> {
     Ok(Record::Unconfirmed { batch: found.batch, orders: found.orders, at })
 }
 
-pub(super) fn load(db: &Connection, index: &IdIndex, records: Vec<Record>) -> Result<(), Fault> {
+pub(super) fn load(db: &Connection, indexes: &Indexes, records: Vec<Record>) -> Result<(), Fault> {
     for record in records {
         match record {
             Record::Product(product) => {
@@ -110,14 +110,12 @@ pub(super) fn load(db: &Connection, index: &IdIndex, records: Vec<Record>) -> Re
             }
             Record::Movement(product, movement) => {
                 let seq = rows::seq(db, product)?;
-                let sql = "SELECT 1 FROM movements WHERE product = ?1 AND sequence = ?2";
-                let there =
-                    db.query_row(sql, (seq, movement.sequence), |_| Ok(())).optional()?.is_some();
-                if !there {
-                    Journal::prepare(db)?.append(seq, &movement)?;
+                let place = journal::place(seq, movement.sequence);
+                if indexes.movements.find(db, &place)?.is_none() {
+                    Journal::prepare(db, &indexes.movements)?.append(seq, &movement)?;
                 }
             }
-            Record::Reservation(found) => load_reservation(db, index, &found)?,
+            Record::Reservation(found) => load_reservation(db, &indexes.reservations, &found)?,
             Record::Unconfirmed { batch, orders, at } => {
                 confirmations::strike(db, &[batch])?;
                 confirmations::note(db, &Unconfirmed { batch, orders }, at)?;

@@ -9,7 +9,7 @@ use holdfast_types::{
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{journal::Journal, rows};
+use super::{Indexes, journal::Journal, rows};
 use crate::{
     model::{Earliers, Movement, Numbers, Shelf, ShelfItem, apply_all, decide_all},
     store::reserving::TakenStock,
@@ -20,22 +20,27 @@ type Seqs = HashMap<ProductId, i64>;
 
 pub(super) fn take(
     db: &Connection,
-    index: &IdIndex,
+    indexes: &Indexes,
     commands: &[ReserveCommand],
     now: Timestamp,
 ) -> Result<TakenStock, Fault> {
     let (shelf, seqs) = load(db, commands)?;
-    let decided = decide_all(commands, &earliers(db, index, commands)?, shelf, now);
+    let decided = decide_all(commands, &earliers(db, &indexes.reservations, commands)?, shelf, now);
     let reservations = decided.reservations(commands);
     let orders = reservations.iter().map(|(id, ..)| *id).collect();
-    insert(db, index, reservations)?;
-    append(db, &seqs, &decided.movements)?;
+    insert(db, &indexes.reservations, reservations)?;
+    append(db, &indexes.movements, &seqs, &decided.movements)?;
     update(db, &seqs, decided.numbers)?;
     Ok(TakenStock { results: decided.results, orders })
 }
 
-fn append(db: &Connection, seqs: &Seqs, movements: &[(ProductId, Movement)]) -> Result<(), Fault> {
-    let mut journal = Journal::prepare(db)?;
+fn append(
+    db: &Connection,
+    index: &IdIndex,
+    seqs: &Seqs,
+    movements: &[(ProductId, Movement)],
+) -> Result<(), Fault> {
+    let mut journal = Journal::prepare(db, index)?;
     movements.iter().try_for_each(|(product, movement)| journal.append(seqs[product], movement))
 }
 
@@ -119,13 +124,13 @@ fn insert(
 
 pub(super) fn apply_stock_actions(
     db: &Connection,
-    index: &IdIndex,
+    indexes: &Indexes,
     actions: &[(OrderId, StockAction)],
     now: Timestamp,
 ) -> Result<(), Fault> {
     let mut reservations = HashMap::new();
     for (id, _) in actions {
-        if let Some(found) = find(db, index, *id)? {
+        if let Some(found) = find(db, &indexes.reservations, *id)? {
             reservations.insert(*id, (found.state, found.lines));
         }
     }
@@ -142,7 +147,8 @@ pub(super) fn apply_stock_actions(
     let applied = apply_all(actions, reservations, &numbers, now)?;
     let mut set_state = db.prepare_cached("UPDATE reservations SET state = ?2 WHERE seq = ?1")?;
     for (id, state) in applied.states {
-        set_state.execute((index.find(db, id.bytes())?, state.code()))?;
+        let seq = indexes.reservations.find(db, id.bytes())?;
+        set_state.execute((seq, state.code()))?;
     }
     let mut ship = db.prepare_cached(
         "UPDATE products SET version = version + ?2, quantity_version = version + ?2, updated_at = ?3 WHERE seq = ?1",
@@ -150,7 +156,7 @@ pub(super) fn apply_stock_actions(
     for (product, shipments) in &applied.shipped {
         ship.execute((seqs[product], shipments, now.as_millis()))?;
     }
-    append(db, &seqs, &applied.movements)?;
+    append(db, &indexes.movements, &seqs, &applied.movements)?;
     update(db, &seqs, applied.numbers)
 }
 

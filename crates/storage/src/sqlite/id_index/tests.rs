@@ -24,7 +24,7 @@ impl Process {
         let all = IdIndexes { gathered: 100, ..IdIndexes::default() };
         let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
         let (writer, reader) = (connection::writing(path).unwrap(), reader.unwrap());
-        Self { writer, reader, index: all.keep("things"), all }
+        Self { writer, reader, index: all.keep("things", "id".into()), all }
     }
 
     fn begin(&self) {
@@ -57,6 +57,17 @@ impl Process {
             let found = self.reader.query_row(sql, [seq], |row| row.get::<_, Id>(0)).optional();
             found.unwrap() == Some(id(number))
         })
+    }
+
+    /// All ids in their order, as a reader goes through them in pages.
+    fn walk(&self) -> Vec<Id> {
+        let (mut all, mut after) = (Vec::new(), [0; 16]);
+        loop {
+            let page = self.index.range(&self.reader, &after, &[0xff; 16], 64).unwrap();
+            let Some((last, _)) = page.last() else { return all };
+            after = *last;
+            all.extend(page.into_iter().map(|(id, _)| id));
+        }
     }
 
     fn in_table(&self) -> i64 {
@@ -101,6 +112,9 @@ fn every_id_is_found_by_everybody_at_every_moment() {
             let marks = processes[0].index.marks(&processes[0].reader).unwrap();
             interrupted += u32::from(marks.merging > marks.merged);
             assert!((0..next).all(|number| processes.iter().all(|process| process.sees(number))));
+            let mut ids: Vec<Id> = (0..next).map(id).collect();
+            ids.sort_unstable();
+            assert!(processes.iter().all(|process| process.walk() == ids));
         }
     }
     assert!(interrupted > 2, "the control: some met ids that were being moved");
