@@ -1,247 +1,189 @@
 //! The shop beside its limits, in one run: what the machine could do if the shop did nothing.
 
+mod figures;
 mod limits;
 mod raw;
+mod shop;
 mod stand;
 mod transactions;
+mod whole;
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use hyper::Method;
 
-use crate::{
-    Result,
-    accounts::{Account, sign_in_pool},
-    load::Behaviour,
-    sale::create_product,
-};
+use crate::{Result, accounts::Account, connection::Connection};
 
+pub use figures::{Figure, Figures, Target, Unit};
+use limits::Bare;
 pub use limits::serve_bare;
-use raw::{RawConnection, authority};
+use shop::{Basket, Shop, read_rate};
 pub use stand::Stand;
+pub use whole::whole;
 
-/// Products that spread orders go to.
-const PRODUCTS: usize = 64;
 /// Clients that order, for each that reads: orders wait for the disk.
 const ORDER_CLIENTS: usize = 4;
+/// Orders whose rows are written without a shop.
+const ROWS: usize = 40_000;
 /// Rounds of each measurement; they take turns, and the median counts.
 const ROUNDS: usize = 3;
+
+const BARE_PRODUCT: &str = "limit: bare hyper, a product's bytes";
+const BARE_LIST: &str = "limit: bare hyper, the bytes of a list of 20";
+const BARE_ROWS: &str = "limit: the same rows, fsynced batches of 256";
+const PRODUCT: &str = "product";
+const LIST: &str = "list of 20";
+const FILTERED: &str = "filtered list of 20";
+const SEARCH: &str = "search";
+const SPREAD: &str = "orders, spread over all products";
+const HOT: &str = "orders, one hot product";
+const BASKETS: &str = "order lines, real baskets";
+const LIST_UNDER_ORDERS: &str = "list of 20 while orders come in";
+const ORDERS_UNDER_LISTS: &str = "orders while lists are read";
 
 /// How long and how wide to measure.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// How clients behave.
-    pub behaviour: Behaviour,
-    /// Length of one round of reads.
-    pub read_time: Duration,
-    /// Orders in one round.
-    pub orders: usize,
-    /// The address of a bare server that answers the same bytes; see [`serve_bare`].
-    pub bare_url: String,
-    /// The database server of the shop, if it has one.
-    pub database: Option<String>,
+    /// Names this run, in what it leaves in the shop.
+    pub run: String,
+    /// Clients that read at once.
+    pub clients: usize,
+    /// Length of each measurement in each round.
+    pub time: Duration,
+    /// Products that orders are spread over.
+    pub products: usize,
 }
 
-/// A shop that is measured.
-struct Measured {
-    url: String,
-    accounts: Vec<Account>,
-    products: Vec<String>,
-    reads: Vec<f64>,
-    spread: Vec<f64>,
-    hot: Vec<f64>,
-}
-
-impl Measured {
-    async fn prepare(seller: &Account, url: &str, plan: &Plan) -> Result<Self> {
-        let behaviour = Behaviour { url: url.to_owned(), ..plan.behaviour.clone() };
-        let mut products = Vec::with_capacity(PRODUCTS);
-        for _ in 0..PRODUCTS {
-            products.push(create_product(seller, 500_000_000, &behaviour).await?);
+/// Measures the shop at `url` beside its limits and, if there is one, beside what its database server does without a shop;
+/// another shop takes turns with it.
+pub async fn beside_limits(
+    (seller, url): (&Account, &str),
+    database: Option<&str>,
+    other: Option<(&Account, &str)>,
+    plan: &Plan,
+) -> Result<Figures> {
+    let mut shop = Shop::prepare(seller, url, &plan.run, plan.products).await?;
+    let mut other = match other {
+        Some((seller, url)) => Some(Shop::prepare(seller, url, &plan.run, plan.products).await?),
+        None => None,
+    };
+    let bares = Bares::start(&shop).await?;
+    let mut figures = Figures::default();
+    for _ in 0..ROUNDS {
+        bares.measure(&mut figures, plan).await?;
+        for (name, rate) in server_round(database, plan.time).await? {
+            figures.note(&format!("server: {name}"), Unit::PerSecond, rate);
         }
-        Ok(Self {
-            url: url.to_owned(),
-            accounts: sign_in_pool(url, 64).await?,
-            products,
-            reads: Vec::new(),
-            spread: Vec::new(),
-            hot: Vec::new(),
-        })
+        measure(&mut shop, &mut figures, "", plan).await?;
+        if let Some(other) = &mut other {
+            measure(other, &mut figures, "beside: ", plan).await?;
+        }
+    }
+    hold_against_limits(&mut figures);
+    hold_against_server(&mut figures);
+    for name in [PRODUCT, LIST, FILTERED, SEARCH, SPREAD, HOT, BASKETS, LIST_UNDER_ORDERS] {
+        figures.hold(&format!("beside: {name}"), Some(name), None);
+    }
+    Ok(figures)
+}
+
+/// What a shop must answer, said by servers that do nothing.
+struct Bares {
+    product: Bare,
+    list: Bare,
+}
+
+impl Bares {
+    async fn start(shop: &Shop) -> Result<Self> {
+        let sample = async |path: &str| {
+            let mut connection = Connection::new(&shop.url);
+            let answer = connection.send(Method::GET, path, &[], bytes::Bytes::new()).await?;
+            Ok::<_, String>(answer.expect(200)?.to_string())
+        };
+        let product = Bare::start(&sample(&product_path(shop)).await?).await?;
+        Ok(Self { product, list: Bare::start(&sample("/api/products").await?).await? })
     }
 
-    async fn measure(&mut self, plan: &Plan, round: usize) -> Result<()> {
-        let path = format!("/api/products/{}", self.products[0]);
-        self.reads.push(read_rate(&self.url, &path, plan).await?);
-        let spread = self.order_rate(&self.products, plan, &format!("spread-{round}")).await?;
-        self.spread.push(spread);
-        let hot = self.order_rate(&self.products[..1], plan, &format!("hot-{round}")).await?;
-        self.hot.push(hot);
+    async fn measure(&self, figures: &mut Figures, plan: &Plan) -> Result<()> {
+        for (name, bare) in [(BARE_PRODUCT, &self.product), (BARE_LIST, &self.list)] {
+            let rate = read_rate(&bare.url, "/", plan.clients, plan.time).await?;
+            figures.note(name, Unit::PerSecond, rate);
+        }
+        figures.note(BARE_ROWS, Unit::PerSecond, limits::row_rate(ROWS)?);
         Ok(())
     }
 }
 
-/// Measures the shop of `seller`, and writes the table to `tell`; with `beside`, another shop in the same rounds, with a
-/// seller there.
-pub async fn bench(
-    seller: &Account,
-    beside: Option<(&Account, &str)>,
-    plan: &Plan,
-    mut tell: impl FnMut(&str),
-) -> Result<()> {
-    let mut shop = Measured::prepare(seller, &plan.behaviour.url, plan).await?;
-    let mut other = match beside {
-        Some((seller, url)) => Some(Measured::prepare(seller, url, plan).await?),
-        None => None,
+fn product_path(shop: &Shop) -> String {
+    format!("/api/products/{}", shop.products[0])
+}
+
+/// A round of everything that a customer does.
+async fn measure(shop: &mut Shop, figures: &mut Figures, prefix: &str, plan: &Plan) -> Result<()> {
+    let mut note = |name: &str, rate| {
+        figures.note(&format!("{prefix}{name}"), Unit::PerSecond, rate);
     };
-    let (mut bare, mut rows) = (Vec::new(), Vec::new());
-    let mut server: Vec<(String, Vec<f64>)> = Vec::new();
-    for round in 0..ROUNDS {
-        bare.push(read_rate(&plan.bare_url, "/", plan).await?);
-        rows.push(limits::row_rate(plan.orders)?);
-        for (place, (name, rate)) in server_round(plan).await?.into_iter().enumerate() {
-            if round == 0 {
-                server.push((name, Vec::new()));
-            }
-            server[place].1.push(rate);
-        }
-        shop.measure(plan, round).await?;
-        if let Some(other) = &mut other {
-            other.measure(plan, round).await?;
-        }
+    let product = product_path(shop);
+    for (name, path) in [
+        (PRODUCT, product.as_str()),
+        (LIST, "/api/products"),
+        (FILTERED, "/api/products?category=Tea%203"),
+        (SEARCH, "/api/products?q=green%20hills"),
+    ] {
+        note(name, read_rate(&shop.url, path, plan.clients, plan.time).await?);
     }
-    let line = |name: &str, rates: &[f64], limit: &[f64], of: &str| {
-        let (low, high) = (smallest(rates), largest(rates));
-        let share = median(rates) / median(limit);
-        format!(
-            "{name:<58} {:>9.0}/s  ({low:.0} to {high:.0})  {share:.2} of {of}\n",
-            median(rates)
-        )
-    };
-    tell(&line("limit: bare hyper, the same bytes", &bare, &bare, "its limit"));
-    tell(&line("product reads", &shop.reads, &bare, "its limit"));
-    tell(&line("limit: the same rows, fsynced batches of 256", &rows, &rows, "its limit"));
-    tell(&line("orders, spread over 64 products", &shop.spread, &rows, "its limit"));
-    tell(&line("orders, one hot product", &shop.hot, &rows, "its limit"));
-    for (name, rates) in &server {
-        tell(&line(&format!("server: {name}"), rates, rates, "itself"));
-        let (what, own) = match name {
-            name if name.contains("select") => ("product reads", &shop.reads),
-            name if name.contains("hot") => ("orders, one hot product", &shop.hot),
-            _ => ("orders, spread over 64 products", &shop.spread),
-        };
-        tell(&line(&format!("  {what}"), own, rates, "the server's"));
-    }
-    if let Some(other) = other {
-        let of = "the other";
-        tell(&line("beside: product reads", &other.reads, &shop.reads, of));
-        tell(&line("beside: orders, spread over 64 products", &other.spread, &shop.spread, of));
-        tell(&line("beside: orders, one hot product", &other.hot, &shop.hot, of));
-    }
+    let buyers = plan.clients * ORDER_CLIENTS;
+    let all = Basket { products: shop.products.len(), is_full: false };
+    note(SPREAD, shop.orders(all, buyers, plan.time).await?.per_second);
+    let hot = Basket { products: 1, is_full: false };
+    note(HOT, shop.orders(hot, buyers, plan.time).await?.per_second);
+    let full = Basket { is_full: true, ..all };
+    note(BASKETS, shop.orders(full, buyers, plan.time).await?.lines_per_second);
+    let (url, half) = (shop.url.clone(), plan.clients.div_ceil(2));
+    let (lists, orders) = tokio::join!(
+        read_rate(&url, "/api/products", half, plan.time),
+        shop.orders(all, half, plan.time),
+    );
+    note(LIST_UNDER_ORDERS, lists?);
+    note(ORDERS_UNDER_LISTS, orders?.per_second);
     Ok(())
 }
 
+fn hold_against_limits(figures: &mut Figures) {
+    for (name, limit, least) in [
+        (PRODUCT, BARE_PRODUCT, 0.8),
+        (LIST, BARE_LIST, 0.55),
+        (FILTERED, BARE_LIST, 0.55),
+        (SEARCH, BARE_LIST, 0.55),
+        (LIST_UNDER_ORDERS, BARE_LIST, 0.35),
+        (SPREAD, BARE_ROWS, 0.55),
+        (HOT, BARE_ROWS, 0.55),
+    ] {
+        figures.hold(name, Some(limit), Some(Target::AtLeast(least)));
+    }
+    figures.hold(BASKETS, None, Some(Target::AtLeast(60_000.0)));
+}
+
 /// What the database server does without a shop.
-async fn server_round(plan: &Plan) -> Result<Vec<(String, f64)>> {
-    match &plan.database {
-        Some(url) if url.starts_with("postgres") => {
-            transactions::postgres_round(url, plan.read_time)
-        }
-        Some(url) if url.starts_with("mongodb") => {
-            transactions::mongo_round(url, plan.read_time).await
-        }
+async fn server_round(database: Option<&str>, time: Duration) -> Result<Vec<(String, f64)>> {
+    match database {
+        Some(url) if url.starts_with("postgres") => transactions::postgres_round(url, time),
+        Some(url) if url.starts_with("mongodb") => transactions::mongo_round(url, time).await,
         _ => Ok(Vec::new()),
     }
 }
 
-/// Reads per second of `path`.
-async fn read_rate(url: &str, path: &str, plan: &Plan) -> Result<f64> {
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", authority(url));
-    let until = Instant::now() + plan.read_time;
-    let clients: Vec<_> = (0..plan.behaviour.clients)
-        .map(|_| tokio::spawn(read_until(url.to_owned(), request.clone(), until)))
-        .collect();
-    let mut count = 0;
-    for client in clients {
-        count += client.await.map_err(|error| error.to_string())??;
-    }
-    Ok(f64::from(count) / plan.read_time.as_secs_f64())
-}
-
-async fn read_until(url: String, request: String, until: Instant) -> Result<u32> {
-    let mut connection = RawConnection::open(&url).await?;
-    let mut count = 0;
-    while Instant::now() < until {
-        connection.exchange(request.as_bytes(), "200").await?;
-        count += 1;
-    }
-    Ok(count)
-}
-
-impl Measured {
-    /// One-line orders per second, each with a token and a key of its own.
-    async fn order_rate(&self, products: &[String], plan: &Plan, round: &str) -> Result<f64> {
-        let clients = plan.behaviour.clients * ORDER_CLIENTS;
-        let started = Instant::now();
-        let clients: Vec<_> = (0..clients)
-            .map(|client| {
-                let account = &self.accounts[client % self.accounts.len()];
-                let name = format!("{}-{round}-{client}", plan.behaviour.run);
-                let share = plan.orders / clients;
-                tokio::spawn(place_many(
-                    self.url.clone(),
-                    account.token.clone(),
-                    products.to_vec(),
-                    (name, share),
-                ))
-            })
-            .collect();
-        let mut count = 0;
-        for client in clients {
-            count += client.await.map_err(|error| error.to_string())??;
+fn hold_against_server(figures: &mut Figures) {
+    for (name, of, target) in [
+        (PRODUCT, "selects by id", None),
+        (SPREAD, "one order per transaction, one statement, spread", Some(Target::AtLeast(2.5))),
+        (HOT, "one order per transaction, one statement, hot", Some(Target::AtLeast(12.0))),
+        (SPREAD, "one order per transaction, spread", None),
+        (HOT, "one order per transaction, hot", None),
+    ] {
+        let of = format!("server: {of}");
+        if figures.get(&of).is_some() {
+            figures.hold(name, Some(&of), target);
         }
-        Ok(f64::from(count) / started.elapsed().as_secs_f64())
     }
-}
-
-async fn place_many(
-    url: String,
-    token: String,
-    products: Vec<String>,
-    (name, share): (String, usize),
-) -> Result<u32> {
-    let mut connection = RawConnection::open(&url).await?;
-    let mut count = 0;
-    for number in 0..share {
-        let body = format!(
-            "{{\"items\":[{{\"productId\":\"{}\",\"quantity\":1}}]}}",
-            products[number % products.len()]
-        );
-        let request = format!(
-            "POST /api/orders HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\nidempotency-key: {name}-{number}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            authority(&url),
-            body.len(),
-        );
-        connection.exchange(request.as_bytes(), "201").await?;
-        count += 1;
-    }
-    Ok(count)
-}
-
-fn sorted(rates: &[f64]) -> Vec<f64> {
-    let mut sorted = rates.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted
-}
-
-fn median(rates: &[f64]) -> f64 {
-    sorted(rates)[rates.len() / 2]
-}
-
-fn smallest(rates: &[f64]) -> f64 {
-    sorted(rates)[0]
-}
-
-fn largest(rates: &[f64]) -> f64 {
-    sorted(rates)[rates.len() - 1]
 }

@@ -2,9 +2,9 @@
 
 use std::{
     io::Write,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
+    process::ExitCode,
     sync::Arc,
     time::Duration,
 };
@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use holdfast_drill::{
     Result,
     accounts::{Account, sign_in},
-    bench::{self, Stand, bench, serve_bare},
+    bench::{self, Stand, serve_bare},
     connection::Connection,
     damage::damage,
     generate,
@@ -59,25 +59,8 @@ enum Drill {
         #[command(flatten)]
         seller: SellerFlags,
     },
-    /// Measure the shop beside its limits
-    Bench {
-        /// Seconds of each round of reads
-        #[arg(long, default_value_t = 3)]
-        seconds: u64,
-        /// Orders in each round
-        #[arg(long, default_value_t = 40_000)]
-        orders: usize,
-        /// Another shop, such as a cluster, to measure in the same rounds: http://HOST:PORT
-        #[arg(long)]
-        beside: Option<String>,
-        /// Start a database server of this engine and a shop on it, and measure that: sqlite, postgres or mongo
-        #[arg(long, conflicts_with = "url")]
-        engine: Option<String>,
-        #[command(flatten)]
-        load: LoadFlags,
-        #[command(flatten)]
-        seller: SellerFlags,
-    },
+    /// Measure a shop beside its limits; without --url, shops that are started for it
+    Bench(BenchFlags),
     /// Make a catalogue and baskets that need exactly its stock
     Generate {
         /// Where products.csv and baskets.ndjson go
@@ -125,6 +108,43 @@ enum Drill {
     /// Serve the same bytes to every request: the limit that `bench` compares with
     #[command(hide = true)]
     Bare { address: SocketAddr, body: String },
+}
+
+#[derive(Debug, Args)]
+struct BenchFlags {
+    /// The shop [default: one on a file, and a cluster, both started for this]
+    #[arg(long, requires = "password")]
+    url: Option<String>,
+    /// Another shop, such as a build before, to measure in the same rounds
+    #[arg(long, value_name = "URL", requires = "url")]
+    beside: Option<String>,
+    /// Start a database server and a shop on it, and measure that beside the server
+    #[arg(long, conflicts_with = "url", value_parser = ["postgres", "mongo"])]
+    engine: Option<String>,
+    /// Fill the shop up to so many orders, and measure again
+    #[arg(long, value_name = "ORDERS", conflicts_with_all = ["url", "engine"])]
+    grow: Option<usize>,
+    /// Products that orders are spread over
+    #[arg(long, default_value_t = 1000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(20..))]
+    products: usize,
+    /// Clients that read at once; four times as many order
+    #[arg(long, default_value_t = 64, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    clients: usize,
+    /// Seconds of each of the three rounds of each measurement
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    /// A seller or an administrator of the shop
+    #[arg(long, default_value = "admin")]
+    user: String,
+    /// Their password
+    #[arg(long)]
+    password: Option<String>,
+    /// Where the figures go, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Where a picture of the shares goes, as SVG
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -267,16 +287,7 @@ async fn run(drill: Drill) -> Result<ExitCode> {
             let seller = seller.sign_in(&load.url).await?;
             Ok(tell_report(&sale(&seller, stock, buyers, load.accounts, &load.behaviour()).await?))
         }
-        Drill::Bench { seconds, orders, beside, engine, mut load, mut seller } => {
-            let rounds = (Duration::from_secs(seconds), orders);
-            let stand = engine.map(|engine| Stand::start(&engine)).transpose()?;
-            let database = stand.as_ref().map(|stand| stand.database.clone());
-            if let Some(stand) = &stand {
-                load.url.clone_from(&stand.shop.url);
-                seller.password = private::PASSWORD.to_owned();
-            }
-            run_bench(rounds, (&load, &seller), beside.as_deref(), database).await
-        }
+        Drill::Bench(flags) => run_bench(&flags).await,
         Drill::Generate { folder, products, baskets } => {
             generate::generate(&folder, products, baskets)?;
             tell(&format!(
@@ -341,49 +352,42 @@ fn exit_code(is_clean: bool) -> ExitCode {
     if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Measures beside a bare server in a process of its own.
-async fn run_bench(
-    (read_time, orders): (Duration, usize),
-    (load, seller): (&LoadFlags, &SellerFlags),
-    beside: Option<&str>,
-    database: Option<String>,
-) -> Result<ExitCode> {
-    let other = match beside {
-        Some(url) => Some((seller.sign_in(url).await?, url)),
-        None => None,
-    };
-    let seller = seller.sign_in(&load.url).await?;
-    let behaviour = load.behaviour();
-    let id = holdfast_drill::sale::create_product(&seller, 1, &behaviour).await?;
-    let path = format!("/api/products/{id}");
-    let sample = Connection::new(&load.url)
-        .send(hyper::Method::GET, &path, &[], bytes::Bytes::new())
-        .await?
-        .expect(200)?;
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let address = free_address().map_err(|error| error.to_string())?;
-    let arguments = ["bare".to_owned(), address.to_string(), sample.to_string()];
-    let mut bare = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+async fn run_bench(flags: &BenchFlags) -> Result<ExitCode> {
     let plan = bench::Plan {
-        behaviour,
-        read_time,
-        orders,
-        bare_url: format!("http://{address}"),
-        database,
+        run: uuid::Uuid::new_v4().simple().to_string(),
+        clients: flags.clients,
+        time: Duration::from_secs(flags.seconds),
+        products: flags.products,
     };
-    let other = other.as_ref().map(|(seller, url)| (seller, *url));
-    let result = bench(&seller, other, &plan, tell).await;
-    bare.kill().and_then(|()| bare.wait()).map_err(|error| error.to_string())?;
-    result.map(|()| ExitCode::SUCCESS)
-}
-
-fn free_address() -> std::io::Result<SocketAddr> {
-    TcpListener::bind("127.0.0.1:0")?.local_addr()
+    let stand = flags.engine.as_ref().map(|engine| Stand::start(engine, &[])).transpose()?;
+    let figures = match (&stand, &flags.url) {
+        (Some(stand), _) => {
+            stand.shop.ready().await?;
+            let url = &stand.shop.url;
+            let seller = sign_in(&mut Connection::new(url), "admin", private::PASSWORD).await?;
+            let database = stand.database.as_deref();
+            bench::beside_limits((&seller, url), database, None, &plan).await?
+        }
+        (None, Some(url)) => {
+            let password = flags.password.as_deref().unwrap_or_default();
+            let seller =
+                async |url: &str| sign_in(&mut Connection::new(url), &flags.user, password).await;
+            let other = match &flags.beside {
+                Some(other) => Some((seller(other).await?, other.as_str())),
+                None => None,
+            };
+            let other = other.as_ref().map(|(seller, url)| (seller, *url));
+            bench::beside_limits((&seller(url).await?, url), None, other, &plan).await?
+        }
+        (None, None) => bench::whole(&plan, flags.grow, tell).await?,
+    };
+    tell(&figures.to_table());
+    write_report(flags.json.as_deref(), &figures)?;
+    if let Some(file) = &flags.svg {
+        let wrong = |error| format!("{}: {error}", file.display());
+        std::fs::write(file, figures.to_svg()).map_err(wrong)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn tell_report(report: &Report) -> ExitCode {

@@ -1,13 +1,17 @@
 //! The limits: HTTP without a shop behind it, and the shop's rows without HTTP before them.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::{SocketAddr, TcpListener as StdListener},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use rusqlite::Connection;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::Result;
 
@@ -29,6 +33,41 @@ pub async fn serve_bare(address: SocketAddr, body: String) -> Result<()> {
         tokio::spawn(async move {
             drop(http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await);
         });
+    }
+}
+
+/// A bare server in a process of its own; it ends when dropped.
+#[derive(Debug)]
+pub(super) struct Bare {
+    pub(super) url: String,
+    child: Child,
+}
+
+impl Bare {
+    /// Starts this program once more, to answer `body` to everything.
+    pub(super) async fn start(body: &str) -> Result<Self> {
+        let text = |error: std::io::Error| error.to_string();
+        let address = StdListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+        let address = address.map_err(text)?.to_string();
+        let program = std::env::current_exe().map_err(text)?;
+        let mut command = Command::new(program);
+        command.args(["bare", &address, body]).stdin(Stdio::null());
+        let bare = Self { url: format!("http://{address}"), child: command.spawn().map_err(text)? };
+        for _ in 0..100 {
+            if TcpStream::connect(&address).await.is_ok() {
+                return Ok(bare);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Err("the bare server does not start".to_owned())
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -1,4 +1,4 @@
-//! A shop on a database server of its own, for one measurement.
+//! A shop of its own, for one measurement: on a file, or on a database server that is started for it.
 
 use holdfast_testkit::{Engine, Home};
 use tempfile::TempDir;
@@ -8,30 +8,37 @@ use crate::{
     private::{Plan, PrivateShop, program_beside},
 };
 
-/// A running shop and its database server; both end when dropped.
+/// A running shop and what it needs; all of it ends when dropped.
 #[derive(Debug)]
 pub struct Stand {
     /// The shop.
     pub shop: PrivateShop,
-    /// The database's connection string.
-    pub database: String,
+    /// The connection string of its database server.
+    pub database: Option<String>,
     _folder: TempDir,
-    _home: Home,
+    _home: Option<Home>,
 }
 
 impl Stand {
-    /// Starts the `holdfast` that lies beside this program, on a server of `engine` that is started for it.
-    pub fn start(engine: &str) -> Result<Self> {
-        let home = Home::of(Engine::named(engine))
-            .ok_or_else(|| format!("{engine} is not installed: ./check installs it"))?;
+    /// Starts the `holdfast` that lies beside this program, on a file or on a server of `engine` that is started for it:
+    /// a shop in one process, unless the arguments say something else.
+    pub fn start(engine: &str, arguments: &[&str]) -> Result<Self> {
+        let home = match Engine::named(engine) {
+            Engine::Sqlite => None,
+            engine => Some(
+                Home::of(engine)
+                    .ok_or_else(|| format!("{engine:?} is not installed: ./check installs it"))?,
+            ),
+        };
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let database = home.url();
+        let database = home.as_ref().map(Home::url);
+        let settings = database.iter().map(|url| ("DB_CONNECTION_STRING".to_owned(), url.clone()));
         let shop = PrivateShop::start(Plan {
             program: program_beside()?,
             folder: folder.path().to_owned(),
             data: folder.path().join("data"),
-            arguments: Vec::new(),
-            settings: vec![("DB_CONNECTION_STRING".to_owned(), database.clone())],
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            settings: settings.collect(),
         })?;
         Ok(Self { shop, database, _folder: folder, _home: home })
     }

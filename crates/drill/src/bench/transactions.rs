@@ -16,10 +16,11 @@ use mongodb::{
 };
 use tokio::time::Instant;
 
-use super::PRODUCTS;
 use crate::Result;
 
 const CLIENTS: usize = 64;
+/// Products that spread orders go to.
+const PRODUCTS: usize = 64;
 
 const SCHEMA: &str = "
     DROP TABLE IF EXISTS limit_stock, limit_movements, limit_reservations, limit_orders;
