@@ -105,9 +105,9 @@ enum Drill {
         #[arg(long)]
         report: Option<PathBuf>,
     },
-    /// Serve the same bytes to every request: the limit that `bench` compares with
+    /// Serve the same bytes, read from standard input, to every request: the limit that `bench` compares with
     #[command(hide = true)]
-    Bare { address: SocketAddr, body: String },
+    Bare { address: SocketAddr },
 }
 
 #[derive(Debug, Args)]
@@ -122,7 +122,7 @@ struct BenchFlags {
     #[arg(long, conflicts_with = "url", value_parser = ["postgres", "mongo"])]
     engine: Option<String>,
     /// Fill the shop up to so many orders, and measure again
-    #[arg(long, value_name = "ORDERS", conflicts_with_all = ["url", "engine"])]
+    #[arg(long, value_name = "ORDERS", conflicts_with_all = ["url", "engine"], value_parser = above_young)]
     grow: Option<usize>,
     /// Products that orders are spread over
     #[arg(long, default_value_t = 1000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(20..))]
@@ -137,7 +137,7 @@ struct BenchFlags {
     #[arg(long, default_value = "admin")]
     user: String,
     /// Their password
-    #[arg(long)]
+    #[arg(long, requires = "url")]
     password: Option<String>,
     /// Where the figures go, as JSON
     #[arg(long, value_name = "FILE")]
@@ -306,7 +306,9 @@ async fn run(drill: Drill) -> Result<ExitCode> {
             generate::scale_stock(&from, &to, percent)?;
             Ok(ExitCode::SUCCESS)
         }
-        Drill::Bare { address, body } => {
+        Drill::Bare { address } => {
+            let body =
+                std::io::read_to_string(std::io::stdin()).map_err(|error| error.to_string())?;
             serve_bare(address, body).await.map(|()| ExitCode::SUCCESS)
         }
     }
@@ -352,6 +354,11 @@ fn exit_code(is_clean: bool) -> ExitCode {
     if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+fn above_young(text: &str) -> Result<usize> {
+    let orders = text.parse().ok().filter(|orders| *orders > bench::YOUNG);
+    orders.ok_or_else(|| format!("expected more than {} orders", bench::YOUNG))
+}
+
 async fn run_bench(flags: &BenchFlags) -> Result<ExitCode> {
     let plan = bench::Plan {
         run: uuid::Uuid::new_v4().simple().to_string(),
@@ -359,7 +366,8 @@ async fn run_bench(flags: &BenchFlags) -> Result<ExitCode> {
         time: Duration::from_secs(flags.seconds),
         products: flags.products,
     };
-    let stand = flags.engine.as_ref().map(|engine| Stand::start(engine, &[])).transpose()?;
+    let stand =
+        flags.engine.as_ref().map(|engine| Stand::start(Engine::named(engine), &[])).transpose()?;
     let figures = match (&stand, &flags.url) {
         (Some(stand), _) => {
             stand.shop.ready().await?;

@@ -119,7 +119,7 @@ impl PrivateShop {
             if Instant::now() > deadline {
                 return Err(format!("the shop is not ready: see {}", self.log_path().display()));
             }
-            sleep(Duration::from_millis(50)).await;
+            sleep(Duration::from_millis(5)).await;
         }
     }
 

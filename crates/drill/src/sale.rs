@@ -41,11 +41,7 @@ pub async fn sale(
 }
 
 /// Adds one product and returns its id.
-pub async fn create_product(
-    seller: &Account,
-    stock: usize,
-    behaviour: &Behaviour,
-) -> Result<String> {
+async fn create_product(seller: &Account, stock: usize, behaviour: &Behaviour) -> Result<String> {
     let price = json!({"amount": 4999, "currency": "USD"});
     let body = json!({"name": format!("Drop {}", behaviour.run), "category": "Drill", "price": price, "quantity": stock});
     let authorization = format!("Bearer {}", seller.token);

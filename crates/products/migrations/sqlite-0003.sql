@@ -33,7 +33,7 @@ CREATE TABLE stock (
     sequence INTEGER NOT NULL
 ) STRICT;
 
--- The append-only journal, in the order of time: a batch of orders writes one page of it, however many products it sells.
+-- The append-only journal, in the order of time: a batch of orders adds to its last pages, however many products it sells.
 CREATE TABLE movements (
     seq            INTEGER PRIMARY KEY,
     product        INTEGER NOT NULL,
@@ -52,7 +52,7 @@ CREATE TABLE movements_ids (
     id  BLOB    PRIMARY KEY,
     seq INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO holdfast_id_indexes (name, key) VALUES ('movements', 'unhex(printf(''%016x%016x'', product, sequence))');
+INSERT INTO holdfast_id_indexes (name, key) VALUES ('movements', 'product, sequence');
 
 -- Rows stay for good: late and repeated calls find them and take nothing.
 CREATE TABLE reservations (

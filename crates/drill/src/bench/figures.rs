@@ -164,7 +164,8 @@ impl Figures {
             let target = figure.target.map_or(f64::NAN, Target::bound);
             let is_met = figure.target.is_some_and(|target| target.is_met_by(value));
             let fill = if is_met { "#2a7f62" } else { "#c98a2b" };
-            let width = |share: f64| 280.0 * share.clamp(0.0, 1.2);
+            let whole = value.max(target).max(1.0);
+            let width = |share: f64| 330.0 * share / whole;
             let (name, of) = (&figure.name, figure.of.as_deref().unwrap_or_default());
             let _ = writeln!(
                 svg,

@@ -1,7 +1,9 @@
 //! The limits: HTTP without a shop behind it, and the shop's rows without HTTP before them.
 
 use std::{
+    io::Write,
     net::{SocketAddr, TcpListener as StdListener},
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -51,8 +53,11 @@ impl Bare {
         let address = address.map_err(text)?.to_string();
         let program = std::env::current_exe().map_err(text)?;
         let mut command = Command::new(program);
-        command.args(["bare", &address, body]).stdin(Stdio::null());
-        let bare = Self { url: format!("http://{address}"), child: command.spawn().map_err(text)? };
+        command.args(["bare", &address]).stdin(Stdio::piped());
+        let mut child = command.spawn().map_err(text)?;
+        let said = child.stdin.take().map(|mut input| input.write_all(body.as_bytes()));
+        let bare = Self { url: format!("http://{address}"), child };
+        said.transpose().map_err(text)?;
         for _ in 0..100 {
             if TcpStream::connect(&address).await.is_ok() {
                 return Ok(bare);
@@ -72,16 +77,16 @@ impl Drop for Bare {
 }
 
 /// Orders per second when the rows of one-line orders are written by one thread, in batches, each on disk before the
-/// next: reservation, movement, stock, order.
-pub(super) fn row_rate(orders: usize) -> Result<f64> {
+/// next: reservation, movement, stock, order, in tables with the usual indexes.
+pub(super) fn row_rate(orders: usize, products: usize) -> Result<f64> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    write_rows(&folder.path().join("rows.db"), orders).map_err(|error| error.to_string())
+    write_rows(&folder.path().join("rows.db"), orders, products).map_err(|error| error.to_string())
 }
 
 #[expect(clippy::disallowed_methods, reason = "this measures a thread that has no runtime")]
-fn write_rows(path: &std::path::Path, orders: usize) -> rusqlite::Result<f64> {
+fn write_rows(path: &Path, orders: usize, products: usize) -> rusqlite::Result<f64> {
     let mut db = Connection::open(path)?;
-    db.execute_batch(
+    db.execute_batch(&format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 16384;
          CREATE TABLE stock (product INTEGER PRIMARY KEY, reserved INTEGER NOT NULL);
          CREATE TABLE movements (product INTEGER, sequence INTEGER, order_id BLOB, at INTEGER,
@@ -89,25 +94,30 @@ fn write_rows(path: &std::path::Path, orders: usize) -> rusqlite::Result<f64> {
          CREATE TABLE reservations (seq INTEGER PRIMARY KEY, id BLOB UNIQUE, lines TEXT, at INTEGER);
          CREATE TABLE orders (seq INTEGER PRIMARY KEY, id BLOB UNIQUE, user_id BLOB, lines TEXT, at INTEGER);
          CREATE INDEX orders_by_user ON orders (user_id, at, id);
-         WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 63)
-         INSERT INTO stock SELECT i, 0 FROM n;",
-    )?;
+         WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {products})
+         INSERT INTO stock SELECT i, 0 FROM n;"
+    ))?;
     let lines = format!("[{{\"productId\":\"{}\",\"quantity\":1}}]", "x".repeat(160));
     let started = Instant::now();
     for first in (0..orders).step_by(BATCH) {
         let transaction = db.transaction()?;
         for number in first..orders.min(first + BATCH) {
-            write_row(&transaction, i64::try_from(number).unwrap_or(i64::MAX), &lines)?;
+            write_row(&transaction, (number, number % products), &lines)?;
         }
         transaction.commit()?;
     }
     Ok(f64::from(u32::try_from(orders).unwrap_or(u32::MAX)) / started.elapsed().as_secs_f64())
 }
 
-fn write_row(db: &Connection, number: i64, lines: &str) -> rusqlite::Result<()> {
+fn write_row(
+    db: &Connection,
+    (number, product): (usize, usize),
+    lines: &str,
+) -> rusqlite::Result<()> {
+    let number = i64::try_from(number).unwrap_or(i64::MAX);
+    let product = i64::try_from(product).unwrap_or(i64::MAX);
     let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed());
     let id = [mixed.to_be_bytes(), number.to_be_bytes()].concat();
-    let product = number % 64;
     db.prepare_cached("UPDATE stock SET reserved = reserved + 1 WHERE product = ?1")?
         .execute([product])?;
     db.prepare_cached("INSERT INTO movements VALUES (?1, ?2, ?3, ?4)")?

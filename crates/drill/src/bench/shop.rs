@@ -17,6 +17,12 @@ use crate::{
 
 /// Products made by one request.
 const BATCH: usize = 500;
+/// Products of a category, at least: a page.
+const CATEGORY: usize = 20;
+/// Accounts that buyers share.
+const ACCOUNTS: usize = 64;
+/// Tokens live for a quarter of an hour.
+const SESSION: Duration = Duration::from_secs(300);
 /// Buyers that come by the clock, at once at most.
 const ARRIVALS: usize = 256;
 /// What makes numbers look drawn by lot (SplitMix64).
@@ -28,6 +34,7 @@ pub(super) struct Shop {
     pub(super) url: String,
     pub(super) products: Vec<String>,
     accounts: Vec<Account>,
+    signed_in: Instant,
     /// Names the keys of this run, with the number of the round.
     run: String,
     round: usize,
@@ -62,17 +69,29 @@ impl Shop {
     ) -> Result<Self> {
         let mut products = Vec::with_capacity(count);
         for first in (0..count).step_by(BATCH) {
-            let items: Vec<Value> =
-                (first..count.min(first + BATCH)).map(|number| product(run, number)).collect();
+            let items: Vec<Value> = (first..count.min(first + BATCH))
+                .map(|number| product(run, number, count))
+                .collect();
             products.extend(create(seller, url, &items).await?);
         }
-        let accounts = sign_in_pool(url, 64).await?;
-        Ok(Self { url: url.to_owned(), products, accounts, run: run.to_owned(), round: 0 })
+        let accounts = sign_in_pool(url, ACCOUNTS).await?;
+        Ok(Self {
+            url: url.to_owned(),
+            products,
+            accounts,
+            run: run.to_owned(),
+            round: 0,
+            signed_in: Instant::now(),
+        })
     }
 
-    /// Signs the buyers in again: tokens live for minutes, and a run is longer.
-    pub(super) async fn sign_in_again(&mut self) -> Result<()> {
-        self.accounts = sign_in_pool(&self.url, 64).await?;
+    /// A round begins: it has keys of its own, and tokens that last.
+    async fn begin(&mut self) -> Result<()> {
+        self.round += 1;
+        if self.signed_in.elapsed() > SESSION {
+            self.accounts = sign_in_pool(&self.url, ACCOUNTS).await?;
+            self.signed_in = Instant::now();
+        }
         Ok(())
     }
 
@@ -83,7 +102,7 @@ impl Shop {
         clients: usize,
         time: Duration,
     ) -> Result<Orders> {
-        self.round += 1;
+        self.begin().await?;
         let started = Instant::now();
         let running: Vec<_> = (0..clients)
             .map(|client| tokio::spawn(self.buyer(client, basket).buy(started + time)))
@@ -106,7 +125,7 @@ impl Shop {
     /// Milliseconds that all but one in a hundred orders took at most when `rate` of them come in a second whatever became
     /// of those before: each counts from when it should have been sent (coordinated omission).
     pub(super) async fn open_loop(&mut self, rate: f64, time: Duration) -> Result<f64> {
-        self.round += 1;
+        self.begin().await?;
         let basket = Basket { products: self.products.len(), is_full: false };
         let (began, pause) = (Instant::now(), Duration::from_secs_f64(number(ARRIVALS) / rate));
         let running: Vec<_> = (0..ARRIVALS)
@@ -135,12 +154,12 @@ impl Shop {
 }
 
 /// A tea, so that lists, filters and searches have something to find.
-fn product(run: &str, number: usize) -> Value {
+fn product(run: &str, number: usize, count: usize) -> Value {
     json!({
         "sku": format!("{run}-{number}"),
         "name": format!("Green tea number {number}"),
         "description": "A fine tea from the hills, picked by hand.",
-        "category": format!("Tea {}", number % 20),
+        "category": format!("Tea {}", number % (count / CATEGORY).max(1)),
         "price": {"amount": 100 + number, "currency": "USD"},
         "quantity": 900_000_000,
     })

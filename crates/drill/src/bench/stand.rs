@@ -22,13 +22,12 @@ pub struct Stand {
 impl Stand {
     /// Starts the `holdfast` that lies beside this program, on a file or on a server of `engine` that is started for it:
     /// a shop in one process, unless the arguments say something else.
-    pub fn start(engine: &str, arguments: &[&str]) -> Result<Self> {
-        let home = match Engine::named(engine) {
+    pub fn start(engine: Engine, arguments: &[&str]) -> Result<Self> {
+        let home = match engine {
             Engine::Sqlite => None,
-            engine => Some(
-                Home::of(engine)
-                    .ok_or_else(|| format!("{engine:?} is not installed: ./check installs it"))?,
-            ),
+            engine => Some(Home::of(engine).ok_or_else(|| {
+                format!("{} is not installed: ./check installs it", engine.name())
+            })?),
         };
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let database = home.as_ref().map(Home::url);

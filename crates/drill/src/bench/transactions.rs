@@ -19,8 +19,6 @@ use tokio::time::Instant;
 use crate::Result;
 
 const CLIENTS: usize = 64;
-/// Products that spread orders go to.
-const PRODUCTS: usize = 64;
 
 const SCHEMA: &str = "
     DROP TABLE IF EXISTS limit_stock, limit_movements, limit_reservations, limit_orders;
@@ -30,10 +28,12 @@ const SCHEMA: &str = "
     CREATE TABLE limit_reservations (id uuid PRIMARY KEY, lines text, at bigint);
     CREATE TABLE limit_orders (id uuid PRIMARY KEY, user_id uuid, lines text, at bigint);
     CREATE INDEX ON limit_orders (user_id, at, id);
-    INSERT INTO limit_stock SELECT i, repeat('x', 160), 500000000, 0, 0 FROM generate_series(1, 64) i;";
+    INSERT INTO limit_stock SELECT i, repeat('x', 160), 500000000, 0, 0 FROM generate_series(1, :products) i;";
 
-/// What `:product` is, for orders that spread and for one hot product.
-const CHOICES: [(&str, usize); 2] = [("spread", PRODUCTS), ("hot", 1)];
+/// How many products there are to choose from, for orders that spread and for one hot product.
+fn choices(products: usize) -> [(&'static str, usize); 2] {
+    [("spread", products), ("hot", 1)]
+}
 
 const SEVERAL: &str = "
     BEGIN;
@@ -76,16 +76,22 @@ fn pgbench(url: &str, folder: &Path, script: &str, products: usize, time: Durati
 }
 
 /// One round on PostgreSQL: selects by id, then orders.
-pub(super) fn postgres_round(url: &str, time: Duration) -> Result<Vec<(String, f64)>> {
+pub(super) fn postgres_round(
+    url: &str,
+    time: Duration,
+    products: usize,
+) -> Result<Vec<(String, f64)>> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let psql = holdfast_testkit::postgres_program("psql").ok_or("psql is not installed")?;
-    let made = Command::new(psql).args(["-q", url, "-c", SCHEMA]).output();
+    let made = Command::new(psql)
+        .args(["-q", url, "-c", &SCHEMA.replace(":products", &products.to_string())])
+        .output();
     if !made.map_err(|error| error.to_string())?.status.success() {
         return Err("cannot make the tables of the limits".to_owned());
     }
     let mut rates =
-        vec![("selects by id".to_owned(), pgbench(url, folder.path(), SELECT, PRODUCTS, time)?)];
-    for (choice, products) in CHOICES {
+        vec![("selects by id".to_owned(), pgbench(url, folder.path(), SELECT, products, time)?)];
+    for (choice, products) in choices(products) {
         for (how, script) in [("one statement", ONE), ("several statements", SEVERAL)] {
             let rate = pgbench(url, folder.path(), script, products, time)?;
             rates.push((format!("one order per transaction, {how}, {choice}"), rate));
@@ -95,18 +101,22 @@ pub(super) fn postgres_round(url: &str, time: Duration) -> Result<Vec<(String, f
 }
 
 /// One round on MongoDB.
-pub(super) async fn mongo_round(url: &str, time: Duration) -> Result<Vec<(String, f64)>> {
+pub(super) async fn mongo_round(
+    url: &str,
+    time: Duration,
+    products: usize,
+) -> Result<Vec<(String, f64)>> {
     let client = Client::with_uri_str(url).await.map_err(|error| error.to_string())?;
     let database = client.database("limits");
     database.drop().await.map_err(|error| error.to_string())?;
     let stock = database.collection("stock");
-    let products = (1..=PRODUCTS).map(|product| doc! {"_id": i64::try_from(product).unwrap_or(0), "reserved": 0_i64, "sequence": 0_i64});
-    stock.insert_many(products).await.map_err(|error| error.to_string())?;
+    let rows = (1..=products).map(|product| doc! {"_id": i64::try_from(product).unwrap_or(0), "reserved": 0_i64, "sequence": 0_i64});
+    stock.insert_many(rows).await.map_err(|error| error.to_string())?;
     for collection in ["movements", "reservations", "orders"] {
         database.create_collection(collection).await.map_err(|error| error.to_string())?;
     }
     let mut rates = Vec::new();
-    for (choice, products) in CHOICES {
+    for (choice, products) in choices(products) {
         let (count, until) = (AtomicU64::new(0), Instant::now() + time);
         let clients =
             (0..CLIENTS).map(|number| order_until(&client, (number, products), until, &count));

@@ -1,14 +1,13 @@
 //! All that a run on shops of our own can tell: beside the limits, in one process and in a cluster, by the clock, in memory,
 //! and as the shop grows.
 
-use std::time::Duration;
-
+use holdfast_testkit::Engine;
 use rustix::process::Pid;
 use tokio::time::Instant;
 
 use super::{
-    BARE_ROWS, Bares, Basket, Figures, ORDER_CLIENTS, PRODUCT, Plan, ROUNDS, SPREAD, Shop, Stand,
-    Target, Unit, hold_against_limits, measure, read_rate,
+    Bares, Basket, Figures, ORDER_CLIENTS, PRODUCT, Plan, ROUNDS, SPREAD, Shop, Stand, Target,
+    Unit, hold_against_targets, measure, read_rate,
 };
 use crate::{
     Result,
@@ -19,29 +18,20 @@ use crate::{
 
 const IDLE: &str = "memory, idle";
 const PEAK: &str = "memory, at peak";
-const OPEN_LOOP: &str = "p99 by the clock at half the rate of spread orders";
 const READY: &str = "start until ready, with all orders in the file";
 /// Orders in a shop that counts as young.
-const YOUNG: usize = 100_000;
-/// Tokens live for minutes.
-const SESSION: Duration = Duration::from_secs(600);
+pub const YOUNG: usize = 100_000;
 
 /// Measures shops that it starts on files; `grown` is the number of orders up to which one is filled to see how it ages.
 pub async fn whole(plan: &Plan, grown: Option<usize>, tell: impl Fn(&str)) -> Result<Figures> {
     let mut figures = Figures::default();
-    let mut one = Stand::start("sqlite", &[])?;
+    let mut one = Stand::start(Engine::Sqlite, &[])?;
     one.shop.ready().await?;
     figures.note(IDLE, Unit::Megabytes, memory(&one.shop, "VmRSS"));
     let mut shop = prepare(&one, plan).await?;
     rounds(&mut shop, plan, &mut figures).await?;
-    let half = figures.get(SPREAD).map_or(f64::NAN, |spread| spread.median() / 2.0);
-    for _ in 0..ROUNDS {
-        shop.sign_in_again().await?;
-        let p99 = shop.open_loop(half, 2 * plan.time).await?;
-        figures.note(OPEN_LOOP, Unit::Milliseconds, p99);
-    }
     if let Some(orders) = grown {
-        grow(&mut shop, orders, plan, &mut figures, tell).await?;
+        grow(orders, plan, &mut figures, tell).await?;
     }
     figures.note(PEAK, Unit::Megabytes, memory(&one.shop, "VmHWM"));
     for _ in 0..ROUNDS {
@@ -51,7 +41,7 @@ pub async fn whole(plan: &Plan, grown: Option<usize>, tell: impl Fn(&str)) -> Re
         one.shop.ready().await?;
         figures.note(READY, Unit::Milliseconds, began.elapsed().as_secs_f64() * 1000.0);
     }
-    for (name, most) in [(IDLE, 30.0), (PEAK, 120.0), (OPEN_LOOP, 10.0), (READY, 150.0)] {
+    for (name, most) in [(IDLE, 30.0), (PEAK, 120.0), (READY, 150.0)] {
         figures.hold(name, None, Some(Target::AtMost(most)));
     }
     Ok(figures)
@@ -67,7 +57,7 @@ async fn seller(stand: &Stand) -> Result<Account> {
 
 /// The limits, one process and a cluster in turn.
 async fn rounds(shop: &mut Shop, plan: &Plan, figures: &mut Figures) -> Result<()> {
-    let several = Stand::start("sqlite", &["cluster"])?;
+    let several = Stand::start(Engine::Sqlite, &["cluster"])?;
     several.shop.ready().await?;
     let mut cluster = prepare(&several, plan).await?;
     let bares = Bares::start(shop).await?;
@@ -82,15 +72,14 @@ async fn rounds(shop: &mut Shop, plan: &Plan, figures: &mut Figures) -> Result<(
         let rate = cluster.orders(all, plan.clients * ORDER_CLIENTS, plan.time).await?;
         figures.note(&orders, Unit::PerSecond, rate.per_second);
     }
-    hold_against_limits(figures);
+    hold_against_targets(figures);
     figures.hold(&product, Some(PRODUCT), Some(Target::AtLeast(0.55)));
     figures.hold(&orders, Some(SPREAD), Some(Target::AtLeast(0.75)));
     Ok(())
 }
 
-/// Fills the shop, and sees what orders are like on the way and in the end.
+/// Fills a shop, and sees what orders are like on the way and in the end.
 async fn grow(
-    shop: &mut Shop,
     orders: usize,
     plan: &Plan,
     figures: &mut Figures,
@@ -100,23 +89,18 @@ async fn grow(
         (|name| format!("orders, shop with {name}"), |name| format!("  p99 with {name}"));
     let all = Basket { products: plan.products, is_full: false };
     let buyers = plan.clients * ORDER_CLIENTS;
-    let (mut count, mut signed_in) = (0, Instant::now());
+    let stand = Stand::start(Engine::Sqlite, &[])?;
+    stand.shop.ready().await?;
+    let (mut shop, mut count) = (prepare(&stand, plan).await?, 0);
     for goal in [YOUNG, orders] {
         while count < goal {
-            if signed_in.elapsed() > SESSION {
-                shop.sign_in_again().await?;
-                signed_in = Instant::now();
-            }
             count += shop.orders(all, buyers, 5 * plan.time).await?.count;
             tell(&format!("{count} orders\n"));
         }
-        shop.sign_in_again().await?;
-        signed_in = Instant::now();
         for _ in 0..ROUNDS {
             let round = shop.orders(all, buyers, 2 * plan.time).await?;
             figures.note(&rate(goal), Unit::PerSecond, round.per_second);
             figures.note(&p99(goal), Unit::Milliseconds, round.p99);
-            figures.note(BARE_ROWS, Unit::PerSecond, super::limits::row_rate(super::ROWS)?);
             count += round.count;
         }
     }

@@ -125,12 +125,13 @@ fn every_store_method_has_its_guarantee_test() {
     }
 }
 
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/databases.md",
+    "docs/performance.md",
     "docs/threat-model.md",
     "docs/topology.md",
 ];

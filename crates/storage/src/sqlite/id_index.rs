@@ -1,4 +1,4 @@
-//! An index of ids that come in no order: the newest are in memory, the others in a table.
+//! An index of ids that come in another order than theirs: the newest are in memory, the others in a table.
 //!
 //! An index on disk takes each new id on another page, and pages are what a commit costs. So new ids are at first in
 //! memory only, and go into the table many at a time in their own order, where neighbours share a page: the first level
@@ -6,26 +6,27 @@
 //! ids are read again from where the table ends.
 //!
 //! The writer learns as it begins a transaction what other processes added, so that it knows every id while it has the
-//! write lock; a reader learns it when it misses an id.
+//! write lock; a reader learns it when it misses an id or asks for a range of them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     ops::Bound::{Excluded, Included, Unbounded},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use holdfast_types::{Error, Result};
-use rusqlite::{Connection, MAIN_DB, OptionalExtension};
+use rusqlite::{Connection, MAIN_DB, OptionalExtension, Row, types::ValueRef};
 use uuid::Uuid;
 
 use super::Fault;
 
-/// Few enough that a start does not take longer: 26,000 rows of each of two tables are read in less than 20 ms.
+/// Few enough that a start does not take longer: 26,000 rows of two tables are read in less than 20 ms.
 const GATHERED: i64 = 32_768;
 /// Ids that are moved for each that is added, so that one generation is gone before the next is full.
 const PACE: usize = 2;
 
-/// What is on disk about each index. `key` makes the id of a row. Rows up to `merged` have their ids in the table. Of the rows after those, up to
+/// What is on disk about each index. `key` names the column that is the id, or two with ", " between
+/// them. Rows up to `merged` have their ids in the table. Of the rows after those, up to
 /// `merging`, it has the ids up to `place`.
 pub(super) const MARKS: &str = "CREATE TABLE IF NOT EXISTS holdfast_id_indexes (
     name    TEXT    PRIMARY KEY,
@@ -37,10 +38,25 @@ pub(super) const MARKS: &str = "CREATE TABLE IF NOT EXISTS holdfast_id_indexes (
 
 type Id = [u8; 16];
 
+/// Two numbers as an id: sorted by the first, then by the second, as long as neither is negative.
+#[must_use]
+pub fn pair(first: i64, second: i64) -> Id {
+    let both = u128::from(first.cast_unsigned()) << 64 | u128::from(second.cast_unsigned());
+    both.to_be_bytes()
+}
+
+/// Reads the columns of the key, then `seq`.
+fn id_and_seq(row: &Row<'_>) -> rusqlite::Result<(Id, i64)> {
+    match row.get_ref(0)? {
+        ValueRef::Integer(first) => Ok((pair(first, row.get(1)?), row.get(2)?)),
+        _ => Ok((row.get(0)?, row.get(1)?)),
+    }
+}
+
 /// Where the rows of a table are by their ids. Clones share what they know.
 ///
-/// The table has the column `seq INTEGER PRIMARY KEY`, and its rows stay for good. An id is sixteen bytes: the column `id`,
-/// or what the expression `key` makes of a row. Beside it is `{table}_ids (id BLOB PRIMARY KEY, seq INTEGER)`, and
+/// The table has the column `seq INTEGER PRIMARY KEY`, and its rows stay for good. An id is the column `id BLOB`, or a
+/// [`pair`] of two columns of numbers, `key`. Beside it is `{table}_ids (id BLOB PRIMARY KEY, seq INTEGER)`, and
 /// `holdfast_id_indexes` has its name.
 #[derive(Clone, Debug)]
 pub struct IdIndex {
@@ -90,8 +106,8 @@ impl IdIndex {
         Ok(self.look(db, id)?.0)
     }
 
-    /// The ids after `after`, up to `last`, in their order and with their rows; `limit` at most. As [`Self::find`] does for
-    /// a reader, it may tell of a row that is not there yet, or never will be.
+    /// The ids after `after`, up to `last`, in their order and with their rows; `limit` at most. It may tell of rows that are
+    /// not committed: whoever fetches them stops at the first that is not there.
     pub fn range(
         &self,
         db: &Connection,
@@ -99,6 +115,9 @@ impl IdIndex {
         last: &Id,
         limit: usize,
     ) -> Result<Vec<(Id, i64)>, Fault> {
+        if after > last {
+            return Ok(Vec::new());
+        }
         if self.last(db)? > self.memory().seen {
             self.catch_up(db)?;
         }
@@ -115,7 +134,7 @@ impl IdIndex {
         let most = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut rows = query.query((after, last, most))?;
         while let Some(row) = rows.next()? {
-            found.insert(row.get(0)?, row.get(1)?);
+            found.entry(row.get(0)?).or_insert(row.get(1)?);
         }
         Ok(found.into_iter().take(limit).collect())
     }
@@ -124,9 +143,10 @@ impl IdIndex {
     pub fn add(&self, db: &Connection, id: &Id) -> Result<(), Fault> {
         let seq = db.last_insert_rowid();
         let mut memory = self.memory();
-        if memory.seqs.insert(*id, seq).is_some() {
-            return Err(Error::internal("an id was given twice").into());
-        }
+        match memory.seqs.entry(*id) {
+            Entry::Vacant(place) => place.insert(seq),
+            Entry::Occupied(_) => return Err(Error::internal("an id was given twice").into()),
+        };
         memory.added.push(*id);
         memory.seen = seq;
         Ok(())
@@ -172,7 +192,7 @@ impl IdIndex {
             let mut query = db.prepare_cached(&sql)?;
             let mut rows = query.query([memory.seen.max(marks.merged)])?;
             while let Some(row) = rows.next()? {
-                let (id, seq) = (row.get(0)?, row.get(1)?);
+                let (id, seq) = id_and_seq(row)?;
                 if seq > marks.merging || id > marks.place {
                     memory.seqs.insert(id, seq);
                 }
@@ -241,9 +261,13 @@ pub(super) fn lost(db: &Connection, limit: usize) -> rusqlite::Result<Vec<String
     let indexes: Vec<(String, String)> = indexes.collect::<Result<_, _>>()?;
     let mut lost = Vec::new();
     for (name, key) in indexes {
+        let id = match key.split_once(", ") {
+            Some((first, second)) => format!("unhex(printf('%016x%016x', {first}, {second}))"),
+            None => key,
+        };
         // Whatever is not in the table of ids is read from the rows themselves.
         let sql = format!(
-            "SELECT t.id FROM (SELECT seq, {key} AS id FROM {name}) t
+            "SELECT t.id FROM (SELECT seq, {id} AS id FROM {name}) t
              JOIN holdfast_id_indexes m ON m.name = '{name}' AND (t.seq <= m.merged OR (t.seq <= m.merging AND t.id <= m.place))
              LEFT JOIN {name}_ids i ON i.id = t.id WHERE i.seq IS NOT t.seq LIMIT {limit}"
         );

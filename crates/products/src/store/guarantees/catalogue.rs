@@ -126,6 +126,45 @@ async fn movements_number_every_change_without_gaps() {
     .await;
 }
 
+/// Whoever reads while orders come in sees a part of the journal, but no hole in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn movements_have_no_hole_while_orders_come_in() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let product = bench.product("A", 1_000_000).await;
+        let batch = |_| ReserveBatch {
+            id: BatchId::new(bench.fresh.random.uuid_v7(bench.now())),
+            commands: (0..100).map(|_| bench.command(&[(product, 1)])).collect(),
+            confirmed: Vec::new(),
+            trace: None,
+        };
+        let batches: Vec<_> = (0..60).map(batch).collect();
+        let (store, now) = (bench.store.clone(), bench.now());
+        let orders = tokio::spawn(async move {
+            for batch in batches {
+                store.reserve(batch, now).await.unwrap();
+            }
+        });
+        let (mut before, mut after, mut looks) = (0, None, 0);
+        loop {
+            let request = PageRequest { limit: 100, after: after.clone() };
+            let page = bench.store.movements(product, &request).await.unwrap();
+            let numbers: Vec<_> = page.items.iter().map(|movement| movement.sequence).collect();
+            let count = i64::try_from(numbers.len()).unwrap();
+            assert_eq!(numbers, (before + 1..=before + count).collect::<Vec<_>>());
+            looks += 1;
+            match page.next {
+                Some(next) => (before, after) = (before + count, Some(next)),
+                None if before + count == 6_001 => break,
+                None => {}
+            }
+        }
+        orders.await.unwrap();
+        assert!(looks > 61, "the control: some looks came in between ({looks})");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn audit_sees_what_was_tampered_with() {
     on_every_engine(|fresh| async {

@@ -1,6 +1,6 @@
 //! The journal of movements.
 
-use holdfast_storage::sqlite::{Fault, IdIndex};
+use holdfast_storage::sqlite::{Fault, IdIndex, pair};
 use holdfast_types::{
     Cursor, Error, OrderId, Page, PageRequest, ProductId, Result, Timestamp, UserId,
 };
@@ -41,14 +41,8 @@ impl<'db> Journal<'db> {
             reason,
             movement.at.as_millis(),
         ))?;
-        self.index.add(self.db, &place(product, movement.sequence))
+        self.index.add(self.db, &pair(product, movement.sequence))
     }
-}
-
-/// Where the index has a line: all lines of a product stand together, in the order of their numbers.
-pub(super) fn place(product: i64, sequence: i64) -> [u8; 16] {
-    let place = u128::from(product.cast_unsigned()) << 64 | u128::from(sequence.cast_unsigned());
-    place.to_be_bytes()
 }
 
 /// Every line of every journal; [`movement`] reads its rows. Only their places are sorted, then each row is fetched.
@@ -64,7 +58,7 @@ pub(super) fn list(
     let filters = format!("movements of {id}");
     let after: i64 = request.after.as_ref().map_or(Ok(0), |cursor| cursor.position(&filters))?;
     let product = rows::seq(db, id)?;
-    let (after, last) = (place(product, after), place(product, i64::MAX));
+    let (after, last) = (pair(product, after.max(0)), pair(product, i64::MAX));
     let mut query = db.prepare_cached(
         "SELECT sequence, kind, quantity_delta, reserved_delta, order_id, by_user, reason, at FROM movements
          WHERE seq = ?1 AND product = ?2",
@@ -72,8 +66,11 @@ pub(super) fn list(
     let mut found = Vec::new();
     for (at, seq) in index.range(db, &after, &last, request.limit + 1)? {
         let line = query.query_row((seq, product), movement).optional()?.transpose()?;
-        // What is not committed yet is not there, or something else is.
-        found.extend(line.filter(|line| place(product, line.sequence) == at));
+        match line.filter(|line| pair(product, line.sequence) == at) {
+            Some(line) => found.push(line),
+            // What is not committed yet ends a journal; in the place of what was undone there may be something else.
+            None => break,
+        }
     }
     Ok(Page::cut(found, request.limit, |movement| Cursor::new(&filters, &movement.sequence)))
 }

@@ -2,7 +2,7 @@
 
 use holdfast_storage::{
     Damage, Entry, Sink,
-    sqlite::{Fault, IdIndex, damage},
+    sqlite::{Fault, IdIndex, damage, pair},
 };
 use holdfast_types::{Error, OrderId, ProductId, Reservation, Result, Timestamp, Unconfirmed};
 use rusqlite::{Connection, Row, Rows};
@@ -110,7 +110,7 @@ pub(super) fn load(db: &Connection, indexes: &Indexes, records: Vec<Record>) -> 
             }
             Record::Movement(product, movement) => {
                 let seq = rows::seq(db, product)?;
-                let place = journal::place(seq, movement.sequence);
+                let place = pair(seq, movement.sequence);
                 if indexes.movements.find(db, &place)?.is_none() {
                     Journal::prepare(db, &indexes.movements)?.append(seq, &movement)?;
                 }

@@ -123,6 +123,49 @@ fn every_id_is_found_by_everybody_at_every_moment() {
     assert!((next - 300..next).contains(&processes[0].in_table()));
 }
 
+/// Two columns are an id as well: in memory, in the table, read again by another process, and looked for by an audit.
+#[test]
+fn pairs_of_numbers_are_ids() {
+    let (_folder, path) = shop();
+    let db = connection::writing(&path).unwrap();
+    db.execute_batch(
+        "CREATE TABLE lines (seq INTEGER PRIMARY KEY, product INTEGER, sequence INTEGER);
+         CREATE TABLE lines_ids (id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+         INSERT INTO holdfast_id_indexes (name, key) VALUES ('lines', 'product, sequence');",
+    )
+    .unwrap();
+    let (ours, theirs) = (Process::start(&path), Process::start(&path));
+    let keep = |process: &Process| process.all.keep("lines", "product, sequence".into());
+    let (written, read) = (keep(&ours), keep(&theirs));
+    for sequence in 1..=200 {
+        ours.begin();
+        for product in 1..=3 {
+            let insert = "INSERT INTO lines (product, sequence) VALUES (?1, ?2)";
+            ours.writer.execute(insert, (product, sequence)).unwrap();
+            written.add(&ours.writer, &pair(product, sequence)).unwrap();
+        }
+        ours.commit();
+        let page = |index: &IdIndex, process: &Process, after| {
+            let (after, last) = (pair(2, after), pair(2, i64::MAX));
+            let page = index.range(&process.reader, &after, &last, 5).unwrap();
+            page.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+        };
+        let after = (sequence - 7).max(0);
+        let expected: Vec<_> =
+            (after + 1..=sequence).take(5).map(|sequence| pair(2, sequence)).collect();
+        assert_eq!(page(&written, &ours, after), expected);
+        assert_eq!(page(&read, &theirs, after), expected);
+        assert_eq!(page(&read, &theirs, -1), [[0; 16]; 0], "what is no place has nothing after it");
+    }
+    let in_table: i64 =
+        db.query_row("SELECT count(*) FROM lines_ids", [], |row| row.get(0)).unwrap();
+    assert!((300..600).contains(&in_table), "{in_table}: some are in memory only");
+    assert_eq!(lost(&ours.reader, 50).unwrap(), [""; 0]);
+    db.execute("DELETE FROM lines_ids WHERE seq = 7", []).unwrap();
+    let found = lost(&ours.reader, 50).unwrap();
+    assert!(found.len() == 1 && found[0].ends_with("in lines"), "{found:?}");
+}
+
 #[test]
 fn what_is_undone_is_forgotten() {
     let (_folder, path) = shop();
