@@ -85,8 +85,10 @@ async fn grow(
     figures: &mut Figures,
     tell: impl Fn(&str),
 ) -> Result<()> {
-    let (rate, p99) =
-        (|name| format!("orders, shop with {name}"), |name| format!("  p99 with {name}"));
+    let (rate, p99) = (
+        |name| format!("orders, shop with {name}"),
+        |name| format!("p99 of orders, shop with {name}"),
+    );
     let all = Basket { products: plan.products, is_full: false };
     let buyers = plan.clients * ORDER_CLIENTS;
     let stand = Stand::start(Engine::Sqlite, &[])?;

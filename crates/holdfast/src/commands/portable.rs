@@ -30,6 +30,7 @@ use super::{
 use crate::{
     config::Config,
     parts::Part,
+    serve::prepare_data_dir,
     wiring::{Shop, records_of},
 };
 
@@ -198,6 +199,7 @@ pub(crate) async fn import(config: &Config, file: &Path) -> Result<ExitCode> {
         Ok(())
     })
     .await?;
+    prepare_data_dir(config)?;
     let shop = Shop::open_for_restore(config).await?;
     refuse_others(&shop, &there).await?;
     for database in &shop.each_database {

@@ -110,7 +110,9 @@ async fn what_lost_its_log_is_refused() {
             "" => fs::write(data.join("holdfast.db"), "").unwrap(),
             file => fs::remove_file(data.join(file)).unwrap(),
         }
-        let settings = [("HOLDFAST_DATA_DIR".to_owned(), data.to_string_lossy().into_owned())];
+        let data_dir = data.to_string_lossy().into_owned();
+        let settings = [("HOLDFAST_DATA_DIR", data_dir), ("PORT", "0".to_owned())];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value));
         let refused = crate::shop::run(data.parent().unwrap(), &["serve"], &settings);
         assert!(refused.code == 2 && refused.err.contains("gone or empty"), "{refused:?}");
     }

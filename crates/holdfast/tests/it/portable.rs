@@ -149,6 +149,21 @@ async fn repair_makes_stock_follow_the_orders() {
     assert!(repaired.code == 0 && repaired.out.contains("Reconciled 1"), "{repaired:?}");
 }
 
+/// As `serve` does, a restore makes the folder that it needs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_is_restored_where_there_was_none() {
+    let shop = Shop::start();
+    shop.admin().await.product("Teapot", 10).await;
+    assert_eq!(shop.run(&["export", "--all", "whole"]).code, 0);
+    let (file, folder) = (shop.folder.path().join("whole"), tempfile::tempdir().unwrap());
+    let run = |arguments: &[&str]| crate::shop::run(folder.path(), arguments, &[]);
+    assert_ne!(run(&["restore", "nothing"]).code, 0);
+    assert!(!folder.path().join("data").exists(), "nothing is made for a file that is not there");
+    let restored = run(&["restore", file.to_str().unwrap()]);
+    assert!(restored.code == 0 && restored.out.contains("Clean"), "{restored:?}");
+    assert_eq!(run(&["check"]).code, 0);
+}
+
 /// A restore that was cut leaves half a shop: nobody serves it, and running the restore again finishes it.
 #[tokio::test(flavor = "multi_thread")]
 async fn half_a_restored_shop_is_refused() {
@@ -158,7 +173,9 @@ async fn half_a_restored_shop_is_refused() {
         assert_eq!(shop.run(&["export", "--all", "whole"]).code, 0);
         let file = shop.folder.path().join("whole");
         let folder = tempfile::tempdir().unwrap();
-        let settings = [("DB_CONNECTION_STRING".to_owned(), home.url())];
+        // Two tests must never meet at the usual port.
+        let settings = [("DB_CONNECTION_STRING", home.url()), ("PORT", "0".to_owned())];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value));
         let run = |arguments: &[&str]| crate::shop::run(folder.path(), arguments, &settings);
         assert_eq!(run(&["migrate"]).code, 0);
         let location = Location::of(Some(&home.url()), folder.path()).unwrap();

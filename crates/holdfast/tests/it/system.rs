@@ -172,7 +172,9 @@ async fn a_start_on_a_full_disk_says_what_is_true() {
     shop.child.as_mut().unwrap().wait().unwrap();
     disk.fill();
     for command in [&["serve"][..], &["cluster"], &["check"]] {
-        let refused = shop.run(command);
+        let settings = [("HOLDFAST_DATA_DIR", data.as_str()), ("PORT", "0")];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let refused = crate::shop::run(shop.folder.path(), command, &settings);
         assert!(refused.code == 2 && refused.err.contains("no room"), "{command:?} {refused:?}");
         assert!(!refused.err.contains("damaged"), "{command:?} {refused:?}");
     }
