@@ -270,6 +270,16 @@ async fn load_keeps_what_is_there_and_adds_the_rest() {
         assert_eq!(bench.numbers(id).await, (15, 2), "what is there stays");
         assert_eq!(bench.found(new.id).await, new);
         bench.assert_sound().await;
+        // A line of a product that is not there is refused at once, or seen by the audit.
+        let stray = Product::new(&bench.new_product("C", 1));
+        let loaded = bench.store.load(vec![Record::Movement(stray.id, stray.creation())]).await;
+        match loaded {
+            Err(error) => assert_eq!(error.code(), Code::InvalidParameter, "{error:?}"),
+            Ok(()) => {
+                let is_damaged = bench.dump().await.iter().any(Result::is_err);
+                assert!(is_damaged || !bench.findings().await.is_empty());
+            }
+        }
     })
     .await;
 }

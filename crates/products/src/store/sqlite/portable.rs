@@ -4,7 +4,9 @@ use holdfast_storage::{
     Damage, Entry, Sink,
     sqlite::{Fault, IdIndex, damage, pair},
 };
-use holdfast_types::{Error, OrderId, ProductId, Reservation, Result, Timestamp, Unconfirmed};
+use holdfast_types::{
+    Code, Error, OrderId, ProductId, Reservation, Result, Timestamp, Unconfirmed,
+};
 use rusqlite::{Connection, Row, Rows};
 
 use super::{
@@ -109,7 +111,7 @@ pub(super) fn load(db: &Connection, indexes: &Indexes, records: Vec<Record>) -> 
                 }
             }
             Record::Movement(product, movement) => {
-                let seq = rows::seq(db, product)?;
+                let seq = seq_of(db, product)?;
                 let place = pair(seq, movement.sequence);
                 if indexes.movements.find(db, &place)?.is_none() {
                     Journal::prepare(db, &indexes.movements)?.append(seq, &movement)?;
@@ -123,6 +125,18 @@ pub(super) fn load(db: &Connection, indexes: &Indexes, records: Vec<Record>) -> 
         }
     }
     Ok(())
+}
+
+/// What the product of a line is keyed by: a file in which somebody changed an id is refused in words.
+fn seq_of(db: &Connection, product: ProductId) -> Result<i64, Fault> {
+    match rows::seq(db, product) {
+        Err(Fault::Sqlite(rusqlite::Error::QueryReturnedNoRows)) => {
+            let why =
+                format!("a line of a journal belongs to product {product}, which is not there");
+            Err(Error::new(Code::InvalidParameter, why).into())
+        }
+        found => found,
+    }
 }
 
 fn load_reservation(db: &Connection, index: &IdIndex, held: &Reservation) -> Result<(), Fault> {
