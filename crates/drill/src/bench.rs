@@ -95,7 +95,6 @@ pub async fn beside_limits(
             measure(other, &mut figures, "beside: ", plan).await?;
         }
     }
-    hold_against_limits(&mut figures);
     match database {
         None => hold_against_targets(&mut figures),
         Some(_) => hold_against_server(&mut figures),
@@ -184,12 +183,6 @@ async fn measure(shop: &mut Shop, figures: &mut Figures, prefix: &str, plan: &Pl
     Ok(())
 }
 
-fn hold_against_limits(figures: &mut Figures) {
-    for (name, limit, _) in SHARES {
-        figures.hold(name, Some(limit), None);
-    }
-}
-
 /// Those of a shop on a file.
 fn hold_against_targets(figures: &mut Figures) {
     for (name, limit, least) in SHARES {
@@ -212,7 +205,11 @@ async fn server_round(database: Option<&str>, plan: &Plan) -> Result<Vec<(String
     }
 }
 
+/// The server's own figures where there are any, else the limits: the targets are those of a file.
 fn hold_against_server(figures: &mut Figures) {
+    for (name, limit, _) in SHARES {
+        figures.hold(name, Some(limit), None);
+    }
     for (name, of, target) in [
         (PRODUCT, "selects by id", None),
         (SPREAD, "one order per transaction, one statement, spread", Some(Target::AtLeast(2.5))),

@@ -366,15 +366,11 @@ async fn run_bench(flags: &BenchFlags) -> Result<ExitCode> {
         time: Duration::from_secs(flags.seconds),
         products: flags.products,
     };
-    let stand =
-        flags.engine.as_ref().map(|engine| Stand::start(Engine::named(engine), &[])).transpose()?;
-    let figures = match (&stand, &flags.url) {
-        (Some(stand), _) => {
-            stand.shop.ready().await?;
-            let url = &stand.shop.url;
-            let seller = sign_in(&mut Connection::new(url), "admin", private::PASSWORD).await?;
-            let database = stand.database.as_deref();
-            bench::beside_limits((&seller, url), database, None, &plan).await?
+    let figures = match (&flags.engine, &flags.url) {
+        (Some(engine), _) => {
+            let stand = Stand::start(Engine::named(engine), &[]).await?;
+            let (seller, url) = (stand.seller().await?, &stand.shop.url);
+            bench::beside_limits((&seller, url), stand.database.as_deref(), None, &plan).await?
         }
         (None, Some(url)) => {
             let password = flags.password.as_deref().unwrap_or_default();

@@ -5,7 +5,9 @@ use tempfile::TempDir;
 
 use crate::{
     Result,
-    private::{Plan, PrivateShop, program_beside},
+    accounts::{Account, sign_in},
+    connection::Connection,
+    private::{PASSWORD, Plan, PrivateShop, program_beside},
 };
 
 /// A running shop and what it needs; all of it ends when dropped.
@@ -21,8 +23,8 @@ pub struct Stand {
 
 impl Stand {
     /// Starts the `holdfast` that lies beside this program, on a file or on a server of `engine` that is started for it:
-    /// a shop in one process, unless the arguments say something else.
-    pub fn start(engine: Engine, arguments: &[&str]) -> Result<Self> {
+    /// a shop in one process, unless the arguments say something else. Returns when it is ready.
+    pub async fn start(engine: Engine, arguments: &[&str]) -> Result<Self> {
         let home = match engine {
             Engine::Sqlite => None,
             engine => Some(Home::of(engine).ok_or_else(|| {
@@ -39,6 +41,12 @@ impl Stand {
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             settings: settings.collect(),
         })?;
+        shop.ready().await?;
         Ok(Self { shop, database, _folder: folder, _home: home })
+    }
+
+    /// The administrator that every such shop has.
+    pub async fn seller(&self) -> Result<Account> {
+        sign_in(&mut Connection::new(&self.shop.url), "admin", PASSWORD).await
     }
 }

@@ -9,12 +9,7 @@ use super::{
     Bares, Basket, Figures, ORDER_CLIENTS, PRODUCT, Plan, ROUNDS, SPREAD, Shop, Stand, Target,
     Unit, hold_against_targets, measure, read_rate,
 };
-use crate::{
-    Result,
-    accounts::{Account, sign_in},
-    connection::Connection,
-    private::{self, PrivateShop},
-};
+use crate::{Result, private::PrivateShop};
 
 const IDLE: &str = "memory, idle";
 const PEAK: &str = "memory, at peak";
@@ -25,8 +20,7 @@ pub const YOUNG: usize = 100_000;
 /// Measures shops that it starts on files; `grown` is the number of orders up to which one is filled to see how it ages.
 pub async fn whole(plan: &Plan, grown: Option<usize>, tell: impl Fn(&str)) -> Result<Figures> {
     let mut figures = Figures::default();
-    let mut one = Stand::start(Engine::Sqlite, &[])?;
-    one.shop.ready().await?;
+    let mut one = Stand::start(Engine::Sqlite, &[]).await?;
     figures.note(IDLE, Unit::Megabytes, memory(&one.shop, "VmRSS"));
     let mut shop = prepare(&one, plan).await?;
     rounds(&mut shop, plan, &mut figures).await?;
@@ -48,17 +42,12 @@ pub async fn whole(plan: &Plan, grown: Option<usize>, tell: impl Fn(&str)) -> Re
 }
 
 async fn prepare(stand: &Stand, plan: &Plan) -> Result<Shop> {
-    Shop::prepare(&seller(stand).await?, &stand.shop.url, &plan.run, plan.products).await
-}
-
-async fn seller(stand: &Stand) -> Result<Account> {
-    sign_in(&mut Connection::new(&stand.shop.url), "admin", private::PASSWORD).await
+    Shop::prepare(&stand.seller().await?, &stand.shop.url, &plan.run, plan.products).await
 }
 
 /// The limits, one process and a cluster in turn.
 async fn rounds(shop: &mut Shop, plan: &Plan, figures: &mut Figures) -> Result<()> {
-    let several = Stand::start(Engine::Sqlite, &["cluster"])?;
-    several.shop.ready().await?;
+    let several = Stand::start(Engine::Sqlite, &["cluster"]).await?;
     let mut cluster = prepare(&several, plan).await?;
     let bares = Bares::start(shop).await?;
     let (product, orders) = (format!("cluster: {PRODUCT}"), format!("cluster: {SPREAD}"));
@@ -91,8 +80,7 @@ async fn grow(
     );
     let all = Basket { products: plan.products, is_full: false };
     let buyers = plan.clients * ORDER_CLIENTS;
-    let stand = Stand::start(Engine::Sqlite, &[])?;
-    stand.shop.ready().await?;
+    let stand = Stand::start(Engine::Sqlite, &[]).await?;
     let (mut shop, mut count) = (prepare(&stand, plan).await?, 0);
     for goal in [YOUNG, orders] {
         while count < goal {
