@@ -1,5 +1,6 @@
 //! The shop beside its limits, in one run: what the machine could do if the shop did nothing.
 
+mod catalogue;
 mod figures;
 mod limits;
 mod raw;
@@ -19,7 +20,7 @@ use limits::Bare;
 pub use limits::serve_bare;
 use shop::{Basket, Shop, read_rate};
 pub use stand::Stand;
-pub use whole::{YOUNG, whole};
+pub use whole::{Growth, YOUNG, whole};
 
 /// Clients that order, for each that reads: orders wait for the disk.
 const ORDER_CLIENTS: usize = 4;

@@ -124,6 +124,9 @@ struct BenchFlags {
     /// Fill the shop up to so many orders, and measure again
     #[arg(long, value_name = "ORDERS", conflicts_with_all = ["url", "engine"], value_parser = above_young)]
     grow: Option<usize>,
+    /// Fill another shop with so many products, and compare what is read there
+    #[arg(long, value_name = "PRODUCTS", conflicts_with_all = ["url", "engine"])]
+    catalogue: Option<usize>,
     /// Products that orders are spread over
     #[arg(long, default_value_t = 1000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(20..))]
     products: usize,
@@ -383,7 +386,10 @@ async fn run_bench(flags: &BenchFlags) -> Result<ExitCode> {
             let other = other.as_ref().map(|(seller, url)| (seller, *url));
             bench::beside_limits((&seller(url).await?, url), None, other, &plan).await?
         }
-        (None, None) => bench::whole(&plan, flags.grow, tell).await?,
+        (None, None) => {
+            let growth = bench::Growth { orders: flags.grow, products: flags.catalogue };
+            bench::whole(&plan, growth, tell).await?
+        }
     };
     tell(&figures.to_table());
     write_report(flags.json.as_deref(), &figures)?;

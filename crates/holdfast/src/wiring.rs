@@ -4,27 +4,22 @@ mod chores;
 mod node;
 mod remote;
 mod services;
+mod stock;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
-use async_trait::async_trait;
-use holdfast_orders::{Orders, Stock, StockTogether};
+use holdfast_orders::{Orders, Stock};
 use holdfast_products::Products;
-use holdfast_storage::{
-    Database, Location,
-    record::{Fault, Tx},
-};
-use holdfast_types::{
-    BatchId, OrderId, ReserveBatch, ReserveCommand, Reserved, Result, Sources, StockAction,
-    Unconfirmed,
-};
+use holdfast_storage::{Database, Location};
+use holdfast_types::{Result, Sources};
 use holdfast_users::Users;
-use holdfast_web::auth::Verifier;
+use holdfast_web::{Peer, auth::Verifier};
 
 use crate::{config::Config, parts::Part};
 
 pub(crate) use node::Node;
 pub(crate) use services::{document, records_of};
+use stock::{LocalStock, StockElsewhere};
 
 /// The services of a whole shop in one process.
 #[derive(Debug)]
@@ -36,48 +31,6 @@ pub(crate) struct Shop {
     pub(crate) databases: BTreeMap<Part, Database>,
     /// Each of them once.
     pub(crate) each_database: Vec<Database>,
-}
-
-/// Products in this process: a call is a function call.
-#[derive(Clone)]
-struct LocalStock {
-    products: Products,
-    /// Whether they share the database of the orders.
-    is_together: bool,
-}
-
-#[async_trait]
-impl Stock for LocalStock {
-    async fn reserve(&self, batch: ReserveBatch) -> Result<Vec<Result<Reserved>>> {
-        self.products.reserve(batch).await
-    }
-
-    async fn apply(&self, actions: &[(OrderId, StockAction)]) -> Result<()> {
-        self.products.apply_stock_actions(actions).await
-    }
-
-    async fn confirm(&self, batches: &[BatchId]) -> Result<()> {
-        self.products.confirm(batches).await
-    }
-
-    async fn unconfirmed(&self, age: Duration) -> Result<Vec<Unconfirmed>> {
-        self.products.unconfirmed(age).await
-    }
-
-    fn together(&self) -> Option<Arc<dyn StockTogether>> {
-        self.is_together.then(|| Arc::new(self.clone()) as Arc<dyn StockTogether>)
-    }
-}
-
-#[async_trait]
-impl StockTogether for LocalStock {
-    async fn reserve_in(
-        &self,
-        tx: &Tx,
-        commands: Arc<Vec<ReserveCommand>>,
-    ) -> Result<Vec<Result<Reserved>>, Fault> {
-        self.products.reserve_in(tx, commands).await
-    }
 }
 
 impl Shop {
@@ -160,6 +113,13 @@ impl<'a> Opener<'a> {
         let (stock, orders) =
             (self.config.location(Part::Products)?, self.config.location(Part::Orders)?);
         Ok(Arc::new(LocalStock { products: products.clone(), is_together: stock == orders }))
+    }
+
+    /// Stock of the products at `peer`, who may keep it in the database of the orders.
+    async fn stock_elsewhere(&mut self, peer: Peer) -> Result<Arc<dyn Stock>> {
+        let database = self.database(Part::Orders).await?;
+        let verifier = Arc::clone(&self.verifier);
+        Ok(StockElsewhere::of(peer, database, verifier, self.sources.clone()))
     }
 
     async fn orders(&mut self, stock: Arc<dyn Stock>) -> Result<Orders> {

@@ -113,6 +113,11 @@ impl Products {
         self.0.store.unconfirmed(self.0.clock.before(age)).await
     }
 
+    /// The mark of the database, by which others know it.
+    pub(crate) async fn mark(&self) -> Result<Option<[u8; 32]>> {
+        self.0.store.mark().await
+    }
+
     /// Forgets what nobody can need any more.
     pub async fn forget(&self) -> Result<()> {
         self.0.store.forget(self.0.clock.before(ANSWER_TIME)).await

@@ -134,6 +134,11 @@ impl ProductStore {
         Ok((Self { db, statements }, secret))
     }
 
+    /// See [`Database::mark`].
+    pub(crate) async fn mark(&self) -> Result<Option<[u8; 32]>> {
+        self.db.mark().await
+    }
+
     /// The newest commit, where that can be told without asking.
     pub(crate) fn generation(&self) -> Option<Generation> {
         self.db.generation()

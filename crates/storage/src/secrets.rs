@@ -11,6 +11,8 @@ use crate::{
 /// Stands among the secrets of services: whether a restore was begun.
 const RESTORE: &str = "restore";
 const DONE: [u8; 32] = [0; 32];
+/// Stands among them as well: the mark by which processes tell whether they have one database.
+const MARK: &str = "mark";
 
 impl Database {
     /// The database as `service` has it, with connections of its own for lists, its tables up to date, and its secret.
@@ -75,6 +77,17 @@ impl Database {
                 Err(Error::new(Code::InvalidParameter, why))
             }
         }
+    }
+
+    /// Puts a fresh mark into the database: a process that reads the same has the same database, and no copy of it.
+    pub async fn put_mark(&self, random: &Random) -> Result<()> {
+        self.secret(MARK, random).await?;
+        self.put_secret(MARK, random.bytes()).await
+    }
+
+    /// The mark that was put last, if there is one.
+    pub async fn mark(&self) -> Result<Option<[u8; 32]>> {
+        self.find_secret(MARK).await
     }
 
     /// The secret of `service`, made at the first call and kept in the database from then on.

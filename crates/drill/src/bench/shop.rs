@@ -1,7 +1,7 @@
 //! The load: readers that ask one thing over and over, buyers with a key of their own for each order, and buyers who come by
 //! the clock.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hyper::Method;
@@ -32,7 +32,7 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 #[derive(Debug)]
 pub(super) struct Shop {
     pub(super) url: String,
-    pub(super) products: Vec<String>,
+    pub(super) products: Arc<[String]>,
     accounts: Vec<Account>,
     signed_in: Instant,
     /// Names the keys of this run, with the number of the round.
@@ -77,7 +77,7 @@ impl Shop {
         let accounts = sign_in_pool(url, ACCOUNTS).await?;
         Ok(Self {
             url: url.to_owned(),
-            products,
+            products: products.into(),
             accounts,
             run: run.to_owned(),
             round: 0,
@@ -145,7 +145,8 @@ impl Shop {
         Buyer {
             url: self.url.clone(),
             token: self.accounts[client % self.accounts.len()].token.clone(),
-            products: self.products[..basket.products.min(self.products.len())].to_vec(),
+            products: Arc::clone(&self.products),
+            choice: basket.products.min(self.products.len()),
             is_full: basket.is_full,
             name: format!("{}-{}-{client}", self.run, self.round),
             seed: (self.round as u64) << 48 | (client as u64) << 32,
@@ -212,7 +213,9 @@ async fn read_until(url: String, request: String, until: Instant) -> Result<usiz
 struct Buyer {
     url: String,
     token: String,
-    products: Vec<String>,
+    products: Arc<[String]>,
+    /// So many of the first are bought.
+    choice: usize,
     is_full: bool,
     name: String,
     /// Draws what is bought.
@@ -255,12 +258,12 @@ impl Buyer {
             usize::try_from(mixed).unwrap_or(0)
         };
         let lines = if self.is_full { 9 + usize::from(draw(255) % 5 < 2) } else { 1 };
-        let lines = lines.min(self.products.len());
+        let lines = lines.min(self.choice);
         let first = draw(0);
         let item = |line: usize| {
             // Steps that do not come back to a product.
-            let place = first + line * (self.products.len() / lines).max(1);
-            let product = &self.products[place % self.products.len()];
+            let place = first + line * (self.choice / lines).max(1);
+            let product = &self.products[place % self.choice];
             format!("{{\"productId\":\"{product}\",\"quantity\":1}}")
         };
         let items: Vec<String> = (0..lines).map(item).collect();

@@ -1,13 +1,15 @@
 //! All that a run on shops of our own can tell: beside the limits, in one process and in a cluster, by the clock, in memory,
 //! and as the shop grows.
 
+use std::time::Duration;
+
 use holdfast_testkit::Engine;
 use rustix::process::Pid;
 use tokio::time::Instant;
 
 use super::{
     Bares, Basket, Figures, ORDER_CLIENTS, PRODUCT, Plan, ROUNDS, SPREAD, Shop, Stand, Target,
-    Unit, hold_against_targets, measure, read_rate,
+    Unit, catalogue, hold_against_targets, measure, read_rate,
 };
 use crate::{Result, private::PrivateShop};
 
@@ -17,15 +19,31 @@ const READY: &str = "start until ready, with all orders in the file";
 /// Orders in a shop that counts as young.
 pub const YOUNG: usize = 100_000;
 
-/// Measures shops that it starts on files; `grown` is the number of orders up to which one is filled to see how it ages.
-pub async fn whole(plan: &Plan, grown: Option<usize>, tell: impl Fn(&str)) -> Result<Figures> {
+/// How long a shop has nothing to do before its memory is looked at.
+const REST: Duration = Duration::from_secs(3);
+
+/// How large shops become that are filled for this.
+#[derive(Clone, Copy, Debug)]
+pub struct Growth {
+    /// Orders that one is filled with, to see how it ages.
+    pub orders: Option<usize>,
+    /// Products that one is filled with, to compare it with a small one.
+    pub products: Option<usize>,
+}
+
+/// Measures shops that it starts on files.
+pub async fn whole(plan: &Plan, growth: Growth, tell: impl Fn(&str)) -> Result<Figures> {
     let mut figures = Figures::default();
     let mut one = Stand::start(Engine::Sqlite, &[]).await?;
+    tokio::time::sleep(REST).await;
     figures.note(IDLE, Unit::Megabytes, memory(&one.shop, "VmRSS"));
     let mut shop = prepare(&one, plan).await?;
     rounds(&mut shop, plan, &mut figures).await?;
-    if let Some(orders) = grown {
-        grow(orders, plan, &mut figures, tell).await?;
+    if let Some(products) = growth.products {
+        catalogue::compare(products, &mut shop, plan, &mut figures, &tell).await?;
+    }
+    if let Some(orders) = growth.orders {
+        grow(orders, plan, &mut figures, &tell).await?;
     }
     figures.note(PEAK, Unit::Megabytes, memory(&one.shop, "VmHWM"));
     for _ in 0..ROUNDS {

@@ -17,10 +17,11 @@ use tokio::time::Instant;
 
 /// How long a batch may take: shorter than its orders' clients wait.
 const STOCK_TIME: Duration = Duration::from_secs(20);
-/// How long asking for keys may take.
+/// How long asking for keys, or for where stock is kept, may take.
 const TRUST_TIME: Duration = Duration::from_secs(2);
 
 /// Products in other processes: a whole batch is one call.
+#[derive(Clone)]
 pub(super) struct RemoteStock(pub(super) Peer);
 
 #[async_trait]
@@ -42,6 +43,11 @@ impl Stock for RemoteStock {
         let path = format!("/internal/products/unconfirmed?age={}", age.as_millis());
         read(&get(&self.0, &path, STOCK_TIME).await?)
     }
+}
+
+/// Asks products for the mark of their database, see [`holdfast_storage::Database::mark`].
+pub(super) async fn mark_of_products(products: &Peer) -> Result<Option<[u8; 32]>> {
+    read(&get(products, "/internal/products/database", TRUST_TIME).await?)
 }
 
 /// Asks users whose tokens are good.

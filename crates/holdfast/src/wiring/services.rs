@@ -14,7 +14,7 @@ use holdfast_web::Peer;
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
-use super::{Opener, remote::RemoteStock};
+use super::Opener;
 use crate::{
     parts::{Part, Parts},
     system,
@@ -99,7 +99,7 @@ impl Services {
             services.products = Some(opener.products().await?);
         }
         if parts.has(Part::Orders)
-            && let Some(stock) = services.stock(opener, peers)?
+            && let Some(stock) = services.stock(opener, peers).await?
         {
             services.orders = Some(opener.orders(stock).await?);
         }
@@ -107,14 +107,14 @@ impl Services {
     }
 
     /// Stock, here or elsewhere.
-    fn stock(
+    async fn stock(
         &self,
-        opener: &Opener<'_>,
+        opener: &mut Opener<'_>,
         peers: &BTreeMap<Part, Peer>,
     ) -> Result<Option<Arc<dyn Stock>>> {
         match (&self.products, peers.get(&Part::Products)) {
             (Some(products), _) => opener.local_stock(products).map(Some),
-            (None, Some(peer)) => Ok(Some(Arc::new(RemoteStock(peer.clone())))),
+            (None, Some(peer)) => opener.stock_elsewhere(peer.clone()).await.map(Some),
             (None, None) => Ok(None),
         }
     }

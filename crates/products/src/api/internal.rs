@@ -24,6 +24,7 @@ pub fn internal_routes(products: Products) -> Router {
         .route("/internal/products/stock-actions", post(apply_stock_actions))
         .route("/internal/products/confirm", post(confirm))
         .route("/internal/products/unconfirmed", get(unconfirmed))
+        .route("/internal/products/database", get(mark))
         .with_state(products)
 }
 
@@ -61,6 +62,10 @@ async fn unconfirmed(
     Query(Age { age }): Query<Age>,
 ) -> Reply<Response> {
     json_reply(200, &products.unconfirmed(Duration::from_millis(age)).await?)
+}
+
+async fn mark(State(products): State<Products>, _: FromPeer) -> Reply<Response> {
+    json_reply(200, &products.mark().await?)
 }
 
 async fn read<T: serde::de::DeserializeOwned>(input: &mut Input) -> holdfast_types::Result<T> {
