@@ -15,6 +15,7 @@ use hyper::Method;
 
 use crate::{Result, accounts::Account, connection::Connection};
 
+pub use catalogue::FEW;
 pub use figures::{Figure, Figures, Target, Unit};
 use limits::Bare;
 pub use limits::serve_bare;
@@ -170,18 +171,25 @@ async fn measure(shop: &mut Shop, figures: &mut Figures, prefix: &str, plan: &Pl
     note(HOT, shop.orders(hot, buyers, plan.time).await?.per_second);
     let full = Basket { is_full: true, ..all };
     note(BASKETS, shop.orders(full, buyers, plan.time).await?.lines_per_second);
-    let (url, half) = (shop.url.clone(), plan.clients.div_ceil(2));
-    let (lists, orders) = tokio::join!(
-        read_rate(&url, "/api/products", half, plan.time),
-        shop.orders(all, half, plan.time),
-    );
-    note(LIST_UNDER_ORDERS, lists?);
-    note(ORDERS_UNDER_LISTS, orders?.per_second);
+    let (lists, orders) = lists_beside_orders(shop, plan).await?;
+    note(LIST_UNDER_ORDERS, lists);
+    note(ORDERS_UNDER_LISTS, orders);
     // Two shops at one rate, or nothing is compared.
     let rate = figures.get(SPREAD).map_or(spread, Figure::median) / 2.0;
     let p99 = shop.open_loop(rate, 2 * plan.time).await?;
     figures.note(&format!("{prefix}{BY_THE_CLOCK}"), Unit::Milliseconds, p99);
     Ok(())
+}
+
+/// Lists and orders per second, when half of the clients read and half order.
+async fn lists_beside_orders(shop: &mut Shop, plan: &Plan) -> Result<(f64, f64)> {
+    let (url, half) = (shop.url.clone(), plan.clients.div_ceil(2));
+    let all = Basket { products: shop.products.len(), is_full: false };
+    let (lists, orders) = tokio::join!(
+        read_rate(&url, "/api/products", half, plan.time),
+        shop.orders(all, half, plan.time),
+    );
+    Ok((lists?, orders?.per_second))
 }
 
 /// Those of a shop on a file.

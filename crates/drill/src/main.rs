@@ -125,7 +125,7 @@ struct BenchFlags {
     #[arg(long, value_name = "ORDERS", conflicts_with_all = ["url", "engine"], value_parser = above_young)]
     grow: Option<usize>,
     /// Fill another shop with so many products, and compare what is read there
-    #[arg(long, value_name = "PRODUCTS", conflicts_with_all = ["url", "engine"])]
+    #[arg(long, value_name = "PRODUCTS", conflicts_with_all = ["url", "engine"], value_parser = above_few)]
     catalogue: Option<usize>,
     /// Products that orders are spread over
     #[arg(long, default_value_t = 1000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(20..))]
@@ -360,6 +360,11 @@ fn exit_code(is_clean: bool) -> ExitCode {
 fn above_young(text: &str) -> Result<usize> {
     let orders = text.parse().ok().filter(|orders| *orders > bench::YOUNG);
     orders.ok_or_else(|| format!("expected more than {} orders", bench::YOUNG))
+}
+
+fn above_few(text: &str) -> Result<usize> {
+    let products = text.parse().ok().filter(|products| *products > bench::FEW);
+    products.ok_or_else(|| format!("expected more than {} products", bench::FEW))
 }
 
 async fn run_bench(flags: &BenchFlags) -> Result<ExitCode> {

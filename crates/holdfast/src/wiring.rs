@@ -116,10 +116,10 @@ impl<'a> Opener<'a> {
     }
 
     /// Stock of the products at `peer`, who may keep it in the database of the orders.
-    async fn stock_elsewhere(&mut self, peer: Peer) -> Result<Arc<dyn Stock>> {
+    async fn stock_elsewhere(&mut self, peer: Peer) -> Result<StockElsewhere> {
         let database = self.database(Part::Orders).await?;
         let verifier = Arc::clone(&self.verifier);
-        Ok(StockElsewhere::of(peer, database, verifier, self.sources.clone()))
+        Ok(StockElsewhere::new(peer, database, verifier, self.sources.clone()))
     }
 
     async fn orders(&mut self, stock: Arc<dyn Stock>) -> Result<Orders> {

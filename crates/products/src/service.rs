@@ -3,6 +3,7 @@
 mod audit;
 mod categories;
 mod portable;
+mod stock_place;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,9 +16,10 @@ use holdfast_types::{
     Secret, Sources, StockAction, Timestamp, Unconfirmed, UserId,
 };
 use holdfast_web::{Key, Lists, Reply, ReplyCache, auth::Verifier};
+use tokio::sync::OnceCell;
 
 use self::categories::{Categories, Counts};
-pub use self::{audit::Audit, portable::Portable};
+pub use self::{audit::Audit, portable::Portable, stock_place::StockPlace};
 use crate::{model::Change, store::ProductStore};
 
 /// How long kept answers are kept.
@@ -54,6 +56,8 @@ struct Inner {
     lists: Lists,
     categories: Categories,
     replies: ReplyCache<Question, Generation>,
+    /// Whether this process has put a mark into the database.
+    marked: OnceCell<()>,
 }
 
 impl std::fmt::Debug for Products {
@@ -80,6 +84,7 @@ impl Products {
             lists: Lists::default(),
             categories: Categories::default(),
             replies: ReplyCache::default(),
+            marked: OnceCell::new(),
         })))
     }
 
@@ -113,9 +118,12 @@ impl Products {
         self.0.store.unconfirmed(self.0.clock.before(age)).await
     }
 
-    /// The mark of the database, by which others know it.
-    pub(crate) async fn mark(&self) -> Result<Option<[u8; 32]>> {
-        self.0.store.mark().await
+    /// Where the stock is kept. The first to ask a process has it put a mark there, in the place of one that a copy has as
+    /// well.
+    pub(crate) async fn stock_place(&self) -> Result<Option<StockPlace>> {
+        let database = self.0.store.database();
+        self.0.marked.get_or_try_init(|| database.put_mark(&self.0.random)).await?;
+        StockPlace::of(database).await
     }
 
     /// Forgets what nobody can need any more.

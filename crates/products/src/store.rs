@@ -106,6 +106,9 @@ const MIGRATIONS: Migrations = Migrations {
     mongo: &[include_str!("../migrations/mongo-0003.json")],
 };
 
+/// The step that the tables are at, on every engine.
+pub(crate) const STEP: usize = MIGRATIONS.after + MIGRATIONS.sqlite.len();
+
 /// What the products service keeps. Clones share the database.
 #[derive(Clone)]
 pub(crate) struct ProductStore {
@@ -134,9 +137,9 @@ impl ProductStore {
         Ok((Self { db, statements }, secret))
     }
 
-    /// See [`Database::mark`].
-    pub(crate) async fn mark(&self) -> Result<Option<[u8; 32]>> {
-        self.db.mark().await
+    /// The database, as this service has it.
+    pub(crate) const fn database(&self) -> &Database {
+        &self.db
     }
 
     /// The newest commit, where that can be told without asking.

@@ -58,9 +58,7 @@ impl Database {
 
     /// Notes that a shop is being brought into the database: until that has ended, it is half a shop.
     pub async fn begin_restore(&self) -> Result<()> {
-        let random = Random::system();
-        self.secret(RESTORE, &random).await?;
-        self.put_secret(RESTORE, [1; 32]).await
+        self.set(RESTORE, [1; 32]).await
     }
 
     /// Notes that the shop is whole.
@@ -79,10 +77,9 @@ impl Database {
         }
     }
 
-    /// Puts a fresh mark into the database: a process that reads the same has the same database, and no copy of it.
+    /// Puts a fresh mark into the database: a process that reads the same has the same database, and no copy made before.
     pub async fn put_mark(&self, random: &Random) -> Result<()> {
-        self.secret(MARK, random).await?;
-        self.put_secret(MARK, random.bytes()).await
+        self.set(MARK, random.bytes()).await
     }
 
     /// The mark that was put last, if there is one.
@@ -92,13 +89,24 @@ impl Database {
 
     /// The secret of `service`, made at the first call and kept in the database from then on.
     pub async fn secret(&self, service: &'static str, random: &Random) -> Result<Secret> {
-        let fresh: [u8; 32] = random.bytes();
-        let secret = match self {
-            Self::Sqlite(db) => sqlite::secrets::make(db, service, fresh).await,
-            Self::Postgres(db) => postgres::secrets::make(db, service, fresh).await,
-            Self::Mongo(db) => mongo::secrets::make(db, service, fresh).await,
-        };
-        Ok(Secret::new(&secret?))
+        Ok(Secret::new(&self.make(service, random.bytes()).await?))
+    }
+
+    /// What stands under the name; `fresh` where nothing did.
+    async fn make(&self, name: &'static str, fresh: [u8; 32]) -> Result<[u8; 32]> {
+        match self {
+            Self::Sqlite(db) => sqlite::secrets::make(db, name, fresh).await,
+            Self::Postgres(db) => postgres::secrets::make(db, name, fresh).await,
+            Self::Mongo(db) => mongo::secrets::make(db, name, fresh).await,
+        }
+    }
+
+    /// Puts `bytes` under the name, whatever stands there.
+    async fn set(&self, name: &'static str, bytes: [u8; 32]) -> Result<()> {
+        match self.make(name, bytes).await? == bytes {
+            true => Ok(()),
+            false => self.put_secret(name, bytes).await,
+        }
     }
 
     async fn find_secret(&self, name: &'static str) -> Result<Option<[u8; 32]>> {

@@ -4,13 +4,31 @@ use bytes::Bytes;
 use holdfast_testkit::Engine;
 use hyper::Method;
 
-use super::{Basket, Figures, Plan, ROUNDS, Shop, Stand, Target, Unit, product_path, read_rate};
+use super::{
+    Figures, LIST, LIST_UNDER_ORDERS, ORDERS_UNDER_LISTS, PRODUCT, Plan, ROUNDS, Shop, Stand,
+    Target, Unit, lists_beside_orders, product_path, read_rate,
+};
 use crate::{Result, connection::Connection};
 
+/// Products of a shop that counts as small, at most.
+pub const FEW: usize = 10_000;
 /// Pages that are turned to find a deep one.
 const DEEP: usize = 1_000;
 
-/// Fills a shop with `count` products, and reads it in turn with `small`.
+const SEARCH_FOR_MOST: &str = "search for what all have";
+const SEARCH_FOR_ONE: &str = "search for what one has";
+const DEEP_PAGE: &str = "page 1,000, or the last";
+const WHATS: [&str; 7] = [
+    PRODUCT,
+    LIST,
+    SEARCH_FOR_MOST,
+    SEARCH_FOR_ONE,
+    DEEP_PAGE,
+    LIST_UNDER_ORDERS,
+    ORDERS_UNDER_LISTS,
+];
+
+/// Fills a shop with `count` products, and reads it in turn with a small one.
 pub(super) async fn compare(
     count: usize,
     small: &mut Shop,
@@ -22,50 +40,36 @@ pub(super) async fn compare(
     let mut large =
         Shop::prepare(&stand.seller().await?, &stand.shop.url, &plan.run, count).await?;
     tell(&format!("{count} products\n"));
-    let places = [places(small).await?, places(&large).await?];
+    let names = [
+        |what: &str| format!("few products: {what}"),
+        |what: &str| format!("many products: {what}"),
+    ];
+    let deep_pages = [deep_page(&small.url).await?, deep_page(&large.url).await?];
     for _ in 0..ROUNDS {
-        for (size, shop, places) in
-            [(plan.products, &mut *small, &places[0]), (count, &mut large, &places[1])]
-        {
-            for (what, path) in places {
-                let rate = read_rate(&shop.url, path, plan.clients, plan.time).await?;
-                figures.note(&name(what, size), Unit::PerSecond, rate);
+        for (place, shop) in [&mut *small, &mut large].into_iter().enumerate() {
+            let mut note = |what: &str, rate| {
+                figures.note(&names[place](what), Unit::PerSecond, rate);
+            };
+            for (what, path) in [
+                (PRODUCT, product_path(shop)),
+                (LIST, "/api/products".to_owned()),
+                (SEARCH_FOR_MOST, "/api/products?q=green%20hills".to_owned()),
+                // Words are found by how they begin, and no longer number begins with the last.
+                (SEARCH_FOR_ONE, format!("/api/products?q={}", shop.products.len() - 1)),
+                (DEEP_PAGE, deep_pages[place].clone()),
+            ] {
+                note(what, read_rate(&shop.url, &path, plan.clients, plan.time).await?);
             }
             // What is kept of a list is of no use while orders come in.
-            let (url, half) = (shop.url.clone(), plan.clients.div_ceil(2));
-            let all = Basket { products: shop.products.len(), is_full: false };
-            let (lists, orders) = tokio::join!(
-                read_rate(&url, &places[1].1, half, plan.time),
-                shop.orders(all, half, plan.time),
-            );
-            figures.note(&name(LISTS_UNDER_ORDERS, size), Unit::PerSecond, lists?);
-            figures.note(&name(ORDERS_UNDER_LISTS, size), Unit::PerSecond, orders?.per_second);
+            let (lists, orders) = lists_beside_orders(shop, plan).await?;
+            note(LIST_UNDER_ORDERS, lists);
+            note(ORDERS_UNDER_LISTS, orders);
         }
     }
-    let whats = places[0].iter().map(|(what, _)| *what);
-    for what in whats.chain([LISTS_UNDER_ORDERS, ORDERS_UNDER_LISTS]) {
-        let of = name(what, plan.products);
-        figures.hold(&name(what, count), Some(&of), Some(Target::AtLeast(0.8)));
+    for what in WHATS {
+        figures.hold(&names[1](what), Some(&names[0](what)), Some(Target::AtLeast(0.8)));
     }
     Ok(())
-}
-
-const LISTS_UNDER_ORDERS: &str = "a list while orders come in";
-const ORDERS_UNDER_LISTS: &str = "orders while lists are read";
-
-fn name(what: &str, size: usize) -> String {
-    format!("{what}, {size} products")
-}
-
-/// What is read, and where it is.
-async fn places(shop: &Shop) -> Result<Vec<(&'static str, String)>> {
-    Ok(vec![
-        ("product", product_path(shop)),
-        ("list of 20", "/api/products".to_owned()),
-        ("search for what most have", "/api/products?q=green%20hills".to_owned()),
-        ("search for what few have", "/api/products?q=999".to_owned()),
-        ("page 1,000, or the last", deep_page(&shop.url).await?),
-    ])
 }
 
 /// The path of page 1,000 of the list of products, or of the last page where there are fewer.

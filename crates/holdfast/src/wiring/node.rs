@@ -133,7 +133,7 @@ impl Node {
 
     /// What goes on beside requests, until the process ends.
     pub(crate) fn begin_chores(&self) {
-        let Services { users, orders, .. } = &self.services;
+        let Services { users, orders, stock_elsewhere, .. } = &self.services;
         let users_elsewhere = self.peers.get(&Part::Users);
         if let Some(orders) = orders.clone() {
             let users = users.clone().map(UsersAt::Here);
@@ -141,6 +141,9 @@ impl Node {
                 chores::erase_buyers(orders.clone(), users, Clock::system());
             }
             tokio::spawn(async move { orders.sweep().await });
+        }
+        if let Some(stock) = stock_elsewhere.clone() {
+            tokio::spawn(async move { stock.keep_looking().await });
         }
         match (users, users_elsewhere) {
             (Some(users), _) => chores::refresh_revocations(users.clone()),

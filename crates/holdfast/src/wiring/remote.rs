@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use bytes::Bytes;
 use holdfast_orders::Stock;
+use holdfast_products::StockPlace;
 use holdfast_types::{
     BatchId, Error, OrderId, ReserveBatch, Reserved, Result, StockAction, Timestamp, Unconfirmed,
     UserId,
@@ -21,7 +22,7 @@ const STOCK_TIME: Duration = Duration::from_secs(20);
 const TRUST_TIME: Duration = Duration::from_secs(2);
 
 /// Products in other processes: a whole batch is one call.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct RemoteStock(pub(super) Peer);
 
 #[async_trait]
@@ -45,9 +46,11 @@ impl Stock for RemoteStock {
     }
 }
 
-/// Asks products for the mark of their database, see [`holdfast_storage::Database::mark`].
-pub(super) async fn mark_of_products(products: &Peer) -> Result<Option<[u8; 32]>> {
-    read(&get(products, "/internal/products/database", TRUST_TIME).await?)
+impl RemoteStock {
+    /// Asks where the stock is kept.
+    pub(super) async fn place(&self) -> Result<Option<StockPlace>> {
+        read(&get(&self.0, "/internal/products/stock-place", TRUST_TIME).await?)
+    }
 }
 
 /// Asks users whose tokens are good.

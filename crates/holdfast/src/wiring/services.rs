@@ -14,7 +14,7 @@ use holdfast_web::Peer;
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
-use super::Opener;
+use super::{Opener, stock::StockElsewhere};
 use crate::{
     parts::{Part, Parts},
     system,
@@ -82,6 +82,8 @@ pub(super) struct Services {
     pub(super) users: Option<Users>,
     pub(super) products: Option<Products>,
     pub(super) orders: Option<Orders>,
+    /// Where orders finds stock, if products are served by others.
+    pub(super) stock_elsewhere: Option<Arc<StockElsewhere>>,
 }
 
 impl Services {
@@ -108,13 +110,17 @@ impl Services {
 
     /// Stock, here or elsewhere.
     async fn stock(
-        &self,
+        &mut self,
         opener: &mut Opener<'_>,
         peers: &BTreeMap<Part, Peer>,
     ) -> Result<Option<Arc<dyn Stock>>> {
         match (&self.products, peers.get(&Part::Products)) {
             (Some(products), _) => opener.local_stock(products).map(Some),
-            (None, Some(peer)) => opener.stock_elsewhere(peer.clone()).await.map(Some),
+            (None, Some(peer)) => {
+                let stock = Arc::new(opener.stock_elsewhere(peer.clone()).await?);
+                self.stock_elsewhere = Some(Arc::clone(&stock));
+                Ok(Some(stock))
+            }
             (None, None) => Ok(None),
         }
     }

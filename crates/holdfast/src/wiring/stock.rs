@@ -1,31 +1,34 @@
 //! Where orders finds stock: in this process, in others, or, where others keep it in the database of the orders, there.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock, Weak},
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use holdfast_orders::{Stock, StockTogether};
-use holdfast_products::Products;
+use holdfast_products::{Products, StockPlace};
 use holdfast_storage::{
     Database,
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, OrderId, ReserveBatch, ReserveCommand, Reserved, Result, Sources, StockAction,
+    BatchId, OrderId, ReserveBatch, ReserveCommand, Reserved, Result, Seldom, Sources, StockAction,
     Unconfirmed,
 };
 use holdfast_web::{Peer, auth::Verifier};
+use tokio::time::Instant;
 
-use super::remote::{self, RemoteStock};
+use super::remote::RemoteStock;
 
-/// Between two questions about where stock is kept, as long as nobody has answered, and afterwards.
+/// Between two questions about where stock is kept while nobody answers, and else.
 const URGENT: Duration = Duration::from_millis(100);
 const CALM: Duration = Duration::from_secs(5);
+/// Between two lines in the log about why that cannot be told.
+const FAILURES_PAUSE: Duration = Duration::from_secs(60);
 
 /// Products in this process: a call is a function call.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct LocalStock {
     pub(super) products: Products,
     /// Whether they share the database of the orders.
@@ -68,89 +71,97 @@ impl StockTogether for LocalStock {
 
 /// Products in other processes. As soon as they say that their database is that of the orders, stock is taken there, in the
 /// transaction that records the orders.
+#[derive(Debug)]
 pub(super) struct StockElsewhere {
-    peer: Peer,
     remote: RemoteStock,
-    here: RwLock<Option<Arc<LocalStock>>>,
+    orders: Database,
+    verifier: Arc<Verifier>,
+    sources: Sources,
+    here: RwLock<Option<LocalStock>>,
 }
 
 impl StockElsewhere {
-    /// Finds out where the stock is kept for as long as anybody holds this.
-    pub(super) fn of(
+    /// Products at `peer`, and the database of the orders.
+    pub(super) fn new(
         peer: Peer,
         orders: Database,
         verifier: Arc<Verifier>,
         sources: Sources,
-    ) -> Arc<Self> {
-        let stock = Self { remote: RemoteStock(peer.clone()), peer, here: RwLock::default() };
-        let stock = Arc::new(stock);
-        tokio::spawn(look_again(Arc::downgrade(&stock), orders, verifier, sources));
-        stock
+    ) -> Self {
+        Self { remote: RemoteStock(peer), orders, verifier, sources, here: RwLock::default() }
     }
 
-    fn here(&self) -> Option<Arc<LocalStock>> {
+    fn here(&self) -> Option<LocalStock> {
         self.here.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn now(&self) -> Arc<dyn Stock> {
+    fn found(&self) -> Box<dyn Stock> {
         match self.here() {
-            Some(here) => here,
-            None => Arc::new(self.remote.clone()),
+            Some(here) => Box::new(here),
+            None => Box::new(self.remote.clone()),
         }
     }
 
-    /// Compares the two databases. An error changes nothing.
-    async fn look(
-        &self,
-        orders: &Database,
-        verifier: &Arc<Verifier>,
-        sources: &Sources,
-    ) -> Result<()> {
-        let theirs = remote::mark_of_products(&self.peer).await?;
-        let is_ours = theirs.is_some() && theirs == orders.mark().await?;
-        let here = match self.here() {
-            here if here.is_some() == is_ours => return Ok(()),
-            Some(_) => None,
-            None => {
-                let products = Products::open(orders, Arc::clone(verifier), sources.clone());
-                Some(Arc::new(LocalStock { products: products.await?, is_together: true }))
-            }
-        };
-        tracing::info!(together = is_ours, "found where stock is kept");
-        *self.here.write().unwrap_or_else(PoisonError::into_inner) = here;
-        Ok(())
-    }
-}
-
-async fn look_again(
-    stock: Weak<StockElsewhere>,
-    orders: Database,
-    verifier: Arc<Verifier>,
-    sources: Sources,
-) {
-    let mut is_marked = false;
-    while let Some(held) = stock.upgrade() {
-        let found = async {
-            if !is_marked {
-                orders.put_mark(&sources.random).await?;
-                is_marked = true;
-            }
-            held.look(&orders, &verifier, &sources).await
-        };
-        let found = found.await;
-        drop(held);
-        let pause = if found.is_ok() { CALM } else { URGENT };
-        if let Err(error) = found {
-            tracing::debug!(%error, "cannot tell where stock is kept");
+    /// Finds out where the stock is kept, again and again, until the process ends.
+    pub(super) async fn keep_looking(&self) {
+        let (mut is_marked, mut said) = (false, None);
+        let mut failures = Seldom::new(FAILURES_PAUSE);
+        loop {
+            let pause = match self.look(&mut is_marked).await {
+                Ok(None) => URGENT,
+                Ok(Some(together)) => {
+                    if said.replace(together) != Some(together) {
+                        tracing::info!(together, "found where stock is kept");
+                    }
+                    CALM
+                }
+                Err(error) => {
+                    if let Some(times) = failures.happened(Instant::now().into_std()) {
+                        tracing::warn!(%error, times, "cannot tell where stock is kept");
+                    }
+                    CALM
+                }
+            };
+            tokio::time::sleep(pause).await;
         }
-        tokio::time::sleep(pause).await;
+    }
+
+    /// Whether stock is kept in the database of the orders; `None` when no process of products answers. That and an error
+    /// change nothing.
+    async fn look(&self, is_marked: &mut bool) -> Result<Option<bool>> {
+        if !*is_marked {
+            self.orders.put_mark(&self.sources.random).await?;
+            *is_marked = true;
+        }
+        let ours = StockPlace::of(&self.orders).await?;
+        let theirs = match self.remote.place().await {
+            Ok(place) => place,
+            Err(error) if error.is_transient() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if ours != StockPlace::of(&self.orders).await? {
+            // Somebody has put another mark meanwhile.
+            return Ok(None);
+        }
+        let is_together = ours == theirs;
+        if self.here().is_some() != is_together {
+            let here = if is_together { Some(self.open().await?) } else { None };
+            *self.here.write().unwrap_or_else(PoisonError::into_inner) = here;
+        }
+        Ok(Some(is_together))
+    }
+
+    async fn open(&self) -> Result<LocalStock> {
+        let (verifier, sources) = (Arc::clone(&self.verifier), self.sources.clone());
+        let products = Products::open(&self.orders, verifier, sources).await?;
+        Ok(LocalStock { products, is_together: true })
     }
 }
 
 #[async_trait]
 impl Stock for StockElsewhere {
     async fn reserve(&self, batch: ReserveBatch) -> Result<Vec<Result<Reserved>>> {
-        self.now().reserve(batch).await
+        self.found().reserve(batch).await
     }
 
     fn together(&self) -> Option<Arc<dyn StockTogether>> {
@@ -158,14 +169,14 @@ impl Stock for StockElsewhere {
     }
 
     async fn apply(&self, actions: &[(OrderId, StockAction)]) -> Result<()> {
-        self.now().apply(actions).await
+        self.found().apply(actions).await
     }
 
     async fn confirm(&self, batches: &[BatchId]) -> Result<()> {
-        self.now().confirm(batches).await
+        self.found().confirm(batches).await
     }
 
     async fn unconfirmed(&self, age: Duration) -> Result<Vec<Unconfirmed>> {
-        self.now().unconfirmed(age).await
+        self.found().unconfirmed(age).await
     }
 }

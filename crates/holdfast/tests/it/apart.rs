@@ -1,6 +1,7 @@
-//! Orders and products in processes of their own: where products keep their stock, orders take it there.
+//! Orders and products in processes of their own: where both keep what they keep in one database, orders take stock there.
 
 use std::{
+    fs::File,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -8,16 +9,17 @@ use std::{
 };
 
 use holdfast_testkit::{Engine, Home};
-use serde_json::json;
 
-use crate::shop::{ADMIN_PASSWORD, Client, Shop, wait_until};
+use crate::shop::{ADMIN_PASSWORD, Shop, wait_until};
 
-/// Long enough for orders to find out where stock is kept.
-const FOUND: Duration = Duration::from_secs(20);
+/// Long enough for a process to start, and for orders to look again at where stock is kept.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A process for users and the gateway, one for products, one for orders.
 struct Processes {
+    folder: PathBuf,
     shop: Shop,
+    addresses: [String; 4],
     users: Child,
     products: Child,
     orders: Child,
@@ -26,67 +28,104 @@ struct Processes {
 impl Drop for Processes {
     fn drop(&mut self) {
         for child in [&mut self.users, &mut self.products, &mut self.orders] {
-            // It may have been ended by the test.
-            let _ = child.kill();
-            let _ = child.wait();
+            end(child);
         }
     }
 }
 
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+fn end(child: &mut Child) {
+    // It may have ended already.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Addresses that differ: all are taken before the first is free again.
+fn free_addresses<const N: usize>() -> [String; N] {
+    let listeners: [TcpListener; N] =
+        std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().to_string())
 }
 
 impl Processes {
-    /// Starts them: orders with a database that may be another one.
-    async fn start(folder: &Path, database: &str, database_of_orders: &str) -> Self {
-        let [public, users, products, orders] = std::array::from_fn(|_| free_address());
-        let start = |parts: &[&str], listen: [&str; 4], database: &str| {
-            Command::new(env!("CARGO_BIN_EXE_holdfast"))
-                .arg("serve")
-                .args(parts)
-                .args(&listen[..])
-                .args(["--users", &format!("http://{users}")])
-                .args(["--products", &format!("http://{products}")])
-                .args(["--orders", &format!("http://{orders}")])
-                .current_dir(folder)
-                .env_clear()
-                .env("HOLDFAST_CLUSTER_SECRET", "a-secret-for-the-processes-of-a-test")
-                .env("HOLDFAST_ADMIN_PASSWORD", ADMIN_PASSWORD)
-                .env("HOLDFAST_RATE_LIMITS", "off")
-                .env("HOLDFAST_DATA_DIR", folder.join(parts[0]))
-                .env("DB_CONNECTION_STRING", database)
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap()
-        };
-        let own = |address| ["--listen", address, "--internal-listen", ""];
-        let shared = ["--listen", &public, "--internal-listen", &users];
+    /// Starts them, orders on a database that may be another one.
+    async fn start(folder: &Path, database: &str, of_orders: &str) -> Self {
+        let addresses = free_addresses();
+        let start =
+            |parts: &[&str], own, database: &str| start(folder, &addresses, parts, own, database);
+        let [public, users, products, orders] = [0, 1, 2, 3].map(|own| addresses[own].as_str());
         let processes = Self {
-            users: start(&["users", "gateway"], shared, database),
-            products: start(&["products"], own(&products), database),
-            orders: start(&["orders"], own(&orders), database_of_orders),
+            users: start(
+                &["users", "gateway"],
+                &["--listen", public, "--internal-listen", users],
+                database,
+            ),
+            products: start(&["products"], &["--listen", products], database),
+            orders: start(&["orders"], &["--listen", orders], of_orders),
             shop: Shop::elsewhere(&format!("http://{public}")),
+            folder: folder.to_owned(),
+            addresses: addresses.clone(),
         };
-        wait_until(FOUND, "the processes find each other", || async {
-            tokio::net::TcpStream::connect(&public).await.is_ok()
-                && processes.shop.anybody().get("/readyz").await.status == 200
+        processes.ready().await;
+        processes
+    }
+
+    /// Ends the process of products, and starts another on another database.
+    async fn move_products(&mut self, database: &str) {
+        end(&mut self.products);
+        let own = ["--listen", self.addresses[2].as_str()];
+        self.products = start(&self.folder, &self.addresses, &["products"], &own, database);
+        self.ready().await;
+    }
+
+    async fn ready(&self) {
+        wait_until(PATIENCE, "the processes find each other", || async {
+            tokio::net::TcpStream::connect(&self.addresses[0]).await.is_ok()
+                && self.shop.anybody().get("/readyz").await.status == 200
         })
         .await;
-        processes
+    }
+
+    /// Returns when orders have found that stock is kept in their database, or that it is not.
+    async fn found(&self, together: bool) {
+        let line = format!("found where stock is kept together={together}");
+        wait_until(PATIENCE, &line, || async {
+            let log = std::fs::read_to_string(self.folder.join("orders.log")).unwrap();
+            log.lines()
+                .rfind(|line| line.contains("found where"))
+                .is_some_and(|last| last.ends_with(&line))
+        })
+        .await;
     }
 }
 
-fn file(folder: &Path, name: &str) -> (PathBuf, String) {
-    let path = folder.join(name);
-    let url = format!("sqlite:{}", path.display());
-    (path, url)
-}
-
-async fn orders_one(client: &mut Client, product: &serde_json::Value) -> bool {
-    client.order(product, 1).await.status == 201
+fn start(
+    folder: &Path,
+    [_, users, products, orders]: &[String; 4],
+    parts: &[&str],
+    listen: &[&str],
+    database: &str,
+) -> Child {
+    let log =
+        File::options().create(true).append(true).open(folder.join(format!("{}.log", parts[0])));
+    Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .arg("serve")
+        .args(parts)
+        .args(listen)
+        .args(["--users", &format!("http://{users}")])
+        .args(["--products", &format!("http://{products}")])
+        .args(["--orders", &format!("http://{orders}")])
+        .current_dir(folder)
+        .env_clear()
+        .env("HOLDFAST_CLUSTER_SECRET", "a-secret-for-the-processes-of-a-test")
+        .env("HOLDFAST_ADMIN_PASSWORD", ADMIN_PASSWORD)
+        .env("HOLDFAST_RATE_LIMITS", "off")
+        .env("HOLDFAST_DATA_DIR", folder.join(parts[0]))
+        .env("DB_CONNECTION_STRING", database)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log.unwrap())
+        .spawn()
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,36 +136,47 @@ async fn in_one_database_orders_do_without_a_process_of_products() {
         let mut processes = Processes::start(folder.path(), &home.url(), &home.url()).await;
         let mut admin = processes.shop.admin().await;
         let teapot = admin.product("Teapot", 5).await;
-        assert!(orders_one(&mut admin, &teapot).await);
-        // Orders asks again and again until it is answered.
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        processes.products.kill().unwrap();
-        processes.products.wait().unwrap();
-        assert!(orders_one(&mut admin, &teapot).await, "{}", engine.name());
+        processes.found(true).await;
+        end(&mut processes.products);
+        admin.order(&teapot, 1).await.expect(201).unwrap();
         assert_eq!(admin.get("/readyz").await.status, 503, "the control: nobody is there");
     }
 }
 
+/// A copy has every secret of its original, marks included, and is another database all the same.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_of_the_database_of_products_is_another_one() {
+async fn a_copy_of_the_database_is_another_one() {
     let folder = tempfile::tempdir().unwrap();
-    let (original, url) = file(folder.path(), "shop.db");
-    let (copy, url_of_copy) = file(folder.path(), "copy.db");
-    let together = Processes::start(folder.path(), &url, &url).await;
-    let mut admin = together.shop.admin().await;
-    let teapot = admin.product("Teapot", 5).await;
-    assert!(orders_one(&mut admin, &teapot).await);
-    drop(together);
-    // The log goes with it: nobody had the time to move it.
-    std::fs::copy(&original, &copy).unwrap();
-    std::fs::copy(folder.path().join("shop.db-wal"), folder.path().join("copy.db-wal")).unwrap();
+    let url = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
+    let copy = |from: &str, to: &str| {
+        let backup = ["backup", to].map(str::to_owned);
+        let settings = [("DB_CONNECTION_STRING".to_owned(), url(from))];
+        let ran =
+            crate::shop::run(folder.path(), &backup.each_ref().map(String::as_str), &settings);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    };
+    let mut processes = Processes::start(folder.path(), &url("shop.db"), &url("shop.db")).await;
+    let teapot = processes.shop.admin().await.product("Teapot", 5).await;
+    processes.found(true).await;
+    processes.shop.admin().await.order(&teapot, 1).await.expect(201).unwrap();
+    copy("shop.db", "first.db");
 
-    let apart = Processes::start(folder.path(), &url, &url_of_copy).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let mut admin = apart.shop.admin().await;
-    let order = admin.order(&teapot, 2).await.expect(201).unwrap();
-    assert_eq!(admin.stock(&teapot).await, (5, 3), "taken where products have it");
-    let path = format!("/api/orders/{}/cancel", order["id"].as_str().unwrap());
-    admin.post(&path, &json!({})).await.expect(200).unwrap();
-    assert_eq!(admin.stock(&teapot).await, (5, 1), "and given back there");
+    // Products go to the copy: orders ask them from now on.
+    processes.move_products(&url("first.db")).await;
+    processes.found(false).await;
+    let mut admin = processes.shop.admin().await;
+    admin.order(&teapot, 1).await.expect(201).unwrap();
+    assert_eq!(admin.stock(&teapot).await, (5, 2), "taken where products have it");
+    processes.move_products(&url("shop.db")).await;
+    processes.found(true).await;
+    assert_eq!(processes.shop.admin().await.stock(&teapot).await, (5, 1));
+    copy("shop.db", "second.db");
+    drop(processes);
+
+    // Orders start on a copy of where products are.
+    let processes = Processes::start(folder.path(), &url("shop.db"), &url("second.db")).await;
+    processes.found(false).await;
+    let mut admin = processes.shop.admin().await;
+    admin.order(&teapot, 2).await.expect(201).unwrap();
+    assert_eq!(admin.stock(&teapot).await, (5, 3));
 }

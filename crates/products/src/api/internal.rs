@@ -24,7 +24,7 @@ pub fn internal_routes(products: Products) -> Router {
         .route("/internal/products/stock-actions", post(apply_stock_actions))
         .route("/internal/products/confirm", post(confirm))
         .route("/internal/products/unconfirmed", get(unconfirmed))
-        .route("/internal/products/database", get(mark))
+        .route("/internal/products/stock-place", get(stock_place))
         .with_state(products)
 }
 
@@ -64,8 +64,8 @@ async fn unconfirmed(
     json_reply(200, &products.unconfirmed(Duration::from_millis(age)).await?)
 }
 
-async fn mark(State(products): State<Products>, _: FromPeer) -> Reply<Response> {
-    json_reply(200, &products.mark().await?)
+async fn stock_place(State(products): State<Products>, _: FromPeer) -> Reply<Response> {
+    json_reply(200, &products.stock_place().await?)
 }
 
 async fn read<T: serde::de::DeserializeOwned>(input: &mut Input) -> holdfast_types::Result<T> {
