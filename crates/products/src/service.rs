@@ -15,7 +15,7 @@ use holdfast_types::{
     BatchId, Clock, OrderId, ProductId, Random, ReserveBatch, ReserveCommand, Reserved, Result,
     Secret, Sources, StockAction, Timestamp, Unconfirmed, UserId,
 };
-use holdfast_web::{Key, Lists, Reply, ReplyCache, auth::Verifier};
+use holdfast_web::{Key, ListPlace, Lists, Reply, ReplyCache, auth::Verifier};
 use tokio::sync::OnceCell;
 
 use self::categories::{Categories, Counts};
@@ -143,6 +143,16 @@ impl Products {
         make: impl Future<Output = Reply> + Send,
     ) -> Reply {
         self.0.replies.reply(question, self.0.store.generation(), make).await
+    }
+
+    /// The same for a page, which is made once for all who ask for it at a time.
+    pub(crate) async fn kept_list(
+        &self,
+        question: Question,
+        place: &ListPlace,
+        make: impl Future<Output = Reply> + Send,
+    ) -> Reply {
+        self.0.replies.list(question, || self.0.store.generation(), place, make).await
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -26,6 +26,7 @@ mod server;
 mod service;
 mod tls;
 mod trust;
+mod waiting_room;
 
 pub use buffers::{Buffered, Buffers};
 pub use client::{Client, Exchange};
@@ -36,7 +37,9 @@ pub use fair_queue::{FairQueue, Turn};
 pub use fallback::with_fallbacks;
 pub use input::Input;
 pub use json::{from_json, not_null, parse, parse_value, present};
-pub use list::{ListTurn, Lists, PageQuery, bounded_list_reply, list_reply, page_request};
+pub use list::{
+    ListPlace, ListTurn, Lists, PageQuery, bounded_list_reply, list_reply, page_request,
+};
 pub use origin::{Origin, source};
 pub use peer::{Call, Peer};
 pub use problem::{Problem, Reply, read_problem};

@@ -42,12 +42,28 @@ impl Default for Lists {
     }
 }
 
-/// Says in a handler's signature that it reads a list: one principal after the other, or one address when anonymous, so
-/// that who asks for many waits for himself.
+/// Says in a handler's signature that it may have to read a list, and for whom; [`ListPlace::turn`] waits until it may.
 #[derive(Debug)]
-pub struct ListTurn(#[expect(dead_code, reason = "it ends with the answer")] Turn);
+pub struct ListPlace {
+    queue: FairQueue,
+    source: String,
+}
 
-impl<S> FromRequestParts<S> for ListTurn
+impl ListPlace {
+    pub(crate) const fn new(queue: FairQueue, source: String) -> Self {
+        Self { queue, source }
+    }
+
+    /// The turn. Refuses with `overloaded` when it does not come within two seconds.
+    pub async fn turn(&self) -> Result<Turn> {
+        self.queue.turn(&self.source, WAIT).await.ok_or_else(|| {
+            let why = "too many lists are being read at once: repeat a little later";
+            Error::new(Code::Overloaded, why)
+        })
+    }
+}
+
+impl<S> FromRequestParts<S> for ListPlace
 where
     S: Send + Sync,
     Arc<Verifier>: FromRef<S>,
@@ -62,13 +78,25 @@ where
             _ => Origin::from_request_parts(parts, state).await?.source(),
         };
         let Lists(queue) = Lists::from_ref(state);
-        match queue.turn(&source, WAIT).await {
-            Some(turn) => Ok(Self(turn)),
-            None => {
-                let why = "too many lists are being read at once: repeat a little later";
-                Err(Error::new(Code::Overloaded, why).into())
-            }
-        }
+        Ok(Self::new(queue, source))
+    }
+}
+
+/// Says in a handler's signature that it reads a list: one principal after the other, or one address when anonymous, so
+/// that who asks for many waits for himself.
+#[derive(Debug)]
+pub struct ListTurn(#[expect(dead_code, reason = "it ends with the answer")] Turn);
+
+impl<S> FromRequestParts<S> for ListTurn
+where
+    S: Send + Sync,
+    Arc<Verifier>: FromRef<S>,
+    Lists: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Ok(Self(ListPlace::from_request_parts(parts, state).await?.turn().await?))
     }
 }
 

@@ -11,7 +11,7 @@ use holdfast_types::Error;
 use http_body_util::BodyExt;
 use quick_cache::{Weighter, sync::Cache};
 
-use crate::Reply;
+use crate::{ListPlace, Reply, waiting_room::WaitingRoom};
 
 /// Bytes of answers that are kept: the first pages of a few hundred lists.
 const BYTES: u64 = 16 << 20;
@@ -26,11 +26,15 @@ pub trait Key: Clone + Eq + Hash {
 
 /// Answers by what was asked. `G` tells a state of everything that answers are made of: equal ones give equal answers.
 #[derive(Debug)]
-pub struct ReplyCache<K, G>(Cache<K, Arc<Kept<G>>, Weight>);
+pub struct ReplyCache<K: Key, G> {
+    kept: Cache<K, Arc<Kept<G>>, Weight>,
+    waiting: WaitingRoom<K, Arc<Kept<G>>>,
+}
 
 #[derive(Debug)]
 struct Kept<G> {
-    state: G,
+    /// Where nobody knows the state, the answer is not kept, but all who wait for it get it.
+    state: Option<G>,
     headers: HeaderMap,
     body: Bytes,
 }
@@ -47,7 +51,7 @@ impl<K: Key, G> Weighter<K, Arc<Kept<G>>> for Weight {
 
 impl<K: Key, G> Default for ReplyCache<K, G> {
     fn default() -> Self {
-        Self(Cache::with_weighter(1000, BYTES, Weight))
+        Self { kept: Cache::with_weighter(1000, BYTES, Weight), waiting: WaitingRoom::default() }
     }
 }
 
@@ -60,20 +64,72 @@ impl<K: Key, G: PartialEq> ReplyCache<K, G> {
         now: Option<G>,
         make: impl Future<Output = Reply> + Send,
     ) -> Reply {
-        let Some(state) = now else { return make.await };
-        if let Some(kept) = self.0.get(&key).filter(|kept| kept.state == state) {
+        if now.is_none() {
+            return make.await;
+        }
+        match self.find(&key, now.as_ref()) {
+            Some(kept) => Ok(kept.response()),
+            None => {
+                Ok(self.make(key, now, make).await?.map_or_else(|own| own, |kept| kept.response()))
+            }
+        }
+    }
+
+    /// The same for a list, which is made by whoever's turn comes, for all who asked the same until then.
+    pub async fn list(
+        &self,
+        key: K,
+        now: impl Fn() -> Option<G>,
+        place: &ListPlace,
+        make: impl Future<Output = Reply> + Send,
+    ) -> Reply {
+        if let Some(kept) = self.find(&key, now().as_ref()) {
             return Ok(kept.response());
         }
+        let (_turn, others) = tokio::select! {
+            // Who has both an answer and a turn leaves the turn to others.
+            biased;
+            Ok(kept) = self.waiting.enter(&key) => return Ok(kept.response()),
+            turn = place.turn() => (turn?, self.waiting.call(&key)),
+        };
+        let state = now();
+        if let Some(kept) = self.find(&key, state.as_ref()) {
+            others.tell(&kept);
+            return Ok(kept.response());
+        }
+        match self.make(key, state, make).await? {
+            Ok(kept) => {
+                others.tell(&kept);
+                Ok(kept.response())
+            }
+            Err(own) => Ok(own),
+        }
+    }
+
+    fn find(&self, key: &K, now: Option<&G>) -> Option<Arc<Kept<G>>> {
+        now?;
+        self.kept.get(key).filter(|kept| kept.state.as_ref() == now)
+    }
+
+    /// What `make` makes: an answer that others may have as well, or one that they may not.
+    async fn make(
+        &self,
+        key: K,
+        state: Option<G>,
+        make: impl Future<Output = Reply> + Send,
+    ) -> Reply<Result<Arc<Kept<G>>, Response>> {
         let (parts, body) = make.await?.into_parts();
         if parts.status != StatusCode::OK {
-            return Ok(Response::from_parts(parts, body));
+            return Ok(Err(Response::from_parts(parts, body)));
         }
         let body = body.collect().await.map_err(Error::internal)?.to_bytes();
         // As long as it is, and not as long as what it was written into.
         let body = Bytes::copy_from_slice(&body);
         let kept = Arc::new(Kept { state, headers: parts.headers, body });
-        self.0.insert(key, Arc::clone(&kept));
-        Ok(kept.response())
+        if kept.state.is_some() {
+            self.kept.insert(key, Arc::clone(&kept));
+        }
+        Ok(Ok(kept))
     }
 }
 
@@ -87,8 +143,15 @@ impl<G> Kept<G> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::atomic::{AtomicU32, Ordering::Relaxed},
+        time::Duration,
+    };
+
+    use futures_util::FutureExt;
+
     use super::*;
-    use crate::json_reply;
+    use crate::{FairQueue, json_reply};
 
     impl Key for &'static str {
         fn bytes(&self) -> usize {
@@ -127,6 +190,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_list_is_made_once_for_all_who_wait_for_it() {
+        let cache: ReplyCache<&'static str, u32> = ReplyCache::default();
+        let queue = FairQueue::new(1, 16);
+        let held = queue.turn("somebody", Duration::from_secs(1)).await;
+        let made = AtomicU32::new(0);
+        let ask = async |key: &'static str, state: Option<u32>| {
+            let place = ListPlace::new(queue.clone(), "them".to_owned());
+            let make = async { json_reply(200, &made.fetch_add(1, Relaxed)) };
+            let body = cache.list(key, || state, &place, make).await.unwrap().into_body();
+            serde_json::from_slice::<u32>(&body.collect().await.unwrap().to_bytes()).unwrap()
+        };
+        let asked =
+            async { tokio::join!(ask("a", None), ask("a", None), ask("b", None), ask("a", None)) };
+        let mut asked = std::pin::pin!(asked);
+        assert!(asked.as_mut().now_or_never().is_none(), "there is no turn");
+        drop(held);
+        assert_eq!(asked.await, (0, 0, 1, 0));
+        assert_eq!(ask("a", None).await, 2, "nothing is kept where nobody knows the state");
+        assert_eq!((ask("a", Some(1)).await, ask("a", Some(1)).await), (3, 3));
+        assert_eq!(ask("a", Some(2)).await, 4);
+    }
+
+    #[tokio::test]
     async fn answers_are_bounded_in_bytes() {
         let cache: ReplyCache<usize, u32> = ReplyCache::default();
         let large = "a".repeat(200 << 10);
@@ -134,6 +220,7 @@ mod tests {
             let make = async { json_reply(200, &large) };
             drop(cache.reply(number, Some(1), make).await);
         }
-        assert!(cache.0.weight() <= BYTES && cache.0.len() > 20, "{}", cache.0.weight());
+        let (weight, count) = (cache.kept.weight(), cache.kept.len());
+        assert!(weight <= BYTES && count > 20, "{weight}");
     }
 }

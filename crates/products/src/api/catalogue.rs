@@ -9,8 +9,8 @@ use axum::{
 };
 use holdfast_types::{Currency, Error, ProductId, ProductKind, Result, words};
 use holdfast_web::{
-    IdPath, ListTurn, NoQuery, Query, Reply, bounded_list_reply, invalid_parameter, json_reply,
-    not_modified, page_request, with_etag,
+    IdPath, ListPlace, ListTurn, NoQuery, Query, Reply, bounded_list_reply, invalid_parameter,
+    json_reply, not_modified, page_request, with_etag,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -141,18 +141,19 @@ fn parse_ids(text: &str) -> Result<Vec<ProductId>> {
 pub(super) async fn list_products(
     State(products): State<Products>,
     Query(query): Query<ListQuery>,
-    _turn: ListTurn,
+    place: ListPlace,
     uri: Uri,
 ) -> Reply {
     let filter = query.filter()?;
     let request = page_request(query.limit, query.cursor)?;
+    let question = Question::Page(uri.query().unwrap_or_default().to_owned());
     let make = async {
         let found = listing::list(products.store(), &filter, &request).await?;
-        let place = |last: &Product| filter.position(last);
-        let reply = bounded_list_reply(&uri, &found, ProductView::from, place);
+        let end = |last: &Product| filter.position(last);
+        let reply = bounded_list_reply(&uri, &found, ProductView::from, end);
         Ok(revalidated(reply?))
     };
-    products.kept(Question::Page(uri.query().unwrap_or_default().to_owned()), make).await
+    products.kept_list(question, &place, make).await
 }
 
 /// The categories, with how many products there are of each.
