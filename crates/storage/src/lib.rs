@@ -45,13 +45,14 @@ impl Database {
         }
     }
 
-    /// How many batches may be on their way at a time. An embedded database has one writer; a server works on one batch
-    /// while the answers of another travel.
+    /// How many batches may be on their way at a time. An embedded database has one writer; PostgreSQL works on one batch
+    /// while the answers of another travel. On MongoDB a batch that meets a product of another is not held up until that one is
+    /// done, but fails and is run again: one at a time is quicker.
     #[must_use]
     pub const fn batches_in_flight(&self) -> usize {
         match self {
-            Self::Sqlite(_) => 1,
-            Self::Postgres(_) | Self::Mongo(_) => 2,
+            Self::Sqlite(_) | Self::Mongo(_) => 1,
+            Self::Postgres(_) => 2,
         }
     }
 

@@ -89,9 +89,10 @@ impl<K: Key, G: PartialEq> ReplyCache<K, G> {
         let (_turn, others) = tokio::select! {
             // Who has both an answer and a turn leaves the turn to others.
             biased;
-            Ok(kept) = self.waiting.enter(&key) => return Ok(kept.response()),
+            kept = self.waiting.enter(&key) => return Ok(kept.response()),
             turn = place.turn() => (turn?, self.waiting.call(&key)),
         };
+        // After all of them have asked, and before anything is looked at.
         let state = now();
         if let Some(kept) = self.find(&key, state.as_ref()) {
             others.tell(&kept);
@@ -149,6 +150,7 @@ mod tests {
     };
 
     use futures_util::FutureExt;
+    use tokio::sync::oneshot;
 
     use super::*;
     use crate::{FairQueue, json_reply};
@@ -210,6 +212,47 @@ mod tests {
         assert_eq!(ask("a", None).await, 2, "nothing is kept where nobody knows the state");
         assert_eq!((ask("a", Some(1)).await, ask("a", Some(1)).await), (3, 3));
         assert_eq!(ask("a", Some(2)).await, 4);
+    }
+
+    #[tokio::test]
+    async fn who_asks_while_a_list_is_made_gets_a_later_one() {
+        let cache: ReplyCache<&'static str, u32> = ReplyCache::default();
+        let place = ListPlace::new(FairQueue::new(1, 16), "them".to_owned());
+        let (finish, finished) = oneshot::channel::<()>();
+        let slow = async {
+            let _ = finished.await;
+            json_reply(200, &"early")
+        };
+        let (mut first, mut second) = (
+            std::pin::pin!(cache.list("a", || None, &place, slow)),
+            std::pin::pin!(cache.list("a", || None, &place, async { json_reply(200, &"late") })),
+        );
+        assert!(first.as_mut().now_or_never().is_none());
+        assert!(second.as_mut().now_or_never().is_none());
+        finish.send(()).unwrap();
+        for (asked, answer) in [(first.await, "early"), (second.await, "late")] {
+            let body = asked.unwrap().into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(serde_json::from_slice::<String>(&body).unwrap(), answer);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_is_of_the_state_at_which_it_is_made() {
+        let cache: ReplyCache<&'static str, u32> = ReplyCache::default();
+        let (queue, state) = (FairQueue::new(1, 16), AtomicU32::new(1));
+        let place = ListPlace::new(queue.clone(), "them".to_owned());
+        let ask = |answer: &'static str| {
+            let now = || Some(state.load(Relaxed));
+            cache.list("a", now, &place, async move { json_reply(200, &answer) })
+        };
+        let held = queue.turn("somebody", Duration::from_secs(1)).await;
+        let mut waits = std::pin::pin!(ask("made at 2"));
+        assert!(waits.as_mut().now_or_never().is_none());
+        state.store(2, Relaxed);
+        drop(held);
+        drop(waits.await.unwrap());
+        let body = ask("made again").await.unwrap().into_body().collect().await.unwrap();
+        assert_eq!(body.to_bytes(), "\"made at 2\"");
     }
 
     #[tokio::test]

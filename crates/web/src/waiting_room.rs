@@ -20,7 +20,7 @@ struct Waiting<K, A> {
     by_key: HashMap<K, Others<A>>,
 }
 
-/// Those who were called out of the room; told nothing, they wait for their own turn.
+/// Those who were called out of the room; told nothing, they go back.
 #[derive(Debug)]
 pub(crate) struct Others<A>(Vec<(u64, oneshot::Sender<A>)>);
 
@@ -42,10 +42,15 @@ impl<K: Clone + Eq + Hash, A> WaitingRoom<K, A> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until somebody tells the answer; an error says that nobody will.
-    pub(crate) async fn enter(&self, key: &K) -> Result<A, oneshot::error::RecvError> {
-        let (_seat, told) = self.sit_down(key);
-        told.await
+    /// Waits until somebody tells the answer.
+    pub(crate) async fn enter(&self, key: &K) -> A {
+        loop {
+            let (_seat, told) = self.sit_down(key);
+            if let Ok(answer) = told.await {
+                return answer;
+            }
+            // Who was to tell has gone, or failed: the next one may not.
+        }
     }
 
     fn sit_down<'a>(&'a self, key: &'a K) -> (Seat<'a, K, A>, oneshot::Receiver<A>) {
@@ -58,7 +63,7 @@ impl<K: Clone + Eq + Hash, A> WaitingRoom<K, A> {
         (Seat { room: self, key, number }, receiver)
     }
 
-    /// All who ask that now.
+    /// All who ask that now: what is begun afterwards is as fresh as what they would find themselves.
     pub(crate) fn call(&self, key: &K) -> Others<A> {
         self.waiting().by_key.remove(key).unwrap_or_else(|| Others(Vec::new()))
     }
@@ -104,10 +109,12 @@ mod tests {
         let mut late = pin!(room.enter(&"list"));
         assert!(late.as_mut().now_or_never().is_none());
         called.tell(&7);
-        assert_eq!((one.await, two.await), (Ok(7), Ok(7)));
+        assert_eq!((one.await, two.await), (7, 7));
         assert!(late.as_mut().now_or_never().is_none() && other.as_mut().now_or_never().is_none());
         drop(room.call(&"list"));
-        assert!(late.await.is_err(), "nobody tells what could not be made");
+        assert!(late.as_mut().now_or_never().is_none(), "nobody tells what could not be made");
+        room.call(&"list").tell(&8);
+        assert_eq!(late.await, 8);
     }
 
     #[tokio::test]
