@@ -87,11 +87,9 @@ where
 #[derive(Debug)]
 pub struct ListTurn(#[expect(dead_code, reason = "it ends with the answer")] Turn);
 
-impl<S> FromRequestParts<S> for ListTurn
+impl<S: Send + Sync> FromRequestParts<S> for ListTurn
 where
-    S: Send + Sync,
-    Arc<Verifier>: FromRef<S>,
-    Lists: FromRef<S>,
+    ListPlace: FromRequestParts<S, Rejection = Problem>,
 {
     type Rejection = Problem;
 

@@ -69,9 +69,7 @@ impl<K: Key, G: PartialEq> ReplyCache<K, G> {
         }
         match self.find(&key, now.as_ref()) {
             Some(kept) => Ok(kept.response()),
-            None => {
-                Ok(self.make(key, now, make).await?.map_or_else(|own| own, |kept| kept.response()))
-            }
+            None => Ok(self.make(key, now, make).await?.0),
         }
     }
 
@@ -98,13 +96,11 @@ impl<K: Key, G: PartialEq> ReplyCache<K, G> {
             others.tell(&kept);
             return Ok(kept.response());
         }
-        match self.make(key, state, make).await? {
-            Ok(kept) => {
-                others.tell(&kept);
-                Ok(kept.response())
-            }
-            Err(own) => Ok(own),
+        let (response, kept) = self.make(key, state, make).await?;
+        if let Some(kept) = kept {
+            others.tell(&kept);
         }
+        Ok(response)
     }
 
     fn find(&self, key: &K, now: Option<&G>) -> Option<Arc<Kept<G>>> {
@@ -112,16 +108,16 @@ impl<K: Key, G: PartialEq> ReplyCache<K, G> {
         self.kept.get(key).filter(|kept| kept.state.as_ref() == now)
     }
 
-    /// What `make` makes: an answer that others may have as well, or one that they may not.
+    /// What `make` makes, and the same for others, if it is for others.
     async fn make(
         &self,
         key: K,
         state: Option<G>,
         make: impl Future<Output = Reply> + Send,
-    ) -> Reply<Result<Arc<Kept<G>>, Response>> {
+    ) -> Reply<(Response, Option<Arc<Kept<G>>>)> {
         let (parts, body) = make.await?.into_parts();
         if parts.status != StatusCode::OK {
-            return Ok(Err(Response::from_parts(parts, body)));
+            return Ok((Response::from_parts(parts, body), None));
         }
         let body = body.collect().await.map_err(Error::internal)?.to_bytes();
         // As long as it is, and not as long as what it was written into.
@@ -130,7 +126,7 @@ impl<K: Key, G: PartialEq> ReplyCache<K, G> {
         if kept.state.is_some() {
             self.kept.insert(key, Arc::clone(&kept));
         }
-        Ok(Ok(kept))
+        Ok((kept.response(), Some(kept)))
     }
 }
 

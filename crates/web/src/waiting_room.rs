@@ -4,7 +4,6 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    mem,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,12 +16,15 @@ pub(crate) struct WaitingRoom<K, A>(Mutex<Waiting<K, A>>);
 #[derive(Debug)]
 struct Waiting<K, A> {
     next: u64,
-    by_key: HashMap<K, Others<A>>,
+    by_key: HashMap<K, Vec<Waiter<A>>>,
 }
+
+/// The number of a seat, and how who sits there is told.
+type Waiter<A> = (u64, oneshot::Sender<A>);
 
 /// Those who were called out of the room; told nothing, they go back.
 #[derive(Debug)]
-pub(crate) struct Others<A>(Vec<(u64, oneshot::Sender<A>)>);
+pub(crate) struct Others<A>(Vec<Waiter<A>>);
 
 /// A place in the room, until dropped.
 struct Seat<'a, K: Eq + Hash, A> {
@@ -37,11 +39,13 @@ impl<K, A> Default for WaitingRoom<K, A> {
     }
 }
 
-impl<K: Clone + Eq + Hash, A> WaitingRoom<K, A> {
+impl<K, A> WaitingRoom<K, A> {
     fn waiting(&self) -> MutexGuard<'_, Waiting<K, A>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
+impl<K: Clone + Eq + Hash, A> WaitingRoom<K, A> {
     /// Waits until somebody tells the answer.
     pub(crate) async fn enter(&self, key: &K) -> A {
         loop {
@@ -58,20 +62,19 @@ impl<K: Clone + Eq + Hash, A> WaitingRoom<K, A> {
         let mut waiting = self.waiting();
         waiting.next += 1;
         let number = waiting.next;
-        let others = waiting.by_key.entry(key.clone()).or_insert_with(|| Others(Vec::new()));
-        others.0.push((number, sender));
+        waiting.by_key.entry(key.clone()).or_default().push((number, sender));
         (Seat { room: self, key, number }, receiver)
     }
 
     /// All who ask that now: what is begun afterwards is as fresh as what they would find themselves.
     pub(crate) fn call(&self, key: &K) -> Others<A> {
-        self.waiting().by_key.remove(key).unwrap_or_else(|| Others(Vec::new()))
+        Others(self.waiting().by_key.remove(key).unwrap_or_default())
     }
 }
 
 impl<A: Clone> Others<A> {
-    pub(crate) fn tell(mut self, answer: &A) {
-        for (_, other) in mem::take(&mut self.0) {
+    pub(crate) fn tell(self, answer: &A) {
+        for (_, other) in self.0 {
             // Who does not wait any more has gone, or has a turn of his own.
             let _ = other.send(answer.clone());
         }
@@ -80,10 +83,10 @@ impl<A: Clone> Others<A> {
 
 impl<K: Eq + Hash, A> Drop for Seat<'_, K, A> {
     fn drop(&mut self) {
-        let mut waiting = self.room.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(others) = waiting.by_key.get_mut(self.key) {
-            others.0.retain(|(number, _)| *number != self.number);
-            if others.0.is_empty() {
+        let mut waiting = self.room.waiting();
+        if let Some(waiters) = waiting.by_key.get_mut(self.key) {
+            waiters.retain(|(number, _)| *number != self.number);
+            if waiters.is_empty() {
                 waiting.by_key.remove(self.key);
             }
         }

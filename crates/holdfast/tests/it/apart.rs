@@ -4,13 +4,13 @@ use std::{
     fs::File,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::Duration,
 };
 
 use holdfast_testkit::{Engine, Home};
 
-use crate::shop::{ADMIN_PASSWORD, Shop, wait_until};
+use crate::shop::{Shop, command, run, wait_until};
 
 /// Long enough for a process to start, and for orders to look again at where stock is kept.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -107,20 +107,19 @@ fn start(
 ) -> Child {
     let log =
         File::options().create(true).append(true).open(folder.join(format!("{}.log", parts[0])));
-    Command::new(env!("CARGO_BIN_EXE_holdfast"))
+    let settings = [
+        ("HOLDFAST_CLUSTER_SECRET", "a-secret-for-the-processes-of-a-test"),
+        ("HOLDFAST_RATE_LIMITS", "off"),
+        ("DB_CONNECTION_STRING", database),
+    ];
+    command(folder, &settings.map(|(name, value)| (name.to_owned(), value.to_owned())))
+        .env("HOLDFAST_DATA_DIR", folder.join(parts[0]))
         .arg("serve")
         .args(parts)
         .args(listen)
         .args(["--users", &format!("http://{users}")])
         .args(["--products", &format!("http://{products}")])
         .args(["--orders", &format!("http://{orders}")])
-        .current_dir(folder)
-        .env_clear()
-        .env("HOLDFAST_CLUSTER_SECRET", "a-secret-for-the-processes-of-a-test")
-        .env("HOLDFAST_ADMIN_PASSWORD", ADMIN_PASSWORD)
-        .env("HOLDFAST_RATE_LIMITS", "off")
-        .env("HOLDFAST_DATA_DIR", folder.join(parts[0]))
-        .env("DB_CONNECTION_STRING", database)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log.unwrap())
@@ -149,10 +148,8 @@ async fn a_copy_of_the_database_is_another_one() {
     let folder = tempfile::tempdir().unwrap();
     let url = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
     let copy = |from: &str, to: &str| {
-        let backup = ["backup", to].map(str::to_owned);
         let settings = [("DB_CONNECTION_STRING".to_owned(), url(from))];
-        let ran =
-            crate::shop::run(folder.path(), &backup.each_ref().map(String::as_str), &settings);
+        let ran = run(folder.path(), &["backup", to], &settings);
         assert_eq!(ran.code, 0, "{ran:?}");
     };
     let mut processes = Processes::start(folder.path(), &url("shop.db"), &url("shop.db")).await;

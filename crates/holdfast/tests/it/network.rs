@@ -87,7 +87,7 @@ impl Network {
             .env("HOLDFAST_DATA_DIR", folder.join(format!("machine-{machine}")))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
         self.machines.push(child);

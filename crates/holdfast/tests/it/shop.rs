@@ -201,7 +201,7 @@ pub(crate) fn run(folder: &Path, arguments: &[&str], settings: &[(String, String
     }
 }
 
-fn command(folder: &Path, settings: &[(String, String)]) -> Command {
+pub(crate) fn command(folder: &Path, settings: &[(String, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
     command.current_dir(folder).env_clear().env("HOLDFAST_DATA_DIR", folder.join("data"));
     command.env("HOLDFAST_ADMIN_PASSWORD", ADMIN_PASSWORD);
