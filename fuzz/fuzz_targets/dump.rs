@@ -52,7 +52,7 @@ fn fill(home: &Path) {
         json!({"sku": "TEA", "name": "tea", "price": {"amount": 100, "currency": "EUR"}, "quantity": 9}),
     );
     let line = json!({"productId": product["id"], "quantity": 2});
-    let order = post("/api/orders", json!({"items": [line.clone()]}));
+    let order = post("/api/orders", json!({"items": [line]}));
     post("/api/orders", json!({"items": [line]}));
     let id = order["id"].as_str().expect("orders have ids");
     post(&format!("/api/orders/{id}/cancel"), json!({}));

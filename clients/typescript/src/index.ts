@@ -3,6 +3,6 @@
  * made from the shop's OpenAPI document; {@link Shop} gives them what a program needs around them.
  */
 export * from "./generated/index.js";
-export { Shop, type Session, type ShopOptions } from "./shop.js";
+export { idempotencyKey, Shop, type Session, type ShopOptions } from "./shop.js";
 export { isProblem, ProblemError, type ProblemCode, type ProblemOf } from "./problems.js";
 export { pages, items } from "./pages.js";

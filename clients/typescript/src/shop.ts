@@ -98,7 +98,7 @@ export class Shop {
     if (SESSION_PATHS.includes(path)) return this.#sendRepeatedly(request);
     const isSafe = ["GET", "HEAD", "OPTIONS"].includes(request.method);
     if (!isSafe && !request.headers.has("Idempotency-Key")) {
-      request.headers.set("Idempotency-Key", crypto.randomUUID());
+      request.headers.set("Idempotency-Key", idempotencyKey());
     }
     if (this.#session === undefined || request.headers.has("Authorization")) {
       return this.#sendRepeatedly(request);
@@ -127,6 +127,12 @@ export class Shop {
       await pause(repeat, answer?.headers.get("Retry-After"));
     }
   }
+}
+
+/** A key for one attempt. It is of random bytes, since `crypto.randomUUID` wants a page that came over https. */
+export function idempotencyKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function authorized(request: Request, token: string | undefined): Request {

@@ -91,7 +91,7 @@ impl Endpoint for Gateway {
             return response;
         }
         let mut response = self.0.plain.forward(request).await;
-        response.headers_mut().insert(header::VARY, HeaderValue::from_static("origin"));
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
         response
     }
 }

@@ -148,7 +148,7 @@ pub type Row = Result<(u64, Value), (u64, String)>;
 
 /// Reads products out of a CSV file.
 pub fn products(file: Vec<u8>) -> Result<Vec<Row>> {
-    let mut rows = Rows::read(Cursor::new(file), "the file")?;
+    let mut rows = Rows::read(Cursor::new(file), "the file", "http://127.0.0.1")?;
     let mut all = Vec::new();
     while let Some(row) = rows.next_row()? {
         all.push(row.map(|row| (row.line, row.product)));

@@ -210,23 +210,30 @@ fn greet(
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{address}");
     let mut text = format!("Holdfast {} holds fast on {url}\n", env!("CARGO_PKG_VERSION"));
-    text.push_str(&format!("  Docs   {url}/docs\n"));
+    let screens = [
+        ("Console", holdfast_console::CONSOLE),
+        ("Shop", holdfast_console::STOREFRONT),
+        ("Docs", "/docs"),
+    ];
+    for (name, path) in screens {
+        text.push_str(&format!("  {name:8} {url}{path}\n"));
+    }
     let place = config.location(Part::Orders);
     let place = place.map_or_else(|_| String::new(), |place| place.describe());
-    text.push_str(&format!("  Data   {place}\n"));
+    text.push_str(&format!("  Data     {place}\n"));
     if let Some(administrator) = administrator {
         text.push_str(&introduce(administrator));
     }
-    text.push_str(&format!("  Next   curl {url}/api/products\n"));
+    text.push_str(&format!("  Next     curl {url}/api/products\n"));
     print(&text);
 }
 
 fn introduce(FirstAdministrator { username, made_up_password }: &FirstAdministrator) -> String {
     match made_up_password {
         Some(password) => {
-            format!("  Admin  {username} / {password}   (shown once: keep it)\n")
+            format!("  Admin    {username} / {password}   (shown once: keep it)\n")
         }
-        None => format!("  Admin  {username}, with the configured password\n"),
+        None => format!("  Admin    {username}, with the configured password\n"),
     }
 }
 

@@ -63,7 +63,7 @@ pub(crate) async fn run(
     let plan = Plan { program, environment, hidden, listen, state, tls, slots, places };
     supervise(plan, |address| {
         let text = format!(
-            "Holdfast {} holds fast on {scheme}://{address}\n  Docs     {scheme}://{address}/docs\n  Status   holdfast status\n  Restart  holdfast restart, one process after the other\n",
+            "Holdfast {} holds fast on {scheme}://{address}\n  Console  {scheme}://{address}/console\n  Docs     {scheme}://{address}/docs\n  Status   holdfast status\n  Restart  holdfast restart, one process after the other\n",
             env!("CARGO_PKG_VERSION")
         );
         // Nobody may be reading; the cluster goes on.

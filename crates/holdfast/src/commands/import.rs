@@ -22,11 +22,13 @@ use rows::{Row, Rows};
 const CHUNK_ROWS: usize = 500;
 /// Bytes of products in one request, below the shop's limit of 1 MiB.
 const CHUNK_BYTES: usize = 900 << 10;
+/// Bytes of a product's `status`.
+const STATUS_BYTES: usize = 20;
 
 /// Imports a file. A refused row does not stop the rest; exit status 1 says that there were some.
 pub(crate) async fn import(file: &Path, flags: &ShopFlags, overwrite: bool) -> Result<ExitCode> {
     let hash = hash(file)?;
-    let mut rows = Rows::open(file)?;
+    let mut rows = Rows::open(file, &flags.url)?;
     let mut shop = ShopClient::sign_in(flags).await?;
     let progress = progress_bar(file)?;
     let mut tally = Tally::default();
@@ -39,7 +41,7 @@ pub(crate) async fn import(file: &Path, flags: &ShopFlags, overwrite: bool) -> R
                 if chunk.is_full(&row) {
                     chunk.send(&mut shop, &hash, overwrite, &mut tally, &progress).await?;
                 }
-                chunk.push(row);
+                chunk.push(row, overwrite);
             }
         }
     }
@@ -114,8 +116,12 @@ impl Chunk {
         self.items.len() == CHUNK_ROWS || self.bytes + next.bytes > CHUNK_BYTES
     }
 
-    fn push(&mut self, row: Row) {
-        self.bytes += row.bytes;
+    /// What is overwritten is for sale again, if it was not.
+    fn push(&mut self, mut row: Row, overwrite: bool) {
+        if overwrite {
+            row.product["status"] = json!("active");
+        }
+        self.bytes += row.bytes + STATUS_BYTES;
         self.lines.push(row.line);
         self.items.push(row.product);
     }

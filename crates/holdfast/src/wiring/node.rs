@@ -117,7 +117,7 @@ impl Node {
             limits: RateLimits { reads: config.limits.reads, writes: config.limits.writes },
             cors_origins: config.cors_origins.clone(),
         };
-        let system = system::routes(health, &document());
+        let system = system::routes(health, &document()).merge(holdfast_console::routes());
         Gateway::new(upstreams, system, &settings, Arc::clone(&self.verifier))
     }
 

@@ -209,7 +209,12 @@ async fn the_first_password_is_shown_once_and_help_is_worth_reading() {
         }
     };
     let greeting = start().await;
-    assert!(greeting.contains("Admin  admin / ") && greeting.contains("/docs"), "{greeting}");
+    assert!(
+        greeting.contains("Admin    admin / ")
+            && greeting.contains("/docs")
+            && greeting.contains("/console"),
+        "{greeting}"
+    );
     assert!(!start().await.contains("Admin"), "once");
     let help = run(folder.path(), &["--help"], &[]).out;
     assert!(

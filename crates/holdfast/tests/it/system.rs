@@ -33,6 +33,37 @@ async fn health_metrics_and_documentation() {
     assert_eq!(problem(&anybody.get("/problems/nonsense").await), (404, "not-found".into()));
 }
 
+/// They are compressed before they are asked for, known by their content, and may load nothing from elsewhere but pictures.
+#[tokio::test]
+async fn the_screens_are_files() {
+    let shop = Shop::start();
+    let mut anybody = shop.anybody();
+    for path in ["/console", "/shop", "/assets/console.js", "/assets/shared.css"] {
+        let plain = anybody.get(path).await;
+        assert_eq!(
+            (plain.status.as_u16(), header(&plain, "content-encoding")),
+            (200, ""),
+            "{path}"
+        );
+        assert!(header(&plain, "content-security-policy").starts_with("default-src 'self'; "));
+        let encoding = [("accept-encoding", "gzip;q=0.5, br")];
+        let brotli = anybody.send("GET", path, &encoding, "").await;
+        assert_eq!(header(&brotli, "content-encoding"), "br", "{path}");
+        assert!(brotli.body.len() < plain.body.len());
+        let etag = header(&brotli, "etag").to_owned();
+        assert_ne!(etag, header(&plain, "etag"), "a strong tag is of one representation");
+        let known = [encoding[0], ("if-none-match", etag.as_str())];
+        let known = anybody.send("GET", path, &known, "").await;
+        assert_eq!((known.status.as_u16(), known.body.len()), (304, 0), "{path}");
+        let vary: Vec<_> = known.headers.get_all("vary").iter().collect();
+        assert_eq!(vary, ["accept-encoding", "origin"]);
+    }
+    let page = anybody.get("/console").await;
+    let page = String::from_utf8_lossy(&page.body).into_owned();
+    assert!(page.contains("/assets/console.js") && !page.contains("://"), "{page}");
+    assert_eq!(problem(&anybody.get("/assets/nothing.js").await), (404, "not-found".into()));
+}
+
 #[tokio::test]
 async fn the_openapi_document_names_every_route() {
     let shop = Shop::start();

@@ -14,10 +14,10 @@ use holdfast_types::{Code, Error, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The columns that must be there; `description` and `category` may be left out, in any order.
+/// The columns that must be there, in any order; the others may be left out.
 const REQUIRED: [&str; 5] = ["sku", "name", "price", "currency", "quantity"];
-const KNOWN: [&str; 7] =
-    ["sku", "name", "description", "category", "price", "currency", "quantity"];
+const KNOWN: [&str; 8] =
+    ["sku", "name", "description", "category", "price", "currency", "quantity", "images"];
 
 /// A product, ready to be sent.
 #[derive(Debug)]
@@ -39,6 +39,9 @@ struct Columns {
     price: i64,
     currency: String,
     quantity: i64,
+    /// Addresses with spaces between them; those that begin with `/` are of the shop itself.
+    #[serde(default)]
+    images: Option<String>,
 }
 
 /// Reads row after row.
@@ -50,18 +53,21 @@ pub(crate) struct Rows {
     read: Arc<AtomicU64>,
     /// Bytes that the next row may have.
     left: Arc<AtomicU64>,
+    /// Where the shop is.
+    shop: String,
 }
 
 /// Bytes of a row: many times what the shop takes.
 const ROW_BYTES: u64 = 16 << 20;
 
 impl Rows {
-    pub(crate) fn open(file: &Path) -> Result<Self> {
-        Self::read(super::open(file)?, &file.display().to_string())
+    /// The rows of a file for the shop at that address.
+    pub(crate) fn open(file: &Path, shop: &str) -> Result<Self> {
+        Self::read(super::open(file)?, &file.display().to_string(), shop)
     }
 
-    /// The rows of `source`, which messages call `name`.
-    pub(crate) fn read(mut source: impl BufRead + 'static, name: &str) -> Result<Self> {
+    /// The same of `source`, which messages call `name`.
+    pub(crate) fn read(mut source: impl BufRead + 'static, name: &str, shop: &str) -> Result<Self> {
         let refuse = |why: String| Error::new(Code::InvalidParameter, format!("{name}: {why}"));
         let gzipped = source.fill_buf().map_err(Error::internal)?.starts_with(&[0x1f, 0x8b]);
         let read = Arc::new(AtomicU64::new(0));
@@ -86,7 +92,8 @@ impl Rows {
                 KNOWN.join(", ")
             )));
         }
-        Ok(Self { reader, headers, record: csv::StringRecord::new(), read, left })
+        let shop = shop.trim_end_matches('/').to_owned();
+        Ok(Self { reader, headers, record: csv::StringRecord::new(), read, left, shop })
     }
 
     /// The next row, or its line and what is wrong with it; `None` at the end.
@@ -101,7 +108,7 @@ impl Rows {
                 self.record
                     .deserialize(Some(&self.headers))
                     .map_err(|error| explain(line, &error))
-                    .map(|columns| row(line, columns)),
+                    .map(|columns| row(line, columns, &self.shop)),
             )),
             Err(error) if error.is_io_error() => Err(Error::new(
                 Code::InvalidParameter,
@@ -138,7 +145,14 @@ fn explain(line: u64, error: &csv::Error) -> (u64, String) {
     }
 }
 
-fn row(line: u64, columns: Columns) -> Row {
+fn row(line: u64, columns: Columns, shop: &str) -> Row {
+    let images = columns.images.as_deref().unwrap_or_default().split_ascii_whitespace();
+    let images: Vec<Value> = images
+        .map(|url| match url.starts_with('/') {
+            true => json!({"url": format!("{shop}{url}")}),
+            false => json!({"url": url}),
+        })
+        .collect();
     let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
     let product = json!({
         "sku": filled(Some(columns.sku)),
@@ -147,6 +161,7 @@ fn row(line: u64, columns: Columns) -> Row {
         "category": filled(columns.category),
         "price": {"amount": columns.price, "currency": columns.currency},
         "quantity": columns.quantity,
+        "images": images,
     });
     let bytes = product.to_string().len() + 1;
     Row { line, product, bytes }

@@ -1,0 +1,257 @@
+/** A merchant's day, with the mouse: from an empty shop to an order that has arrived. */
+
+import { getProduct, listProducts, placeOrder, registerUser, Shop, updateProduct, type OrderView, type ProductView } from "holdfast-client";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { ask } from "../src/shared/ask";
+import { browser, inspect, page as open, picture, PASSWORD, URL_OF_SHOP } from "./browser";
+
+let chrome: Browser;
+let page: Page;
+let complaints: string[];
+const admin = new Shop({ baseUrl: URL_OF_SHOP });
+const customer = new Shop({ baseUrl: URL_OF_SHOP });
+let order: OrderView;
+
+beforeAll(async () => {
+  await admin.signIn("admin", PASSWORD);
+  chrome = await browser();
+  ({ page, complaints } = await open(chrome));
+  await page.goto(`${URL_OF_SHOP}/console`);
+});
+afterAll(() => chrome.close());
+afterEach(async ({ task }) => {
+  if (task.result?.state === "fail") await picture(page, "console-failed");
+  expect(complaints).toEqual([]);
+});
+
+const button = (name: string) => page.getByRole("button", { name, exact: true });
+const go = (screen: string) => page.getByRole("navigation").getByRole("link", { name: screen }).click();
+const heading = (name: string) => page.getByRole("heading", { name, exact: true, level: 1 });
+const notice = (text: string) => page.getByRole("status").getByText(text).first();
+const dialog = () => page.getByRole("dialog");
+
+async function find(q: string): Promise<ProductView> {
+  const { items } = await ask(listProducts({ client: admin.client, query: { q } }));
+  expect(items).toHaveLength(1);
+  return items[0] as ProductView;
+}
+
+test("a wrong password is told, the right one opens", async () => {
+  await page.getByLabel("Username").fill("admin");
+  await page.getByLabel("Password").fill("not the password");
+  await button("Sign in").click();
+  await page.getByRole("alert").waitFor();
+  await inspect(page, "sign-in");
+  await page.getByLabel("Password").fill(PASSWORD);
+  await button("Sign in").click();
+  await heading("Overview").waitFor();
+});
+
+test("an empty shop offers the tea shop's catalogue with one click", async () => {
+  await button("Import the tea shop").waitFor();
+  await inspect(page, "overview-empty");
+  await button("Import the tea shop").click();
+  await dialog().getByText("10 created, 0 updated, 0 refused").waitFor();
+  await dialog().getByText("Everything is there.").waitFor();
+  await button("Close").first().click();
+  await go("Products");
+  await page.getByRole("row", { name: /Oolong/ }).waitFor();
+  await page.waitForFunction(() => {
+    const pictures = [...document.querySelectorAll<HTMLImageElement>("img.thumb")];
+    return pictures.length === 10 && pictures.every((picture) => picture.naturalWidth > 0);
+  });
+  await inspect(page, "products");
+});
+
+test("a file is imported, and what it lacks is told row by row", async () => {
+  await button("Import").click();
+  const file = (text: string) => ({ name: "teas.csv", mimeType: "text/csv", buffer: Buffer.from(text) });
+  const head = "sku,name,price,currency,quantity\n";
+  await dialog().getByLabel("File").setInputFiles(file(`${head}TEA-1,Again,100,USD,1\nTEA-9,Gyokuro,2900,USD,10\nTEA-10,,100,USD,1\nTEA-11,Half,1.5,USD,1\n`));
+  await dialog().getByRole("button", { name: "Import", exact: true }).click();
+  await dialog().getByText("4 of 4 rows: 1 created, 0 updated, 3 refused").waitFor();
+  await dialog().getByRole("row", { name: /4 TEA-11 price: expected minor units/ }).waitFor();
+  await dialog().getByRole("row", { name: /^3 TEA-10 name/ }).waitFor();
+  await inspect(page, "import");
+  await dialog().getByLabel("File").setInputFiles(file("name,colour\nx,y\n"));
+  await dialog().getByRole("button", { name: "Import", exact: true }).click();
+  await dialog().getByText('There is no column "sku"').waitFor();
+  await button("Close").first().click();
+});
+
+test("search, categories and addresses narrow the list", async () => {
+  await page.keyboard.press("/");
+  await page.keyboard.type("teapot");
+  await page.getByRole("row", { name: /Glass teapot/ }).waitFor();
+  await page.getByRole("row", { name: /Oolong/ }).waitFor({ state: "detached" });
+  expect(page.url()).toContain("q=teapot");
+  await page.reload();
+  await page.getByRole("row", { name: /Glass teapot/ }).waitFor();
+  await page.getByLabel("Search").fill("no such thing");
+  await button("Show all products").click();
+  await page.getByLabel("Category").selectOption("Cups");
+  await page.getByRole("row", { name: /Stoneware mug/ }).waitFor();
+  await page.getByRole("row", { name: /Oolong/ }).waitFor({ state: "detached" });
+  await page.getByLabel("Category").selectOption("");
+});
+
+test("a price is changed while somebody else changes the product, and both are merged", async () => {
+  await button("Oolong").click();
+  const before = await find("oolong");
+  await page.getByRole("textbox", { name: "Price" }).fill("21.50");
+  await page.getByRole("textbox", { name: "Description" }).fill("Mine");
+  const theirs = { name: "Oolong, high mountain", description: "Theirs", version: before.version };
+  await ask(updateProduct({ client: admin.client, path: { id: before.id }, body: theirs }));
+  await button("Save").click();
+  await dialog().getByText("Somebody else changed it meanwhile").waitFor();
+  await dialog().getByText("both changed it").waitFor();
+  await inspect(page, "merge");
+  await dialog().getByLabel("Description, theirs").check();
+  await button("Save what is chosen").click();
+  await notice("is changed").waitFor();
+  const after = await ask(getProduct({ client: admin.client, path: { id: before.id } }));
+  expect([after.name, after.price.amount, after.description]).toEqual(["Oolong, high mountain", 2150, "Theirs"]);
+  await button("Oolong, high mountain").waitFor();
+});
+
+test("stock is adjusted, and the journal says so", async () => {
+  await page.getByLabel("Units to add").fill("-5");
+  await page.getByLabel("Why").fill("broken in the post");
+  await button("Adjust").click();
+  await notice("now 20 on hand").waitFor();
+  await button("Journal").click();
+  await page.getByRole("row", { name: /2 Adjustment .* -5 0 broken in the post/ }).waitFor();
+  await page.getByLabel("Units to add").fill("-50");
+  await button("Adjust").click();
+  await page.getByRole("alert").waitFor();
+  await inspect(page, "product");
+});
+
+test("a new product is refused with what is wrong, then made", async () => {
+  await button("New product").click();
+  await dialog().getByLabel("Name").fill("Matcha");
+  await dialog().getByLabel("SKU").fill("TEA-1");
+  await button("Create").click();
+  await dialog().getByText("expected an amount such as 19.99").waitFor();
+  await dialog().getByLabel("Price").fill("24");
+  await button("Create").click();
+  await dialog().getByRole("alert").waitFor();
+  await dialog().getByLabel("SKU").fill("TEA-5");
+  await dialog().getByLabel("Units on hand").fill("3");
+  await inspect(page, "new-product");
+  await button("Create").click();
+  await notice("Matcha is for sale").waitFor();
+  expect((await find("matcha")).price).toEqual({ amount: 2400, currency: "USD" });
+});
+
+test("what is taken off sale comes back by undo", async () => {
+  await button("Take off sale").click();
+  await notice("Matcha is not for sale any more").waitFor();
+  await button("Undo").click();
+  await button("Take off sale").waitFor();
+  expect((await find("matcha")).status).toBe("active");
+});
+
+test("an order arrives, is paid, shipped, delivered, and its stock has gone", async () => {
+  await ask(registerUser({ client: customer.client, body: { username: "ada", password: "a tea drinker's phrase" } }));
+  await customer.signIn("ada", "a tea drinker's phrase");
+  const oolong = await find("oolong");
+  const shippingAddress = { name: "Ada Lovelace", line1: "12 St James's Square", city: "London", postalCode: "SW1Y 4JH", country: "GB" };
+  const body = { items: [{ productId: oolong.id, quantity: 2 }], email: "ada@example.org", shippingAddress };
+  order = await ask(placeOrder({ client: customer.client, body }));
+  await go("Orders");
+  await button(order.number).click();
+  await page.getByText("ada@example.org").last().waitFor();
+  await inspect(page, "order");
+  await button("Mark as paid").click();
+  await dialog().getByLabel("Reference").fill("transfer 17");
+  await dialog().getByRole("button", { name: "Mark as paid" }).click();
+  await notice("is paid").waitFor();
+  await button("Ship").click();
+  await dialog().getByLabel("Carrier").fill("Royal Mail");
+  await dialog().getByLabel("Tracking number").fill("RM 1");
+  await inspect(page, "ship");
+  await dialog().getByRole("button", { name: "Ship" }).click();
+  await notice("is on its way").waitFor();
+  await button("Mark as delivered").click();
+  await notice("has arrived").waitFor();
+  for (const step of ["Paid", "Shipped", "Delivered"]) await page.getByLabel("What happened").getByText(step).waitFor();
+  await page.getByText("RM 1").waitFor();
+  await page.getByRole("link", { name: "Oolong, high mountain" }).click();
+  await button("Journal").click();
+  await page.getByRole("row", { name: /4 Shipment .* -2 -2/ }).waitFor();
+  expect((await find("oolong")).quantity).toBe(18);
+});
+
+test("an order is cancelled only after a question", async () => {
+  const { id: productId } = await find("sencha");
+  const second = await ask(placeOrder({ client: customer.client, body: { items: [{ productId, quantity: 40 }] } }));
+  await go("Orders");
+  await page.getByLabel("Status").selectOption("placed");
+  await button(second.number).click();
+  await button("Cancel").click();
+  await button("Keep it").click();
+  await button("Cancel").click();
+  await button("Cancel the order").click();
+  await notice("is cancelled, its stock is back").waitFor();
+  expect((await find("sencha")).available).toBe(40);
+});
+
+test("a user is made a seller, and shut out", async () => {
+  await go("Users");
+  await button("ada").click();
+  await page.getByLabel("Role").selectOption("seller");
+  await notice("ada is seller now").waitFor();
+  await button("Undo").click();
+  await notice("ada is customer again").waitFor();
+  await button("Shut out").click();
+  await notice("ada is shut out").waitFor();
+  await inspect(page, "users");
+  await button("Let in again").click();
+  await notice("ada may sign in again").waitFor();
+  await button("Reset the password").click();
+  await dialog().getByText("it sets a new password, once").waitFor();
+  await button("Close").first().click();
+});
+
+test("the overview leads to what it shows", async () => {
+  await go("Overview");
+  await page.getByRole("region", { name: "Newest orders" }).getByRole("link", { name: order.number }).waitFor();
+  await inspect(page, "overview");
+  await page.getByRole("link", { name: order.number }).click();
+  await page.getByText("transfer 17").waitFor();
+});
+
+test("health is shown, and keys lead everywhere", async () => {
+  await page.keyboard.press("g");
+  await page.keyboard.press("h");
+  await heading("Health").waitFor();
+  await page.getByText("Ready").waitFor();
+  await page.getByRole("cell", { name: /_count$/ }).first().waitFor();
+  await inspect(page, "health");
+  await page.keyboard.press("?");
+  await dialog().getByText("search this list").waitFor();
+  await page.keyboard.press("Escape");
+  await dialog().waitFor({ state: "detached" });
+  await page.keyboard.press("g");
+  await page.keyboard.press("p");
+  await heading("Products").waitFor();
+});
+
+test("a session outlives a reload, and ends when it is told to", async () => {
+  await page.reload();
+  await heading("Products").waitFor();
+  await button("Sign out").click();
+  await heading("Sign in to the console").waitFor();
+  await page.reload();
+  await heading("Sign in to the console").waitFor();
+});
+
+test("a customer has no business here", async () => {
+  await page.getByLabel("Username").fill("ada");
+  await page.getByLabel("Password").fill("a tea drinker's phrase");
+  await button("Sign in").click();
+  await heading("The console is for sellers and administrators").waitFor();
+  await button("Sign out").click();
+});

@@ -1,0 +1,89 @@
+/** A product as it stands in a form: text as it is typed, checked when it is sent. */
+
+import type { Currency, Image, ProductView } from "holdfast-client";
+import { decimal, minorUnits } from "../shared/format";
+
+export interface Draft {
+  name: string;
+  sku: string;
+  category: string;
+  description: string;
+  price: string;
+  currency: Currency;
+  quantity: string;
+  /** One address a line; what it shows after a space. */
+  images: string;
+}
+
+export const EMPTY: Draft = {
+  name: "",
+  sku: "",
+  category: "",
+  description: "",
+  price: "",
+  currency: "USD",
+  quantity: "0",
+  images: "",
+};
+
+/** What a form can change of a product, as the shop has it. */
+export interface Details {
+  name: string;
+  sku?: string | null;
+  category?: string | null;
+  description?: string | null;
+  price: { amount: number; currency: Currency };
+  images: Image[];
+}
+
+/** In the order in which they are shown. */
+export const FIELDS: (keyof Details)[] = ["name", "sku", "category", "price", "description", "images"];
+
+export function draftOf(product: ProductView): Draft {
+  return {
+    name: product.name,
+    sku: product.sku ?? "",
+    category: product.category ?? "",
+    description: product.description ?? "",
+    price: decimal(product.price.amount, product.price.currency),
+    currency: product.price.currency,
+    quantity: String(product.quantity),
+    images: product.images.map(({ url, alt }) => (alt ? `${url} ${alt}` : url)).join("\n"),
+  };
+}
+
+export function detailsOf(product: ProductView): Details {
+  const { name, sku, category, description, price, images } = product;
+  return { name, sku: sku ?? null, category: category ?? null, description: description ?? null, price, images };
+}
+
+function images(text: string): Image[] {
+  const lines = text.split("\n").map((line) => line.trim());
+  return lines.filter(Boolean).map((line) => {
+    const [url = "", ...alt] = line.split(/\s+/);
+    return alt.length > 0 ? { url, alt: alt.join(" ") } : { url };
+  });
+}
+
+/** What the shop would be sent, or what is wrong, by JSON pointer. */
+export function read(draft: Draft): Details | Map<string, string> {
+  const amount = minorUnits(draft.price, draft.currency);
+  const wrong = new Map<string, string>();
+  if (draft.name.trim() === "") wrong.set("#/name", "expected a name");
+  if (amount === undefined) wrong.set("#/price/amount", `expected an amount such as ${decimal(1999, draft.currency)}`);
+  if (wrong.size > 0 || amount === undefined) return wrong;
+  const given = (text: string) => (text.trim() === "" ? null : text.trim());
+  return {
+    name: draft.name.trim(),
+    sku: given(draft.sku),
+    category: given(draft.category),
+    description: given(draft.description),
+    price: { amount, currency: draft.currency },
+    images: images(draft.images),
+  };
+}
+
+/** Units on hand; `undefined` where it is no number of units. */
+export function units(text: string): number | undefined {
+  return /^\d{1,10}$/.test(text.trim()) ? Number(text.trim()) : undefined;
+}

@@ -1,0 +1,70 @@
+/** Numbers, money and times as people read them, in the language of their browser. */
+
+import type { Currency, Money } from "holdfast-client";
+
+/** Digits after the point of a currency (ISO 4217), as the platform knows them. */
+export function digitsOf(currency: string): number {
+  return new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
+}
+
+/** `1999 USD` in minor units as `$19.99`. */
+export function money({ amount, currency }: Money, locale?: string): string {
+  const digits = digitsOf(currency);
+  const formatted = new Intl.NumberFormat(locale, { style: "currency", currency });
+  return formatted.format(amount / 10 ** digits);
+}
+
+/** Minor units as they are typed into a field: `19.99`. */
+export function decimal(amount: number, currency: string): string {
+  return (amount / 10 ** digitsOf(currency)).toFixed(digitsOf(currency));
+}
+
+/** Reads what was typed into a field, exactly; `undefined` where it is no amount of that currency. */
+export function minorUnits(text: string, currency: string): number | undefined {
+  const digits = digitsOf(currency);
+  const parts = /^(\d{1,13})(?:[.,](\d*))?$/.exec(text.trim());
+  if (parts === null) return undefined;
+  const [, whole = "", fraction = ""] = parts;
+  if (fraction.length > digits) return undefined;
+  return Number(whole + fraction.padEnd(digits, "0"));
+}
+
+/** Money of the same currency in one sum. */
+export function sum(amounts: Money[]): Map<Currency, number> {
+  const sums = new Map<Currency, number>();
+  for (const { amount, currency } of amounts) sums.set(currency, (sums.get(currency) ?? 0) + amount);
+  return sums;
+}
+
+export function count(value: number): string {
+  return new Intl.NumberFormat().format(value);
+}
+
+/** A day and a time of day. */
+export function moment(time: string): string {
+  return new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
+}
+
+const STEPS: [limit: number, seconds: number, unit: Intl.RelativeTimeFormatUnit][] = [
+  [60, 1, "second"],
+  [3600, 60, "minute"],
+  [86_400, 3600, "hour"],
+  [86_400 * 30, 86_400, "day"],
+];
+
+/** How long ago, for times of the last month; else the day. */
+export function ago(time: string, now = Date.now()): string {
+  const seconds = (now - Date.parse(time)) / 1000;
+  for (const [limit, size, unit] of STEPS) {
+    if (Math.abs(seconds) < limit) {
+      return new Intl.RelativeTimeFormat(undefined, { numeric: "auto" }).format(-Math.trunc(seconds / size), unit);
+    }
+  }
+  return new Intl.DateTimeFormat(undefined, { dateStyle: "medium" }).format(new Date(time));
+}
+
+/** `version-conflict` as `Version conflict`. */
+export function title(word: string): string {
+  const spaced = word.replaceAll(/[-_]/g, " ");
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+}

@@ -1,0 +1,68 @@
+/** A list that grows by pages: what is here, whether more is there, and what went wrong. */
+
+import { ask, reason } from "./ask";
+
+interface Page<T> {
+  items: T[];
+  nextCursor?: string | null;
+}
+
+interface Answer<T> {
+  data?: Page<T> | undefined;
+  error?: unknown;
+  response?: Response | undefined;
+}
+
+/** Pages that may be empty and still not be the last are read on to, so many at most. */
+const EMPTY_PAGES = 25;
+
+export class List<T extends object> {
+  items: T[] = $state.raw([]);
+  state: "loading" | "ready" | "failed" = $state("loading");
+  why = $state("");
+  hasMore = $state(false);
+  #cursor: string | undefined;
+  #round = 0;
+  readonly #load: (cursor: string | undefined) => Promise<Answer<T>>;
+
+  constructor(load: (cursor: string | undefined) => Promise<Answer<T>>) {
+    this.#load = load;
+  }
+
+  /** Begins anew. What is shown stays until the answer is here. */
+  async restart(): Promise<void> {
+    this.#cursor = undefined;
+    this.#round++;
+    await this.#next([]);
+  }
+
+  async more(): Promise<void> {
+    await this.#next(this.items);
+  }
+
+  /** Puts what was changed in its place. */
+  put(changed: T, isSame: (item: T) => boolean): void {
+    this.items = this.items.map((item) => (isSame(item) ? changed : item));
+  }
+
+  async #next(before: T[]): Promise<void> {
+    const round = this.#round;
+    this.state = "loading";
+    try {
+      let page: Page<T> = { items: [], nextCursor: null };
+      for (let pages = 0; pages < EMPTY_PAGES; pages++) {
+        page = await ask(this.#load(this.#cursor));
+        if (round !== this.#round) return;
+        this.#cursor = page.nextCursor ?? undefined;
+        if (page.items.length > 0 || this.#cursor === undefined) break;
+      }
+      this.items = [...before, ...page.items];
+      this.hasMore = this.#cursor !== undefined;
+      this.state = "ready";
+    } catch (error) {
+      if (round !== this.#round) return;
+      this.why = reason(error);
+      this.state = "failed";
+    }
+  }
+}

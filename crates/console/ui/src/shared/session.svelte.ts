@@ -1,0 +1,51 @@
+/** Who is signed in on a page. The access token stays in memory, the refresh token in the tab's own storage: no cookie, nothing on disk. */
+
+import { getMe, Shop, type Session, type UserView } from "holdfast-client";
+import { ask } from "./ask";
+
+function restored(key: string): Session | undefined {
+  const refreshToken = sessionStorage.getItem(key);
+  return refreshToken === null ? undefined : { accessToken: "", refreshToken, expiresAt: 0 };
+}
+
+export class Signed {
+  /** `undefined` before it is known, `null` when nobody is. */
+  user: UserView | null | undefined = $state.raw();
+  readonly shop: Shop;
+
+  /** `key` is where the tab keeps the refresh token. */
+  constructor(key: string) {
+    this.shop = new Shop({
+      baseUrl: location.origin,
+      session: restored(key),
+      onSession: (session) => {
+        if (session === undefined) sessionStorage.removeItem(key);
+        else sessionStorage.setItem(key, session.refreshToken);
+        if (session === undefined) this.user = null;
+      },
+    });
+  }
+
+  get client() {
+    return this.shop.client;
+  }
+
+  get isAdmin(): boolean {
+    return this.user?.role === "admin";
+  }
+
+  /** Goes on with the session of before, if it is still one. */
+  async resume(): Promise<void> {
+    if (this.shop.session === undefined) this.user = null;
+    else this.user = await ask(getMe({ client: this.client })).catch(() => null);
+  }
+
+  async signIn(username: string, password: string): Promise<void> {
+    this.user = (await this.shop.signIn(username, password)).user;
+  }
+
+  async signOut(): Promise<void> {
+    await this.shop.signOut().catch(() => undefined);
+    this.user = null;
+  }
+}
