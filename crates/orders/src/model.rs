@@ -1,5 +1,6 @@
 //! Rules about orders: pure, without clock or I/O.
 
+mod number;
 mod transition;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -11,6 +12,7 @@ use holdfast_types::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use number::Number;
 pub(crate) use transition::{Action, Event};
 
 /// Where an order stands.
@@ -91,6 +93,13 @@ pub(crate) struct Buyer {
     pub(crate) shipping_address: Option<Address>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) metadata: BTreeMap<String, String>,
+}
+
+impl Buyer {
+    /// The address as it is compared: databases must come to the same, so only the letters of ASCII are made small.
+    pub(crate) fn email_key(&self) -> Option<String> {
+        self.email.as_deref().map(str::to_ascii_lowercase)
+    }
 }
 
 /// Where to send it.
@@ -203,20 +212,5 @@ impl Order {
     /// The strong entity tag, quotes included: every change moves the version.
     pub(crate) fn etag(&self) -> String {
         format!("\"{}\"", self.version)
-    }
-
-    /// A short number for people to read out: sixty bits of the id in Crockford's base 32.
-    pub(crate) fn number(&self) -> String {
-        const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-        let bits = self.id.uuid().as_u128();
-        let mut number = String::with_capacity(14);
-        for place in (0..12).rev() {
-            let digit = usize::try_from((bits >> (place * 5)) & 31).expect("five bits fit");
-            number.push(char::from(ALPHABET[digit]));
-            if place % 4 == 0 && place > 0 {
-                number.push('-');
-            }
-        }
-        number
     }
 }

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod guarantees;
 mod lifecycle;
+mod listing;
 mod mongo;
 mod placing;
 pub(crate) mod portable;
@@ -13,14 +14,12 @@ mod statements;
 use std::{ops::Deref, sync::Arc};
 
 use holdfast_storage::{Database, Migrations, record::RecordType};
-use holdfast_types::{
-    Answer, Cursor, OrderId, PageRequest, Random, Result, Secret, Timestamp, UserId,
-};
+use holdfast_types::{Answer, Random, Result, Secret, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
-pub(crate) use self::lifecycle::Step;
 use self::statements::Statements;
-use crate::model::{Order, Status};
+pub(crate) use self::{lifecycle::Step, listing::OrderFilter};
+use crate::model::Order;
 
 /// Shapes the answer about an order, so that it can be kept with the change.
 pub(crate) type Render = fn(&Order) -> Result<Answer>;
@@ -34,30 +33,6 @@ pub(crate) enum Recorded {
     Before(Order),
     /// The attempt was cut and undone before: it must not be recorded any more.
     Undone,
-}
-
-/// Which orders a list shows.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct OrderFilter {
-    pub(crate) user: Option<UserId>,
-    pub(crate) status: Option<Status>,
-}
-
-impl OrderFilter {
-    /// The place before the requested page. Refuses with `invalid-cursor`.
-    pub(crate) fn after(&self, request: &PageRequest) -> Result<(i64, OrderId)> {
-        let first = (i64::MAX, OrderId::from_bytes([0xff; 16]));
-        request.after.as_ref().map_or(Ok(first), |cursor| cursor.position(&self.text()))
-    }
-
-    /// The cursor after an order.
-    pub(crate) fn position(&self, order: &Order) -> Cursor {
-        Cursor::new(&self.text(), &(order.created_at.as_millis(), order.id))
-    }
-
-    fn text(&self) -> String {
-        format!("orders {self:?}")
-    }
 }
 
 /// What most orders have nothing of, as rows have it: JSON, or nothing.
@@ -81,9 +56,18 @@ const SERVICE: &str = crate::SERVICE.name;
 
 const MIGRATIONS: Migrations = Migrations {
     after: 2,
-    sqlite: &[include_str!("../migrations/sqlite-0003.sql")],
-    postgres: &[include_str!("../migrations/postgres-0003.sql")],
-    mongo: &[include_str!("../migrations/mongo-0003.json")],
+    sqlite: &[
+        include_str!("../migrations/sqlite-0003.sql"),
+        include_str!("../migrations/sqlite-0004.sql"),
+    ],
+    postgres: &[
+        include_str!("../migrations/postgres-0003.sql"),
+        include_str!("../migrations/postgres-0004.sql"),
+    ],
+    mongo: &[
+        include_str!("../migrations/mongo-0003.json"),
+        include_str!("../migrations/mongo-0004.json"),
+    ],
 };
 
 /// What the orders service keeps. Clones share the database.

@@ -31,7 +31,7 @@ use cache::Generations;
 pub use cache::{Cache, Generation};
 pub use fault::{Fault, damage};
 use id_index::IdIndexes;
-pub use id_index::{IdIndex, pair};
+pub use id_index::{IdIndex, pair, place, places_of, swapped};
 use readers::{Lists, Lookups};
 pub use tx::Tx;
 use writer::Writer;
@@ -156,14 +156,16 @@ impl Sqlite {
         self.write(move |db| migrate::run(db, steps)).await
     }
 
-    /// The index of a table's ids. Fails when the table's migration has not made one.
-    pub async fn id_index(&self, table: &'static str) -> Result<IdIndex> {
+    /// An index of a table's ids. Fails when the table's migration has not made one of that name.
+    pub async fn id_index(&self, name: &'static str) -> Result<IdIndex> {
         let read = move |db: &Connection| {
-            let sql = "SELECT key FROM holdfast_id_indexes WHERE name = ?1";
-            let key = db.query_row(sql, [table], |row| row.get(0)).optional()?;
-            key.ok_or_else(|| Error::internal(format!("{table} has no index of its ids")).into())
+            let sql = "SELECT coalesce(source, name), key FROM holdfast_id_indexes WHERE name = ?1";
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let found: Option<(String, String)> = db.query_row(sql, [name], read).optional()?;
+            found.ok_or_else(|| Error::internal(format!("there is no index of ids {name}")).into())
         };
-        Ok(self.shared.ids.keep(table, self.write(read).await?))
+        let (table, key) = self.write(read).await?;
+        Ok(self.shared.ids.keep(name, &table, &key))
     }
 
     /// Writes a consistent copy to `place`, which must not exist yet, while the shop goes on.

@@ -24,7 +24,8 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
 export const listPublicKeys = <ThrowOnError extends boolean = false>(options?: Options<ListPublicKeysData, ThrowOnError>) => (options?.client ?? client).get<ListPublicKeysResponses, ListPublicKeysErrors, ThrowOnError>({ url: '/.well-known/jwks.json', ...options });
 
 /**
- * One's own orders, newest first; administrators see all of them.
+ * One's own orders, newest first; administrators see all of them. A page may be shorter than `limit`, even empty, and still have
+ * a `nextCursor`.
  */
 export const listOrders = <ThrowOnError extends boolean = false>(options?: Options<ListOrdersData, ThrowOnError>) => (options?.client ?? client).get<ListOrdersResponses, ListOrdersErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -1169,6 +1169,22 @@ export type ListOrdersData = {
          */
         userId?: string;
         /**
+         * As people type it: in any case, with or without hyphens.
+         */
+        number?: string;
+        /**
+         * Of the buyer, as it was given with the order; without regard to case.
+         */
+        email?: string;
+        /**
+         * Orders of this moment and later.
+         */
+        createdAfter?: string;
+        /**
+         * Orders before this moment.
+         */
+        createdBefore?: string;
+        /**
          * 1 to 100.
          */
         limit?: number;

@@ -198,6 +198,24 @@ test("an order is cancelled only after a question", async () => {
   expect((await find("sencha")).available).toBe(40);
 });
 
+test("orders are found by number, by e-mail and by day", async () => {
+  await page.getByLabel("Status").selectOption("");
+  await page.getByRole("searchbox").fill(order.number.toLowerCase().replaceAll("-", ""));
+  await page.getByRole("row", { name: /Cancelled/ }).waitFor({ state: "detached" });
+  await button(order.number).waitFor();
+  await page.getByRole("searchbox").fill("ADA@example.org");
+  await page.waitForURL(/q=ADA/);
+  await button(order.number).waitFor();
+  expect(await page.getByRole("row").count()).toBe(2);
+  await inspect(page, "orders-found");
+  await page.getByRole("searchbox").fill("nobody@example.org");
+  await button("Show all orders").click();
+  await page.getByLabel("To", { exact: true }).fill("2001-01-01");
+  await page.getByText("No order is like that.").waitFor();
+  await button("Show all orders").click();
+  await button(order.number).waitFor();
+});
+
 test("a user is made a seller, and shut out", async () => {
   await go("Users");
   await button("ada").click();

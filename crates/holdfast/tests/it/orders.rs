@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::shop::{Client, Shop, header, items, problem, product, wait_until};
+use crate::shop::{Client, PASSWORD, Shop, header, items, problem, product, wait_for, wait_until};
 
 fn path(order: &Value, action: &str) -> String {
     format!("/api/orders/{}{action}", order["id"].as_str().unwrap())
@@ -268,4 +268,69 @@ async fn unpaid_orders_expire_and_their_stock_returns() {
     assert_eq!(admin.get(&path(&left, "")).await.json()["status"], "expired");
     assert_eq!(admin.get(&path(&kept, "")).await.json()["status"], "paid");
     assert_eq!(step(&mut admin, &left, "pay").await, (409, "invalid-transition".into()));
+}
+
+/// By number as people type it, by address in any case, by time: what holds, and what a stranger sees of it.
+#[tokio::test]
+async fn orders_are_found() {
+    let shop = Shop::start();
+    let (mut admin, mut ada, mut bob) =
+        (shop.admin().await, shop.customer("ada").await, shop.customer("bob").await);
+    let tea = admin.product("Tea", 100).await;
+    let mut placed = Vec::new();
+    for email in ["Ada@Example.com", "bob@example.com", "ada@example.com"] {
+        let mut body = items(&[(&tea, 1)]);
+        body["email"] = json!(email);
+        let who = if email.starts_with("bob") { &mut bob } else { &mut ada };
+        placed.push(who.post("/api/orders", &body).await.expect(201).unwrap());
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    let [first, of_bob, last] = [0, 1, 2].map(|place| text(&placed[place]["id"]));
+    let number = text(&placed[0]["number"]);
+    let moment = text(&placed[1]["createdAt"]);
+    for (query, expected) in [
+        (format!("number={number}"), vec![&first]),
+        (format!("number={}", number.replace('-', "").to_lowercase()), vec![&first]),
+        (format!("number={number}&status=paid"), vec![]),
+        (format!("number={number}&email=bob@example.com"), vec![]),
+        ("email=ADA@example.com".into(), vec![&last, &first]),
+        ("email=nobody@example.com".into(), vec![]),
+        (format!("email=ada@example.com&createdAfter={moment}"), vec![&last]),
+        (format!("createdBefore={moment}"), vec![&first]),
+        (format!("createdAfter={moment}"), vec![&last, &of_bob]),
+        (format!("createdAfter={moment}&createdBefore={moment}"), vec![]),
+        (format!("status=placed&createdAfter={moment}&limit=1"), vec![&last]),
+    ] {
+        let found = admin.get(&format!("/api/orders?{query}")).await.expect(200).unwrap();
+        let found: Vec<String> =
+            found["items"].as_array().unwrap().iter().map(|order| text(&order["id"])).collect();
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{query}");
+    }
+    for query in [format!("number={number}"), "email=ada@example.com".into()] {
+        let found = bob.get(&format!("/api/orders?{query}")).await.expect(200).unwrap();
+        assert_eq!(found["items"], json!([]), "others' orders are not found: {query}");
+    }
+    for (query, parameter) in [
+        ("number=17", "number"),
+        ("email=ada", "email"),
+        ("createdAfter=yesterday", "createdAfter"),
+        ("createdBefore=2026-13-01T00:00:00Z", "createdBefore"),
+    ] {
+        let refused = admin.get(&format!("/api/orders?{query}")).await;
+        assert_eq!(problem(&refused), (400, "invalid-parameter".into()), "{query}");
+        assert_eq!(refused.json()["parameter"], parameter);
+    }
+    // Who goes is not found by their address any more; their orders stay.
+    ada.post("/api/users/me/delete", &json!({"password": PASSWORD})).await.expect(204).unwrap();
+    wait_for(Duration::from_secs(20), "the buyer is erased", async || {
+        let found = admin.get("/api/orders?email=ada@example.com").await.json();
+        (found["items"] == json!([])).then_some(())
+    })
+    .await;
+    let found = admin.get(&format!("/api/orders?number={number}")).await.json();
+    assert_eq!(found["items"][0]["id"], json!(first));
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
 }

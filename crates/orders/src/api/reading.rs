@@ -5,7 +5,9 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::IntoResponse,
 };
-use holdfast_types::{Code, Error, OrderId, OrderKind, Page, Result, UserId};
+use holdfast_types::{
+    Code, Error, OrderId, OrderKind, Page, Result, Timestamp, UserId, check_email,
+};
 use holdfast_web::{
     IdPath, ListTurn, NoQuery, Query, Reply, auth::Caller, bounded_list_reply, invalid_parameter,
     json_reply, list_reply, not_modified, page_request, with_etag,
@@ -16,7 +18,7 @@ use utoipa::IntoParams;
 use super::wire::{EventView, OrderEventList, OrderPage, OrderView};
 use crate::{
     Orders,
-    model::{Order, Status},
+    model::{Buyer, Order, Status},
     store::OrderFilter,
 };
 
@@ -28,6 +30,21 @@ pub(super) struct ListQuery {
     /// A user's id, or `me`.
     #[param(pattern = "^(me|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$")]
     user_id: Option<String>,
+    /// As people type it: in any case, with or without hyphens.
+    #[param(
+        example = "TY2D-H1K8-W98E",
+        pattern = "^([0-9A-TV-Za-tv-z]{4}-?){2}[0-9A-TV-Za-tv-z]{4}$"
+    )]
+    number: Option<String>,
+    /// Of the buyer, as it was given with the order; without regard to case.
+    #[param(example = "ada@example.com", min_length = 3, max_length = 254, format = "mail")]
+    email: Option<String>,
+    /// Orders of this moment and later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    created_after: Option<Timestamp>,
+    /// Orders before this moment.
+    #[param(value_type = Option<String>, format = DateTime)]
+    created_before: Option<Timestamp>,
     /// 1 to 100.
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<usize>,
@@ -35,7 +52,8 @@ pub(super) struct ListQuery {
     cursor: Option<String>,
 }
 
-/// One's own orders, newest first; administrators see all of them.
+/// One's own orders, newest first; administrators see all of them. A page may be shorter than `limit`, even empty, and still have
+/// a `nextCursor`.
 #[utoipa::path(get, path = "/api/orders", tag = "orders", security(("bearer" = [])), params(ListQuery),
     responses((status = 200, body = OrderPage, description = "A page of orders.")),
     extensions(("x-problems" = json!(["forbidden"]))))]
@@ -48,7 +66,20 @@ pub(super) async fn list_orders(
 ) -> Reply {
     let user = whose(&caller, query.user_id.as_deref())?;
     let request = page_request(query.limit, query.cursor)?;
-    let filter = OrderFilter { user, status: query.status };
+    let number = query.number.as_deref().map(str::parse).transpose();
+    query
+        .email
+        .as_deref()
+        .map_or(Ok(()), check_email)
+        .map_err(|why| invalid_parameter("email", &why))?;
+    let filter = OrderFilter {
+        user,
+        status: query.status,
+        number: number.map_err(|why| invalid_parameter("number", why))?,
+        email: Buyer { email: query.email, ..Buyer::default() }.email_key(),
+        created_after: query.created_after,
+        created_before: query.created_before,
+    };
     let found = orders.store().list(&filter, &request).await?;
     bounded_list_reply(&uri, &found, OrderView::from, |last| filter.position(last))
 }

@@ -9,7 +9,7 @@ use holdfast_types::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{Address, Buyer, Event, Order, Status};
+use crate::model::{Address, Buyer, Event, Number, Order, Status};
 
 /// Items of one order.
 const ITEMS: usize = 200;
@@ -259,7 +259,7 @@ impl<'a> From<&'a Order> for OrderView<'a> {
         let (buyer, progress) = (&order.buyer, &order.progress);
         Self {
             id: order.id,
-            number: order.number(),
+            number: Number::of(order.id).to_string(),
             user_id: order.user,
             status: order.status,
             items: &order.lines,

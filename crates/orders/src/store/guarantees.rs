@@ -5,12 +5,14 @@ use std::time::Duration;
 use holdfast_storage::Entry;
 use holdfast_testkit::{Fresh, damage, on_every_engine, operation};
 use holdfast_types::{
-    Code, Fingerprint, IdempotentAnswer, Money, OrderLines, ReserveCommand, Reserved, StockAction,
+    Code, Fingerprint, IdempotentAnswer, Money, OrderId, OrderLines, PageRequest, ReserveCommand,
+    Reserved, StockAction, UserId,
 };
 
 use super::{lifecycle::Step, portable::Record, *};
-use crate::model::{Action, Buyer, Placement};
+use crate::model::{Action, Buyer, Placement, Status};
 
+mod listing;
 mod pieces;
 mod placing;
 
@@ -211,7 +213,7 @@ async fn list_shows_newest_first_in_whole_pages() {
             bench.fresh.clock.advance(Duration::from_millis(number % 2));
         }
         bench.take(ids[3], &Action::Pay { reference: None }).await.unwrap();
-        let mine = OrderFilter { user: Some(BUYER), status: None };
+        let mine = OrderFilter { user: Some(BUYER), ..OrderFilter::default() };
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
             let page = bench.store.list(&mine, &PageRequest { limit: 4, after }).await.unwrap();
@@ -223,10 +225,11 @@ async fn list_shows_newest_first_in_whole_pages() {
         }
         assert!(seen.is_sorted_by(|one, next| one > next) && seen.len() == 11);
         let all = PageRequest { limit: 100, after: None };
-        let paid = OrderFilter { user: None, status: Some(Status::Paid) };
+        let paid = OrderFilter { status: Some(Status::Paid), ..OrderFilter::default() };
         let found = bench.store.list(&paid, &all).await.unwrap().items;
         assert_eq!(found.iter().map(|order| order.id).collect::<Vec<_>>(), [ids[3]]);
-        let other = OrderFilter { user: Some(UserId::from_bytes([4; 16])), status: None };
+        let other =
+            OrderFilter { user: Some(UserId::from_bytes([4; 16])), ..OrderFilter::default() };
         assert!(bench.store.list(&other, &all).await.unwrap().items.is_empty());
     })
     .await;

@@ -14,7 +14,7 @@ use holdfast_storage::{
 use holdfast_types::{OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId};
 
 use super::{OrderFilter, Recorded, portable::Record, statements::Statements};
-use crate::model::{Order, Status};
+use crate::model::{Number, Order, Status};
 
 #[derive(Debug)]
 pub(super) struct MongoOrders {
@@ -60,6 +60,10 @@ impl Statements for MongoOrders {
         documents::get(&self.db, id).await
     }
 
+    async fn numbered(&self, number: Number) -> Result<Vec<Order>> {
+        documents::numbered(&self.db, number).await
+    }
+
     async fn list(&self, filter: &OrderFilter, request: &PageRequest) -> Result<Page<Order>> {
         documents::list(&self.db, filter, request).await
     }
@@ -75,7 +79,7 @@ impl Statements for MongoOrders {
     async fn erase_buyers(&self, users: &[UserId]) -> Result<()> {
         let users: Vec<_> = users.iter().map(|user| fields::uuid(user.uuid())).collect();
         let like = &doc! {"user_id": {"$in": users}, "buyer": {"$exists": true}};
-        let erase = &doc! {"$unset": {"buyer": ""}};
+        let erase = &doc! {"$unset": {"buyer": "", "email": ""}};
         self.db
             .transaction(|tx| async move {
                 tx.update_all(documents::ORDERS, like.clone(), erase.clone()).await.map(|_| ())

@@ -17,7 +17,7 @@ use holdfast_types::{OrderId, Page, PageRequest, Result, StockAction, Timestamp,
 use uuid::Uuid;
 
 use super::{OrderFilter, Recorded, portable::Record, statements::Statements};
-use crate::model::{Order, Status};
+use crate::model::{Number, Order, Status};
 
 #[derive(Debug)]
 pub(super) struct PostgresOrders {
@@ -60,6 +60,10 @@ impl Statements for PostgresOrders {
 
     async fn get(&self, id: OrderId) -> Result<Option<Order>> {
         rows::get(&self.db, id).await
+    }
+
+    async fn numbered(&self, number: Number) -> Result<Vec<Order>> {
+        rows::numbered(&self.db, number).await
     }
 
     async fn list(&self, filter: &OrderFilter, request: &PageRequest) -> Result<Page<Order>> {

@@ -1,6 +1,8 @@
 //! Orders on SQLite.
 
+mod indexes;
 mod lifecycle;
+mod lists;
 mod pending_stock;
 mod rows;
 
@@ -10,36 +12,37 @@ use async_trait::async_trait;
 use holdfast_storage::{
     Entry, Flow,
     record::{Fault, Tx},
-    sqlite::{IdIndex, Sqlite},
+    sqlite::Sqlite,
 };
 use holdfast_types::{OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId};
 
+use self::indexes::Indexes;
 use super::{OrderFilter, Recorded, portable::Record, statements::Statements};
-use crate::model::{Order, Status};
+use crate::model::{Number, Order, Status};
 
 #[derive(Debug)]
 pub(super) struct SqliteOrders {
     db: Sqlite,
-    ids: IdIndex,
+    indexes: Indexes,
 }
 
 impl SqliteOrders {
     pub(super) async fn open(db: Sqlite) -> Result<Self> {
-        let ids = db.id_index("orders").await?;
-        Ok(Self { db, ids })
+        let indexes = Indexes::open(&db).await?;
+        Ok(Self { db, indexes })
     }
 }
 
 #[async_trait]
 impl Statements for SqliteOrders {
     async fn load_for_change(&self, tx: &Tx, ids: Vec<OrderId>) -> Result<Vec<Order>, Fault> {
-        let index = self.ids.clone();
-        Ok(tx.sqlite()?.run(move |db| rows::get_all(db, &index, &ids)).await?)
+        let indexes = self.indexes.clone();
+        Ok(tx.sqlite()?.run(move |db| rows::get_all(db, &indexes, &ids)).await?)
     }
 
     async fn save(&self, tx: &Tx, order: &Order) -> Result<(), Fault> {
-        let (ids, order) = (self.ids.clone(), order.clone());
-        Ok(tx.sqlite()?.run(move |db| lifecycle::save(db, &ids, &order)).await?)
+        let (indexes, order) = (self.indexes.clone(), order.clone());
+        Ok(tx.sqlite()?.run(move |db| lifecycle::save(db, &indexes, &order)).await?)
     }
 
     async fn bury(
@@ -48,8 +51,8 @@ impl Statements for SqliteOrders {
         ids: Vec<OrderId>,
         now: Timestamp,
     ) -> Result<HashMap<OrderId, Status>, Fault> {
-        let index = self.ids.clone();
-        Ok(tx.sqlite()?.run(move |db| pending_stock::bury(db, &index, &ids, now)).await?)
+        let indexes = self.indexes.clone();
+        Ok(tx.sqlite()?.run(move |db| pending_stock::bury(db, &indexes, &ids, now)).await?)
     }
 
     async fn due(&self, now: Timestamp) -> Result<Vec<OrderId>> {
@@ -57,17 +60,23 @@ impl Statements for SqliteOrders {
     }
 
     async fn record(&self, tx: &Tx, orders: Vec<Order>) -> Result<Vec<Recorded>, Fault> {
-        let ids = self.ids.clone();
-        Ok(tx.sqlite()?.run(move |db| rows::record(db, &ids, orders)).await?)
+        let indexes = self.indexes.clone();
+        Ok(tx.sqlite()?.run(move |db| rows::record(db, &indexes, orders)).await?)
     }
 
     async fn get(&self, id: OrderId) -> Result<Option<Order>> {
-        self.db.get(|db| rows::get(db, &self.ids, id))
+        self.db.get(|db| rows::get(db, &self.indexes, id))
+    }
+
+    async fn numbered(&self, number: Number) -> Result<Vec<Order>> {
+        let indexes = self.indexes.clone();
+        self.db.read(move |db| lists::numbered(db, &indexes, number)).await
     }
 
     async fn list(&self, filter: &OrderFilter, request: &PageRequest) -> Result<Page<Order>> {
         let (filter, request) = (filter.clone(), request.clone());
-        self.db.read(move |db| rows::list(db, &filter, &request)).await
+        let indexes = self.indexes.clone();
+        self.db.read(move |db| lists::list(db, &indexes, &filter, &request)).await
     }
 
     async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
@@ -75,8 +84,8 @@ impl Statements for SqliteOrders {
     }
 
     async fn clear_pending_stock(&self, pending_stock: &[(OrderId, StockAction)]) -> Result<()> {
-        let (pending_stock, index) = (pending_stock.to_vec(), self.ids.clone());
-        self.db.write(move |db| pending_stock::clear(db, &index, pending_stock)).await
+        let (pending_stock, indexes) = (pending_stock.to_vec(), self.indexes.clone());
+        self.db.write(move |db| pending_stock::clear(db, &indexes, pending_stock)).await
     }
 
     async fn erase_buyers(&self, users: &[UserId]) -> Result<()> {
@@ -84,7 +93,8 @@ impl Statements for SqliteOrders {
         if known.is_empty() {
             return Ok(());
         }
-        self.db.write(move |db| rows::erase_buyers(db, &known)).await
+        let indexes = self.indexes.clone();
+        self.db.write(move |db| rows::erase_buyers(db, &indexes, &known)).await
     }
 
     async fn dump(&self) -> Result<Flow<Entry<Record>>> {

@@ -10,7 +10,7 @@ use holdfast_storage::{
 use holdfast_types::{OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId};
 
 use super::{OrderFilter, Recorded, portable::Record};
-use crate::model::{Order, Status};
+use crate::model::{Number, Order, Status};
 
 #[async_trait]
 pub(crate) trait Statements: Send + Sync {
@@ -37,7 +37,11 @@ pub(crate) trait Statements: Send + Sync {
     /// The order with that id.
     async fn get(&self, id: OrderId) -> Result<Option<Order>>;
 
-    /// Orders that pass the filter, newest first.
+    /// The orders of that number: one, unless chance has it otherwise.
+    async fn numbered(&self, number: Number) -> Result<Vec<Order>>;
+
+    /// A page of the orders that pass the filter, newest first; the filter has no number. A page may end early: who searches looks
+    /// at a bounded number of orders.
     async fn list(&self, filter: &OrderFilter, request: &PageRequest) -> Result<Page<Order>>;
 
     /// What products has not acknowledged since before `before`, oldest first, 100 at most.

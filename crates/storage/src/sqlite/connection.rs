@@ -7,7 +7,7 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use super::file::APPLICATION_ID;
+use super::{file::APPLICATION_ID, id_index};
 
 /// How long another process may hold the database.
 pub(super) const BUSY_TIME: Duration = Duration::from_secs(5);
@@ -30,6 +30,7 @@ pub(super) fn writing(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.pragma_update(None, "cache_size", -16_384)?;
     keep_plans(&db)?;
+    id_index::define(&db)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(db)
 }
@@ -56,6 +57,7 @@ pub(super) fn reading(path: &Path) -> rusqlite::Result<Connection> {
     db.execute_batch("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192;")?;
     db.busy_timeout(READER_BUSY_TIME)?;
     keep_plans(&db)?;
+    id_index::define(&db)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(db)
 }

@@ -8,6 +8,8 @@
 //! The writer learns as it begins a transaction what other processes added, so that it knows every id while it has the
 //! write lock; a reader learns it when it misses an id or asks for a range of them.
 
+mod places;
+
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     ops::Bound::{Excluded, Included, Unbounded},
@@ -19,21 +21,24 @@ use rusqlite::{Connection, MAIN_DB, OptionalExtension, Row, types::ValueRef};
 use uuid::Uuid;
 
 use super::Fault;
+pub(super) use places::define;
+pub use places::{place, places_of, swapped};
 
 /// Few enough that a start does not take longer: 26,000 rows of two tables are read in less than 20 ms.
 const GATHERED: i64 = 32_768;
 /// Ids that are moved for each that is added, so that one generation is gone before the next is full.
 const PACE: usize = 2;
 
-/// What is on disk about each index. `key` names the column that is the id, or two with ", " between
-/// them. Rows up to `merged` have their ids in the table. Of the rows after those, up to
+/// What is on disk about each index. `source` names the table, where the index has another name; `key` the column that is the
+/// id, two with ", " between them, or what SQL makes of some; a row where that is NULL is not in the index. Rows up to `merged` have their ids in the table. Of the rows after those, up to
 /// `merging`, it has the ids up to `place`.
 pub(super) const MARKS: &str = "CREATE TABLE IF NOT EXISTS holdfast_id_indexes (
     name    TEXT    PRIMARY KEY,
     key     TEXT    NOT NULL DEFAULT 'id',
     merged  INTEGER NOT NULL DEFAULT 0,
     merging INTEGER NOT NULL DEFAULT 0,
-    place   BLOB    NOT NULL DEFAULT x'00000000000000000000000000000000'
+    place   BLOB    NOT NULL DEFAULT x'00000000000000000000000000000000',
+    source  TEXT
 ) STRICT;";
 
 type Id = [u8; 16];
@@ -46,21 +51,22 @@ pub fn pair(first: i64, second: i64) -> Id {
 }
 
 /// Reads the columns of the key, then `seq`.
-fn id_and_seq(row: &Row<'_>) -> rusqlite::Result<(Id, i64)> {
+fn id_and_seq(row: &Row<'_>) -> rusqlite::Result<(Option<Id>, i64)> {
     match row.get_ref(0)? {
-        ValueRef::Integer(first) => Ok((pair(first, row.get(1)?), row.get(2)?)),
+        ValueRef::Integer(first) => Ok((Some(pair(first, row.get(1)?)), row.get(2)?)),
         _ => Ok((row.get(0)?, row.get(1)?)),
     }
 }
 
 /// Where the rows of a table are by their ids. Clones share what they know.
 ///
-/// The table has the column `seq INTEGER PRIMARY KEY`, and its rows stay for good. An id is the column `id BLOB`, or a
-/// [`pair`] of two columns of numbers, `key`. Beside it is `{table}_ids (id BLOB PRIMARY KEY, seq INTEGER)`, and
+/// The table has the column `seq INTEGER PRIMARY KEY`, and its rows stay for good. An id is the column `id BLOB`, a
+/// [`pair`] of two columns of numbers, or a [`place`]. Beside it is `{name}_ids (id BLOB PRIMARY KEY, seq INTEGER)`, and
 /// `holdfast_id_indexes` has its name.
 #[derive(Clone, Debug)]
 pub struct IdIndex {
-    table: &'static str,
+    name: &'static str,
+    table: Arc<str>,
     key: Arc<str>,
     /// Rows whose ids are gathered in memory before they are moved.
     gathered: i64,
@@ -128,7 +134,7 @@ impl IdIndex {
         };
         let sql = format!(
             "SELECT id, seq FROM {}_ids WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
-            self.table
+            self.name
         );
         let mut query = db.prepare_cached(&sql)?;
         let most = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -152,6 +158,19 @@ impl IdIndex {
         Ok(())
     }
 
+    /// Knows that the row that was just inserted is not in the index.
+    pub fn pass(&self, db: &Connection) {
+        self.memory().seen = db.last_insert_rowid();
+    }
+
+    /// Forgets a row that is not in the index any more.
+    pub fn remove(&self, db: &Connection, id: &Id) -> Result<(), Fault> {
+        self.memory().seqs.remove(id);
+        let sql = format!("DELETE FROM {}_ids WHERE id = ?1", self.name);
+        db.prepare_cached(&sql)?.execute([id])?;
+        Ok(())
+    }
+
     /// Memory first: what leaves it is in the table by then. Tells also the last row that memory had seen.
     fn look(&self, db: &Connection, id: &Id) -> rusqlite::Result<(Option<i64>, i64)> {
         let (remembered, seen) = {
@@ -161,7 +180,7 @@ impl IdIndex {
         if remembered.is_some() {
             return Ok((remembered, seen));
         }
-        let sql = format!("SELECT seq FROM {}_ids WHERE id = ?1", self.table);
+        let sql = format!("SELECT seq FROM {}_ids WHERE id = ?1", self.name);
         let merged = db.prepare_cached(&sql)?.query_row([id], |row| row.get(0)).optional()?;
         Ok((merged, seen))
     }
@@ -174,7 +193,7 @@ impl IdIndex {
     fn marks(&self, db: &Connection) -> rusqlite::Result<Marks> {
         let sql = "SELECT merged, merging, place FROM holdfast_id_indexes WHERE name = ?1";
         let last = self.last(db)?;
-        db.prepare_cached(sql)?.query_row([self.table], |row| {
+        db.prepare_cached(sql)?.query_row([self.name], |row| {
             Ok(Marks { merged: row.get(0)?, merging: row.get(1)?, place: row.get(2)?, last })
         })
     }
@@ -193,7 +212,7 @@ impl IdIndex {
             let mut rows = query.query([memory.seen.max(marks.merged)])?;
             while let Some(row) = rows.next()? {
                 let (id, seq) = id_and_seq(row)?;
-                if seq > marks.merging || id > marks.place {
+                if let Some(id) = id.filter(|id| seq > marks.merging || *id > marks.place) {
                     memory.seqs.insert(id, seq);
                 }
                 memory.seen = seq;
@@ -224,7 +243,7 @@ impl IdIndex {
         }
         let sql =
             "UPDATE holdfast_id_indexes SET merged = ?2, merging = ?3, place = ?4 WHERE name = ?1";
-        db.prepare_cached(sql)?.execute((self.table, marks.merged, marks.merging, marks.place))?;
+        db.prepare_cached(sql)?.execute((self.name, marks.merged, marks.merging, marks.place))?;
         Ok(())
     }
 
@@ -236,14 +255,14 @@ impl IdIndex {
         marks: &Marks,
         count: usize,
     ) -> rusqlite::Result<Vec<Id>> {
-        let sql = format!("INSERT OR IGNORE INTO {}_ids (id, seq) VALUES (?1, ?2)", self.table);
+        let sql = format!("INSERT OR IGNORE INTO {}_ids (id, seq) VALUES (?1, ?2)", self.name);
         let mut insert = db.prepare_cached(&sql)?;
         let rest = memory.seqs.range((Excluded(marks.place), Unbounded));
         let mut moved = Vec::with_capacity(count);
         for (id, seq) in rest.filter(|(_, seq)| **seq <= marks.merging).take(count) {
             if insert.execute((id, seq))? == 0 {
                 tracing::error!(
-                    table = self.table,
+                    index = self.name,
                     seq,
                     "an id was given twice: run `holdfast check`"
                 );
@@ -256,25 +275,26 @@ impl IdIndex {
 
 /// Rows that would not be found by their ids, a sentence each, `limit` for each table at most.
 pub(super) fn lost(db: &Connection, limit: usize) -> rusqlite::Result<Vec<String>> {
-    let mut indexes = db.prepare("SELECT name, key FROM holdfast_id_indexes")?;
-    let indexes = indexes.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let indexes: Vec<(String, String)> = indexes.collect::<Result<_, _>>()?;
+    let sql = "SELECT name, coalesce(source, name), key FROM holdfast_id_indexes";
+    let mut indexes = db.prepare(sql)?;
+    let indexes = indexes.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let indexes: Vec<(String, String, String)> = indexes.collect::<Result<_, _>>()?;
     let mut lost = Vec::new();
-    for (name, key) in indexes {
+    for (name, table, key) in indexes {
         let id = match key.split_once(", ") {
             Some((first, second)) => format!("unhex(printf('%016x%016x', {first}, {second}))"),
             None => key,
         };
         // Whatever is not in the table of ids is read from the rows themselves.
         let sql = format!(
-            "SELECT t.id FROM (SELECT seq, {id} AS id FROM {name}) t
+            "SELECT t.id FROM (SELECT seq, {id} AS id FROM {table}) t
              JOIN holdfast_id_indexes m ON m.name = '{name}' AND (t.seq <= m.merged OR (t.seq <= m.merging AND t.id <= m.place))
-             LEFT JOIN {name}_ids i ON i.id = t.id WHERE i.seq IS NOT t.seq LIMIT {limit}"
+             LEFT JOIN {name}_ids i ON i.id = t.id WHERE t.id IS NOT NULL AND i.seq IS NOT t.seq LIMIT {limit}"
         );
         let mut query = db.prepare(&sql)?;
         let ids = query.query_map([], |row| Ok(Uuid::from_bytes(row.get(0)?)))?;
         for id in ids {
-            lost.push(format!("the index of ids does not find {} in {name}", id?));
+            lost.push(format!("the index of ids {name} does not find {} in {table}", id?));
         }
     }
     Ok(lost)
@@ -323,14 +343,14 @@ impl IdIndexes {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The index of that table, the same for everybody who asks.
-    pub(super) fn keep(&self, table: &'static str, key: String) -> IdIndex {
+    /// The index of that name, the same for everybody who asks.
+    pub(super) fn keep(&self, name: &'static str, table: &str, key: &str) -> IdIndex {
         let mut all = self.all();
-        if let Some(known) = all.iter().find(|index| index.table == table) {
+        if let Some(known) = all.iter().find(|index| index.name == name) {
             return known.clone();
         }
-        let (gathered, key) = (self.gathered, key.into());
-        let index = IdIndex { table, key, gathered, memory: Arc::default() };
+        let (gathered, table, key) = (self.gathered, table.into(), key.into());
+        let index = IdIndex { name, table, key, gathered, memory: Arc::default() };
         all.push(index.clone());
         index
     }

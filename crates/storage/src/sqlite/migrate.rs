@@ -14,6 +14,10 @@ pub(super) fn run(db: &Connection, steps: Steps) -> Result<(), Fault> {
          CREATE TABLE IF NOT EXISTS holdfast_secrets (service TEXT PRIMARY KEY, secret BLOB NOT NULL) STRICT;",
     )?;
     db.execute_batch(id_index::MARKS)?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('holdfast_id_indexes') WHERE name = 'source')";
+    if !db.query_row(sql, [], |row| row.get::<_, bool>(0))? {
+        db.execute_batch("ALTER TABLE holdfast_id_indexes ADD COLUMN source TEXT")?;
+    }
     let sql = "SELECT step FROM holdfast_migrations WHERE service = ?1";
     let found = db.query_row(sql, [steps.service], |row| row.get(0)).optional()?;
     for step in steps.unseen(found)? {

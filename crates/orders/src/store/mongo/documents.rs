@@ -10,7 +10,7 @@ use holdfast_types::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    model::{Order, Status},
+    model::{Number, Order, Status},
     store::{OrderFilter, TOMBSTONE, from_text, portable::Record, to_text},
 };
 
@@ -31,6 +31,11 @@ pub(super) fn is_tombstone(found: &Document) -> bool {
     fields::number(found, "status").is_ok_and(|status| status == TOMBSTONE)
 }
 
+pub(super) async fn numbered(db: &Mongo, number: Number) -> Result<Vec<Order>> {
+    let like = doc! {"number": number.hex(), "status": {"$ne": TOMBSTONE}};
+    db.find(ORDERS, &Query::of(like)).await?.iter().map(order).collect()
+}
+
 pub(super) async fn list(
     db: &Mongo,
     filter: &OrderFilter,
@@ -40,7 +45,7 @@ pub(super) async fn list(
     let tie = doc! {"created_at": at, "_id": {"$lt": fields::uuid(id.uuid())}};
     let mut like = doc! {
         // The first of them bounds the walk over the index; the second is exact.
-        "created_at": {"$lte": at},
+        "created_at": {"$lte": at, "$gte": filter.earliest()},
         "$or": [{"created_at": {"$lt": at}}, tie],
         "status": match filter.status {
             Some(status) => doc! {"$eq": status.code()},
@@ -49,6 +54,9 @@ pub(super) async fn list(
     };
     if let Some(user) = filter.user {
         like.insert("user_id", fields::uuid(user.uuid()));
+    }
+    if let Some(email) = &filter.email {
+        like.insert("email", email);
     }
     let query = Query {
         filter: like,
@@ -65,6 +73,7 @@ pub(super) async fn list(
 pub(super) fn document(order: &Order) -> Result<Document, Fault> {
     let mut document = doc! {
         "_id": fields::uuid(order.id.uuid()),
+        "number": Number::of(order.id).hex(),
         "user_id": fields::uuid(order.user.uuid()),
         "lines": order.lines.json(),
         "total": order.total.amount,
@@ -75,6 +84,9 @@ pub(super) fn document(order: &Order) -> Result<Document, Fault> {
     document.extend(progress(order)?);
     if let Some(buyer) = to_text(&order.buyer)? {
         document.insert("buyer", buyer);
+    }
+    if let Some(email) = order.buyer.email_key() {
+        document.insert("email", email);
     }
     if let Some(at) = order.expires_at {
         document.insert("expires_at", at.as_millis());

@@ -54,7 +54,7 @@ pub(super) async fn bury(
 /// Erases what orders say about buyers, those of one user in one statement.
 pub(super) async fn erase_buyers(tx: Tx, users: &[Uuid]) -> Result<(), Fault> {
     for user in users {
-        let sql = "UPDATE orders SET buyer = NULL WHERE id IN
+        let sql = "UPDATE orders SET buyer = NULL, email = NULL WHERE id IN
                    (SELECT id FROM orders WHERE user_id = $1 AND buyer IS NOT NULL ORDER BY id FOR UPDATE)";
         tx.execute(sql, &[user]).await?;
     }

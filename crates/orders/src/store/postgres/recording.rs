@@ -46,10 +46,10 @@ async fn insert(tx: &Tx, orders: &[&Order]) -> Result<Vec<OrderId>, Fault> {
     let rows = tx
         .query(
             "INSERT INTO orders (id, user_id, status, version, lines, total, currency, buyer, fingerprint, pending_stock,
-                                 created_at, updated_at, expires_at, progress)
+                                 created_at, updated_at, expires_at, progress, email)
              SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::text[],
                                   $8::text[], $9::bytea[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
-                                  $14::text[])
+                                  $14::text[], $15::text[])
              ON CONFLICT (id) DO NOTHING RETURNING id",
             &[
                 &orders.iter().map(|order| order.id.uuid()).collect::<Vec<_>>(),
@@ -66,6 +66,7 @@ async fn insert(tx: &Tx, orders: &[&Order]) -> Result<Vec<OrderId>, Fault> {
                 &numbers(|order| order.updated_at.as_millis()),
                 &some(|order| order.expires_at.map(Timestamp::as_millis)),
                 &progress,
+                &orders.iter().map(|order| order.buyer.email_key()).collect::<Vec<_>>(),
             ],
         )
         .await?;

@@ -13,7 +13,7 @@ use holdfast_types::{
 use uuid::Uuid;
 
 use crate::{
-    model::{Order, Status},
+    model::{Number, Order, Status},
     store::{OrderFilter, TOMBSTONE, from_text, portable::Record},
 };
 
@@ -40,13 +40,22 @@ pub(super) async fn lock(tx: &Tx, ids: &[Uuid]) -> Result<Vec<Order>, Fault> {
     tx.query(&sql, &[&ids]).await?.iter().map(order).collect()
 }
 
+pub(super) async fn numbered(db: &Postgres, number: Number) -> Result<Vec<Order>> {
+    // As the end of an id is written.
+    let hex = number.hex();
+    let end = format!("{}-{}", &hex[..3], &hex[3..]);
+    let sql = format!("{SELECT} WHERE right(id::text, 16) = $1 AND status <> {TOMBSTONE}");
+    let rows = db.query(&sql, &[&end]).await?;
+    Ok(rows.iter().map(order).collect::<Result<_, _>>()?)
+}
+
 pub(super) async fn list(
     db: &Postgres,
     filter: &OrderFilter,
     request: &PageRequest,
 ) -> Result<Page<Order>> {
     let (at, id) = filter.after(request)?;
-    let (user, id) = (filter.user.map(UserId::uuid), id.uuid());
+    let (user, id, earliest) = (filter.user.map(UserId::uuid), id.uuid(), filter.earliest());
     let limit = i64::try_from(request.limit + 1).unwrap_or(i64::MAX);
     let mut sql = format!("{SELECT} WHERE (created_at, id) < ($1, $2)");
     // Written out, so that the partial indexes apply.
@@ -56,9 +65,18 @@ pub(super) async fn list(
     }
     .map_err(Error::internal)?;
     let mut values: Vec<Value<'_>> = vec![&at, &id, &limit];
+    let mut add = |condition: &str, value| {
+        values.push(value);
+        write!(sql, " AND {condition} ${}", values.len()).map_err(Error::internal)
+    };
     if let Some(user) = &user {
-        sql.push_str(" AND user_id = $4");
-        values.push(user);
+        add("user_id =", user)?;
+    }
+    if let Some(email) = &filter.email {
+        add("email =", email)?;
+    }
+    if filter.created_after.is_some() {
+        add("created_at >=", &earliest)?;
     }
     sql.push_str(" ORDER BY created_at DESC, id DESC LIMIT $3");
     let rows = db.query(&sql, &values).await?;

@@ -1,21 +1,22 @@
 //! Steps of the lifecycle.
 
-use holdfast_storage::sqlite::{Fault, IdIndex};
+use holdfast_storage::sqlite::Fault;
 use holdfast_types::{OrderId, Result, StockAction, Timestamp};
 use rusqlite::Connection;
 
+use super::indexes::Indexes;
 use crate::{model::Order, store::to_text};
 
 /// Orders that one round of expiry takes.
 const EXPIRY: i64 = 100;
 
 /// Writes an order back that has gone a step.
-pub(super) fn save(db: &Connection, ids: &IdIndex, order: &Order) -> Result<(), Fault> {
+pub(super) fn save(db: &Connection, indexes: &Indexes, order: &Order) -> Result<(), Fault> {
     db.prepare_cached(
         "UPDATE orders SET status = ?2, version = ?3, pending_stock = ?4, updated_at = ?5, progress = ?6 WHERE seq = ?1",
     )?
     .execute((
-        ids.find(db, order.id.bytes())?,
+        indexes.find(db, order.id)?,
         order.status.code(),
         order.version.0,
         order.pending_stock.map(StockAction::code),

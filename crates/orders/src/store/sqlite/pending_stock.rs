@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use holdfast_storage::sqlite::{Fault, IdIndex};
+use holdfast_storage::sqlite::Fault;
 use holdfast_types::{OrderId, Result, StockAction, Timestamp};
 use rusqlite::Connection;
 
-use super::rows;
+use super::{indexes::Indexes, rows};
 use crate::{model::Status, store::TOMBSTONE};
 
 /// Orders whose stock one round moves.
@@ -27,14 +27,14 @@ pub(super) fn find(
 
 pub(super) fn clear(
     db: &Connection,
-    index: &IdIndex,
+    indexes: &Indexes,
     pending_stock: impl IntoIterator<Item = (OrderId, StockAction)>,
 ) -> Result<(), Fault> {
     let mut update = db.prepare_cached(
         "UPDATE orders SET pending_stock = NULL WHERE seq = ?1 AND pending_stock = ?2",
     )?;
     for (id, action) in pending_stock {
-        update.execute((index.find(db, id.bytes())?, action.code()))?;
+        update.execute((indexes.find(db, id)?, action.code()))?;
     }
     Ok(())
 }
@@ -42,7 +42,7 @@ pub(super) fn clear(
 /// Puts tombstones where there is no order, and says how the others stand.
 pub(super) fn bury(
     db: &Connection,
-    index: &IdIndex,
+    indexes: &Indexes,
     ids: &[OrderId],
     now: Timestamp,
 ) -> Result<HashMap<OrderId, Status>, Fault> {
@@ -53,9 +53,9 @@ pub(super) fn bury(
          VALUES (?1, x'', ?2, 0, '[]', 0, '', x'', ?3, ?3)",
     )?;
     for id in ids {
-        let Some(seq) = index.find(db, id.bytes())? else {
+        let Some(seq) = indexes.find(db, *id)? else {
             insert.execute((id.bytes(), TOMBSTONE, now.as_millis()))?;
-            index.add(db, id.bytes())?;
+            indexes.add_tombstone(db, *id)?;
             continue;
         };
         match find.query_row([seq], |row| row.get(0))? {

@@ -1,24 +1,22 @@
 //! Rows of orders: recording, finding, listing, reading them all.
 
-use std::fmt::Write;
-
 use holdfast_storage::{
     Entry, Sink,
-    sqlite::{Fault, IdIndex, damage},
+    sqlite::{Fault, damage},
 };
 use holdfast_types::{
-    Error, Fingerprint, Money, OrderId, OrderLines, Page, PageRequest, Result, StockAction,
-    Timestamp, UserId, Version,
+    Fingerprint, Money, OrderId, OrderLines, Result, StockAction, Timestamp, UserId, Version,
 };
-use rusqlite::{Connection, OptionalExtension, Row, types::Value};
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde::de::DeserializeOwned;
 
+use super::indexes::Indexes;
 use crate::{
     model::{Order, Status},
-    store::{OrderFilter, Recorded, TOMBSTONE, from_text, portable::Record, to_text},
+    store::{Recorded, TOMBSTONE, from_text, portable::Record, to_text},
 };
 
-const COLUMNS: &str = "id, user_id, status, version, lines, total, currency, buyer, fingerprint, pending_stock, created_at, \
+pub(super) const COLUMNS: &str = "id, user_id, status, version, lines, total, currency, buyer, fingerprint, pending_stock, created_at, \
     updated_at, expires_at, progress";
 
 const INSERT: &str =
@@ -28,22 +26,22 @@ const INSERT: &str =
 
 pub(super) fn record(
     db: &Connection,
-    ids: &IdIndex,
+    indexes: &Indexes,
     orders: Vec<Order>,
 ) -> Result<Vec<Recorded>, Fault> {
     let mut recorded = Vec::with_capacity(orders.len());
     for order in orders {
-        recorded.push(match insert(db, ids, &order)? {
+        recorded.push(match insert(db, indexes, &order)? {
             true => Recorded::New(order),
-            false => get(db, ids, order.id)?.map_or(Recorded::Undone, Recorded::Before),
+            false => get(db, indexes, order.id)?.map_or(Recorded::Undone, Recorded::Before),
         });
     }
     Ok(recorded)
 }
 
 /// False when the id is taken.
-fn insert(db: &Connection, ids: &IdIndex, order: &Order) -> Result<bool, Fault> {
-    if ids.find(db, order.id.bytes())?.is_some() {
+fn insert(db: &Connection, indexes: &Indexes, order: &Order) -> Result<bool, Fault> {
+    if indexes.find(db, order.id)?.is_some() {
         return Ok(false);
     }
     db.prepare_cached(INSERT)?.execute(rusqlite::params![
@@ -62,50 +60,24 @@ fn insert(db: &Connection, ids: &IdIndex, order: &Order) -> Result<bool, Fault> 
         order.expires_at.map(Timestamp::as_millis),
         to_text(&order.progress)?,
     ])?;
-    ids.add(db, order.id.bytes())?;
+    indexes.add(db, order)?;
     Ok(true)
 }
 
-pub(super) fn get(db: &Connection, ids: &IdIndex, id: OrderId) -> Result<Option<Order>, Fault> {
+pub(super) fn get(db: &Connection, indexes: &Indexes, id: OrderId) -> Result<Option<Order>, Fault> {
     let mut query = db.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM orders WHERE seq = ?1 AND id = ?2 AND status <> {TOMBSTONE}"
     ))?;
-    Ok(query.query_row((ids.find(db, id.bytes())?, id.bytes()), order).optional()?)
+    Ok(query.query_row((indexes.find(db, id)?, id.bytes()), order).optional()?)
 }
 
 /// The same for several.
 pub(super) fn get_all(
     db: &Connection,
-    index: &IdIndex,
+    indexes: &Indexes,
     ids: &[OrderId],
 ) -> Result<Vec<Order>, Fault> {
-    ids.iter().filter_map(|id| get(db, index, *id).transpose()).collect()
-}
-
-pub(super) fn list(
-    db: &Connection,
-    filter: &OrderFilter,
-    request: &PageRequest,
-) -> Result<Page<Order>, Fault> {
-    let (at, id) = filter.after(request)?;
-    let mut sql = format!("SELECT {COLUMNS} FROM orders WHERE (created_at, id) < (?, ?)");
-    let mut values = vec![Value::from(at), Value::from(id.bytes().to_vec())];
-    match filter.status {
-        // Written out, so that the partial indexes apply.
-        Some(status) => write!(sql, " AND status = {}", status.code()),
-        None => write!(sql, " AND status <> {TOMBSTONE}"),
-    }
-    .map_err(Error::internal)?;
-    if let Some(user) = filter.user {
-        sql.push_str(" AND user_id = ?");
-        values.push(Value::from(user.bytes().to_vec()));
-    }
-    sql.push_str(" ORDER BY created_at DESC, id DESC LIMIT ?");
-    values.push(Value::from(i64::try_from(request.limit + 1).unwrap_or(i64::MAX)));
-    let mut query = db.prepare_cached(&sql)?;
-    let orders =
-        query.query_map(rusqlite::params_from_iter(values), order)?.collect::<Result<_, _>>()?;
-    Ok(Page::cut(orders, request.limit, |order| filter.position(order)))
+    ids.iter().filter_map(|id| get(db, indexes, *id).transpose()).collect()
 }
 
 /// Those of the users whose orders still say something about them.
@@ -122,9 +94,21 @@ pub(super) fn with_buyer(db: &Connection, users: &[UserId]) -> Result<Vec<UserId
     Ok(known)
 }
 
-pub(super) fn erase_buyers(db: &Connection, users: &[UserId]) -> Result<(), Fault> {
+pub(super) fn erase_buyers(
+    db: &Connection,
+    indexes: &Indexes,
+    users: &[UserId],
+) -> Result<(), Fault> {
+    let mut find = db.prepare_cached(
+        "SELECT email, created_at, seq FROM orders WHERE user_id = ?1 AND email IS NOT NULL",
+    )?;
     let mut erase = db.prepare_cached("UPDATE orders SET buyer = NULL WHERE user_id = ?1")?;
     for user in users {
+        let mut found = find.query([user.bytes()])?;
+        while let Some(row) = found.next()? {
+            let email: String = row.get(0)?;
+            indexes.forget(db, (&email, row.get(1)?, row.get(2)?))?;
+        }
         erase.execute([user.bytes()])?;
     }
     Ok(())
@@ -148,7 +132,7 @@ pub(super) fn dump(db: &Connection, sink: &mut Sink<Entry<Record>>) -> Result<()
     Ok(())
 }
 
-fn order(row: &Row<'_>) -> rusqlite::Result<Order> {
+pub(super) fn order(row: &Row<'_>) -> rusqlite::Result<Order> {
     let currency = row.get_ref(6)?.as_str()?.parse().map_err(|error: &str| damaged(6, error))?;
     let action = row.get::<_, Option<i64>>(9)?;
     let expires_at: Option<i64> = row.get(12)?;

@@ -24,7 +24,7 @@ impl Process {
         let all = IdIndexes { gathered: 100, ..IdIndexes::default() };
         let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
         let (writer, reader) = (connection::writing(path).unwrap(), reader.unwrap());
-        Self { writer, reader, index: all.keep("things", "id".into()), all }
+        Self { writer, reader, index: all.keep("things", "things", "id"), all }
     }
 
     fn begin(&self) {
@@ -135,7 +135,7 @@ fn pairs_of_numbers_are_ids() {
     )
     .unwrap();
     let (ours, theirs) = (Process::start(&path), Process::start(&path));
-    let keep = |process: &Process| process.all.keep("lines", "product, sequence".into());
+    let keep = |process: &Process| process.all.keep("lines", "lines", "product, sequence");
     let (written, read) = (keep(&ours), keep(&theirs));
     for sequence in 1..=200 {
         ours.begin();
@@ -164,6 +164,65 @@ fn pairs_of_numbers_are_ids() {
     db.execute("DELETE FROM lines_ids WHERE seq = 7", []).unwrap();
     let found = lost(&ours.reader, 50).unwrap();
     assert!(found.len() == 1 && found[0].ends_with("in lines"), "{found:?}");
+}
+
+/// An index of some rows of a table, under another name: in memory, in the table, read again by another process.
+#[test]
+fn rows_without_a_text_are_in_no_place() {
+    let (_folder, path) = shop();
+    connection::writing(&path)
+        .unwrap()
+        .execute_batch(
+            "CREATE TABLE letters (seq INTEGER PRIMARY KEY, text TEXT, at INTEGER NOT NULL);
+             CREATE TABLE texts_ids (id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+             INSERT INTO holdfast_id_indexes (name, source, key)
+                 VALUES ('texts', 'letters', 'holdfast_place(text,at,seq)');",
+        )
+        .unwrap();
+    let (ours, theirs) = (Process::start(&path), Process::start(&path));
+    let keep = |process: &Process| {
+        define(&process.reader).unwrap();
+        process.all.keep("texts", "letters", "holdfast_place(text,at,seq)")
+    };
+    let (written, read) = (keep(&ours), keep(&theirs));
+    for at in 0..300 {
+        ours.begin();
+        for text in [None, Some("a"), Some("b"), None] {
+            let insert = "INSERT INTO letters (text, at) VALUES (?1, ?2)";
+            ours.writer.execute(insert, (text, at)).unwrap();
+            let seq = ours.writer.last_insert_rowid();
+            match text {
+                Some(text) => written.add(&ours.writer, &place(text, at, seq)).unwrap(),
+                None => written.pass(&ours.writer),
+            }
+        }
+        if at % 5 == 4 {
+            ours.roll_back();
+            continue;
+        }
+        ours.commit();
+        let rows = |index: &IdIndex, process: &Process| {
+            let (first, last) = places_of("a", at);
+            let found = index.range(&process.reader, &first, &last, 3).unwrap();
+            found.into_iter().map(|(_, seq)| seq).collect::<Vec<_>>()
+        };
+        let expected: Vec<i64> = ours
+            .reader
+            .prepare("SELECT seq FROM letters WHERE text = 'a' ORDER BY at DESC LIMIT 3")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(rows(&written, &ours), expected);
+        assert_eq!(rows(&read, &theirs), expected);
+    }
+    assert_eq!(lost(&ours.reader, 50).unwrap(), [""; 0]);
+    ours.begin();
+    written.remove(&ours.writer, &place("a", 0, 2)).unwrap();
+    ours.commit();
+    let found = lost(&ours.reader, 50).unwrap();
+    assert!(found.len() == 1 && found[0].ends_with("in letters"), "{found:?}");
 }
 
 #[test]
