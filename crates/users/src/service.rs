@@ -13,7 +13,9 @@ use std::{
 };
 
 use holdfast_storage::Database;
-use holdfast_types::{Clock, Random, Result, Role, Secret, Sources, Timestamp, UserId};
+use holdfast_types::{
+    Clock, PageRequest, Random, Result, Role, Secret, Sources, Timestamp, UserId,
+};
 use holdfast_web::{
     Lists,
     auth::{PublicKey, Revocations, Verifier},
@@ -23,7 +25,7 @@ use holdfast_web::{
 use crate::{
     model::{NewUser, Password, Username},
     passwords::Passwords,
-    store::UserStore,
+    store::{UserFilter, UserStore},
     tokens::{Signer, SigningKey},
 };
 
@@ -162,14 +164,9 @@ impl Users {
         &self,
         password: Option<&str>,
     ) -> Result<Option<FirstAdministrator>> {
-        if !self
-            .0
-            .store
-            .list(&holdfast_types::PageRequest { limit: 1, after: None })
-            .await?
-            .items
-            .is_empty()
-        {
+        let one = PageRequest { limit: 1, after: None };
+        let found = self.0.store.list(&UserFilter::default(), &one).await?;
+        if !found.items.is_empty() {
             return Ok(None);
         }
         let made_up = password.is_none().then(|| self.make_up_password());

@@ -4,6 +4,7 @@ mod accounts;
 mod ending;
 #[cfg(test)]
 mod guarantees;
+mod listing;
 mod records;
 mod sessions;
 
@@ -12,6 +13,7 @@ use holdfast_types::{
     Answer, Code, Error, Operation, Random, Result, Secret, SessionId, Timestamp, UserId,
 };
 
+pub(crate) use self::listing::UserFilter;
 pub use self::records::RECORDS;
 use self::records::{PasswordReset, Revocation};
 use crate::{model::User, tokens::Session};

@@ -209,7 +209,8 @@ export const listMovements = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * All users, newest first.
+ * All users, newest first; a search has them in the order of what it finds. A page may be shorter than `limit`, even empty, and
+ * still have a `nextCursor`.
  */
 export const listUsers = <ThrowOnError extends boolean = false>(options?: Options<ListUsersData, ThrowOnError>) => (options?.client ?? client).get<ListUsersResponses, ListUsersErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -2694,6 +2694,15 @@ export type ListUsersData = {
     path?: never;
     query?: {
         /**
+         * How the username, the e-mail address or the name begins, without regard to case.
+         */
+        q?: string;
+        role?: Role;
+        /**
+         * Those who are shut out, or those who are not.
+         */
+        disabled?: boolean;
+        /**
          * 1 to 100.
          */
         limit?: number;

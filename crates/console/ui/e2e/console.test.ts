@@ -218,8 +218,14 @@ test("orders are found by number, by e-mail and by day", async () => {
 
 test("a user is made a seller, and shut out", async () => {
   await go("Users");
+  await page.getByRole("searchbox").fill("nobody at all");
+  await button("Show everybody").click();
+  await page.getByLabel("With the role").selectOption("customer");
+  await button("admin").waitFor({ state: "detached" });
+  await page.getByRole("searchbox").fill("AD");
+  await page.waitForURL(/q=AD/);
   await button("ada").click();
-  await page.getByLabel("Role").selectOption("seller");
+  await page.getByLabel("Role", { exact: true }).selectOption("seller");
   await notice("ada is seller now").waitFor();
   await button("Undo").click();
   await notice("ada is customer again").waitFor();

@@ -367,3 +367,41 @@ async fn failed_logins_are_limited() {
     })
     .await;
 }
+
+/// How a name begins, in any case; the role; who is shut out; and all of it together.
+#[tokio::test]
+async fn users_are_found() {
+    let shop = Shop::start();
+    let mut admin = shop.admin().await;
+    let register = json!({"username": "Ada.L", "password": PASSWORD, "email": "countess@example.com", "name": "Lovelace"});
+    shop.anybody().post("/api/users/register", &register).await.expect(201).unwrap();
+    shop.seller("sam").await;
+    let bob = shop.customer("bob").await;
+    let shut_out = json!({"version": 1, "disabled": true});
+    admin.patch(&format!("/api/users/{}", bob.id), &shut_out).await.expect(200).unwrap();
+    for (query, expected) in [
+        ("q=ada", vec!["Ada.L"]),
+        ("q=COUNTESS@", vec!["Ada.L"]),
+        ("q=love", vec!["Ada.L"]),
+        ("q=lovers", vec![]),
+        ("q=a", vec!["Ada.L", "admin"]),
+        ("q=a&role=admin", vec!["admin"]),
+        ("role=seller", vec!["sam"]),
+        ("disabled=true", vec!["bob"]),
+        ("disabled=true&role=seller", vec![]),
+        ("disabled=false&role=customer", vec!["Ada.L"]),
+    ] {
+        let found = admin.get(&format!("/api/users?{query}")).await.expect(200).unwrap();
+        let found = found["items"].as_array().unwrap().iter();
+        let found: Vec<_> = found.map(|user| user["username"].as_str().unwrap()).collect();
+        assert_eq!(found, expected, "{query}");
+    }
+    let pages = admin.get("/api/users?q=a&limit=1").await.expect(200).unwrap();
+    let cursor = pages["nextCursor"].as_str().unwrap();
+    let other = admin.get(&format!("/api/users?q=b&limit=1&cursor={cursor}")).await;
+    assert_eq!(problem(&other), (400, "invalid-cursor".into()));
+    for query in ["role=king", "disabled=perhaps", &format!("q={}", "a".repeat(255))] {
+        let refused = admin.get(&format!("/api/users?{query}")).await;
+        assert_eq!(problem(&refused), (400, "invalid-parameter".into()), "{query}");
+    }
+}

@@ -20,6 +20,10 @@ pub struct Once<'a> {
     pub at: Timestamp,
 }
 
+/// Records that one request looks at, and those that are read at once.
+const WALK_ROWS: usize = 2_000;
+const WALK_CHUNK: usize = 200;
+
 impl Database {
     /// Keeps a record once per key: a second call returns the one that is there and `true`. Says which of its unique values is
     /// taken by another.
@@ -72,14 +76,7 @@ impl Database {
         request: &PageRequest,
     ) -> Result<Page<R>> {
         let index = scan.index;
-        let position = |cursor: &Cursor| -> Result<Position> {
-            let position: Position = cursor.position(list)?;
-            match position.fits::<R>(index) {
-                true => Ok(position),
-                false => Err(Error::new(Code::InvalidCursor, "the cursor is not one of this list")),
-            }
-        };
-        let after = request.after.as_ref().map(position).transpose()?;
+        let after = place::<R>(index, list, request)?;
         let scan = scan.limit(request.limit + 1).after(after);
         let read = move |tx: Tx| {
             let scan = scan.clone();
@@ -89,5 +86,70 @@ impl Database {
         let cursor = |record: &Stored<R>| Cursor::new(list, &record.position(index));
         let Page { items, next } = Page::cut(found, request.limit, cursor);
         Ok(Page { items: items.into_iter().map(Stored::into_inner).collect(), next })
+    }
+    /// The same of those that pass `keep`. It looks at 2,000 records at most, so a page may end early.
+    pub async fn page_where<R: Record>(
+        &self,
+        scan: Scan,
+        list: &str,
+        request: &PageRequest,
+        keep: impl Fn(&R) -> bool + Send + Sync + 'static,
+    ) -> Result<Page<R>> {
+        let index = scan.index;
+        let scan = scan.limit(request.limit).after(place::<R>(index, list, request)?);
+        let keep = Arc::new(keep);
+        let read = move |tx: Tx| {
+            let (scan, keep) = (scan.clone(), Arc::clone(&keep));
+            async move { walk(&tx, scan, &*keep).await }
+        };
+        let (found, end) = self.read(read).await?;
+        let next = end.map(|position| Cursor::new(list, &position));
+        Ok(Page { items: found.into_iter().map(Stored::into_inner).collect(), next })
+    }
+}
+
+/// Where a page begins. Refuses with `invalid-cursor`.
+fn place<R: Record>(
+    index: Option<&str>,
+    list: &str,
+    request: &PageRequest,
+) -> Result<Option<Position>> {
+    let position = |cursor: &Cursor| -> Result<Position> {
+        let position: Position = cursor.position(list)?;
+        match position.fits::<R>(index) {
+            true => Ok(position),
+            false => Err(Error::new(Code::InvalidCursor, "the cursor is not one of this list")),
+        }
+    };
+    request.after.as_ref().map(position).transpose()
+}
+
+/// As many records that pass as `scan` wants, and where the next page begins.
+async fn walk<R: Record>(
+    tx: &Tx,
+    mut scan: Scan,
+    keep: &(impl Fn(&R) -> bool + Sync),
+) -> Result<(Vec<Stored<R>>, Option<Position>), Fault> {
+    let (index, wanted) = (scan.index, scan.limit);
+    let (mut found, mut looked_at): (Vec<Stored<R>>, _) = (Vec::new(), 0);
+    loop {
+        let chunk = tx.scan::<R>(scan.clone().limit(WALK_CHUNK)).await?;
+        let is_last = chunk.len() < WALK_CHUNK;
+        looked_at += chunk.len();
+        for record in chunk {
+            scan.after = Some(record.position(index));
+            if !keep(&record) {
+                continue;
+            }
+            if found.len() == wanted {
+                let end = found.last().map(|last| last.position(index));
+                return Ok((found, end));
+            }
+            found.push(record);
+        }
+        if is_last || looked_at >= WALK_ROWS {
+            let end = scan.after.filter(|_| !is_last);
+            return Ok((found, end));
+        }
     }
 }

@@ -4,31 +4,61 @@ use axum::{
     extract::State,
     http::{HeaderMap, Uri},
 };
-use holdfast_types::{Error, Page};
+use holdfast_types::{Error, Page, Role, fold};
 use holdfast_web::{
-    IdPath, Input, ListTurn, NoQuery, Origin, PageQuery, Query, Reply, answered,
+    IdPath, Input, ListTurn, NoQuery, Origin, Query, Reply, answered,
     auth::{Admin, Caller},
-    from_json, json_reply, list_reply, replayed,
+    from_json, invalid_parameter, json_reply, list_reply, page_request, replayed,
 };
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::{
     accounts,
     wire::{AccessBody, ResetView, UserPage, UserView},
 };
-use crate::{Users, model::UserChange};
+use crate::{Users, model::UserChange, store::UserFilter};
 
-/// All users, newest first.
-#[utoipa::path(get, path = "/api/users", tag = "users", security(("bearer" = [])), params(PageQuery),
+/// Characters that a search may have: as many as an e-mail address.
+const Q_CHARS: usize = 254;
+
+/// Which users are asked for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// How the username, the e-mail address or the name begins, without regard to case.
+    #[param(example = "ada", min_length = 1, max_length = 254)]
+    q: Option<String>,
+    role: Option<Role>,
+    /// Those who are shut out, or those who are not.
+    disabled: Option<bool>,
+    /// 1 to 100.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<usize>,
+    /// Where the page before ended: its `nextCursor`.
+    cursor: Option<String>,
+}
+
+/// All users, newest first; a search has them in the order of what it finds. A page may be shorter than `limit`, even empty, and
+/// still have a `nextCursor`.
+#[utoipa::path(get, path = "/api/users", tag = "users", security(("bearer" = [])), params(ListQuery),
     responses((status = 200, body = UserPage, description = "A page of users.")),
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn list_users(
     State(users): State<Users>,
     _admin: Admin,
-    Query(page): Query<PageQuery>,
+    Query(query): Query<ListQuery>,
     _turn: ListTurn,
     uri: Uri,
 ) -> Reply {
-    let found = users.store().list(&page.request()?).await?;
+    if query.q.as_deref().is_some_and(|q| q.chars().count() > Q_CHARS) {
+        return Err(invalid_parameter("q", "expected 254 characters at most").into());
+    }
+    let q = query.q.as_deref().map(fold);
+    let filter = UserFilter { q, role: query.role, disabled: query.disabled };
+    let request = page_request(query.limit, query.cursor)?;
+    let found = users.store().list(&filter, &request).await?;
     let items = found.items.iter().map(UserView::from).collect();
     list_reply(&uri, &Page { items, next: found.next })
 }

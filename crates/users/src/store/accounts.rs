@@ -3,9 +3,7 @@
 use std::{ops::Bound, sync::Arc};
 
 use holdfast_storage::record::{Fault, Scan, Stored, Tx, Value};
-use holdfast_types::{
-    Error, IdempotentAnswer, Operation, Page, PageRequest, Result, Timestamp, UserId,
-};
+use holdfast_types::{Error, IdempotentAnswer, Operation, Result, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::{
@@ -13,9 +11,6 @@ use super::{
     no_content, username_taken,
 };
 use crate::model::{NewUser, User};
-
-/// Names the cursor of the list.
-const LIST: &str = "users";
 
 /// Stands for all users: whoever decides by how many there are of a kind locks it.
 const EVERYBODY: Uuid = Uuid::nil();
@@ -59,11 +54,6 @@ impl UserStore {
         let scan = Scan::of("staff", STAFF_NAMES);
         let staff = self.scan(scan).await?;
         Ok(staff.into_iter().map(|user| user.into_inner().username).collect())
-    }
-
-    /// Users that are not deleted, newest first.
-    pub(crate) async fn list(&self, request: &PageRequest) -> Result<Page<User>> {
-        self.db.page(Scan::of("creation", 0).descending(), LIST, request).await
     }
 
     /// Users that were deleted at `since` or later, the earliest first, [`DELETED_PAGE`] at most.

@@ -28,6 +28,10 @@ impl Record for User {
             Column::of("deleted_at", Kind::Integer),
             Column::of("staff", Kind::Integer),
             Column::of("in_charge", Kind::Integer),
+            Column::of("role", Kind::Text),
+            Column::of("disabled", Kind::Integer),
+            Column::of("email", Kind::Text),
+            Column::of("real_name", Kind::Text),
         ],
         indexes: &[
             Index::unique("name", &["name"]),
@@ -35,7 +39,12 @@ impl Record for User {
             Index::of("deletion", &["deleted_at"]),
             Index::of("staff", &["staff"]),
             Index::of("in_charge", &["in_charge"]),
+            Index::of("role", &["role", "created_at"]),
+            Index::of("disabled", &["disabled", "created_at"]),
+            Index::of("email", &["email"]),
+            Index::of("real_name", &["real_name"]),
         ],
+        layout: 2,
         ..Table::of("users", "user")
     };
 
@@ -52,6 +61,10 @@ impl Record for User {
             self.left_at().map(Value::from),
             is_staff.then(|| true.into()),
             self.is_in_charge().then(|| true.into()),
+            is_there.then(|| self.role.as_str().into()),
+            (is_there && self.disabled).then(|| true.into()),
+            self.email.as_deref().map(|email| fold(email).as_str().into()),
+            self.name.as_deref().map(|name| fold(name).as_str().into()),
         ]
     }
 }

@@ -1,6 +1,6 @@
 //! What is found, listed and forgotten.
 
-use holdfast_types::{IdempotentAnswer, PageRequest};
+use holdfast_types::{Cursor, IdempotentAnswer, Page, PageRequest};
 
 use super::*;
 use crate::tokens::SigningKey;
@@ -9,6 +9,25 @@ impl Bench {
     async fn user(&self, name: &str, role: Role) -> User {
         self.fresh.clock.advance(Duration::from_millis(1));
         self.store.create(&NewUser { role, ..self.new_user(name) }).await.unwrap().0
+    }
+
+    async fn list(&self, filter: &UserFilter, limit: usize, after: Option<Cursor>) -> Page<User> {
+        let page = self.store.list(filter, &PageRequest { limit, after }).await.unwrap();
+        assert!(page.items.len() <= limit);
+        page
+    }
+
+    /// The names on all pages.
+    async fn names(&self, filter: &UserFilter, limit: usize) -> Vec<String> {
+        let (mut names, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.list(filter, limit, after).await;
+            names.extend(page.items.into_iter().map(|user| user.username));
+            after = page.next;
+            if after.is_none() {
+                return names;
+            }
+        }
     }
 
     async fn rename(&self, user: UserId, operation: Operation) -> Result<IdempotentAnswer> {
@@ -62,8 +81,7 @@ async fn list_shows_the_newest_first_in_whole_pages() {
         ids.reverse();
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = bench.store.list(&PageRequest { limit: 2, after }).await.unwrap();
-            assert!(page.items.len() <= 2);
+            let page = bench.list(&UserFilter::default(), 2, after).await;
             seen.extend(page.items.into_iter().map(|user| user.id));
             after = page.next;
             if after.is_none() {
@@ -71,6 +89,73 @@ async fn list_shows_the_newest_first_in_whole_pages() {
             }
         }
         assert_eq!(seen, ids);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn list_finds_by_role_and_by_who_is_shut_out() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        for (name, role) in [("ada", Role::Admin), ("sam", Role::Seller), ("eve", Role::Seller)] {
+            bench.user(name, role).await;
+        }
+        for number in 0..7 {
+            bench.user(&format!("user{number}"), Role::Customer).await;
+        }
+        let eve = bench.store.find("eve").await.unwrap().unwrap();
+        let shut_out = |user: &mut User| {
+            let basis = Basis { if_match: None, version: Some(user.version) };
+            user.change(&UserChange::Access { role: None, disabled: Some(true) }, &basis)
+        };
+        let operation = bench.operation();
+        bench.store.change(eve.id, &operation, bench.now(), render, shut_out).await.unwrap();
+        let none = UserFilter::default();
+        for limit in [1, 3, 100] {
+            let of = async |role, disabled| {
+                bench.names(&UserFilter { role, disabled, ..none.clone() }, limit).await
+            };
+            assert_eq!(of(Some(Role::Seller), None).await, ["eve", "sam"]);
+            assert_eq!(of(Some(Role::Seller), Some(false)).await, ["sam"]);
+            assert_eq!(of(None, Some(true)).await, ["eve"]);
+            assert_eq!(of(Some(Role::Customer), Some(true)).await, [""; 0]);
+            assert_eq!(of(None, Some(false)).await.len(), 9);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn list_searches_names_and_addresses_and_tells_each_user_once() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        for (username, email, name) in [
+            ("Ada1", Some("ada@example.com"), Some("Ada Lovelace")),
+            ("bob", Some("ADA.bob@example.com"), None),
+            ("ada2", None, None),
+            ("eve", Some("eve@example.com"), Some("Adam")),
+            ("sam", Some("sam@example.com"), Some("Sam")),
+        ] {
+            let new = NewUser {
+                email: email.map(str::to_owned),
+                name: name.map(str::to_owned),
+                ..bench.new_user(username)
+            };
+            bench.store.create(&new).await.unwrap();
+        }
+        let of = |q: &str| UserFilter { q: Some(q.to_owned()), ..UserFilter::default() };
+        for limit in [1, 2, 3, 100] {
+            assert_eq!(bench.names(&of("ada"), limit).await, ["Ada1", "ada2", "bob", "eve"]);
+            assert_eq!(bench.names(&of("ada@"), limit).await, ["Ada1"]);
+            assert_eq!(bench.names(&of("zoe"), limit).await, [""; 0]);
+        }
+        let eve = bench.store.find("eve").await.unwrap().unwrap().id;
+        bench.store.delete(eve, &bench.operation(), bench.now()).await.unwrap();
+        assert_eq!(bench.names(&of("adam"), 5).await, [""; 0], "who left is found by nothing");
+        let forged = Some(Cursor::from_wire("AAAA".to_owned()));
+        let request = PageRequest { limit: 5, after: forged };
+        let refused = bench.store.list(&of("ada"), &request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidCursor);
     })
     .await;
 }
