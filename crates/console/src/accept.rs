@@ -23,7 +23,7 @@ fn quality_of(said: &str, coding: &str) -> Option<f32> {
     if !name.trim().eq_ignore_ascii_case(coding) {
         return None;
     }
-    match parameters.trim().strip_prefix("q=") {
+    match parameters.trim().to_ascii_lowercase().strip_prefix("q=") {
         Some(quality) => quality.trim().parse().ok(),
         None => Some(1.0),
     }
@@ -43,7 +43,7 @@ mod tests {
     fn a_client_gets_what_it_takes() {
         assert_eq!(chosen("gzip, deflate, br, zstd"), Some("br"));
         assert_eq!(chosen("GZIP;q=0.5"), Some("gzip"));
-        assert_eq!(chosen("br;q=0, *;q=0.1"), Some("gzip"));
+        assert_eq!(chosen("br;Q=0, *;q=0.1"), Some("gzip"));
         assert_eq!(chosen("identity"), None);
         assert_eq!(choose(&HeaderMap::new(), &["br", "gzip"]), None);
     }

@@ -4,6 +4,8 @@ import { ago, decimal, minorUnits, money, sum, title } from "../src/shared/forma
 test("money has the digits of its currency", () => {
   expect(money({ amount: 1999, currency: "USD" }, "en-US")).toBe("$19.99");
   expect(money({ amount: 1999, currency: "JPY" }, "en-US")).toBe("¥1,999");
+  expect(money({ amount: 1999, currency: "HUF" }, "en-US")).toMatch(/19\.99$/);
+  expect(minorUnits("19.99", "HUF")).toBe(1999);
   expect(money({ amount: 1999, currency: "KWD" }, "en-US")).toMatch(/^KWD\s1\.999$/);
 });
 

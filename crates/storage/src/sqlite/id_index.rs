@@ -8,6 +8,7 @@
 //! The writer learns as it begins a transaction what other processes added, so that it knows every id while it has the
 //! write lock; a reader learns it when it misses an id or asks for a range of them.
 
+mod all;
 mod places;
 
 use std::{
@@ -21,6 +22,7 @@ use rusqlite::{Connection, MAIN_DB, OptionalExtension, Row, types::ValueRef};
 use uuid::Uuid;
 
 use super::Fault;
+pub(super) use all::IdIndexes;
 pub(super) use places::define;
 pub use places::{place, places_of, swapped};
 
@@ -80,14 +82,25 @@ struct Memory {
     /// The last row that was looked at.
     seen: i64,
     merged: i64,
-    /// `seen` as the transaction began, and the ids that it has added and moved since.
-    began: i64,
+    /// As the transaction began, and what it has done since: ids added and removed, rows passed, ids moved.
+    began: Mark,
     added: Vec<Id>,
+    removed: Vec<(Id, i64)>,
+    passed: usize,
     moved: Vec<Id>,
 }
 
+/// What a transaction has done up to some moment.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    seen: i64,
+    added: usize,
+    removed: usize,
+    passed: usize,
+}
+
 /// Up to where ids are in the table, as the database says.
-struct Marks {
+struct OnDisk {
     merged: i64,
     merging: i64,
     place: Id,
@@ -160,12 +173,18 @@ impl IdIndex {
 
     /// Knows that the row that was just inserted is not in the index.
     pub fn pass(&self, db: &Connection) {
-        self.memory().seen = db.last_insert_rowid();
+        let mut memory = self.memory();
+        memory.seen = db.last_insert_rowid();
+        memory.passed += 1;
     }
 
     /// Forgets a row that is not in the index any more.
     pub fn remove(&self, db: &Connection, id: &Id) -> Result<(), Fault> {
-        self.memory().seqs.remove(id);
+        let mut memory = self.memory();
+        if let Some(seq) = memory.seqs.remove(id) {
+            memory.removed.push((*id, seq));
+        }
+        drop(memory);
         let sql = format!("DELETE FROM {}_ids WHERE id = ?1", self.name);
         db.prepare_cached(&sql)?.execute([id])?;
         Ok(())
@@ -190,11 +209,11 @@ impl IdIndex {
         db.prepare_cached(&sql)?.query_row([], |row| row.get(0))
     }
 
-    fn marks(&self, db: &Connection) -> rusqlite::Result<Marks> {
+    fn marks(&self, db: &Connection) -> rusqlite::Result<OnDisk> {
         let sql = "SELECT merged, merging, place FROM holdfast_id_indexes WHERE name = ?1";
         let last = self.last(db)?;
         db.prepare_cached(sql)?.query_row([self.name], |row| {
-            Ok(Marks { merged: row.get(0)?, merging: row.get(1)?, place: row.get(2)?, last })
+            Ok(OnDisk { merged: row.get(0)?, merging: row.get(1)?, place: row.get(2)?, last })
         })
     }
 
@@ -225,7 +244,8 @@ impl IdIndex {
     /// Before a transaction commits: moves ids from memory into the table, in proportion to those that it has added.
     fn merge(&self, db: &Connection) -> rusqlite::Result<()> {
         let mut memory = self.memory();
-        if memory.added.is_empty() {
+        let rows = memory.added.len() + memory.passed;
+        if rows == 0 {
             return Ok(());
         }
         let mut marks = self.marks(db)?;
@@ -235,7 +255,7 @@ impl IdIndex {
         if marks.merging == marks.merged {
             return Ok(());
         }
-        let count = memory.added.len() * PACE;
+        let count = rows * PACE;
         memory.moved = self.move_some(db, &memory, &marks, count)?;
         match memory.moved.last() {
             Some(id) if memory.moved.len() == count => marks.place = *id,
@@ -252,15 +272,27 @@ impl IdIndex {
         &self,
         db: &Connection,
         memory: &Memory,
-        marks: &Marks,
+        marks: &OnDisk,
         count: usize,
     ) -> rusqlite::Result<Vec<Id>> {
-        let sql = format!("INSERT OR IGNORE INTO {}_ids (id, seq) VALUES (?1, ?2)", self.name);
+        // What somebody else has removed meanwhile stays away.
+        let may_change = self.key.starts_with(places::PLACE);
+        let is_there = match may_change {
+            true => format!(
+                "EXISTS (SELECT 1 FROM {} WHERE seq = ?2 AND {} IS ?1)",
+                self.table, self.key
+            ),
+            false => "true".to_owned(),
+        };
+        let sql = format!(
+            "INSERT OR IGNORE INTO {}_ids (id, seq) SELECT ?1, ?2 WHERE {is_there}",
+            self.name
+        );
         let mut insert = db.prepare_cached(&sql)?;
         let rest = memory.seqs.range((Excluded(marks.place), Unbounded));
         let mut moved = Vec::with_capacity(count);
         for (id, seq) in rest.filter(|(_, seq)| **seq <= marks.merging).take(count) {
-            if insert.execute((id, seq))? == 0 {
+            if insert.execute((id, seq))? == 0 && !may_change {
                 tracing::error!(
                     index = self.name,
                     seq,
@@ -302,15 +334,21 @@ pub(super) fn lost(db: &Connection, limit: usize) -> rusqlite::Result<Vec<String
 
 impl Memory {
     fn begin(&mut self) {
-        self.began = self.seen;
+        self.began = self.mark();
     }
 
-    /// Forgets what was added since there were `mark` additions.
-    fn undo(&mut self, mark: usize) {
-        for id in self.added.drain(mark..) {
+    const fn mark(&self) -> Mark {
+        let (added, removed) = (self.added.len(), self.removed.len());
+        Mark { seen: self.seen, added, removed, passed: self.passed }
+    }
+
+    /// Forgets what was done since `mark`.
+    fn undo(&mut self, mark: Mark) {
+        self.seqs.extend(self.removed.drain(mark.removed..));
+        for id in self.added.drain(mark.added..) {
             self.seqs.remove(&id);
         }
-        self.seen = self.added.last().map_or(self.began, |id| self.seqs[id]);
+        (self.seen, self.passed) = (mark.seen, mark.passed);
         self.moved.clear();
     }
 
@@ -319,75 +357,8 @@ impl Memory {
             self.seqs.remove(&id);
         }
         self.added.clear();
-    }
-}
-
-/// The indexes of the tables that this process keeps.
-#[derive(Clone, Debug)]
-pub(super) struct IdIndexes {
-    gathered: i64,
-    all: Arc<Mutex<Vec<IdIndex>>>,
-}
-
-/// How much a transaction has added up to some moment.
-pub(super) struct Mark(Vec<usize>);
-
-impl Default for IdIndexes {
-    fn default() -> Self {
-        Self { gathered: GATHERED, all: Arc::default() }
-    }
-}
-
-impl IdIndexes {
-    fn all(&self) -> MutexGuard<'_, Vec<IdIndex>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The index of that name, the same for everybody who asks.
-    pub(super) fn keep(&self, name: &'static str, table: &str, key: &str) -> IdIndex {
-        let mut all = self.all();
-        if let Some(known) = all.iter().find(|index| index.name == name) {
-            return known.clone();
-        }
-        let (gathered, table, key) = (self.gathered, table.into(), key.into());
-        let index = IdIndex { name, table, key, gathered, memory: Arc::default() };
-        all.push(index.clone());
-        index
-    }
-
-    /// At the beginning of a writer's transaction.
-    pub(super) fn begin(&self, db: &Connection) -> rusqlite::Result<()> {
-        self.all().iter().try_for_each(|index| {
-            index.catch_up(db)?;
-            index.memory().begin();
-            Ok(())
-        })
-    }
-
-    pub(super) fn mark(&self) -> Mark {
-        Mark(self.all().iter().map(|index| index.memory().added.len()).collect())
-    }
-
-    /// Forgets what the transaction has added since then.
-    pub(super) fn undo_to(&self, Mark(marks): &Mark) {
-        for (index, mark) in self.all().iter().zip(marks) {
-            index.memory().undo(*mark);
-        }
-    }
-
-    /// Forgets what the transaction has added.
-    pub(super) fn undo(&self) {
-        self.all().iter().for_each(|index| index.memory().undo(0));
-    }
-
-    /// The last of a transaction's own writes.
-    pub(super) fn merge(&self, db: &Connection) -> rusqlite::Result<()> {
-        self.all().iter().try_for_each(|index| index.merge(db))
-    }
-
-    /// After the transaction is on disk.
-    pub(super) fn commit(&self) {
-        self.all().iter().for_each(|index| index.memory().commit());
+        self.removed.clear();
+        self.passed = 0;
     }
 }
 

@@ -6,8 +6,9 @@ import { ask } from "../shared/ask";
 
 const REQUIRED = ["sku", "name", "price", "currency", "quantity"];
 const OPTIONAL = ["description", "category", "images"];
-/** Products of one request. */
+/** Products of one request, and about how many characters of it: the shop takes a MiB. */
 const BATCH = 100;
+const BATCH_LENGTH = 300_000;
 
 export interface Refused {
   id: string;
@@ -74,13 +75,14 @@ export async function send(
   const progress: Progress = { rows: rows.length, done: 0, created: 0, updated: 0, refused: [] };
   const refuse = (row: number, why: string) =>
     progress.refused.push({ id: String(row), row: row + 1, sku: rows[row]?.["sku"] ?? "", why });
-  for (let start = 0; start < rows.length && !signal.aborted; start += BATCH) {
+  for (let next = 0; next < rows.length && !signal.aborted; ) {
     const items: { row: number; body: ProductBody }[] = [];
-    for (let row = start; row < Math.min(start + BATCH, rows.length); row++) {
-      const body = product(rows[row] ?? {}, base);
-      if (typeof body === "string") refuse(row, body);
+    for (let length = 0; next < rows.length && items.length < BATCH && length < BATCH_LENGTH; next++) {
+      const body = product(rows[next] ?? {}, base);
+      length += JSON.stringify(body).length;
+      if (typeof body === "string") refuse(next, body);
       // What is overwritten is for sale again, if it was not.
-      else items.push({ row, body: overwrite ? { ...body, status: "active" } : body });
+      else items.push({ row: next, body: overwrite ? { ...body, status: "active" } : body });
     }
     if (items.length > 0) {
       const body = { mode: "partial" as const, overwrite, items: items.map((item) => item.body) };
@@ -88,10 +90,10 @@ export async function send(
       for (const { index, status, problem } of results) {
         if (status === 201) progress.created++;
         else if (status === 200) progress.updated++;
-        else refuse(items[index]?.row ?? start, explain(problem));
+        else refuse(items[index]?.row ?? 0, explain(problem));
       }
     }
-    progress.done = Math.min(start + BATCH, rows.length);
+    progress.done = next;
     tell({ ...progress, refused: progress.refused.toSorted((a, b) => a.row - b.row) });
   }
 }

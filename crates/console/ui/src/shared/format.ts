@@ -2,15 +2,23 @@
 
 import type { Currency, Money } from "holdfast-client";
 
-/** Digits after the point of a currency (ISO 4217), as the platform knows them. */
+/** Currencies whose minor unit is not a hundredth (ISO 4217). Browsers know other digits for some, those of everyday use. */
+const DIGITS: [digits: number, currencies: string][] = [
+  [0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"],
+  [3, "BHD IQD JOD KWD LYD OMR TND"],
+  [4, "CLF UYW"],
+];
+
+/** Digits after the point of a currency. */
 export function digitsOf(currency: string): number {
-  return new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
+  return DIGITS.find(([, currencies]) => currencies.split(" ").includes(currency))?.[0] ?? 2;
 }
 
 /** `1999 USD` in minor units as `$19.99`. */
 export function money({ amount, currency }: Money, locale?: string): string {
   const digits = digitsOf(currency);
-  const formatted = new Intl.NumberFormat(locale, { style: "currency", currency });
+  const exactly = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  const formatted = new Intl.NumberFormat(locale, { style: "currency", currency, ...exactly });
   return formatted.format(amount / 10 ** digits);
 }
 

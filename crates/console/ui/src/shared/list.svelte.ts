@@ -16,7 +16,7 @@ interface Answer<T> {
 /** Pages that may be empty and still not be the last are read on to, so many at most. */
 const EMPTY_PAGES = 25;
 
-export class List<T extends object> {
+export class List<T extends { id: string }> {
   items: T[] = $state.raw([]);
   state: "loading" | "ready" | "failed" = $state("loading");
   why = $state("");
@@ -33,11 +33,18 @@ export class List<T extends object> {
   async restart(): Promise<void> {
     this.#cursor = undefined;
     this.#round++;
-    await this.#next([]);
+    await this.#next(false);
   }
 
   async more(): Promise<void> {
-    await this.#next(this.items);
+    await this.#next(true);
+  }
+
+  /** Forgets all of it. */
+  clear(): void {
+    this.#round++;
+    this.items = [];
+    this.hasMore = false;
   }
 
   /** Puts what was changed in its place. */
@@ -45,7 +52,7 @@ export class List<T extends object> {
     this.items = this.items.map((item) => (isSame(item) ? changed : item));
   }
 
-  async #next(before: T[]): Promise<void> {
+  async #next(goesOn: boolean): Promise<void> {
     const round = this.#round;
     this.state = "loading";
     try {
@@ -56,7 +63,10 @@ export class List<T extends object> {
         this.#cursor = page.nextCursor ?? undefined;
         if (page.items.length > 0 || this.#cursor === undefined) break;
       }
-      this.items = [...before, ...page.items];
+      // What was changed while the page was on its way stays changed, and what moved to a later page is shown once.
+      const before = goesOn ? this.items : [];
+      const known = new Set(before.map((item) => item.id));
+      this.items = [...before, ...page.items.filter((item) => !known.has(item.id))];
       this.hasMore = this.#cursor !== undefined;
       this.state = "ready";
     } catch (error) {

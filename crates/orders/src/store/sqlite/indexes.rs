@@ -18,7 +18,8 @@ pub(super) struct Indexes {
 
 impl Indexes {
     pub(super) async fn open(db: &Sqlite) -> Result<Self> {
-        let (ids, emails) = (db.id_index("orders").await?, db.id_index("orders_emails").await?);
+        let (ids, emails) =
+            (db.id_index("orders_numbers").await?, db.id_index("orders_emails").await?);
         Ok(Self { ids, emails })
     }
 

@@ -42,7 +42,8 @@ pub(super) fn list(
     filter: &OrderFilter,
     request: &PageRequest,
 ) -> Result<Page<Order>, Fault> {
-    if let Some(email) = &filter.email {
+    // Who sees only their own orders has them looked through, not everybody's.
+    if let (Some(email), None) = (&filter.email, filter.user) {
         return of_email(db, indexes, (filter, email), request);
     }
     let (at, id) = filter.after(request)?;
@@ -57,6 +58,10 @@ pub(super) fn list(
     if let Some(user) = filter.user {
         sql.push_str(" AND user_id = ?");
         values.push(Value::from(user.bytes().to_vec()));
+    }
+    if let Some(email) = &filter.email {
+        sql.push_str(" AND email = ?");
+        values.push(Value::from(email.clone()));
     }
     if filter.created_after.is_some() {
         sql.push_str(" AND created_at >= ?");

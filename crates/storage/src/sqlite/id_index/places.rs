@@ -5,6 +5,8 @@ use rusqlite::{Connection, functions::FunctionFlags};
 
 use super::Id;
 
+/// How SQL calls [`place`].
+pub(super) const PLACE: &str = "holdfast_place";
 /// Bytes of a text's hash. Two texts may share it: whoever fetches a row looks whether it is meant.
 const HASH: usize = 5;
 /// Bytes of a time, and of a row.
@@ -46,7 +48,7 @@ fn last_bytes<const COUNT: usize>(number: i64) -> [u8; COUNT] {
 /// Gives SQL `holdfast_place(text, at, seq)`, NULL where there is no text, and `holdfast_swapped(id)`.
 pub(in crate::sqlite) fn define(db: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    db.create_scalar_function("holdfast_place", 3, flags, |columns| {
+    db.create_scalar_function(PLACE, 3, flags, |columns| {
         let text: Option<String> = columns.get(0)?;
         let (at, seq) = (columns.get(1)?, columns.get(2)?);
         Ok(text.map(|text| place(&text, at, seq)))

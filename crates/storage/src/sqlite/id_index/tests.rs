@@ -166,63 +166,142 @@ fn pairs_of_numbers_are_ids() {
     assert!(found.len() == 1 && found[0].ends_with("in lines"), "{found:?}");
 }
 
-/// An index of some rows of a table, under another name: in memory, in the table, read again by another process.
-#[test]
-fn rows_without_a_text_are_in_no_place() {
-    let (_folder, path) = shop();
-    connection::writing(&path)
-        .unwrap()
-        .execute_batch(
-            "CREATE TABLE letters (seq INTEGER PRIMARY KEY, text TEXT, at INTEGER NOT NULL);
-             CREATE TABLE texts_ids (id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-             INSERT INTO holdfast_id_indexes (name, source, key)
-                 VALUES ('texts', 'letters', 'holdfast_place(text,at,seq)');",
-        )
-        .unwrap();
-    let (ours, theirs) = (Process::start(&path), Process::start(&path));
-    let keep = |process: &Process| {
+/// Letters, of which those with a text are in an index under another name.
+struct Letters {
+    ours: Process,
+    theirs: Process,
+    written: IdIndex,
+    read: IdIndex,
+    path: std::path::PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Letters {
+    const KEY: &str = "holdfast_place(text,at,seq)";
+
+    fn new() -> Self {
+        let (folder, path) = shop();
+        connection::writing(&path)
+            .unwrap()
+            .execute_batch(
+                "CREATE TABLE letters (seq INTEGER PRIMARY KEY, text TEXT, at INTEGER NOT NULL);
+                 CREATE TABLE texts_ids (id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+                 INSERT INTO holdfast_id_indexes (name, source, key)
+                     VALUES ('texts', 'letters', 'holdfast_place(text,at,seq)');",
+            )
+            .unwrap();
+        let (ours, theirs) = (Process::start(&path), Process::start(&path));
+        let (written, read) = (Self::keep(&ours), Self::keep(&theirs));
+        Self { ours, theirs, written, read, path, _folder: folder }
+    }
+
+    fn keep(process: &Process) -> IdIndex {
         define(&process.reader).unwrap();
-        process.all.keep("texts", "letters", "holdfast_place(text,at,seq)")
-    };
-    let (written, read) = (keep(&ours), keep(&theirs));
-    for at in 0..300 {
-        ours.begin();
-        for text in [None, Some("a"), Some("b"), None] {
-            let insert = "INSERT INTO letters (text, at) VALUES (?1, ?2)";
-            ours.writer.execute(insert, (text, at)).unwrap();
-            let seq = ours.writer.last_insert_rowid();
-            match text {
-                Some(text) => written.add(&ours.writer, &place(text, at, seq)).unwrap(),
-                None => written.pass(&ours.writer),
+        process.all.keep("texts", "letters", Self::KEY)
+    }
+
+    /// Inserts a letter in the running transaction, and says its row.
+    fn write(&self, text: Option<&str>, at: i64) -> i64 {
+        let insert = "INSERT INTO letters (text, at) VALUES (?1, ?2)";
+        self.ours.writer.execute(insert, (text, at)).unwrap();
+        let seq = self.ours.writer.last_insert_rowid();
+        match text {
+            Some(text) => self.written.add(&self.ours.writer, &place(text, at, seq)).unwrap(),
+            None => self.written.pass(&self.ours.writer),
+        }
+        seq
+    }
+
+    /// Moments in which there is a letter of each kind; every fifth transaction is undone.
+    fn fill(&self) {
+        for at in 0..300 {
+            self.ours.begin();
+            for text in [None, Some("a"), Some("b"), None] {
+                self.write(text, at);
+            }
+            match at % 5 {
+                4 => self.ours.roll_back(),
+                _ => self.ours.commit(),
             }
         }
-        if at % 5 == 4 {
-            ours.roll_back();
-            continue;
-        }
-        ours.commit();
-        let rows = |index: &IdIndex, process: &Process| {
-            let (first, last) = places_of("a", at);
-            let found = index.range(&process.reader, &first, &last, 3).unwrap();
-            found.into_iter().map(|(_, seq)| seq).collect::<Vec<_>>()
-        };
-        let expected: Vec<i64> = ours
-            .reader
-            .prepare("SELECT seq FROM letters WHERE text = 'a' ORDER BY at DESC LIMIT 3")
-            .unwrap()
-            .query_map([], |row| row.get(0))
-            .unwrap()
-            .collect::<Result<_, _>>()
-            .unwrap();
-        assert_eq!(rows(&written, &ours), expected);
-        assert_eq!(rows(&read, &theirs), expected);
     }
-    assert_eq!(lost(&ours.reader, 50).unwrap(), [""; 0]);
-    ours.begin();
-    written.remove(&ours.writer, &place("a", 0, 2)).unwrap();
-    ours.commit();
-    let found = lost(&ours.reader, 50).unwrap();
+
+    fn number(&self, sql: &str) -> i64 {
+        self.ours.reader.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+}
+
+/// Rows of the text "a", the newest first.
+fn rows(index: &IdIndex, process: &Process, limit: usize) -> Vec<i64> {
+    let (first, last) = places_of("a", i64::MAX);
+    let found = index.range(&process.reader, &first, &last, limit).unwrap();
+    found.into_iter().map(|(_, seq)| seq).collect()
+}
+
+/// In memory, in the table, read again by another process, looked for by an audit.
+#[test]
+fn rows_without_a_text_are_in_no_place() {
+    let letters = Letters::new();
+    letters.fill();
+    let sql = "SELECT seq FROM letters WHERE text = 'a' ORDER BY at DESC";
+    let mut query = letters.ours.reader.prepare(sql).unwrap();
+    let expected = query.query_map([], |row| row.get(0)).unwrap();
+    let expected: Vec<i64> = expected.collect::<Result<_, _>>().unwrap();
+    assert_eq!(expected.len(), 240);
+    assert_eq!(rows(&letters.written, &letters.ours, 1000), expected);
+    assert_eq!(rows(&letters.read, &letters.theirs, 3), expected[..3]);
+    assert_eq!(lost(&letters.ours.reader, 50).unwrap(), [""; 0]);
+    letters.ours.begin();
+    letters.written.remove(&letters.ours.writer, &place("a", 0, expected[239])).unwrap();
+    letters.ours.commit();
+    let found = lost(&letters.ours.reader, 50).unwrap();
     assert!(found.len() == 1 && found[0].ends_with("in letters"), "{found:?}");
+}
+
+/// What is removed and undone is there again, in memory and in the table; what was added with it is not.
+#[test]
+fn what_is_removed_comes_back_when_it_is_undone() {
+    let letters = Letters::new();
+    letters.fill();
+    for at in [0, 298] {
+        let seq =
+            letters.number(&format!("SELECT seq FROM letters WHERE text = 'a' AND at = {at}"));
+        letters.ours.begin();
+        let added = place("a", 300, letters.write(Some("a"), 300));
+        for id in [place("a", at, seq), added] {
+            letters.written.remove(&letters.ours.writer, &id).unwrap();
+        }
+        letters.ours.roll_back();
+        assert_eq!(rows(&letters.written, &letters.ours, 1000).len(), 240);
+    }
+}
+
+/// What one process removes does not come back from the memory of another, and rows that are passed are behind as well.
+#[test]
+fn what_is_removed_stays_away() {
+    let letters = Letters::new();
+    letters.fill();
+    let Letters { ours, theirs, written, read, path, .. } = &letters;
+    let seq = letters.number("SELECT max(seq) FROM letters WHERE text = 'a'");
+    theirs.begin();
+    theirs.writer.execute("UPDATE letters SET text = NULL WHERE seq = ?1", [seq]).unwrap();
+    read.remove(&theirs.writer, &place("a", 298, seq)).unwrap();
+    theirs.commit();
+    assert!(
+        rows(written, ours, 1000).contains(&seq),
+        "it is remembered: its row says that it is gone"
+    );
+    for at in 300..600 {
+        ours.begin();
+        letters.write(None, at);
+        ours.commit();
+    }
+    let merged = letters.number("SELECT merged FROM holdfast_id_indexes WHERE name = 'texts'");
+    assert!(merged > 1100, "{merged}");
+    let later = Process::start(path);
+    for (index, process) in [(read, theirs), (&Letters::keep(&later), &later)] {
+        assert_eq!(rows(index, process, 1000).len(), 239);
+    }
 }
 
 #[test]
