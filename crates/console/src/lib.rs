@@ -1,5 +1,5 @@
-//! The screens of a shop: the console, and a demo storefront. They are built from `ui/` into `dist/`, which is committed, so that who builds the program needs no
-//! Node; they talk to the public API alone.
+//! The screens of a shop: the console, and a demo storefront. They are built from `ui/` into `dist/`, which is committed, so that
+//! who builds the program needs no Node; they talk to the public API alone.
 
 mod accept;
 mod file;
