@@ -1,7 +1,7 @@
 /** A shop, and who we are to it: sessions that renew themselves, keys that make repeats harmless, repeats where they help. */
 
 import { type Client, createClient } from "./generated/client/index.js";
-import { logIn, logOut, refreshSession } from "./generated/sdk.gen.js";
+import { beginGuest, logIn, logOut, refreshSession } from "./generated/sdk.gen.js";
 import type { SessionView } from "./generated/types.gen.js";
 import { ProblemError } from "./problems.js";
 
@@ -32,7 +32,7 @@ const EARLY = 10_000;
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 3_000;
 /** Ways into a session: they bring their own proof, and no key. */
-const SESSION_PATHS = ["/api/users/login", "/api/users/refresh", "/api/users/logout"];
+const SESSION_PATHS = ["/api/users/guest", "/api/users/login", "/api/users/refresh", "/api/users/logout"];
 
 /** Give `shop.client` to any operation: `placeOrder({ client: shop.client, body })`. */
 export class Shop {
@@ -56,6 +56,11 @@ export class Shop {
   async signIn(username: string, password: string): Promise<SessionView> {
     const answer = await logIn({ client: this.client, body: { username, password } });
     return this.#begin(answer);
+  }
+
+  /** Buys without a name. `registerUser` gives the account one and keeps its orders; sign in with it then. */
+  async beAGuest(): Promise<SessionView> {
+    return this.#begin(await beginGuest({ client: this.client, body: {} }));
   }
 
   /** Ends the session, here in any case. */

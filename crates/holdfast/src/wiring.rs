@@ -98,6 +98,7 @@ impl<'a> Opener<'a> {
                 everywhere: limits.login_failures_spread,
             },
             registrations_per_address: limits.registrations,
+            guests_per_address: limits.guests,
         };
         let verifier = Arc::clone(&self.verifier);
         Users::open(&database, &settings, verifier, self.sources.clone()).await

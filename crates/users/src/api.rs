@@ -54,6 +54,7 @@ pub fn document() -> OpenApi {
 fn table() -> OpenApiRouter<Users> {
     OpenApiRouter::new()
         .routes(routes!(accounts::register_user))
+        .routes(routes!(sessions::begin_guest))
         .routes(routes!(sessions::log_in))
         .routes(routes!(sessions::refresh_session))
         .routes(routes!(sessions::log_out))

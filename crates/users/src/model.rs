@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use holdfast_types::{Basis, Fingerprint, Result, Role, Timestamp, UserId, Version, fold};
+use holdfast_types::{
+    Basis, Code, Error, Fingerprint, Result, Role, Timestamp, UserId, Version, fold,
+};
 use serde::{Deserialize, Serialize};
 use unicode_security::{GeneralSecurityProfile, MixedScript, skeleton};
 
@@ -117,14 +119,28 @@ pub struct NewUser {
     pub created_at: Timestamp,
 }
 
+/// What a guest's account becomes a registered one with.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(crate) user: UserId,
+    pub(crate) username: Username,
+    pub(crate) password_hash: String,
+    /// `None` keeps what the guest has said, as for the name.
+    pub(crate) email: Option<String>,
+    pub(crate) name: Option<String>,
+}
+
 /// A user, as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// The id.
     pub id: UserId,
-    /// The name to sign in with; empty once deleted.
+    /// The name to sign in with; empty once deleted, and for a guest.
     pub username: String,
-    /// The password, hashed.
+    /// Whether they have neither name nor password, only the session that they came with.
+    #[serde(default)]
+    pub guest: bool,
+    /// The password, hashed; empty for a guest.
     pub password_hash: String,
     /// Whether the password is another one than at registration.
     pub password_changed: bool,
@@ -171,6 +187,7 @@ impl User {
         Self {
             id: new.id,
             username: new.username.as_str().to_owned(),
+            guest: false,
             password_hash: new.password_hash.clone(),
             password_changed: false,
             role: new.role,
@@ -186,6 +203,50 @@ impl User {
             fingerprint: new.fingerprint,
             created_at: new.created_at,
         }
+    }
+
+    /// Somebody who buys without a name to sign in with.
+    #[must_use]
+    pub(crate) fn guest(
+        id: UserId,
+        email: Option<String>,
+        name: Option<String>,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            username: String::new(),
+            guest: true,
+            password_hash: String::new(),
+            password_changed: false,
+            role: Role::Customer,
+            email,
+            name,
+            disabled: false,
+            deleted: false,
+            deleted_at: None,
+            version: Version::FIRST,
+            profile_version: Version::FIRST,
+            access_version: Version::FIRST,
+            epoch: 0,
+            fingerprint: Fingerprint([0; 16]),
+            created_at,
+        }
+    }
+
+    /// Makes a guest's account one that can be signed in to. Refuses with `forbidden` what is none.
+    pub(crate) fn register(&mut self, claim: &Claim) -> Result<()> {
+        if !self.guest || !self.is_active() {
+            return Err(Error::new(Code::Forbidden, "the account is not a guest's"));
+        }
+        self.guest = false;
+        claim.username.as_str().clone_into(&mut self.username);
+        self.password_hash.clone_from(&claim.password_hash);
+        claim.email.is_some().then(|| self.email.clone_from(&claim.email));
+        claim.name.is_some().then(|| self.name.clone_from(&claim.name));
+        self.version = self.version.next();
+        self.profile_version = self.version;
+        Ok(())
     }
 
     /// The strong entity tag, quotes included: every member that is shown moves the version.
@@ -214,7 +275,7 @@ impl User {
     pub(crate) fn erase(&mut self, now: Timestamp) {
         self.username.clear();
         self.set_password(String::new());
-        (self.email, self.name) = (None, None);
+        (self.email, self.name, self.guest) = (None, None, false);
         (self.deleted, self.deleted_at) = (true, Some(now));
         self.version = self.version.next();
     }
@@ -238,6 +299,9 @@ impl User {
             }
             UserChange::Access { role, disabled } => {
                 basis.check_version(self.version, self.access_version)?;
+                if self.guest && role.is_some_and(|role| role != Role::Customer) {
+                    return Err(Error::invalid("#/role", "a guest is a customer"));
+                }
                 self.role = role.unwrap_or(self.role);
                 self.disabled = disabled.unwrap_or(self.disabled);
             }
@@ -301,6 +365,26 @@ mod tests {
         }
         assert!(Password::parse("correct horse battery", "ada").is_ok());
         assert!(Password::parse("pässwörter", "ada").is_ok());
+    }
+
+    #[test]
+    fn a_guest_registers_once_and_stays_a_customer_until_then() {
+        let now = Timestamp::from_millis(0);
+        let mut user = User::guest(UserId::from_bytes([1; 16]), Some("a@b.c".into()), None, now);
+        let first = Basis { if_match: None, version: Some(Version(1)) };
+        let promote = UserChange::Access { role: Some(Role::Admin), disabled: None };
+        assert!(user.change(&promote, &first).is_err());
+        let claim = Claim {
+            user: user.id,
+            username: Username::parse("ada").unwrap(),
+            password_hash: "hash".to_owned(),
+            email: None,
+            name: Some("Ada".to_owned()),
+        };
+        user.register(&claim).unwrap();
+        assert_eq!((user.username.as_str(), user.version), ("ada", Version(2)));
+        assert_eq!((user.email.as_deref(), user.name.as_deref()), (Some("a@b.c"), Some("Ada")));
+        assert_eq!(user.register(&claim).unwrap_err().code(), Code::Forbidden);
     }
 
     #[test]

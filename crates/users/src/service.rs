@@ -52,6 +52,8 @@ pub struct Settings {
     pub guesses: GuessQuotas,
     /// Registrations per address; `None` for no limit.
     pub registrations_per_address: Option<Quota>,
+    /// Guests per address; `None` for no limit.
+    pub guests_per_address: Option<Quota>,
 }
 
 /// The users service. Clones share it.
@@ -68,6 +70,7 @@ struct Inner {
     random: Random,
     guesses: Guesses,
     registrations: Option<RateLimit>,
+    guests: Option<RateLimit>,
     refreshed: Refreshed,
     lists: Lists,
 }
@@ -111,6 +114,7 @@ impl Users {
             passwords: Passwords::new(random.clone()),
             guesses: Guesses::new(settings.guesses, secret.clone(), random.clone()),
             registrations: settings.registrations_per_address.map(RateLimit::new),
+            guests: settings.guests_per_address.map(RateLimit::new),
             refreshed: Refreshed::default(),
             lists: Lists::default(),
             store,

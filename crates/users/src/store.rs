@@ -16,7 +16,7 @@ use holdfast_types::{
 pub(crate) use self::listing::UserFilter;
 pub use self::records::RECORDS;
 use self::records::{PasswordReset, Revocation};
-use crate::{model::User, tokens::Session};
+use crate::model::User;
 
 /// Shapes the answer about a user, so that it can be kept with the change.
 pub(crate) type Render = fn(&User) -> Result<Answer>;
@@ -86,7 +86,7 @@ impl UserStore {
     pub(crate) async fn forget(&self, before: Timestamp) -> Result<()> {
         self.db.forget_answers(before).await?;
         self.db.forget::<Revocation>("time", before).await?;
-        self.db.forget::<Session>("expiry", before).await?;
+        self.forget_sessions(before).await?;
         self.db.forget::<PasswordReset>("expiry", before).await
     }
 }

@@ -44,7 +44,9 @@ pub use origin::{Origin, source};
 pub use peer::{Call, Peer};
 pub use problem::{Problem, Reply, read_problem};
 pub use query::{NoQuery, Query, invalid_parameter};
-pub use reply::{IdPath, answered, created, json_reply, no_content, replayed, with_etag};
+pub use reply::{
+    IdPath, answered, created, json_reply, no_content, replayed, with_etag, with_location,
+};
 pub use reply_cache::{Key, ReplyCache};
 pub use server::{Server, ServerLimits, listen, raise_descriptor_limit};
 pub use service::{BODY_BYTES, LARGEST_BODY, Paths, Service, Services};

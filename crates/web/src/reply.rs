@@ -31,11 +31,16 @@ pub(crate) fn json_response(status: u16, body: Vec<u8>) -> Response {
 
 /// The answer to a creation: 201 with where the new resource is and its entity tag.
 pub fn created(location: &str, etag: &str, body: &impl Serialize) -> Reply {
-    let mut response = with_etag(json_reply(201, body)?, etag);
+    Ok(with_location(with_etag(json_reply(201, body)?, etag), location))
+}
+
+/// Adds where what was created is.
+#[must_use]
+pub fn with_location(mut response: Response, location: &str) -> Response {
     if let Ok(location) = HeaderValue::from_str(location) {
         response.headers_mut().insert(header::LOCATION, location);
     }
-    Ok(response)
+    response
 }
 
 /// Adds an entity tag, quotes included.

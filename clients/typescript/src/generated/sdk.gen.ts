@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AdjustStockData, AdjustStockErrors, AdjustStockResponses, ArchiveProductData, ArchiveProductErrors, ArchiveProductResponses, CancelOrderData, CancelOrderErrors, CancelOrderResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateProductData, CreateProductErrors, CreateProductResponses, DeleteMeData, DeleteMeErrors, DeleteMeResponses, DeliverOrderData, DeliverOrderErrors, DeliverOrderResponses, GetMeData, GetMeErrors, GetMeResponses, GetOrderData, GetOrderErrors, GetOrderResponses, GetProductData, GetProductErrors, GetProductResponses, GetUserData, GetUserErrors, GetUserResponses, IsAliveData, IsAliveErrors, IsAliveResponses, IsReadyData, IsReadyErrors, IsReadyResponses, ListCategoriesData, ListCategoriesErrors, ListCategoriesResponses, ListMovementsData, ListMovementsErrors, ListMovementsResponses, ListOrderEventsData, ListOrderEventsErrors, ListOrderEventsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListProductsData, ListProductsErrors, ListProductsResponses, ListPublicKeysData, ListPublicKeysErrors, ListPublicKeysResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, PayOrderData, PayOrderErrors, PayOrderResponses, PermitPasswordResetData, PermitPasswordResetErrors, PermitPasswordResetResponses, PlaceOrderData, PlaceOrderErrors, PlaceOrderResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, RegisterUserData, RegisterUserErrors, RegisterUserResponses, ReplaceProductData, ReplaceProductErrors, ReplaceProductResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, ShipOrderData, ShipOrderErrors, ShipOrderResponses, ShowMetricsData, ShowMetricsErrors, ShowMetricsResponses, UpdateMeData, UpdateMeErrors, UpdateMeResponses, UpdateProductData, UpdateProductErrors, UpdateProductResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, WriteProductsData, WriteProductsErrors, WriteProductsResponses } from './types.gen.js';
+import type { AdjustStockData, AdjustStockErrors, AdjustStockResponses, ArchiveProductData, ArchiveProductErrors, ArchiveProductResponses, BeginGuestData, BeginGuestErrors, BeginGuestResponses, CancelOrderData, CancelOrderErrors, CancelOrderResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateProductData, CreateProductErrors, CreateProductResponses, DeleteMeData, DeleteMeErrors, DeleteMeResponses, DeliverOrderData, DeliverOrderErrors, DeliverOrderResponses, GetMeData, GetMeErrors, GetMeResponses, GetOrderData, GetOrderErrors, GetOrderResponses, GetProductData, GetProductErrors, GetProductResponses, GetUserData, GetUserErrors, GetUserResponses, IsAliveData, IsAliveErrors, IsAliveResponses, IsReadyData, IsReadyErrors, IsReadyResponses, ListCategoriesData, ListCategoriesErrors, ListCategoriesResponses, ListMovementsData, ListMovementsErrors, ListMovementsResponses, ListOrderEventsData, ListOrderEventsErrors, ListOrderEventsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListProductsData, ListProductsErrors, ListProductsResponses, ListPublicKeysData, ListPublicKeysErrors, ListPublicKeysResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, PayOrderData, PayOrderErrors, PayOrderResponses, PermitPasswordResetData, PermitPasswordResetErrors, PermitPasswordResetResponses, PlaceOrderData, PlaceOrderErrors, PlaceOrderResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, RegisterUserData, RegisterUserErrors, RegisterUserResponses, ReplaceProductData, ReplaceProductErrors, ReplaceProductResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, ShipOrderData, ShipOrderErrors, ShipOrderResponses, ShowMetricsData, ShowMetricsErrors, ShowMetricsResponses, UpdateMeData, UpdateMeErrors, UpdateMeResponses, UpdateProductData, UpdateProductErrors, UpdateProductResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, WriteProductsData, WriteProductsErrors, WriteProductsResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -219,6 +219,19 @@ export const listUsers = <ThrowOnError extends boolean = false>(options?: Option
 });
 
 /**
+ * Buy without a name: a session of an account that nobody can sign in to. It lives as long as it is renewed, at most 30 days
+ * without; whoever registers with its token keeps its orders. Each request makes another guest.
+ */
+export const beginGuest = <ThrowOnError extends boolean = false>(options: Options<BeginGuestData, ThrowOnError>) => (options.client ?? client).post<BeginGuestResponses, BeginGuestErrors, ThrowOnError>({
+    url: '/api/users/guest',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Sign in. A wrong user and a wrong password cannot be told apart. After too many failures on a username from
  * everywhere, the refusal (429) asks for a proof of work, unless a device shows the `deviceToken` of an earlier login.
  */
@@ -266,7 +279,8 @@ export const updateMe = <ThrowOnError extends boolean = false>(options: Options<
 });
 
 /**
- * Delete one's account: erases the personal data; orders stay under the id. The last administrator stays.
+ * Delete one's account: erases the personal data; orders stay under the id. The last administrator stays. A guest has no
+ * password: any will do.
  */
 export const deleteMe = <ThrowOnError extends boolean = false>(options: Options<DeleteMeData, ThrowOnError>) => (options.client ?? client).post<DeleteMeResponses, DeleteMeErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -317,9 +331,11 @@ export const refreshSession = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * Register as a customer.
+ * Register as a customer. A guest who sends their token registers the account they have, orders included; all its sessions
+ * end then.
  */
 export const registerUser = <ThrowOnError extends boolean = false>(options: Options<RegisterUserData, ThrowOnError>) => (options.client ?? client).post<RegisterUserResponses, RegisterUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/users/register',
     ...options,
     headers: {

@@ -158,6 +158,11 @@ export type ForbiddenProblem = Problem & {
     status: 403;
 };
 
+export type GuestBody = {
+    email?: string | null;
+    name?: string | null;
+};
+
 /**
  * The headers are too large. All headers together may have 32 KiB.
  */
@@ -1067,7 +1072,10 @@ export type UserView = {
     id: string;
     name?: string | null;
     role: Role;
-    username: string;
+    /**
+     * Absent for a guest.
+     */
+    username?: string | null;
     version: number;
 };
 
@@ -2703,6 +2711,10 @@ export type ListUsersData = {
          */
         disabled?: boolean;
         /**
+         * Those who buy without a name, or those who have one.
+         */
+        guest?: boolean;
+        /**
          * 1 to 100.
          */
         limit?: number;
@@ -2767,6 +2779,85 @@ export type ListUsersResponses = {
 };
 
 export type ListUsersResponse = ListUsersResponses[keyof ListUsersResponses];
+
+export type BeginGuestData = {
+    body: GuestBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/users/guest';
+};
+
+export type BeginGuestErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`
+     */
+    409: IdempotencyInProgressProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type BeginGuestError = BeginGuestErrors[keyof BeginGuestErrors];
+
+export type BeginGuestResponses = {
+    /**
+     * It was created.
+     */
+    201: SessionView;
+};
+
+export type BeginGuestResponse = BeginGuestResponses[keyof BeginGuestResponses];
 
 export type LogInData = {
     body: LoginBody;
@@ -3408,6 +3499,14 @@ export type RegisterUserErrors = {
      * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
      */
     400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
     /**
      * `not-acceptable`
      */

@@ -58,7 +58,7 @@ test("the cart outlives a reload, and counts", async () => {
   await page.reload();
   await page.getByLabel("Units of Copper kettle").fill("3");
   await page.keyboard.press("Tab");
-  await page.getByText("$312.00").waitFor();
+  await page.getByText("$312.00", { exact: true }).waitFor();
   await page.getByRole("link", { name: "Cart (4)" }).waitFor();
 });
 
@@ -108,4 +108,23 @@ test("what is gone is sold out, and orders can be looked at again", async () => 
   await page.getByText("$117.00").waitFor();
   await page.goto(`${URL_OF_SHOP}/shop#/product/${kettle.id}`);
   await page.getByText("Sold out").waitFor();
+});
+
+test("a guest orders, makes an account, and keeps the order", async () => {
+  ({ page, complaints } = await open(chrome));
+  await page.goto(`${URL_OF_SHOP}/shop#/product/${whisk.id}`);
+  await button("Add to the cart").click();
+  await page.getByRole("link", { name: "Cart (1)" }).click();
+  await page.getByText("Order as a guest").waitFor();
+  await fillIn();
+  await button("Order for $18.00").click();
+  await page.getByText("Thank you").waitFor();
+  await page.getByRole("link", { name: "Guest" }).click();
+  await page.getByRole("heading", { name: "Keep these orders" }).waitFor();
+  await inspect(page, "shop-guest");
+  await page.getByLabel("Username").fill("margaret");
+  await page.getByLabel("Password").fill("all the engineers");
+  await button("Make it").click();
+  await page.getByRole("link", { name: "margaret" }).waitFor();
+  await page.getByText("$18.00").waitFor();
 });

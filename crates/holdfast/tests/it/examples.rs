@@ -92,7 +92,8 @@ async fn people(recorder: &mut Recorder) {
     recorder.know("refresh", &said, "refreshToken");
     let ada = recorder.shop.sign_in("ada", "a fine passphrase").await;
     recorder.clients.insert("ada", ada);
-    let steps: [Step; 7] = [
+    let steps: [Step; 8] = [
+        ("begin_guest", "anybody", "POST", "/api/users/guest", json!({"email": "ada@example.com"})),
         ("log_out", "anybody", "POST", "/api/users/logout", json!({"refreshToken": "{refresh}"})),
         ("get_me", "ada", "GET", "/api/users/me", Value::Null),
         ("update_me", "ada", "PATCH", "/api/users/me", json!({"version": 1, "name": "Ada King"})),

@@ -15,6 +15,7 @@ mod engines;
 mod errors;
 mod examples;
 mod groceries;
+mod guests;
 mod network;
 mod orders;
 mod portable;

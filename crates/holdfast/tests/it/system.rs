@@ -88,6 +88,7 @@ async fn the_openapi_document_names_every_route() {
         "get /api/users/{id}",
         "patch /api/users/{id}",
         "post /api/users/{id}/password-reset",
+        "post /api/users/guest",
         "post /api/users/password-reset",
         "get /.well-known/jwks.json",
         "get /api/products",

@@ -10,26 +10,29 @@ use holdfast_web::{
     Input, NoQuery, Origin, Problem, Reply, answered,
     auth::{Caller, LapsedCaller},
     conditional::MERGE_PATCH,
-    created, from_json, json_reply, not_modified, parse, replayed, with_etag,
+    created, from_json, json_reply, not_modified, parse, replayed, with_etag, with_location,
 };
 
 use super::wire::{
-    DeleteBody, PasswordBody, ProfileBody, RegisterBody, ResetBody, UserView, changed,
+    DeleteBody, PasswordBody, ProfileBody, RegisterBody, ResetBody, UserView, changed, registered,
 };
 use crate::{
     Users,
     model::{Password, User, UserChange},
 };
 
-/// Register as a customer.
+/// Register as a customer. A guest who sends their token registers the account they have, orders included; all its sessions
+/// end then.
 #[utoipa::path(post, path = "/api/users/register", tag = "users", request_body = RegisterBody,
-    responses((status = 201, body = UserView)),
-    extensions(("x-problems" = json!(["username-taken"]))))]
+    security((), ("bearer" = [])), responses((status = 201, body = UserView)),
+    extensions(("x-problems" = json!(["username-taken", "forbidden", "token-revoked"]))))]
 pub(super) async fn register_user(
     State(users): State<Users>,
     origin: Origin,
+    headers: HeaderMap,
     mut input: Input,
 ) -> Reply {
+    let lapsed = LapsedCaller::from_headers(&headers, &users.verifier())?;
     let registration = parse::<RegisterBody>(&input.body().await?)?.check()?;
     users.admit_registration(&origin)?;
     let content = serde_json::to_vec(&(
@@ -40,6 +43,18 @@ pub(super) async fn register_user(
     let principal = registration.username.folded();
     let operation =
         input.operation(users.secret(), &principal, &content.map_err(Error::internal)?)?;
+    if let Some(lapsed) = lapsed {
+        let id = lapsed.caller.user;
+        let is_repeat = users.is_repeat(&operation).await?;
+        if !is_repeat {
+            lapsed.standing?;
+        }
+        if is_repeat || users.find_guest(id).await?.is_some() {
+            let claim = users.claim(id, registration, operation, registered, &origin);
+            let given = users.guess(id, &origin, claim).await?;
+            return Ok(with_location(answered(given), &format!("/api/users/{id}")));
+        }
+    }
     let (user, repeat) = users.register(registration, &operation, &origin).await?;
     let location = format!("/api/users/{}", user.id);
     let response = created(&location, &user.etag(), &UserView::from(&user))?;
@@ -158,7 +173,8 @@ pub(super) async fn change_password(
     Ok(answered(users.guess(caller.user, &origin, change).await?))
 }
 
-/// Delete one's account: erases the personal data; orders stay under the id. The last administrator stays.
+/// Delete one's account: erases the personal data; orders stay under the id. The last administrator stays. A guest has no
+/// password: any will do.
 #[utoipa::path(post, path = "/api/users/me/delete", tag = "users", security(("bearer" = [])),
     request_body = DeleteBody, responses((status = 204)),
     extensions(("x-problems" = json!(["forbidden"]))))]
@@ -180,7 +196,9 @@ pub(super) async fn delete_me(
             Err(fresh) => fresh,
         };
         let user = find_standing(&users, &lapsed).await?;
-        check_password(&users, &user, &body.password, "#/password", &origin).await?;
+        if !user.guest {
+            check_password(&users, &user, &body.password, "#/password", &origin).await?;
+        }
         users.delete(caller.user, &operation, &origin).await
     };
     Ok(answered(users.guess(caller.user, &origin, delete).await?))
@@ -216,6 +234,9 @@ async fn check_password(
     pointer: &str,
     origin: &Origin,
 ) -> Result<()> {
+    if user.guest {
+        return Err(Error::new(Code::Forbidden, "a guest has no password: register first"));
+    }
     if users.is_password(user, password, origin).await? {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, Uri},
 };
-use holdfast_types::{Error, Page, Role, fold};
+use holdfast_types::{Code, Error, Page, Role, fold};
 use holdfast_web::{
     IdPath, Input, ListTurn, NoQuery, Origin, Query, Reply, answered,
     auth::{Admin, Caller},
@@ -33,6 +33,8 @@ pub(super) struct ListQuery {
     role: Option<Role>,
     /// Those who are shut out, or those who are not.
     disabled: Option<bool>,
+    /// Those who buy without a name, or those who have one.
+    guest: Option<bool>,
     /// 1 to 100.
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<usize>,
@@ -56,7 +58,8 @@ pub(super) async fn list_users(
         return Err(invalid_parameter("q", "expected 254 characters at most").into());
     }
     let q = query.q.as_deref().map(fold);
-    let filter = UserFilter { q, role: query.role, disabled: query.disabled };
+    let ListQuery { role, disabled, guest, .. } = query;
+    let filter = UserFilter { q, role, disabled, guest };
     let request = page_request(query.limit, query.cursor)?;
     let found = users.store().list(&filter, &request).await?;
     let items = found.items.iter().map(UserView::from).collect();
@@ -113,6 +116,9 @@ pub(super) async fn permit_password_reset(
     let user = accounts::find(&users, id).await?;
     input.nothing().await?;
     let operation = input.operation(users.secret(), &caller.principal(), &[])?;
+    if user.guest {
+        return Err(Error::new(Code::Forbidden, "a guest has no password").into());
+    }
     let (reset_token, expires_at, repeat) = users.grant_reset(user.id, &operation).await?;
     origin.note("authn_password_reset", &format_args!("user {id} by {}", caller.user));
     Ok(replayed(json_reply(200, &ResetView { reset_token, expires_at })?, repeat))

@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use holdfast_web::{Input, NoQuery, Origin, Reply, json_reply, no_content, parse};
 use serde_json::json;
 
-use super::wire::{KeySet, LoginBody, RefreshBody, SessionView};
+use super::wire::{GuestBody, KeySet, LoginBody, RefreshBody, SessionView};
 use crate::Users;
 
 /// Sign in. A wrong user and a wrong password cannot be told apart. After too many failures on a username from
@@ -16,6 +16,21 @@ pub(super) async fn log_in(State(users): State<Users>, origin: Origin, mut input
     let body: LoginBody = parse(&input.body().await?)?;
     let session = users.log_in(&body.login(), &origin).await?;
     json_reply(200, &SessionView::from(session))
+}
+
+/// Buy without a name: a session of an account that nobody can sign in to. It lives as long as it is renewed, at most 30 days
+/// without; whoever registers with its token keeps its orders. Each request makes another guest.
+#[utoipa::path(post, path = "/api/users/guest", tag = "users", request_body = GuestBody,
+    responses((status = 201, body = SessionView)))]
+pub(super) async fn begin_guest(
+    State(users): State<Users>,
+    origin: Origin,
+    mut input: Input,
+) -> Reply {
+    let body = parse::<GuestBody>(&input.body().await?)?.check()?;
+    users.admit_guest(&origin)?;
+    let session = users.begin_guest(body.email, body.name, &origin).await?;
+    json_reply(201, &SessionView::from(session))
 }
 
 /// Exchange a refresh token. Repeating it before the successor is used returns that same successor; later it is

@@ -18,7 +18,9 @@ use crate::{
 pub(crate) struct UserView {
     #[schema(value_type = uuid::Uuid)]
     id: holdfast_types::UserId,
-    username: String,
+    /// Absent for a guest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
     role: Role,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
@@ -36,7 +38,7 @@ impl From<&User> for UserView {
     fn from(user: &User) -> Self {
         Self {
             id: user.id,
-            username: user.username.clone(),
+            username: (!user.guest).then(|| user.username.clone()),
             role: user.role,
             email: user.email.clone(),
             name: user.name.clone(),
@@ -78,6 +80,11 @@ struct KeyView {
     alg: String,
     kid: String,
     x: String,
+}
+
+/// The answer to a guest who registers.
+pub(super) fn registered(user: &User) -> Result<Answer> {
+    Ok(Answer { status: 201, ..changed(user)? })
 }
 
 /// The answer to a change of a user.
@@ -126,6 +133,23 @@ impl RegisterBody {
 fn check_profile(validation: &mut Validation, email: Option<&str>, name: Option<&str>) {
     validation.take("#/email", email.map_or(Ok(()), check_email));
     validation.take("#/name", name.map_or(Ok(()), |name| check_line(name, 200)));
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct GuestBody {
+    #[schema(min_length = 3, max_length = 254, format = "mail", example = "ada@example.com")]
+    pub(super) email: Option<String>,
+    #[schema(min_length = 1, max_length = 200, format = "line", example = "Ada Lovelace")]
+    pub(super) name: Option<String>,
+}
+
+impl GuestBody {
+    pub(super) fn check(self) -> Result<Self> {
+        let mut validation = Validation::default();
+        check_profile(&mut validation, self.email.as_deref(), self.name.as_deref());
+        validation.finish().map(|()| self)
+    }
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

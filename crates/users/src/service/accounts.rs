@@ -10,8 +10,8 @@ use holdfast_web::Origin;
 
 use super::{Guess, Users, sessions::PASSWORD_CHARACTERS};
 use crate::{
-    model::{NewUser, Password, User, Username},
-    store::{PasswordChange, ResetGrant, unknown_reset, username_taken},
+    model::{Claim, NewUser, Password, User, Username},
+    store::{PasswordChange, Render, ResetGrant, unknown_reset, username_taken},
 };
 
 /// How long a permission to reset a password lives.
@@ -41,10 +41,7 @@ impl Users {
             let repeat = self.repeat(registration, earlier, operation, &source);
             return self.guess_at(&name, &source, repeat).await;
         }
-        if self.store().find(&registration.username.folded()).await?.is_some() {
-            return Err(username_taken());
-        }
-        self.refuse_look_alike(&registration.username).await?;
+        self.require_free(&registration.username).await?;
         let new = NewUser {
             id,
             password_hash: self.0.passwords.hash(&source, registration.password.reveal()).await?,
@@ -65,13 +62,51 @@ impl Users {
         Ok((user, false))
     }
 
-    /// Refuses a name that looks like one of the staff's (Unicode Technical Standard #39, confusable detection).
-    async fn refuse_look_alike(&self, username: &Username) -> Result<()> {
-        let staff = self.store().staff().await?;
-        match username.looks_like_any(&staff) {
-            true => Err(username_taken()),
-            false => Ok(()),
+    /// The guest whose token it is, if they are one.
+    pub(crate) async fn find_guest(&self, id: UserId) -> Result<Option<User>> {
+        Ok(self.store().get(id).await?.filter(|user| user.guest))
+    }
+
+    /// Makes a guest's account a registered one, once per operation: their orders stay theirs.
+    /// Refuses with `username-taken` or `idempotency-key-reused`.
+    pub(crate) async fn claim(
+        &self,
+        guest: UserId,
+        registration: Registration,
+        operation: Operation,
+        render: Render,
+        origin: &Origin,
+    ) -> Result<IdempotentAnswer> {
+        let password = registration.password.reveal();
+        let said = [&registration.email, &registration.name].map(|it| it.as_deref().unwrap_or(""));
+        let secrets = [registration.username.as_str(), password, said[0], said[1]];
+        let operation = match self.replay(operation, &secrets, origin).await? {
+            Ok(given) => return Ok(given),
+            Err(fresh) => fresh,
+        };
+        self.require_free(&registration.username).await?;
+        let claim = Claim {
+            user: guest,
+            password_hash: self.0.passwords.hash(&origin.source(), password).await?,
+            username: registration.username,
+            email: registration.email,
+            name: registration.name,
+        };
+        let given = self.store().claim(&claim, &operation, self.now(), render).await?;
+        origin.note("user_created", &guest);
+        self.refresh_revocations().await?;
+        Ok(given)
+    }
+
+    /// Refuses a name that somebody has, or that looks like one of the staff's (Unicode Technical Standard #39, confusable
+    /// detection).
+    async fn require_free(&self, username: &Username) -> Result<()> {
+        if self.store().find(&username.folded()).await?.is_some()
+            || username.looks_like_any(&self.store().staff().await?)
+        {
+            return Err(username_taken());
         }
+        Ok(())
     }
 
     /// A repeat with another password is a guess at the first. Fingerprints leave passwords out, so the password itself is compared, as long as it is still the first one.

@@ -1,7 +1,7 @@
 //! Signing in, staying signed in, signing out.
 
-use holdfast_types::{Code, Error, Result, SessionId, fold};
-use holdfast_web::Origin;
+use holdfast_types::{Code, Error, Result, SessionId, UserId, fold};
+use holdfast_web::{Origin, rate::RateLimit};
 use tokio::time::Instant;
 
 use super::{Guess, Users, guesses::too_many};
@@ -76,9 +76,32 @@ impl Users {
         if !self.store().begin_session(&user, token, now.plus(SESSION_TIME)).await? {
             return Ok(None);
         }
-        let access_token = self.0.signer.sign(&user, session, now)?;
-        let refresh_token = token.to_wire(self.secret());
-        Ok(Some(SignedIn { user, access_token, refresh_token, device_token: None }))
+        self.signed_in(user, token).map(Some)
+    }
+
+    /// Begins a session of somebody who has no name.
+    pub(crate) async fn begin_guest(
+        &self,
+        email: Option<String>,
+        name: Option<String>,
+        origin: &Origin,
+    ) -> Result<SignedIn> {
+        let now = self.now();
+        let guest = User::guest(UserId::new(self.0.random.uuid_v7(now)), email, name, now);
+        let session = SessionId::new(self.0.random.uuid_v7(now));
+        let token = RefreshToken::first(session, &self.0.random);
+        self.store().begin_guest(&guest, token, now.plus(SESSION_TIME)).await?;
+        origin.note("guest_created", &guest.id);
+        self.signed_in(guest, token)
+    }
+
+    fn signed_in(&self, user: User, token: RefreshToken) -> Result<SignedIn> {
+        Ok(SignedIn {
+            access_token: self.0.signer.sign(&user, token.session, self.now())?,
+            refresh_token: token.to_wire(self.secret()),
+            device_token: None,
+            user,
+        })
     }
 
     /// Exchanges a refresh token for its successor. A repeat before the successor is used gets the same one;
@@ -89,15 +112,7 @@ impl Users {
         let token = RefreshToken::from_wire(token).ok_or_else(foreign)?;
         let now = self.now();
         match self.store().exchange(token, now, now.plus(SESSION_TIME)).await? {
-            Exchanged::Renewed(user) => {
-                let access_token = self.0.signer.sign(&user, token.session, now)?;
-                Ok(SignedIn {
-                    user,
-                    access_token,
-                    refresh_token: token.successor(self.secret()).to_wire(self.secret()),
-                    device_token: None,
-                })
-            }
+            Exchanged::Renewed(user) => self.signed_in(user, token.successor(self.secret())),
             Exchanged::Over => Err(over("the session is over: sign in again")),
             Exchanged::Foreign => Err(foreign()),
             Exchanged::Theft => {
@@ -119,8 +134,17 @@ impl Users {
 
     /// Counts a registration against its address.
     pub(crate) fn admit_registration(&self, origin: &Origin) -> Result<()> {
-        let Some(limit) = &self.0.registrations else { return Ok(()) };
-        let standing = limit.take(&origin.source(), Instant::now());
-        if standing.allowed { Ok(()) } else { Err(too_many("registrations", standing.wait)) }
+        admit(self.0.registrations.as_ref(), "registrations", origin)
     }
+
+    /// Counts a guest against their address.
+    pub(crate) fn admit_guest(&self, origin: &Origin) -> Result<()> {
+        admit(self.0.guests.as_ref(), "guests", origin)
+    }
+}
+
+fn admit(limit: Option<&RateLimit>, what: &str, origin: &Origin) -> Result<()> {
+    let Some(limit) = limit else { return Ok(()) };
+    let standing = limit.take(&origin.source(), Instant::now());
+    if standing.allowed { Ok(()) } else { Err(too_many(what, standing.wait)) }
 }

@@ -10,7 +10,7 @@ use super::{
     DELETED_PAGE, PasswordChange, Render, SERVICE, STAFF_NAMES, UserStore, ending, last_in_charge,
     no_content, username_taken,
 };
-use crate::model::{NewUser, User};
+use crate::model::{Claim, NewUser, User};
 
 /// Stands for all users: whoever decides by how many there are of a kind locks it.
 const EVERYBODY: Uuid = Uuid::nil();
@@ -20,6 +20,29 @@ impl UserStore {
     /// Refuses with `username-taken`.
     pub(crate) async fn create(&self, new: &NewUser) -> Result<(User, bool)> {
         self.db.create(User::new(new)).await?.map_err(|_| username_taken())
+    }
+
+    /// Makes a guest's account a registered one, and ends all its sessions; once per operation.
+    /// Refuses with `username-taken`, and with `forbidden` what is no guest's.
+    pub(crate) async fn claim(
+        &self,
+        claim: &Claim,
+        operation: &Operation,
+        now: Timestamp,
+        render: Render,
+    ) -> Result<IdempotentAnswer> {
+        let claim = claim.clone();
+        let apply = move |tx: Tx| {
+            let claim = claim.clone();
+            async move {
+                let mut user = lock(&tx, claim.user).await?;
+                user.register(&claim)?;
+                tx.put(&user).await?.map_err(|_| username_taken())?;
+                ending::end_all(&tx, claim.user, None, now).await?;
+                Ok(render(&user)?)
+            }
+        };
+        self.db.once(SERVICE, operation, now, apply).await
     }
 
     /// Registers a user only while there is none at all; says whether it did.

@@ -1,10 +1,12 @@
 //! Ending what somebody has begun: sessions, tokens, permissions to reset a password.
 
+use std::collections::BTreeSet;
+
 use holdfast_storage::record::{Fault, Position, Scan, Stored, Tx};
 use holdfast_types::{SessionId, Timestamp, UserId};
 
 use super::records::{PasswordReset, Revocation, Subject};
-use crate::tokens::Session;
+use crate::{model::User, tokens::Session};
 
 /// Sessions and permissions that are read at a time.
 const PAGE: usize = 500;
@@ -20,7 +22,7 @@ pub(super) async fn end(
         at: Session::last_issue(session.expires_at).max(now),
     };
     let revocations: Vec<Revocation> = sessions.iter().map(revocation).collect();
-    tx.delete_all(sessions).await?;
+    remove(tx, sessions).await?;
     Ok(tx.insert_all(&revocations).await??)
 }
 
@@ -68,6 +70,26 @@ pub(super) async fn revoke_user(
         None => tx.insert(&Revocation { subject, at }).await??,
     }
     Ok(())
+}
+
+/// Deletes sessions, and guests whose last one it was.
+pub(super) async fn remove(tx: &Tx, sessions: Vec<Stored<Session>>) -> Result<(), Fault> {
+    let users: BTreeSet<UserId> = sessions.iter().map(|session| session.user).collect();
+    tx.delete_all(sessions).await?;
+    for user in users {
+        forget_guest(tx, user).await?;
+    }
+    Ok(())
+}
+
+/// Forgets a guest who has no session left: nobody can be them any more. Their orders stay under the id.
+async fn forget_guest(tx: &Tx, id: UserId) -> Result<(), Fault> {
+    let user: Option<Stored<User>> = tx.get(id).await?;
+    let Some(user) = user.filter(|user| user.guest && !user.disabled) else { return Ok(()) };
+    match sessions_of(tx, id).await?.is_empty() {
+        true => tx.delete_all(vec![user]).await,
+        false => Ok(()),
+    }
 }
 
 /// Ends all permissions of a user. There is one at most: each ends those before it.

@@ -11,6 +11,7 @@ use crate::{
     tokens::{RefreshToken, SESSION_TIME},
 };
 
+mod guests;
 mod reading;
 
 struct Bench {

@@ -15,6 +15,7 @@ pub(crate) struct UserFilter {
     pub(crate) q: Option<String>,
     pub(crate) role: Option<Role>,
     pub(crate) disabled: Option<bool>,
+    pub(crate) guest: Option<bool>,
 }
 
 /// An index of texts, and what it has of a user.
@@ -22,7 +23,7 @@ type Searched = (&'static str, fn(&User) -> Option<&str>);
 
 /// What a search looks through, one after the other.
 const SEARCHED: [Searched; 3] = [
-    ("name", |user| Some(&user.username)),
+    ("name", |user| (!user.guest).then_some(user.username.as_str())),
     ("email", |user| user.email.as_deref()),
     ("real_name", |user| user.name.as_deref()),
 ];
@@ -35,6 +36,7 @@ impl UserFilter {
     fn passes(&self, user: &User) -> bool {
         self.role.is_none_or(|role| role == user.role)
             && self.disabled.is_none_or(|disabled| disabled == user.disabled)
+            && self.guest.is_none_or(|guest| guest == user.guest)
     }
 }
 
@@ -49,14 +51,15 @@ impl UserStore {
         if let Some(q) = &filter.q {
             return self.search(filter, q, request).await;
         }
-        let scan = match (filter.role, filter.disabled) {
-            (None, None) => {
+        let scan = match (filter.role, filter.disabled, filter.guest) {
+            (None, None, None) => {
                 let scan = Scan::of("creation", 0).descending();
                 return self.db.page(scan, &filter.text(), request).await;
             }
-            (_, Some(true)) => Scan::of("disabled", 0).equal(true),
-            (Some(role), _) => Scan::of("role", 0).equal(role.as_str()),
-            (None, Some(false)) => Scan::of("creation", 0),
+            (_, Some(true), _) => Scan::of("disabled", 0).equal(true),
+            (_, _, Some(true)) => Scan::of("guest", 0).equal(true),
+            (Some(role), ..) => Scan::of("role", 0).equal(role.as_str()),
+            (None, ..) => Scan::of("creation", 0),
         };
         let passes = filter.clone();
         let keep = move |user: &User| passes.passes(user);

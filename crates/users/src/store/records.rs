@@ -32,6 +32,7 @@ impl Record for User {
             Column::of("disabled", Kind::Integer),
             Column::of("email", Kind::Text),
             Column::of("real_name", Kind::Text),
+            Column::of("guest", Kind::Integer),
         ],
         indexes: &[
             Index::unique("name", &["name"]),
@@ -43,8 +44,9 @@ impl Record for User {
             Index::of("disabled", &["disabled", "created_at"]),
             Index::of("email", &["email"]),
             Index::of("real_name", &["real_name"]),
+            Index::of("guest", &["guest", "created_at"]),
         ],
-        layout: 2,
+        layout: 3,
         ..Table::of("users", "user")
     };
 
@@ -56,7 +58,7 @@ impl Record for User {
         let is_there = !self.deleted;
         let is_staff = is_there && self.role != Role::Customer;
         vec![
-            is_there.then(|| fold(&self.username).as_str().into()),
+            (is_there && !self.guest).then(|| fold(&self.username).as_str().into()),
             is_there.then(|| self.created_at.into()),
             self.left_at().map(Value::from),
             is_staff.then(|| true.into()),
@@ -65,6 +67,7 @@ impl Record for User {
             (is_there && self.disabled).then(|| true.into()),
             self.email.as_deref().map(|email| fold(email).as_str().into()),
             self.name.as_deref().map(|name| fold(name).as_str().into()),
+            self.guest.then(|| true.into()),
         ]
     }
 }

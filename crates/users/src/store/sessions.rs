@@ -3,13 +3,13 @@
 use std::ops::Bound;
 
 use holdfast_storage::record::{Fault, Scan, Stored, Tx, Value};
-use holdfast_types::{IdempotentAnswer, Operation, Result, Timestamp};
+use holdfast_types::{IdempotentAnswer, Operation, Result, Timestamp, UserId};
 use holdfast_web::auth::{PublicKey, Revocations};
 
 use super::{
     Exchanged, ResetGrant, SERVICE, UserStore,
     accounts::{lock, set_password},
-    ending::{end, end_resets},
+    ending::{end, end_resets, remove},
     no_content,
     records::{PasswordReset, Revocation, Subject},
     unknown_reset,
@@ -32,13 +32,7 @@ impl UserStore {
         expires_at: Timestamp,
     ) -> Result<bool> {
         let (id, password_hash) = (user.id, user.password_hash.clone());
-        let session = Session {
-            id: token.session,
-            user: id,
-            newest: token.stored_hash(&self.secret),
-            generation: 0,
-            expires_at,
-        };
+        let session = self.first_session(id, token, expires_at);
         let begin = move |tx: Tx| {
             let password_hash = password_hash.clone();
             async move {
@@ -51,6 +45,53 @@ impl UserStore {
             }
         };
         self.db.transact(begin).await
+    }
+
+    /// Keeps somebody who buys without a name, and their session.
+    pub(crate) async fn begin_guest(
+        &self,
+        guest: &User,
+        token: RefreshToken,
+        expires_at: Timestamp,
+    ) -> Result<()> {
+        let (guest, session) = (guest.clone(), self.first_session(guest.id, token, expires_at));
+        let begin = move |tx: Tx| {
+            let guest = guest.clone();
+            async move {
+                tx.insert(&guest).await??;
+                Ok(tx.insert(&session).await??)
+            }
+        };
+        self.db.transact(begin).await
+    }
+
+    fn first_session(&self, user: UserId, token: RefreshToken, expires_at: Timestamp) -> Session {
+        Session {
+            id: token.session,
+            user,
+            newest: token.stored_hash(&self.secret),
+            generation: 0,
+            expires_at,
+        }
+    }
+
+    /// Forgets sessions that expired before `before`, and guests who have none left.
+    pub(super) async fn forget_sessions(&self, before: Timestamp) -> Result<()> {
+        let until = Bound::Excluded(Value::from(before));
+        loop {
+            let scan = Scan::of("expiry", PAGE).range(Bound::Unbounded, until.clone());
+            let forget = move |tx: Tx| {
+                let scan = scan.clone();
+                async move {
+                    let expired = tx.scan::<Session>(scan).await?;
+                    let count = expired.len();
+                    remove(&tx, expired).await.map(|()| count)
+                }
+            };
+            if self.db.transact(forget).await? < PAGE {
+                return Ok(());
+            }
+        }
     }
 
     /// Exchanges a refresh token: the newest moves the session on, a repeat does not, an older one ends it.

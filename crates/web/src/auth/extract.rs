@@ -62,6 +62,15 @@ impl Caller {
     }
 }
 
+impl LapsedCaller {
+    /// Reads the caller out of a request's headers, if a token is among them.
+    pub fn from_headers(headers: &HeaderMap, verifier: &Verifier) -> Result<Option<Self>> {
+        let Some(token) = bearer(headers)? else { return Ok(None) };
+        let caller = Caller::new(&*verifier.verify_unrevoked(token)?);
+        Ok(Some(Self { caller, standing: verifier.verify(token).map(|_| ()) }))
+    }
+}
+
 /// The bearer token (RFC 6750 §2.1), if any.
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
@@ -144,8 +153,6 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let verifier = Arc::<Verifier>::from_ref(state);
-        let token = bearer(&parts.headers)?.ok_or_else(unauthenticated)?;
-        let caller = Caller::new(&*verifier.verify_unrevoked(token)?);
-        Ok(Self { caller, standing: verifier.verify(token).map(|_| ()) })
+        Ok(Self::from_headers(&parts.headers, &verifier)?.ok_or_else(unauthenticated)?)
     }
 }

@@ -44,6 +44,11 @@ export class Signed {
     this.user = (await this.shop.signIn(username, password)).user;
   }
 
+  /** Whoever has not said who they are buys as a guest. */
+  async beSomebody(): Promise<void> {
+    this.user ??= (await this.shop.beAGuest()).user;
+  }
+
   async signOut(): Promise<void> {
     await this.shop.signOut().catch(() => undefined);
     this.user = null;
