@@ -22,7 +22,7 @@ export default defineConfig({
         chunkFileNames: "[name].js",
         assetFileNames: "[name][extname]",
         // What both pages load is one file.
-        codeSplitting: { groups: [{ name: "shared", test: /node_modules|clients.typescript|src.(shared|styles)/ }] },
+        codeSplitting: { groups: [{ name: "shared", test: /node_modules(?!.uplot)|clients.typescript|src.(shared|styles)/ }] },
       },
     },
   },

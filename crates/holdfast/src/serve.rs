@@ -75,6 +75,7 @@ pub(crate) async fn serve(config: &Config, parts: &Parts) -> Result<ExitCode> {
     for server in servers {
         server.await.map_err(Error::internal)?;
     }
+    node.flush().await;
     tracing::info!("drained: ending");
     Ok(ExitCode::SUCCESS)
 }

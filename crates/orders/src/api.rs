@@ -3,6 +3,7 @@
 mod lifecycle;
 mod placing;
 mod reading;
+mod statistics;
 mod wire;
 
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub fn document() -> OpenApi {
 fn table() -> OpenApiRouter<Orders> {
     OpenApiRouter::new()
         .routes(routes!(reading::list_orders, placing::place_order))
+        .routes(routes!(statistics::show_statistics))
         .routes(routes!(reading::get_order))
         .routes(routes!(reading::list_order_events))
         .routes(routes!(lifecycle::cancel_order))

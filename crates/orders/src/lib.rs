@@ -7,6 +7,6 @@ mod stock;
 mod store;
 
 pub use api::{SERVICE, document, routes};
-pub use service::{Orders, Portable, Settings};
+pub use service::{Audit, Orders, Portable, Settings};
 pub use stock::{Stock, StockTogether};
 pub use store::RECORDS;

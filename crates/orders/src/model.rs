@@ -1,5 +1,6 @@
 //! Rules about orders: pure, without clock or I/O.
 
+pub(crate) mod figures;
 mod number;
 mod transition;
 

@@ -1,8 +1,10 @@
 //! What the orders service does, apart from HTTP and storage.
 
+mod audit;
 mod batch;
 mod checkout;
 mod portable;
+mod statistics;
 mod sweep;
 
 use std::{sync::Arc, time::Duration};
@@ -20,9 +22,12 @@ use crate::{
     store::{OrderStore, Render, Step},
 };
 
+pub use audit::Audit;
 pub(crate) use batch::Placed;
 use checkout::Checkout;
 pub use portable::Portable;
+use statistics::Refusals;
+pub(crate) use statistics::Statistics;
 use sweep::Confirmations;
 
 /// How long kept answers are kept.
@@ -52,6 +57,7 @@ struct Shared {
     store: OrderStore,
     stock: Arc<dyn Stock>,
     confirmations: Confirmations,
+    refusals: Refusals,
     clock: Clock,
     random: Random,
     settings: Settings,
@@ -78,6 +84,7 @@ impl Orders {
             store,
             stock,
             confirmations: Confirmations::default(),
+            refusals: Refusals::default(),
             clock,
             random,
             settings,
@@ -88,7 +95,8 @@ impl Orders {
 
     /// Places an order: takes stock for all of it or none, then records it.
     pub(crate) async fn place(&self, placement: Placement) -> Result<Placed> {
-        self.0.checkout.place(placement).await
+        let placed = self.0.checkout.place(placement).await;
+        placed.inspect_err(|error| self.0.shared.note_refusal(error))
     }
 
     /// Takes a step of the lifecycle, once per operation, and makes the stock follow.

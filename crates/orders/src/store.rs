@@ -1,5 +1,6 @@
 //! What the orders service keeps. Each method is one atomic operation; its doc comment is its guarantee.
 
+mod figures;
 #[cfg(test)]
 mod guarantees;
 mod lifecycle;
@@ -13,7 +14,7 @@ mod statements;
 
 use std::{ops::Deref, sync::Arc};
 
-use holdfast_storage::{Database, Migrations, record::RecordType};
+use holdfast_storage::{Database, Migrations, Shards, record::RecordType};
 use holdfast_types::{Answer, Random, Result, Secret, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -49,7 +50,7 @@ fn from_text<T: DeserializeOwned + Default>(text: Option<&str>) -> serde_json::R
 pub(crate) const TOMBSTONE: i64 = 9;
 
 /// Everything that the service keeps as records, beside its rows.
-pub const RECORDS: &[RecordType] = &[];
+pub const RECORDS: &[RecordType] = &[RecordType::staying::<figures::Counted>()];
 
 /// Names the service in what it keeps.
 const SERVICE: &str = crate::SERVICE.name;
@@ -75,6 +76,7 @@ const MIGRATIONS: Migrations = Migrations {
 pub(crate) struct OrderStore {
     db: Database,
     statements: Arc<dyn Statements>,
+    shards: Shards,
 }
 
 /// What is a statement or two on each engine is there at once.
@@ -95,7 +97,9 @@ impl OrderStore {
             Database::Postgres(db) => Arc::new(postgres::PostgresOrders::open(db.clone())),
             Database::Mongo(db) => Arc::new(mongo::MongoOrders::open(db.clone())),
         };
-        Ok((Self { db, statements }, secret))
+        let store = Self { db, statements, shards: Shards::new(random) };
+        store.count_earlier().await?;
+        Ok((store, secret))
     }
 
     /// Forgets answers given before `before`.

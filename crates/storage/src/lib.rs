@@ -11,6 +11,7 @@ pub mod postgres;
 pub mod record;
 mod secrets;
 pub mod sqlite;
+mod tally;
 
 use std::path::Path;
 
@@ -23,6 +24,7 @@ pub use migrations::Migrations;
 pub use mongo::Mongo;
 pub use postgres::Postgres;
 pub use sqlite::{Generation, Sqlite};
+pub use tally::Shards;
 
 /// An open database of whichever engine the connection string named.
 #[derive(Clone, Debug)]

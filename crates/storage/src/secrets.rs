@@ -38,6 +38,7 @@ impl Database {
             Self::Postgres(db) => db.migrate(steps.of(service, steps.postgres)).await?,
             Self::Mongo(db) => db.migrate(steps.of(service, steps.mongo)).await?,
         }
+        self.define_tallies().await?;
         self.define::<IdempotencyRecord>().await
     }
 

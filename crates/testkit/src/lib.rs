@@ -173,3 +173,19 @@ pub async fn damage(database: &Database, table: &'static str, column: &'static s
     };
     done.expect("the database takes it");
 }
+
+/// Deletes every row of a table, behind the shop's back.
+///
+/// # Panics
+/// When the database does not take it.
+pub async fn empty(database: &Database, table: &'static str) {
+    let sql = format!("DELETE FROM {table}");
+    let done = match database {
+        Database::Sqlite(db) => db.write(move |db| Ok(db.execute(&sql, []).map(|_| ())?)).await,
+        Database::Postgres(db) => db.query(&sql, &[]).await.map(|_| ()),
+        Database::Mongo(db) => {
+            db.transaction(|tx| async move { tx.delete(table, doc! {}).await.map(|_| ()) }).await
+        }
+    };
+    done.expect("the database takes it");
+}

@@ -58,6 +58,13 @@ pub enum Code {
     Timeout,
 }
 
+/// As clients read it.
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// What a client hears of a surprise.
 const SURPRISE: &str = "something went wrong on our side; it has been logged";
 

@@ -14,6 +14,7 @@ mod reservation;
 mod role;
 mod seldom;
 mod sources;
+mod tally;
 mod text;
 mod time;
 mod version;
@@ -37,6 +38,7 @@ pub use reservation::{
 pub use role::Role;
 pub use seldom::Seldom;
 pub use sources::Sources;
+pub use tally::Tally;
 pub use text::{
     METADATA_PAIRS, check_email, check_line, check_metadata, check_prose, fold, is_pair,
     metadata_patch_schema, metadata_schema, words,

@@ -448,6 +448,22 @@ export type OrderEventList = {
 };
 
 /**
+ * What was placed in a time, whatever became of it; and what was refused.
+ */
+export type OrderFigures = OrderSales & {
+    /**
+     * Of what was placed in that time: what was cancelled, or expired, since.
+     */
+    cancelled: OrderSales;
+    /**
+     * Orders that were refused, by the code of the problem.
+     */
+    refusals: {
+        [key: string]: number;
+    };
+};
+
+/**
  * Part of the orders, newest first.
  */
 export type OrderPage = {
@@ -456,6 +472,51 @@ export type OrderPage = {
      * Where the next page begins; null on the last. A page may be shorter than was asked for, and still not be the last.
      */
     nextCursor?: string | null;
+};
+
+/**
+ * Orders, their units, and what they come to.
+ */
+export type OrderSales = {
+    orders: number;
+    /**
+     * One sum for each currency, by its code.
+     */
+    revenue: Array<Sum>;
+    units: number;
+};
+
+/**
+ * Figures of a time, by interval.
+ */
+export type OrderStatistics = {
+    /**
+     * The beginning of the first interval.
+     */
+    from: string;
+    interval: StatisticsInterval;
+    /**
+     * One for each interval, the earliest first.
+     */
+    items: Array<OrderStatisticsInterval>;
+    /**
+     * The end of the last interval.
+     */
+    to: string;
+    /**
+     * All intervals together.
+     */
+    total: OrderFigures;
+};
+
+/**
+ * The figures of an interval.
+ */
+export type OrderStatisticsInterval = OrderFigures & {
+    /**
+     * When it begins.
+     */
+    start: string;
 };
 
 /**
@@ -947,6 +1008,11 @@ export type SkuTakenProblem = Problem & {
 };
 
 /**
+ * How long the intervals are of which figures are asked.
+ */
+export type StatisticsInterval = 'hour' | 'day';
+
+/**
  * Units that came or went.
  */
 export type StockBody = {
@@ -966,6 +1032,14 @@ export type StockBody = {
 export type StorageFullProblem = Problem & {
     code: 'storage-full';
     status: 503;
+};
+
+/**
+ * A sum of money in minor units. It may be larger than any amount can be.
+ */
+export type Sum = {
+    amount: number;
+    currency: Currency;
 };
 
 /**
@@ -1340,6 +1414,80 @@ export type PlaceOrderResponses = {
 };
 
 export type PlaceOrderResponse = PlaceOrderResponses[keyof PlaceOrderResponses];
+
+export type ShowStatisticsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * The interval of this moment is the first; by default that of thirty days before `to`.
+         */
+        from?: string;
+        /**
+         * Intervals that begin before this moment are told of; by default it is now.
+         */
+        to?: string;
+        /**
+         * At most 744 hours or 366 days of UTC; days where it is not said.
+         */
+        interval?: StatisticsInterval;
+    };
+    url: '/api/orders/statistics';
+};
+
+export type ShowStatisticsErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ShowStatisticsError = ShowStatisticsErrors[keyof ShowStatisticsErrors];
+
+export type ShowStatisticsResponses = {
+    /**
+     * The answer.
+     */
+    200: OrderStatistics;
+};
+
+export type ShowStatisticsResponse = ShowStatisticsResponses[keyof ShowStatisticsResponses];
 
 export type GetOrderData = {
     body?: never;

@@ -242,7 +242,13 @@ test("a user is made a seller, and shut out", async () => {
 test("the overview leads to what it shows", async () => {
   await go("Overview");
   await page.getByRole("region", { name: "Newest orders" }).getByRole("link", { name: order.number }).waitFor();
+  const sales = page.getByRole("region", { name: "Sales" });
+  await sales.getByText(/^[1-9]\d* orders?, [1-9]\d* units?$/).first().waitFor();
+  await sales.locator("canvas").waitFor();
   await inspect(page, "overview");
+  await sales.getByLabel("Show").selectOption("day");
+  await sales.getByText("As a table").click();
+  await sales.getByRole("columnheader", { name: /Revenue in/ }).waitFor();
   await page.getByRole("link", { name: order.number }).click();
   await page.getByText("transfer 17").waitFor();
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, decimal, minorUnits, money, sum, title } from "../src/shared/format";
+import { ago, decimal, minorUnits, money, title } from "../src/shared/format";
 
 test("money has the digits of its currency", () => {
   expect(money({ amount: 1999, currency: "USD" }, "en-US")).toBe("$19.99");
@@ -17,11 +17,6 @@ test("what is typed is read exactly, or not at all", () => {
   for (const wrong of ["", "-1", "1.999", "1e3", "1.2.3", "$1"]) expect(minorUnits(wrong, "USD"), wrong).toBeUndefined();
   expect(minorUnits("5.0", "JPY")).toBeUndefined();
   expect(minorUnits(decimal(1005, "USD"), "USD")).toBe(1005);
-});
-
-test("sums keep currencies apart", () => {
-  const sums = sum([{ amount: 1, currency: "USD" }, { amount: 2, currency: "EUR" }, { amount: 3, currency: "USD" }]);
-  expect([...sums]).toEqual([["USD", 4], ["EUR", 2]]);
 });
 
 test("times of today are told as how long ago", () => {

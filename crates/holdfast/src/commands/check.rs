@@ -145,7 +145,14 @@ async fn audit(shop: &Shop) -> Result<Report> {
     let mut pairs = Pairs::read(shop).await?;
     let unconfirmed = pairs.unconfirmed();
     let mut stock = products::Audit::default();
+    let mut sales = orders::Audit::default();
+    let mut is_whole = true;
     while let Some(pair) = pairs.next().await? {
+        match &pair.order {
+            Some(Ok(order)) => sales.show(order),
+            Some(Err(_)) => is_whole = false,
+            None => {}
+        }
         let is_confirmed = !unconfirmed.contains(&pair.id);
         look_at(pair, is_confirmed, &mut report, &mut stock);
     }
@@ -158,6 +165,10 @@ async fn audit(shop: &Shop) -> Result<Report> {
     }
     let (products, findings) = stock.finish();
     findings.into_iter().for_each(|finding| report.find(finding));
+    // Of an order that cannot be read, nobody knows what it adds.
+    if is_whole {
+        sales.finish(&shop.orders).await?.into_iter().for_each(|finding| report.find(finding));
+    }
     Ok(Report { products, ..report })
 }
 

@@ -1,6 +1,6 @@
 //! One process of a shop: any of its parts, and the way to the others.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::Router;
 use holdfast_gateway::{Gateway, RateLimits, Upstream, Upstreams};
@@ -20,6 +20,9 @@ use crate::{
     parts::{Part, Parts},
     system::{self, Health, Metrics},
 };
+
+/// How long the end of a process may wait for its database.
+const FLUSH_TIME: Duration = Duration::from_secs(2);
 
 /// The parts of the shop that this process serves.
 #[derive(Debug)]
@@ -129,6 +132,16 @@ impl Node {
         with_fallbacks(served.fold(routes, |routes, service| {
             routes.merge(service.routes()).merge(service.internal_routes())
         }))
+    }
+
+    /// Writes down what is only in memory: for the end of the process.
+    pub(crate) async fn flush(&self) {
+        for (part, service) in self.services.all() {
+            let flushed = tokio::time::timeout(FLUSH_TIME, service.flush()).await;
+            if !matches!(flushed, Ok(Ok(()))) {
+                tracing::warn!(part = part.name(), "figures of the last seconds are not kept");
+            }
+        }
     }
 
     /// What goes on beside requests, until the process ends.

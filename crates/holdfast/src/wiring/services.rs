@@ -33,6 +33,11 @@ pub(super) trait Served: Send + Sync {
 
     /// Forgets what nobody can need any more.
     async fn forget(&self) -> Result<()>;
+
+    /// Writes down what is only in memory, before the process ends.
+    async fn flush(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -69,6 +74,10 @@ impl Served for Products {
 impl Served for Orders {
     fn routes(&self) -> Router {
         holdfast_orders::routes(self.clone())
+    }
+
+    async fn flush(&self) -> Result<()> {
+        self.flush().await
     }
 
     async fn forget(&self) -> Result<()> {

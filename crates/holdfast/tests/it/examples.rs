@@ -187,6 +187,9 @@ async fn orders(recorder: &mut Recorder) {
     let second = said.post("/api/orders", &filled).await.expect(201).unwrap();
     recorder.know("order", &second, "id");
     recorder.take(("cancel_order", "ada", "POST", "/api/orders/{order}/cancel", Value::Null)).await;
+    recorder.know("placed", &second, "createdAt");
+    let figures = "/api/orders/statistics?interval=day&from={placed}";
+    recorder.take(("show_statistics", "admin", "GET", figures, Value::Null)).await;
 }
 
 async fn leaving(recorder: &mut Recorder) {

@@ -22,6 +22,7 @@ mod portable;
 mod products;
 mod readme;
 mod shop;
+mod statistics;
 mod supervisor;
 mod system;
 mod tidy;

@@ -1,5 +1,7 @@
 //! What orders look like on the wire.
 
+mod statistics;
+
 use std::collections::BTreeMap;
 
 use holdfast_types::{
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::model::{Address, Buyer, Event, Number, Order, Status};
+
+pub(crate) use statistics::StatisticsView;
 
 /// Items of one order.
 const ITEMS: usize = 200;

@@ -10,7 +10,7 @@ use crate::store::portable::Record;
 /// Something that orders keep, as it moves from one engine to another.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Portable(Record);
+pub struct Portable(pub(super) Record);
 
 impl Portable {
     /// The order, or the attempt that was undone.

@@ -47,6 +47,7 @@ impl Shared {
             log("confirm", self.confirm().await);
             log("expire", self.expire().await);
             if tick % PENDING_TICKS == 0 {
+                log("count refusals", self.count_refusals().await);
                 log("reconcile stock", self.reconcile_pending(PENDING_AGE).await);
                 log("resolve half-made orders", self.resolve_half_made(HALF_MADE_AGE).await);
             }

@@ -12,6 +12,7 @@ use holdfast_types::{
 use super::{lifecycle::Step, portable::Record, *};
 use crate::model::{Action, Buyer, Placement, Status};
 
+mod figures;
 mod listing;
 mod pieces;
 mod placing;

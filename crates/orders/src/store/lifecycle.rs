@@ -8,7 +8,7 @@ use holdfast_types::{
 };
 
 use super::{OrderStore, Render, SERVICE};
-use crate::model::{Action, Order};
+use crate::model::{Action, Order, figures};
 
 /// Who takes a step of which order, and when.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,10 @@ impl OrderStore {
         action: &Action,
     ) -> Result<(), Fault> {
         match order.take(action, step.by, step.at)? {
-            true => self.save(tx, order).await,
+            true => {
+                self.save(tx, order).await?;
+                tx.count(&self.shards, figures::cancelled(order)).await
+            }
             false => Ok(()),
         }
     }

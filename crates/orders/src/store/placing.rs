@@ -11,10 +11,10 @@ use crate::model::Order;
 impl OrderStore {
     /// Records orders, each id once, in one transaction. The results stand in the order of the orders.
     pub(crate) async fn record(&self, orders: Vec<Order>) -> Result<Vec<Recorded>> {
-        let (statements, orders) = (Arc::clone(&self.statements), Arc::new(orders));
+        let (store, orders) = (self.clone(), Arc::new(orders));
         let record = move |tx: Tx| {
-            let (statements, orders) = (Arc::clone(&statements), Vec::clone(&orders));
-            async move { statements.record(&tx, orders).await }
+            let (store, orders) = (store.clone(), Vec::clone(&orders));
+            async move { store.record_in(&tx, orders).await }
         };
         self.db.transact(record).await
     }
@@ -29,13 +29,13 @@ impl OrderStore {
     where
         F: Future<Output = Result<Vec<Result<Reserved>>, Fault>> + Send + 'static,
     {
-        let (statements, order) = (Arc::clone(&self.statements), Arc::new(order));
+        let (store, order) = (self.clone(), Arc::new(order));
         let place = move |tx: Tx| {
-            let (statements, order) = (Arc::clone(&statements), Arc::clone(&order));
+            let (store, order) = (store.clone(), Arc::clone(&order));
             let reserved = reserve(tx.clone());
             async move {
                 let (orders, refusals) = orders_of(reserved.await?, &*order);
-                Ok(outcomes(statements.record(&tx, orders).await?, refusals))
+                Ok(outcomes(store.record_in(&tx, orders).await?, refusals))
             }
         };
         self.db.transact(place).await

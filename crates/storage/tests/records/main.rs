@@ -6,6 +6,7 @@ mod course;
 mod layouts;
 mod once;
 mod scans;
+mod tallies;
 mod transactions;
 mod unique;
 

@@ -1,6 +1,6 @@
 /** Numbers, money and times as people read them, in the language of their browser. */
 
-import type { Currency, Money } from "holdfast-client";
+import type { Money } from "holdfast-client";
 
 /** Currencies whose minor unit is not a hundredth (ISO 4217). Browsers know other digits for some, those of everyday use. */
 const DIGITS: [digits: number, currencies: string][] = [
@@ -35,13 +35,6 @@ export function minorUnits(text: string, currency: string): number | undefined {
   const [, whole = "", fraction = ""] = parts;
   if (fraction.length > digits) return undefined;
   return Number(whole + fraction.padEnd(digits, "0"));
-}
-
-/** Money of the same currency in one sum. */
-export function sum(amounts: Money[]): Map<Currency, number> {
-  const sums = new Map<Currency, number>();
-  for (const { amount, currency } of amounts) sums.set(currency, (sums.get(currency) ?? 0) + amount);
-  return sums;
 }
 
 export function count(value: number): string {

@@ -1,0 +1,193 @@
+//! Figures: what was sold in a time, and what was refused. They are sums of tallies, which change with the orders they count.
+
+use std::collections::BTreeMap;
+
+use holdfast_types::{Code, Currency, Tally, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Order, Status};
+
+/// Whose tallies they are: how all their names begin.
+pub(crate) const TALLIES: &str = "orders/";
+const PLACED: &str = "orders/placed/";
+const CANCELLED: &str = "orders/cancelled/";
+const REFUSED: &str = "orders/refused/";
+
+/// How long the intervals are of which figures are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = StatisticsInterval)]
+pub(crate) enum Interval {
+    /// Hours.
+    Hour,
+    /// Days of UTC.
+    #[default]
+    Day,
+}
+
+impl Interval {
+    const fn hours(self) -> i64 {
+        match self {
+            Self::Hour => 1,
+            Self::Day => 24,
+        }
+    }
+
+    /// Intervals that one answer tells of: a month of hours, a year of days.
+    pub(crate) const fn most(self) -> i64 {
+        match self {
+            Self::Hour => 31 * 24,
+            Self::Day => 366,
+        }
+    }
+
+    /// The hours of all intervals that `from` and the last moment before `to` lie in.
+    pub(crate) fn hours_between(self, from: Timestamp, to: Timestamp) -> std::ops::Range<i64> {
+        let last = Timestamp::from_millis(to.as_millis().saturating_sub(1));
+        let first = self.beginning(Tally::hour_of(from));
+        first..self.beginning(Tally::hour_of(last)) + self.hours()
+    }
+
+    /// How many of them lie between two moments, at least in part.
+    pub(crate) fn count(self, from: Timestamp, to: Timestamp) -> i64 {
+        let hours = self.hours_between(from, to);
+        (hours.end - hours.start) / self.hours()
+    }
+
+    const fn beginning(self, hour: i64) -> i64 {
+        hour - hour.rem_euclid(self.hours())
+    }
+}
+
+/// What was sold, and how much of it was called off since.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sales {
+    pub(crate) orders: i64,
+    pub(crate) units: i64,
+    pub(crate) revenue: BTreeMap<Currency, i128>,
+}
+
+/// The figures of an interval.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Figures {
+    /// What was placed, whatever became of it.
+    pub(crate) placed: Sales,
+    /// Of what was placed: what was cancelled, or expired, since.
+    pub(crate) cancelled: Sales,
+    /// Orders that were refused, by the code of the problem.
+    pub(crate) refusals: BTreeMap<String, i64>,
+}
+
+impl Sales {
+    fn add(&mut self, currency: &str, tally: &Tally) {
+        self.orders += tally.events;
+        self.units += tally.units;
+        if let Ok(currency) = currency.parse() {
+            *self.revenue.entry(currency).or_default() += tally.amount;
+        }
+    }
+}
+
+impl Figures {
+    fn add(&mut self, tally: &Tally) {
+        if let Some(currency) = tally.name.strip_prefix(PLACED) {
+            self.placed.add(currency, tally);
+        } else if let Some(currency) = tally.name.strip_prefix(CANCELLED) {
+            self.cancelled.add(currency, tally);
+        } else if let Some(code) = tally.name.strip_prefix(REFUSED) {
+            *self.refusals.entry(code.to_owned()).or_default() += tally.events;
+        }
+    }
+
+    /// The figures of each interval, the earliest first, also of those in which nothing happened.
+    pub(crate) fn by_interval(
+        tallies: &[Tally],
+        hours: std::ops::Range<i64>,
+        interval: Interval,
+    ) -> BTreeMap<i64, Self> {
+        let beginnings = hours.step_by(usize::try_from(interval.hours()).unwrap_or(1));
+        let mut figures: BTreeMap<i64, Self> =
+            beginnings.map(|hour| (hour, Self::default())).collect();
+        for tally in tallies {
+            if let Some(figures) = figures.get_mut(&interval.beginning(tally.hour)) {
+                figures.add(tally);
+            }
+        }
+        figures
+    }
+
+    /// The figures of all intervals together.
+    pub(crate) fn of_all(tallies: &[Tally]) -> Self {
+        let mut figures = Self::default();
+        tallies.iter().for_each(|tally| figures.add(tally));
+        figures
+    }
+}
+
+/// What an order adds to the tallies when it is recorded as it stands.
+pub(crate) fn recorded(order: &Order) -> impl Iterator<Item = Tally> {
+    [Some(tally(PLACED, order)), cancelled(order)].into_iter().flatten()
+}
+
+/// What the step adds that an order has just taken: it counts where the order counted, in the hour in which it was placed.
+pub(crate) fn cancelled(order: &Order) -> Option<Tally> {
+    let is_off = matches!(order.status, Status::Cancelled | Status::Expired);
+    is_off.then(|| tally(CANCELLED, order))
+}
+
+fn tally(what: &str, order: &Order) -> Tally {
+    let units = order.lines.iter().map(|line| line.quantity).sum();
+    let name = format!("{what}{}", order.total.currency.as_str());
+    Tally::of(order.created_at, name, units, order.total.amount)
+}
+
+/// Whether orders stand for a tally: they do not for refusals.
+pub(crate) fn is_of_orders(tally: &Tally) -> bool {
+    tally.name.starts_with(PLACED) || tally.name.starts_with(CANCELLED)
+}
+
+/// What a refusal adds.
+pub(crate) fn refused(code: Code, at: Timestamp) -> Tally {
+    Tally::of(at, format!("{REFUSED}{code}"), 0, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_cover_what_is_asked_for() {
+        let at = |hours: i64, millis: i64| Timestamp::from_millis(hours * 3_600_000 + millis);
+        assert_eq!(Interval::Hour.hours_between(at(5, 1), at(6, 0)), 5..6);
+        assert_eq!(Interval::Hour.hours_between(at(5, 1), at(6, 1)), 5..7);
+        assert_eq!(Interval::Day.hours_between(at(25, 0), at(48, 1)), 24..72);
+        assert_eq!(Interval::Day.hours_between(at(-1, 0), at(0, 0)), -24..0);
+    }
+
+    #[test]
+    fn figures_are_told_apart() {
+        let of = |hour, name: &str, units, amount| Tally {
+            hour,
+            name: name.to_owned(),
+            events: 1,
+            units,
+            amount,
+        };
+        let tallies = [
+            of(23, "orders/placed/EUR", 2, 900),
+            of(24, "orders/placed/EUR", 1, 450),
+            of(24, "orders/placed/USD", 1, 5),
+            of(24, "orders/cancelled/EUR", 1, 450),
+            of(25, "orders/refused/insufficient-stock", 0, 0),
+        ];
+        let days = Figures::by_interval(&tallies, 0..72, Interval::Day);
+        assert_eq!(days.keys().copied().collect::<Vec<_>>(), [0, 24, 48]);
+        let second = &days[&24];
+        assert_eq!((second.placed.orders, second.placed.units), (2, 2));
+        assert_eq!(second.placed.revenue.values().copied().collect::<Vec<_>>(), [450, 5]);
+        assert_eq!((second.cancelled.orders, second.refusals["insufficient-stock"]), (1, 1));
+        assert_eq!((days[&0].placed.units, &days[&48]), (2, &Figures::default()));
+        assert_eq!(Figures::of_all(&tallies).placed.orders, 3);
+    }
+}
