@@ -1,9 +1,11 @@
 //! The routes of the orders service.
 
 mod lifecycle;
+mod notes;
 mod placing;
 mod reading;
 mod statistics;
+mod table;
 mod wire;
 
 use std::sync::Arc;
@@ -49,7 +51,8 @@ fn table() -> OpenApiRouter<Orders> {
     OpenApiRouter::new()
         .routes(routes!(reading::list_orders, placing::place_order))
         .routes(routes!(statistics::show_statistics))
-        .routes(routes!(reading::get_order))
+        .routes(routes!(table::export_orders))
+        .routes(routes!(reading::get_order, notes::update_order))
         .routes(routes!(reading::list_order_events))
         .routes(routes!(lifecycle::cancel_order))
         .routes(routes!(lifecycle::pay_order))

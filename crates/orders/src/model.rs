@@ -7,8 +7,8 @@ mod transition;
 use std::{collections::BTreeMap, time::Duration};
 
 use holdfast_types::{
-    Error, Fingerprint, Money, OrderId, OrderLines, ReserveCommand, Reserved, Result, StockAction,
-    Timestamp, UserId, Version,
+    Basis, Error, Fingerprint, Money, OrderId, OrderLines, ReserveCommand, Reserved, Result,
+    StockAction, Timestamp, UserId, Version,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -166,6 +166,17 @@ pub(crate) struct Progress {
     pub(crate) reference: Option<String>,
     pub(crate) carrier: Option<String>,
     pub(crate) tracking_number: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<Note>,
+}
+
+/// What the staff note about an order, for themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Note {
+    /// Nothing, when it was cleared.
+    pub(crate) text: Option<String>,
+    /// The version of the order at which it last changed.
+    pub(crate) version: Version,
 }
 
 impl Progress {
@@ -208,6 +219,31 @@ impl Order {
             progress: Progress::default(),
             ..self
         }
+    }
+
+    /// What the staff have noted.
+    pub(crate) fn note(&self) -> Option<&str> {
+        self.progress.note.as_ref()?.text.as_deref()
+    }
+
+    /// Notes something in the place of what was noted, based on `basis`; says whether that changed anything. Steps of the
+    /// lifecycle do not stand in the way. Refuses with `precondition-failed` or `version-conflict`.
+    pub(crate) fn annotate(
+        &mut self,
+        text: Option<String>,
+        basis: &Basis,
+        now: Timestamp,
+    ) -> Result<bool> {
+        basis.check_tag(&self.etag())?;
+        let noted = self.progress.note.as_ref().map_or(Version::FIRST, |note| note.version);
+        basis.check_version(self.version, noted)?;
+        if self.note() == text.as_deref() {
+            return Ok(false);
+        }
+        self.version = self.version.next();
+        self.updated_at = now;
+        self.progress.note = Some(Note { text, version: self.version });
+        Ok(true)
     }
 
     /// The strong entity tag, quotes included: every change moves the version.

@@ -29,6 +29,8 @@ pub(crate) type RenderBatch = fn(&[BatchOutcome]) -> Result<Answer>;
 /// Which products a list shows. Archived ones are never among them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProductFilter {
+    /// Those that were taken off sale, in the place of those that are on it.
+    pub(crate) archived: bool,
     /// Each must begin a word of the product.
     pub(crate) words: Vec<String>,
     pub(crate) category: Option<String>,
@@ -101,9 +103,18 @@ const SERVICE: &str = crate::SERVICE.name;
 
 const MIGRATIONS: Migrations = Migrations {
     after: 2,
-    sqlite: &[include_str!("../migrations/sqlite-0003.sql")],
-    postgres: &[include_str!("../migrations/postgres-0003.sql")],
-    mongo: &[include_str!("../migrations/mongo-0003.json")],
+    sqlite: &[
+        include_str!("../migrations/sqlite-0003.sql"),
+        include_str!("../migrations/sqlite-0004.sql"),
+    ],
+    postgres: &[
+        include_str!("../migrations/postgres-0003.sql"),
+        include_str!("../migrations/postgres-0004.sql"),
+    ],
+    mongo: &[
+        include_str!("../migrations/mongo-0003.json"),
+        include_str!("../migrations/mongo-0004.json"),
+    ],
 };
 
 /// The step that the tables are at, on every engine.

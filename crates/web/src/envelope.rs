@@ -295,17 +295,22 @@ fn refuse(request: &Request, is_internal: bool) -> Result<()> {
     if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > URI_BYTES) {
         return Err(Error::new(Code::UriTooLong, "path and query may have 8 KiB"));
     }
-    if request.uri().path().starts_with("/api/") && !accepts_json(headers) {
-        return Err(Error::new(
-            Code::NotAcceptable,
-            "Accept: this API answers with application/json",
-        ));
+    let path = request.uri().path();
+    let ranges: &[&str] = if path.ends_with("/csv") { &CSV_RANGES } else { &JSON_RANGES };
+    if path.starts_with("/api/") && !accepts(headers, ranges) {
+        let why = format!("Accept: the answer is {}", ranges[0]);
+        return Err(Error::new(Code::NotAcceptable, why));
     }
     Ok(())
 }
 
-/// RFC 9110 §12.5.1, as far as it decides between JSON and nothing.
-fn accepts_json(headers: &HeaderMap) -> bool {
+/// What a client may say who takes JSON; or a table.
+const JSON_RANGES: [&str; 4] =
+    ["application/json", "application/problem+json", "application/*", "*/*"];
+const CSV_RANGES: [&str; 3] = ["text/csv", "text/*", "*/*"];
+
+/// RFC 9110 §12.5.1, as far as it decides between one type and nothing.
+fn accepts(headers: &HeaderMap, types: &[&str]) -> bool {
     let mut ranges =
         headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
     if ranges.peek().is_none() {
@@ -315,8 +320,6 @@ fn accepts_json(headers: &HeaderMap) -> bool {
         let mut parts = range.split(';').map(str::trim);
         let media = parts.next().unwrap_or_default().to_ascii_lowercase();
         let refused = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
-        let json = ["*/*", "application/*", "application/json", "application/problem+json"]
-            .contains(&media.as_str());
-        json && !refused
+        types.contains(&media.as_str()) && !refused
     })
 }

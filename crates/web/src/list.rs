@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     extract::{FromRef, FromRequestParts},
     http::{HeaderValue, Uri, header, request::Parts},
+    response::Response,
 };
 use holdfast_types::{Code, Cursor, Error, Page, PageRequest, Result};
 use serde::{Deserialize, Serialize};
@@ -173,13 +174,22 @@ impl List {
         let next = next.map(Cursor::as_str);
         serde_json::to_writer(&mut self.json, &next).map_err(Error::internal)?;
         self.json.push(b'}');
-        let mut response = json_response(200, self.json);
-        let link = |cursor| format!("<{}>; rel=\"next\"", next_path(uri, cursor));
-        if let Some(Ok(link)) = next.map(link).map(|link| HeaderValue::from_str(&link)) {
-            response.headers_mut().insert(header::LINK, link);
-        }
-        Ok(response)
+        Ok(linked_to(json_response(200, self.json), uri, next))
     }
+}
+
+/// Says in an answer where the next page is, if there is one.
+#[must_use]
+pub fn linked(response: Response, uri: &Uri, next: Option<&Cursor>) -> Response {
+    linked_to(response, uri, next.map(Cursor::as_str))
+}
+
+fn linked_to(mut response: Response, uri: &Uri, next: Option<&str>) -> Response {
+    let link = |cursor| format!("<{}>; rel=\"next\"", next_path(uri, cursor));
+    if let Some(Ok(link)) = next.map(link).map(|link| HeaderValue::from_str(&link)) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    response
 }
 
 fn next_path(uri: &Uri, cursor: &str) -> String {

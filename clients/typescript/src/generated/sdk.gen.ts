@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AdjustStockData, AdjustStockErrors, AdjustStockResponses, ArchiveProductData, ArchiveProductErrors, ArchiveProductResponses, BeginGuestData, BeginGuestErrors, BeginGuestResponses, CancelOrderData, CancelOrderErrors, CancelOrderResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateProductData, CreateProductErrors, CreateProductResponses, DeleteMeData, DeleteMeErrors, DeleteMeResponses, DeliverOrderData, DeliverOrderErrors, DeliverOrderResponses, GetMeData, GetMeErrors, GetMeResponses, GetOrderData, GetOrderErrors, GetOrderResponses, GetProductData, GetProductErrors, GetProductResponses, GetUserData, GetUserErrors, GetUserResponses, IsAliveData, IsAliveErrors, IsAliveResponses, IsReadyData, IsReadyErrors, IsReadyResponses, ListCategoriesData, ListCategoriesErrors, ListCategoriesResponses, ListMovementsData, ListMovementsErrors, ListMovementsResponses, ListOrderEventsData, ListOrderEventsErrors, ListOrderEventsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListProductsData, ListProductsErrors, ListProductsResponses, ListPublicKeysData, ListPublicKeysErrors, ListPublicKeysResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, PayOrderData, PayOrderErrors, PayOrderResponses, PermitPasswordResetData, PermitPasswordResetErrors, PermitPasswordResetResponses, PlaceOrderData, PlaceOrderErrors, PlaceOrderResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, RegisterUserData, RegisterUserErrors, RegisterUserResponses, ReplaceProductData, ReplaceProductErrors, ReplaceProductResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, ShipOrderData, ShipOrderErrors, ShipOrderResponses, ShowMetricsData, ShowMetricsErrors, ShowMetricsResponses, ShowStatisticsData, ShowStatisticsErrors, ShowStatisticsResponses, UpdateMeData, UpdateMeErrors, UpdateMeResponses, UpdateProductData, UpdateProductErrors, UpdateProductResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, WriteProductsData, WriteProductsErrors, WriteProductsResponses } from './types.gen.js';
+import type { AdjustStockData, AdjustStockErrors, AdjustStockResponses, ArchiveProductData, ArchiveProductErrors, ArchiveProductResponses, BeginGuestData, BeginGuestErrors, BeginGuestResponses, CancelOrderData, CancelOrderErrors, CancelOrderResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateProductData, CreateProductErrors, CreateProductResponses, DeleteMeData, DeleteMeErrors, DeleteMeResponses, DeliverOrderData, DeliverOrderErrors, DeliverOrderResponses, ExportOrdersData, ExportOrdersErrors, ExportOrdersResponses, GetMeData, GetMeErrors, GetMeResponses, GetOrderData, GetOrderErrors, GetOrderResponses, GetProductData, GetProductErrors, GetProductResponses, GetUserData, GetUserErrors, GetUserResponses, IsAliveData, IsAliveErrors, IsAliveResponses, IsReadyData, IsReadyErrors, IsReadyResponses, ListCategoriesData, ListCategoriesErrors, ListCategoriesResponses, ListMovementsData, ListMovementsErrors, ListMovementsResponses, ListOrderEventsData, ListOrderEventsErrors, ListOrderEventsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListProductsData, ListProductsErrors, ListProductsResponses, ListPublicKeysData, ListPublicKeysErrors, ListPublicKeysResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, PayOrderData, PayOrderErrors, PayOrderResponses, PermitPasswordResetData, PermitPasswordResetErrors, PermitPasswordResetResponses, PlaceOrderData, PlaceOrderErrors, PlaceOrderResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, RegisterUserData, RegisterUserErrors, RegisterUserResponses, ReplaceProductData, ReplaceProductErrors, ReplaceProductResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, ShipOrderData, ShipOrderErrors, ShipOrderResponses, ShowMetricsData, ShowMetricsErrors, ShowMetricsResponses, ShowStatisticsData, ShowStatisticsErrors, ShowStatisticsResponses, UpdateMeData, UpdateMeErrors, UpdateMeResponses, UpdateOrderData, UpdateOrderErrors, UpdateOrderResponses, UpdateProductData, UpdateProductErrors, UpdateProductResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, WriteProductsData, WriteProductsErrors, WriteProductsResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -48,6 +48,16 @@ export const placeOrder = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
+ * Orders as CSV (RFC 4180), a row each, with the filters of the list; the first row of each page names the columns. What
+ * spreadsheets would take for a formula has an apostrophe before it.
+ */
+export const exportOrders = <ThrowOnError extends boolean = false>(options?: Options<ExportOrdersData, ThrowOnError>) => (options?.client ?? client).get<ExportOrdersResponses, ExportOrdersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/orders/csv',
+    ...options
+});
+
+/**
  * What was ordered, of how many units and for how much, what of it was called off, and what was refused, by interval. It is counted
  * as orders come, so it takes no longer on a large shop; refusals are written down a few seconds later.
  */
@@ -64,6 +74,20 @@ export const getOrder = <ThrowOnError extends boolean = false>(options: Options<
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/orders/{id}',
     ...options
+});
+
+/**
+ * Note something about an order, for the staff alone (RFC 7396): `null` clears it. Steps of the lifecycle that were taken meanwhile
+ * do not stand in the way; another note does.
+ */
+export const updateOrder = <ThrowOnError extends boolean = false>(options: Options<UpdateOrderData, ThrowOnError>) => (options.client ?? client).patch<UpdateOrderResponses, UpdateOrderErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/orders/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**
@@ -123,7 +147,11 @@ export const shipOrder = <ThrowOnError extends boolean = false>(options: Options
  * The catalogue: filtered, searched, sorted, in pages. A page may be shorter than `limit`, even empty, and still have a
  * `nextCursor`: one request looks at 2,000 products at most.
  */
-export const listProducts = <ThrowOnError extends boolean = false>(options?: Options<ListProductsData, ThrowOnError>) => (options?.client ?? client).get<ListProductsResponses, ListProductsErrors, ThrowOnError>({ url: '/api/products', ...options });
+export const listProducts = <ThrowOnError extends boolean = false>(options?: Options<ListProductsData, ThrowOnError>) => (options?.client ?? client).get<ListProductsResponses, ListProductsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/products',
+    ...options
+});
 
 /**
  * Add a product.

@@ -437,6 +437,20 @@ export type NotFoundProblem = Problem & {
 };
 
 /**
+ * A note by the staff.
+ */
+export type NoteBody = {
+    /**
+     * At most 2,000 characters; `null` clears it.
+     */
+    note?: string | null;
+    /**
+     * The version that the change is based on; or send `If-Match`.
+     */
+    version?: number;
+};
+
+/**
  * What happened to an order, oldest first.
  */
 export type OrderEventList = {
@@ -546,6 +560,10 @@ export type OrderView = {
     metadata?: {
         [key: string]: string;
     };
+    /**
+     * What the staff have noted; nobody else sees it.
+     */
+    note?: string | null;
     /**
      * Short, for people.
      */
@@ -1415,6 +1433,97 @@ export type PlaceOrderResponses = {
 
 export type PlaceOrderResponse = PlaceOrderResponses[keyof PlaceOrderResponses];
 
+export type ExportOrdersData = {
+    body?: never;
+    path?: never;
+    query?: {
+        status?: OrderStatus;
+        /**
+         * A user's id, or `me`.
+         */
+        userId?: string;
+        /**
+         * As people type it: in any case, with or without hyphens.
+         */
+        number?: string;
+        /**
+         * Of the buyer, as it was given with the order; without regard to case.
+         */
+        email?: string;
+        /**
+         * Orders of this moment and later.
+         */
+        createdAfter?: string;
+        /**
+         * Orders before this moment.
+         */
+        createdBefore?: string;
+        /**
+         * 1 to 100.
+         */
+        limit?: number;
+        /**
+         * Where the page before ended: its `nextCursor`.
+         */
+        cursor?: string;
+    };
+    url: '/api/orders/csv';
+};
+
+export type ExportOrdersErrors = {
+    /**
+     * `invalid-cursor`, `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidCursorProblem | InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ExportOrdersError = ExportOrdersErrors[keyof ExportOrdersErrors];
+
+export type ExportOrdersResponses = {
+    /**
+     * The answer.
+     */
+    200: string;
+};
+
+export type ExportOrdersResponse = ExportOrdersResponses[keyof ExportOrdersResponses];
+
 export type ShowStatisticsData = {
     body?: never;
     path?: never;
@@ -1557,6 +1666,111 @@ export type GetOrderResponses = {
 };
 
 export type GetOrderResponse = GetOrderResponses[keyof GetOrderResponses];
+
+export type UpdateOrderData = {
+    body: NoteBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The entity tag that the change is based on, instead of a version.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/orders/{id}';
+};
+
+export type UpdateOrderErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `version-conflict`
+     */
+    409: IdempotencyInProgressProblem | VersionConflictProblem;
+    /**
+     * `precondition-failed`
+     */
+    412: PreconditionFailedProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `precondition-required`
+     */
+    428: PreconditionRequiredProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type UpdateOrderError = UpdateOrderErrors[keyof UpdateOrderErrors];
+
+export type UpdateOrderResponses = {
+    /**
+     * The answer.
+     */
+    200: OrderView;
+};
+
+export type UpdateOrderResponse = UpdateOrderResponses[keyof UpdateOrderResponses];
 
 export type CancelOrderData = {
     body?: never;
@@ -1990,6 +2204,10 @@ export type ListProductsData = {
          */
         q?: string;
         category?: string;
+        /**
+         * Those that are on sale; sellers and administrators may ask for those that were taken off it.
+         */
+        status?: ProductStatus;
         sku?: string;
         /**
          * At most 100 ids with commas between them.
@@ -2023,6 +2241,14 @@ export type ListProductsErrors = {
      * `invalid-cursor`, `invalid-header`, `invalid-parameter`
      */
     400: InvalidCursorProblem | InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
     /**
      * `not-acceptable`
      */

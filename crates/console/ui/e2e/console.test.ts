@@ -1,5 +1,6 @@
 /** A merchant's day, with the mouse: from an empty shop to an order that has arrived. */
 
+import { readFileSync } from "node:fs";
 import { getProduct, listProducts, placeOrder, registerUser, Shop, updateProduct, type OrderView, type ProductView } from "holdfast-client";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
@@ -153,6 +154,17 @@ test("what is taken off sale comes back by undo", async () => {
   expect((await find("matcha")).status).toBe("active");
 });
 
+test("what was taken off sale is found, and put on sale again", async () => {
+  await button("Take off sale").click();
+  await button("Put on sale again").waitFor();
+  await page.getByLabel("Taken off sale").check();
+  await button("Matcha").click();
+  await button("Put on sale again").click();
+  await button("Take off sale").waitFor();
+  expect((await find("matcha")).status).toBe("active");
+  await page.getByLabel("Taken off sale").uncheck();
+});
+
 test("an order arrives, is paid, shipped, delivered, and its stock has gone", async () => {
   await ask(registerUser({ client: customer.client, body: { username: "ada", password: "a tea drinker's phrase" } }));
   await customer.signIn("ada", "a tea drinker's phrase");
@@ -163,6 +175,9 @@ test("an order arrives, is paid, shipped, delivered, and its stock has gone", as
   await go("Orders");
   await button(order.number).click();
   await page.getByText("ada@example.org").last().waitFor();
+  await page.getByLabel("Note, for the staff alone").fill("Gift: no invoice in the parcel");
+  await button("Keep the note").click();
+  await notice("is kept").waitFor();
   await inspect(page, "order");
   await button("Mark as paid").click();
   await dialog().getByLabel("Reference").fill("transfer 17");
@@ -208,6 +223,11 @@ test("orders are found by number, by e-mail and by day", async () => {
   await button(order.number).waitFor();
   expect(await page.getByRole("row").count()).toBe(2);
   await inspect(page, "orders-found");
+  const downloaded = page.waitForEvent("download");
+  await button("Download as CSV").click();
+  const table = readFileSync(await (await downloaded).path(), "utf8");
+  expect(table.trim().split("\n").length).toBe(2);
+  expect(table).toContain(`${order.number},${order.id},delivered`);
   await page.getByRole("searchbox").fill("nobody@example.org");
   await button("Show all orders").click();
   await page.getByLabel("To", { exact: true }).fill("2001-01-01");

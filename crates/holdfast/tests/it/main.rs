@@ -22,6 +22,7 @@ mod portable;
 mod products;
 mod readme;
 mod shop;
+mod staff;
 mod statistics;
 mod supervisor;
 mod system;

@@ -103,6 +103,8 @@ async fn the_openapi_document_names_every_route() {
         "post /api/products/batch",
         "post /api/orders",
         "get /api/orders",
+        "patch /api/orders/{id}",
+        "get /api/orders/csv",
         "get /api/orders/statistics",
         "get /api/orders/{id}",
         "get /api/orders/{id}/events",

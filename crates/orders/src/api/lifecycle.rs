@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     reading::find,
-    wire::{EmptyBody, OrderView, PayBody, ShipBody, stepped},
+    wire::{EmptyBody, OrderView, PayBody, ShipBody, changed},
 };
 use crate::{Orders, model::Action};
 
@@ -72,7 +72,11 @@ pub(super) async fn deliver_order(
 }
 
 /// Owners learn that they may not; others, that there is no such order.
-async fn administrators_only(orders: &Orders, caller: &Caller, id: OrderId) -> Result<()> {
+pub(super) async fn administrators_only(
+    orders: &Orders,
+    caller: &Caller,
+    id: OrderId,
+) -> Result<()> {
     find(orders, caller, id).await?;
     match caller.is_admin() {
         true => Ok(()),
@@ -92,5 +96,5 @@ async fn take<Body: DeserializeOwned + Serialize + Default>(
     let bytes = input.body().await?;
     let body = if bytes.is_empty() { Body::default() } else { parse(&bytes)? };
     let operation = input.operation_of(orders.secret(), &caller.principal(), &body)?;
-    Ok(answered(orders.take(id, caller.user, &operation, stepped, read(body)).await?))
+    Ok(answered(orders.take(id, caller.user, &operation, changed(caller), read(body)).await?))
 }

@@ -6,7 +6,7 @@ use axum::{
     response::IntoResponse,
 };
 use holdfast_types::{
-    Code, Error, OrderId, OrderKind, Page, Result, Timestamp, UserId, check_email,
+    Code, Error, OrderId, OrderKind, Page, PageRequest, Result, Timestamp, UserId, check_email,
 };
 use holdfast_web::{
     IdPath, ListTurn, NoQuery, Query, Reply, auth::Caller, bounded_list_reply, invalid_parameter,
@@ -52,6 +52,26 @@ pub(super) struct ListQuery {
     cursor: Option<String>,
 }
 
+impl ListQuery {
+    /// Which orders a caller asks for, and which page of them.
+    pub(super) fn read(self, caller: &Caller) -> Result<(OrderFilter, PageRequest)> {
+        let user = whose(caller, self.user_id.as_deref())?;
+        let request = page_request(self.limit, self.cursor)?;
+        let number = self.number.as_deref().map(str::parse).transpose();
+        let email = self.email.as_deref().map_or(Ok(()), check_email);
+        email.map_err(|why| invalid_parameter("email", &why))?;
+        let filter = OrderFilter {
+            user,
+            status: self.status,
+            number: number.map_err(|why| invalid_parameter("number", why))?,
+            email: Buyer { email: self.email, ..Buyer::default() }.email_key(),
+            created_after: self.created_after,
+            created_before: self.created_before,
+        };
+        Ok((filter, request))
+    }
+}
+
 /// One's own orders, newest first; administrators see all of them. A page may be shorter than `limit`, even empty, and still have
 /// a `nextCursor`.
 #[utoipa::path(get, path = "/api/orders", tag = "orders", security(("bearer" = [])), params(ListQuery),
@@ -64,24 +84,10 @@ pub(super) async fn list_orders(
     _turn: ListTurn,
     uri: Uri,
 ) -> Reply {
-    let user = whose(&caller, query.user_id.as_deref())?;
-    let request = page_request(query.limit, query.cursor)?;
-    let number = query.number.as_deref().map(str::parse).transpose();
-    query
-        .email
-        .as_deref()
-        .map_or(Ok(()), check_email)
-        .map_err(|why| invalid_parameter("email", &why))?;
-    let filter = OrderFilter {
-        user,
-        status: query.status,
-        number: number.map_err(|why| invalid_parameter("number", why))?,
-        email: Buyer { email: query.email, ..Buyer::default() }.email_key(),
-        created_after: query.created_after,
-        created_before: query.created_before,
-    };
+    let (filter, request) = query.read(&caller)?;
     let found = orders.store().list(&filter, &request).await?;
-    bounded_list_reply(&uri, &found, OrderView::from, |last| filter.position(last))
+    let view = |order| OrderView::to(&caller, order);
+    bounded_list_reply(&uri, &found, view, |last| filter.position(last))
 }
 
 /// Whose orders a caller sees; `None` for everybody's.
@@ -115,7 +121,7 @@ pub(super) async fn get_order(
     let order = find(&orders, &caller, id).await?;
     match not_modified(&headers, &order.etag()) {
         true => Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &order.etag())),
-        false => Ok(with_etag(json_reply(200, &OrderView::from(&order))?, &order.etag())),
+        false => Ok(with_etag(json_reply(200, &OrderView::to(&caller, &order))?, &order.etag())),
     }
 }
 

@@ -6,17 +6,24 @@ use std::collections::BTreeMap;
 
 use holdfast_types::{
     Answer, Money, OrderId, OrderLines, ProductId, Result, TOTAL_MAX, Timestamp, UserId,
-    Validation, check_email, check_line, check_metadata, metadata_schema,
+    Validation, check_email, check_line, check_metadata, check_prose, metadata_schema,
 };
+use holdfast_web::{auth::Caller, present};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{Address, Buyer, Event, Number, Order, Status};
+use crate::{
+    model::{Address, Buyer, Event, Number, Order, Status},
+    store::Render,
+};
 
 pub(crate) use statistics::StatisticsView;
 
 /// Items of one order.
 const ITEMS: usize = 200;
+/// Characters of a note.
+const NOTE: usize = 2_000;
+const EMPTY_NOTE: &str = "expected something to read; null clears the note";
 /// Units of one item.
 const UNITS: i64 = 1_000_000;
 
@@ -183,6 +190,33 @@ impl ShipBody {
     }
 }
 
+/// A note by the staff.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoteBody {
+    /// The version that the change is based on; or send `If-Match`.
+    #[expect(dead_code, reason = "the basis is read before the rest of the body")]
+    #[schema(value_type = i64, required = false, minimum = 1)]
+    version: Option<i64>,
+    /// At most 2,000 characters; `null` clears it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 2000, format = "prose", example = "Gift: no invoice in the parcel.")]
+    note: Option<Option<String>>,
+}
+
+impl NoteBody {
+    /// The note that is to stand; `None` leaves the one that is there.
+    pub(super) fn check(self) -> Result<Option<Option<String>>> {
+        let mut validation = Validation::default();
+        if let Some(Some(text)) = &self.note {
+            let is_empty = text.trim().is_empty();
+            let fits = if is_empty { Err(EMPTY_NOTE.to_owned()) } else { check_prose(text, NOTE) };
+            validation.take("#/note", fits);
+        }
+        validation.finish().map(|()| self.note)
+    }
+}
+
 /// An action that says nothing more.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -241,6 +275,9 @@ pub(crate) struct OrderView<'a> {
     carrier: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tracking_number: Option<&'a str>,
+    /// What the staff have noted; nobody else sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
 }
 
 /// A line of an order, frozen at the moment of ordering.
@@ -283,7 +320,20 @@ impl<'a> From<&'a Order> for OrderView<'a> {
             reference: progress.reference.as_deref(),
             carrier: progress.carrier.as_deref(),
             tracking_number: progress.tracking_number.as_deref(),
+            note: None,
         }
+    }
+}
+
+impl<'a> OrderView<'a> {
+    /// As the staff see it.
+    fn for_staff(order: &'a Order) -> Self {
+        Self { note: order.note(), ..Self::from(order) }
+    }
+
+    /// As `caller` sees it.
+    pub(super) fn to(caller: &Caller, order: &'a Order) -> Self {
+        if caller.is_admin() { Self::for_staff(order) } else { Self::from(order) }
     }
 }
 
@@ -307,9 +357,12 @@ pub(crate) struct OrderEventList {
     next_cursor: Option<String>,
 }
 
-/// The answer to a step of the lifecycle.
-pub(crate) fn stepped(order: &Order) -> Result<Answer> {
-    Answer::ok(order.etag(), &OrderView::from(order))
+/// The answer to a change of an order, as `caller` sees it.
+pub(super) fn changed(caller: &Caller) -> Render {
+    match caller.is_admin() {
+        true => |order| Answer::ok(order.etag(), &OrderView::for_staff(order)),
+        false => |order| Answer::ok(order.etag(), &OrderView::from(order)),
+    }
 }
 
 /// Something that happened to an order.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use holdfast_storage::Entry;
 use holdfast_testkit::{Fresh, damage, on_every_engine, operation};
 use holdfast_types::{
-    Code, Fingerprint, IdempotentAnswer, Money, OrderId, OrderLines, PageRequest, ReserveCommand,
-    Reserved, StockAction, UserId,
+    Basis, Code, Fingerprint, IdempotentAnswer, Money, Operation, OrderId, OrderLines, PageRequest,
+    ReserveCommand, Reserved, StockAction, UserId,
 };
 
 use super::{lifecycle::Step, portable::Record, *};
@@ -293,6 +293,41 @@ async fn dump_names_what_cannot_be_read() {
         damage(&bench.fresh.database, "orders", "lines").await;
         let damaged = bench.dump().await.pop().unwrap().unwrap_err().to_string();
         assert!(damaged.starts_with(&format!("order {id} cannot be read: ")), "{damaged}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_writes_what_is_judged_once_and_loses_no_step() {
+    on_every_engine(|fresh| async {
+        let bench = Arc::new(Bench::new(fresh).await);
+        let id = bench.placed().await;
+        let annotate = |bench: &Arc<Bench>, operation: Operation, text: String| {
+            let (bench, now) = (Arc::clone(bench), bench.now());
+            let judge = move |order: &mut Order| {
+                let basis = Basis { if_match: None, version: Some(order.version) };
+                order.annotate(Some(text.clone()), &basis, now)
+            };
+            tokio::spawn(
+                async move { bench.store.change(id, &operation, now, render, judge).await },
+            )
+        };
+        let again = operation(&bench.fresh.random);
+        let mut calls: Vec<_> = (0..4)
+            .map(|at| annotate(&bench, operation(&bench.fresh.random), format!("note {at}")))
+            .collect();
+        calls.extend((0..3).map(|_| annotate(&bench, again, "the same".to_owned())));
+        bench.take(id, &Action::Pay { reference: None }).await.unwrap();
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+        let order = bench.store.get(id).await.unwrap().unwrap();
+        assert_eq!((order.version.0, order.status), (1 + 5 + 1, Status::Paid));
+        let unknown = OrderId::from_bytes([8; 16]);
+        let none = |_: &mut Order| Ok(true);
+        let new = operation(&bench.fresh.random);
+        let refused = bench.store.change(unknown, &new, bench.now(), render, none).await;
+        assert_eq!(refused.unwrap_err().code(), Code::NotFound);
     })
     .await;
 }

@@ -32,14 +32,41 @@ impl OrderStore {
         let apply = move |tx: Tx| {
             let (store, action) = (store.clone(), Arc::clone(&action));
             async move {
-                let found = store.load_for_change(&tx, vec![step.order]).await?.pop();
-                let mut order = found.ok_or_else(|| Error::not_found("order"))?;
+                let mut order = store.load_one(&tx, step.order).await?;
                 let action = action.as_ref().as_ref().map_err(Error::copy)?;
                 store.take(&tx, step, &mut order, action).await?;
                 Ok(render(&order)?)
             }
         };
         self.db.once(SERVICE, operation, step.at, apply).await
+    }
+
+    /// Changes an order as `judge` says, which tells whether it did; once per operation.
+    pub(crate) async fn change(
+        &self,
+        id: OrderId,
+        operation: &Operation,
+        now: Timestamp,
+        render: Render,
+        judge: impl Fn(&mut Order) -> Result<bool> + Send + Sync + 'static,
+    ) -> Result<IdempotentAnswer> {
+        let (store, judge) = (self.clone(), Arc::new(judge));
+        let apply = move |tx: Tx| {
+            let (store, judge) = (store.clone(), Arc::clone(&judge));
+            async move {
+                let mut order = store.load_one(&tx, id).await?;
+                if judge(&mut order)? {
+                    store.save(&tx, &order).await?;
+                }
+                Ok(render(&order)?)
+            }
+        };
+        self.db.once(SERVICE, operation, now, apply).await
+    }
+
+    async fn load_one(&self, tx: &Tx, id: OrderId) -> Result<Order, Fault> {
+        let found = self.load_for_change(tx, vec![id]).await?.pop();
+        Ok(found.ok_or_else(|| Error::not_found("order"))?)
     }
 
     async fn take(

@@ -9,8 +9,8 @@ use axum::{
 };
 use holdfast_types::{Currency, Error, ProductId, ProductKind, Result, words};
 use holdfast_web::{
-    IdPath, ListPlace, ListTurn, NoQuery, Query, Reply, bounded_list_reply, invalid_parameter,
-    json_reply, not_modified, page_request, with_etag,
+    IdPath, ListPlace, ListTurn, NoQuery, Query, Reply, auth::Seller, bounded_list_reply,
+    invalid_parameter, json_reply, not_modified, page_request, with_etag,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::wire::{CategoryList, ProductPage, ProductView};
 use crate::{
     Products,
-    model::{PRICE_MAX, Product},
+    model::{PRICE_MAX, Product, Status},
     service::Question,
     store::{ProductFilter, Sort, SortKey, listing},
 };
@@ -37,6 +37,10 @@ pub(super) struct ListQuery {
     #[param(example = "green tea")]
     q: Option<String>,
     category: Option<String>,
+    /// Those that are on sale; sellers and administrators may ask for those that were taken off it.
+    #[serde(default)]
+    #[param(value_type = Option<Status>, default = "active")]
+    status: Option<Status>,
     sku: Option<String>,
     /// At most 100 ids with commas between them.
     #[param(
@@ -110,6 +114,7 @@ impl ListQuery {
         }
         let currency = self.currency.as_deref().map(str::parse::<Currency>).transpose();
         let mut filter = ProductFilter {
+            archived: self.status == Some(Status::Archived),
             words,
             category: self.category.clone(),
             sku: self.sku.clone(),
@@ -136,15 +141,20 @@ fn parse_ids(text: &str) -> Result<Vec<ProductId>> {
 
 /// The catalogue: filtered, searched, sorted, in pages. A page may be shorter than `limit`, even empty, and still have a
 /// `nextCursor`: one request looks at 2,000 products at most.
-#[utoipa::path(get, path = "/api/products", tag = "products", params(ListQuery),
-    responses((status = 200, body = ProductPage, description = "A page of products.")))]
+#[utoipa::path(get, path = "/api/products", tag = "products", params(ListQuery), security((), ("bearer" = [])),
+    responses((status = 200, body = ProductPage, description = "A page of products.")),
+    extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn list_products(
     State(products): State<Products>,
     Query(query): Query<ListQuery>,
     place: ListPlace,
     uri: Uri,
+    headers: HeaderMap,
 ) -> Reply {
     let filter = query.filter()?;
+    if filter.archived {
+        Seller::from_headers(&headers, &products.verifier())?;
+    }
     let request = page_request(query.limit, query.cursor)?;
     let question = Question::Page(uri.query().unwrap_or_default().to_owned());
     let make = async {

@@ -25,7 +25,7 @@ use crate::{
 /// end then.
 #[utoipa::path(post, path = "/api/users/register", tag = "users", request_body = RegisterBody,
     security((), ("bearer" = [])), responses((status = 201, body = UserView)),
-    extensions(("x-problems" = json!(["username-taken", "forbidden", "token-revoked"]))))]
+    extensions(("x-problems" = json!(["username-taken", "forbidden"]))))]
 pub(super) async fn register_user(
     State(users): State<Users>,
     origin: Origin,

@@ -62,6 +62,20 @@ impl Caller {
     }
 }
 
+impl Seller {
+    /// Reads the caller out of a request's headers, where only some requests want one.
+    pub fn from_headers(headers: &HeaderMap, verifier: &Verifier) -> Result<Self> {
+        Self::of(Caller::from_headers(headers, verifier)?.ok_or_else(unauthenticated)?)
+    }
+
+    fn of(caller: Caller) -> Result<Self> {
+        match caller.role {
+            Role::Seller | Role::Admin => Ok(Self(caller)),
+            Role::Customer => Err(Error::new(Code::Forbidden, "sellers and administrators only")),
+        }
+    }
+}
+
 impl LapsedCaller {
     /// Reads the caller out of a request's headers, if a token is among them.
     pub fn from_headers(headers: &HeaderMap, verifier: &Verifier) -> Result<Option<Self>> {
@@ -117,12 +131,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, state).await?;
-        match caller.role {
-            Role::Seller | Role::Admin => Ok(Self(caller)),
-            Role::Customer => {
-                Err(Error::new(Code::Forbidden, "sellers and administrators only").into())
-            }
-        }
+        Ok(Self::of(caller)?)
     }
 }
 

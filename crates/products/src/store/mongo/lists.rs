@@ -39,9 +39,9 @@ fn after(filter: &ProductFilter, request: &PageRequest) -> Result<Vec<Document>>
     Ok(vec![doc! {member: {from: value.clone()}}, doc! {"$or": [{member: {beyond: value}}, tie]}])
 }
 
-fn all(conditions: impl IntoIterator<Item = Document>) -> Document {
-    let on_offer = std::iter::once(doc! {"archived": false});
-    doc! {"$and": on_offer.chain(conditions).collect::<Vec<_>>()}
+fn all(filter: &ProductFilter, conditions: impl IntoIterator<Item = Document>) -> Document {
+    let status = std::iter::once(doc! {"archived": filter.archived});
+    doc! {"$and": status.chain(conditions).collect::<Vec<_>>()}
 }
 
 fn number(rows: usize) -> i64 {
@@ -67,21 +67,24 @@ pub(super) async fn list_by(
     }
     conditions.extend(after(filter, request)?);
     let query = Query {
-        filter: all(conditions),
+        filter: all(filter, conditions),
         sort: Some(order(filter)),
         limit: Some(number(request.limit + 1)),
-        hint: name(index),
+        hint: name(index, filter),
         ..Query::default()
     };
     read(&db.find(PRODUCTS, &query).await?)
 }
 
-const fn name(index: Index) -> Option<&'static str> {
-    match index {
-        Index::Keys => None,
-        Index::Words => Some("by_words"),
-        Index::Category => Some("by_category"),
-        Index::Price => Some("by_price"),
+const fn name(index: Index, filter: &ProductFilter) -> Option<&'static str> {
+    match (index, filter.archived) {
+        (Index::Keys, _) => None,
+        (Index::Words, false) => Some("by_words"),
+        (Index::Words, true) => Some("archived_by_words"),
+        (Index::Category, false) => Some("by_category"),
+        (Index::Category, true) => Some("archived_by_category"),
+        (Index::Price, false) => Some("by_price"),
+        (Index::Price, true) => Some("archived_by_price"),
     }
 }
 
@@ -93,12 +96,12 @@ pub(super) async fn walk(
     let (in_order, aside): (Vec<_>, Vec<_>) =
         conditions(filter).into_iter().partition(|condition| filter.is_in_order(condition.index));
     let in_order = in_order.into_iter().map(|condition| condition.condition);
-    let walked = all(in_order.chain(after(filter, request)?));
+    let walked = all(filter, in_order.chain(after(filter, request)?));
     let pipeline = vec![
         doc! {"$match": walked.clone()},
         doc! {"$sort": order(filter)},
         doc! {"$limit": number(listing::ROWS)},
-        doc! {"$match": all(aside.into_iter().map(|condition| condition.condition))},
+        doc! {"$match": all(filter, aside.into_iter().map(|condition| condition.condition))},
         doc! {"$limit": number(request.limit + 1)},
     ];
     let found = read(&db.aggregate(PRODUCTS, pipeline).await?)?;
@@ -119,10 +122,10 @@ pub(super) async fn is_narrow(db: &Mongo, index: Index, filter: &ProductFilter) 
     let conditions = conditions(filter).into_iter();
     let served = conditions.filter(|condition| condition.index == Some(index));
     let query = Query {
-        filter: all(served.map(|condition| condition.condition)),
+        filter: all(filter, served.map(|condition| condition.condition)),
         limit: Some(number(listing::ROWS + 1)),
         projection: Some(doc! {"_id": 1}),
-        hint: name(index),
+        hint: name(index, filter),
         ..Query::default()
     };
     Ok(db.find(PRODUCTS, &query).await?.len() <= listing::ROWS)

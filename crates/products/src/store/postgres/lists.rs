@@ -97,6 +97,11 @@ const fn column(filter: &ProductFilter) -> &'static str {
     }
 }
 
+/// As the partial indexes have it.
+const fn status(filter: &ProductFilter) -> &'static str {
+    if filter.archived { "p.archived" } else { "NOT p.archived" }
+}
+
 /// What no index is in the order of: the server looks at what the conditions let through, and sorts.
 const fn unindexed(filter: &ProductFilter) -> &'static str {
     match filter.sort.key {
@@ -116,7 +121,7 @@ pub(super) async fn list_by(
     filter: &ProductFilter,
     request: &PageRequest,
 ) -> Result<Vec<Product>> {
-    let mut query = Select::of(format!("{} WHERE NOT p.archived", rows::SELECT));
+    let mut query = Select::of(format!("{} WHERE {}", rows::SELECT, status(filter)));
     query.add_all(conditions(filter));
     query.sort(unindexed(filter), filter, request)?;
     query.add(" LIMIT ?", number(request.limit + 1));
@@ -129,10 +134,11 @@ pub(super) async fn walk(
     request: &PageRequest,
 ) -> Result<Walk> {
     let of_walk = || {
-        let tables = "products p JOIN stock s ON s.product_id = p.id WHERE NOT p.archived";
+        let tables = "products p JOIN stock s ON s.product_id = p.id";
         let mut query = Select::of(format!(
-            "{} (SELECT p.*, s.quantity, s.reserved, s.sequence FROM {tables}",
-            rows::SELECT_FROM
+            "{} (SELECT p.*, s.quantity, s.reserved, s.sequence FROM {tables} WHERE {}",
+            rows::SELECT_FROM,
+            status(filter)
         ));
         let conditions = conditions(filter).into_iter();
         query.add_all(conditions.filter(|condition| filter.is_in_order(condition.index)));
@@ -157,8 +163,8 @@ pub(super) async fn walk(
 }
 
 pub(super) async fn is_narrow(db: &Postgres, index: Index, filter: &ProductFilter) -> Result<bool> {
-    let mut query =
-        Select::of("SELECT count(*) FROM (SELECT FROM products p WHERE NOT p.archived".to_owned());
+    let counted = format!("SELECT count(*) FROM (SELECT FROM products p WHERE {}", status(filter));
+    let mut query = Select::of(counted);
     query.add_all(conditions(filter).into_iter().filter(|c| c.index == Some(index)));
     query.add(" LIMIT ?) AS few", number(listing::ROWS + 1));
     let values: Vec<Value<'_>> = query.values.iter().map(|value| value.value()).collect();

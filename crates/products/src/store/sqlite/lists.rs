@@ -25,9 +25,9 @@ struct Select {
 }
 
 impl Select {
-    fn of((columns, values): Sql) -> Self {
-        let tables = "FROM products p JOIN stock s ON s.product = p.seq WHERE NOT p.archived";
-        Self { sql: format!("SELECT {columns} {tables}"), values }
+    fn of(filter: &ProductFilter, (columns, values): Sql) -> Self {
+        let (tables, status) = ("products p JOIN stock s ON s.product = p.seq", status(filter));
+        Self { sql: format!("SELECT {columns} FROM {tables} WHERE {status}"), values }
     }
 
     fn add(&mut self, sql: &str, values: impl IntoIterator<Item = Value>) {
@@ -66,6 +66,11 @@ impl Select {
     }
 }
 
+/// As the partial indexes have it.
+const fn status(filter: &ProductFilter) -> &'static str {
+    if filter.archived { "p.archived" } else { "NOT p.archived" }
+}
+
 const fn column(filter: &ProductFilter) -> &'static str {
     match filter.sort.key {
         SortKey::CreatedAt => "p.created_at",
@@ -84,7 +89,7 @@ pub(super) fn list_by(
     filter: &ProductFilter,
     request: &PageRequest,
 ) -> Result<Vec<Product>, Fault> {
-    let mut query = Select::of((rows::COLUMNS.to_owned(), Vec::new()));
+    let mut query = Select::of(filter, (rows::COLUMNS.to_owned(), Vec::new()));
     query.add_all(conditions(filter));
     query.page(&format!("+{}", column(filter)), filter, request, request.limit + 1)?;
     let mut statement = db.prepare_cached(&query.sql)?;
@@ -109,7 +114,7 @@ pub(super) fn walk(
     }
     // What compares with nothing, as with the category of a product that has none, does not pass.
     columns.0.push_str(") IS TRUE");
-    let mut query = Select::of(columns);
+    let mut query = Select::of(filter, columns);
     query.add_all(in_order);
     query.page(column(filter), filter, request, listing::ROWS)?;
     let mut statement = db.prepare_cached(&query.sql)?;
@@ -144,12 +149,13 @@ pub(super) fn is_narrow(
     let mut query = Select {
         sql: match index {
             Index::Keys => return Ok(true),
-            Index::Words => "SELECT count(*) FROM (SELECT 1 FROM product_words p WHERE TRUE",
-            Index::Category | Index::Price => {
-                "SELECT count(*) FROM (SELECT 1 FROM products p WHERE NOT p.archived"
+            Index::Words => {
+                "SELECT count(*) FROM (SELECT 1 FROM product_words p WHERE TRUE".to_owned()
             }
-        }
-        .to_owned(),
+            Index::Category | Index::Price => {
+                format!("SELECT count(*) FROM (SELECT 1 FROM products p WHERE {}", status(filter))
+            }
+        },
         values: Vec::new(),
     };
     match index {
