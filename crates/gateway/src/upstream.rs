@@ -1,5 +1,7 @@
 //! A service, as the gateway sees it.
 
+use std::sync::LazyLock;
+
 use axum::{
     Router,
     body::Body,
@@ -11,8 +13,8 @@ use bytes::Bytes;
 use holdfast_types::{Code, Error, Result};
 use holdfast_web::{Call, CallContext, Context, Endpoint, LARGEST_BODY, Peer, Problem, source};
 
-/// Stands for a body that is too large.
-static TOO_MUCH: [u8; LARGEST_BODY + 1] = [b' '; LARGEST_BODY + 1];
+/// Stands for a body that is too large; made when the first one comes.
+static TOO_MUCH: LazyLock<Bytes> = LazyLock::new(|| vec![b' '; LARGEST_BODY + 1].into());
 
 /// Headers that belong to one connection (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -70,7 +72,7 @@ async fn forward(peer: &Peer, request: Request, limit: usize) -> Result<Response
     };
     let body = match &buffered {
         Some(buffered) => buffered.bytes.clone(),
-        None => Bytes::from_static(&TOO_MUCH[..=limit]),
+        None => TOO_MUCH.slice(..=limit),
     };
     let mut headers = end_to_end(&parts.headers);
     headers.insert(REQUEST_ID.clone(), context.request_id.value().clone());

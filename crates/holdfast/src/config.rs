@@ -22,6 +22,8 @@ use values::{
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) data_dir: PathBuf,
+    /// Where pictures are kept.
+    pub(crate) media: holdfast_media::Location,
     /// Connection strings; none for a file in the data directory.
     databases: BTreeMap<Part, String>,
     pub(crate) admin_password: Option<String>,
@@ -90,10 +92,13 @@ impl Config {
         for part in Part::SERVICES {
             peers.insert(part, layers.parse(part.name(), targets)?);
         }
+        let data_dir = layers.parse("data_dir", |text| Ok(PathBuf::from(text)))?;
+        let media = layers.optional("media")?.unwrap_or_default();
         Ok(Self {
             listen,
+            media: holdfast_media::Location::parse(&media, &data_dir)?,
             tls: all_or_none(layers, ["tls_certificate", "tls_key"])?,
-            data_dir: layers.parse("data_dir", |text| Ok(PathBuf::from(text)))?,
+            data_dir,
             databases,
             admin_password: layers.optional("admin_password")?,
             issuer: layers.parse("issuer", |text| match text.trim() {

@@ -8,6 +8,7 @@ mod stock;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use holdfast_media::Media;
 use holdfast_orders::{Orders, Stock};
 use holdfast_products::Products;
 use holdfast_storage::{Database, Location};
@@ -106,8 +107,8 @@ impl<'a> Opener<'a> {
 
     async fn products(&mut self) -> Result<Products> {
         let database = self.database(Part::Products).await?;
-        let verifier = Arc::clone(&self.verifier);
-        Products::open(&database, verifier, self.sources.clone()).await
+        let (media, verifier) = (Media::open(&self.config.media)?, Arc::clone(&self.verifier));
+        Products::open(&database, media, verifier, self.sources.clone()).await
     }
 
     fn local_stock(&self, products: &Products) -> Result<Arc<dyn Stock>> {
@@ -119,8 +120,8 @@ impl<'a> Opener<'a> {
     /// Stock of the products at `peer`, who may keep it in the database of the orders.
     async fn stock_elsewhere(&mut self, peer: Peer) -> Result<StockElsewhere> {
         let database = self.database(Part::Orders).await?;
-        let verifier = Arc::clone(&self.verifier);
-        Ok(StockElsewhere::new(peer, database, verifier, self.sources.clone()))
+        let (media, verifier) = (Media::open(&self.config.media)?, Arc::clone(&self.verifier));
+        Ok(StockElsewhere::new(peer, database, media, verifier, self.sources.clone()))
     }
 
     async fn orders(&mut self, stock: Arc<dyn Stock>) -> Result<Orders> {

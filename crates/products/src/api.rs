@@ -4,6 +4,7 @@ mod batch;
 mod catalogue;
 mod editing;
 mod internal;
+mod pictures;
 mod stock;
 mod wire;
 
@@ -21,8 +22,12 @@ pub use internal::internal_routes;
 /// What is known of the service before it is opened.
 pub const SERVICE: Service = Service {
     name: "products",
-    paths: &[Paths { beginning: "/api/products", is_personal: false }],
-    large_bodies: &[(batch::PATH, batch::BATCH_BYTES)],
+    paths: &[
+        Paths { beginning: "/api/products", is_personal: false },
+        Paths { beginning: pictures::PATH, is_personal: false },
+        Paths { beginning: "/media", is_personal: false },
+    ],
+    large_bodies: &[(batch::PATH, batch::BATCH_BYTES), (pictures::PATH, pictures::BYTES)],
 };
 
 impl FromRef<Products> for Arc<Verifier> {
@@ -61,4 +66,7 @@ fn table() -> OpenApiRouter<Products> {
         ))
         .routes(routes!(stock::adjust_stock))
         .routes(routes!(stock::list_movements))
+        .routes(routes!(pictures::upload_picture))
+        .routes(routes!(pictures::show_picture))
+        .routes(routes!(pictures::show_thumbnail))
 }

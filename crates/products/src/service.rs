@@ -7,6 +7,7 @@ mod stock_place;
 
 use std::{sync::Arc, time::Duration};
 
+use holdfast_media::Media;
 use holdfast_storage::{
     Database, Generation,
     record::{Fault, Tx},
@@ -49,6 +50,7 @@ pub struct Products(Arc<Inner>);
 
 struct Inner {
     store: ProductStore,
+    media: Media,
     secret: Secret,
     verifier: Arc<Verifier>,
     clock: Clock,
@@ -70,6 +72,7 @@ impl Products {
     /// Opens the service on its database: tables and secret come about here.
     pub async fn open(
         database: &Database,
+        media: Media,
         verifier: Arc<Verifier>,
         sources: Sources,
     ) -> Result<Self> {
@@ -77,6 +80,7 @@ impl Products {
         let (store, secret) = ProductStore::open(database, &random).await?;
         Ok(Self(Arc::new(Inner {
             store,
+            media,
             secret,
             verifier,
             clock,
@@ -166,6 +170,10 @@ impl Products {
 
     pub(crate) fn new_id(&self) -> ProductId {
         ProductId::new(self.0.random.uuid_v7(self.now()))
+    }
+
+    pub(crate) fn media(&self) -> &Media {
+        &self.0.media
     }
 
     pub(crate) fn verifier(&self) -> Arc<Verifier> {

@@ -4,7 +4,7 @@
 /// Bytes of a body.
 pub const BODY_BYTES: usize = 64 << 10;
 /// Bytes of the largest body that any path takes.
-pub const LARGEST_BODY: usize = 1 << 20;
+pub const LARGEST_BODY: usize = 4 << 20;
 
 /// A service of the program.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AdjustStockData, AdjustStockErrors, AdjustStockResponses, ArchiveProductData, ArchiveProductErrors, ArchiveProductResponses, BeginGuestData, BeginGuestErrors, BeginGuestResponses, CancelOrderData, CancelOrderErrors, CancelOrderResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateProductData, CreateProductErrors, CreateProductResponses, DeleteMeData, DeleteMeErrors, DeleteMeResponses, DeliverOrderData, DeliverOrderErrors, DeliverOrderResponses, ExportOrdersData, ExportOrdersErrors, ExportOrdersResponses, GetMeData, GetMeErrors, GetMeResponses, GetOrderData, GetOrderErrors, GetOrderResponses, GetProductData, GetProductErrors, GetProductResponses, GetUserData, GetUserErrors, GetUserResponses, IsAliveData, IsAliveErrors, IsAliveResponses, IsReadyData, IsReadyErrors, IsReadyResponses, ListCategoriesData, ListCategoriesErrors, ListCategoriesResponses, ListMovementsData, ListMovementsErrors, ListMovementsResponses, ListOrderEventsData, ListOrderEventsErrors, ListOrderEventsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListProductsData, ListProductsErrors, ListProductsResponses, ListPublicKeysData, ListPublicKeysErrors, ListPublicKeysResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, PayOrderData, PayOrderErrors, PayOrderResponses, PermitPasswordResetData, PermitPasswordResetErrors, PermitPasswordResetResponses, PlaceOrderData, PlaceOrderErrors, PlaceOrderResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, RegisterUserData, RegisterUserErrors, RegisterUserResponses, ReplaceProductData, ReplaceProductErrors, ReplaceProductResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, ShipOrderData, ShipOrderErrors, ShipOrderResponses, ShowMetricsData, ShowMetricsErrors, ShowMetricsResponses, ShowStatisticsData, ShowStatisticsErrors, ShowStatisticsResponses, UpdateMeData, UpdateMeErrors, UpdateMeResponses, UpdateOrderData, UpdateOrderErrors, UpdateOrderResponses, UpdateProductData, UpdateProductErrors, UpdateProductResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, WriteProductsData, WriteProductsErrors, WriteProductsResponses } from './types.gen.js';
+import type { AdjustStockData, AdjustStockErrors, AdjustStockResponses, ArchiveProductData, ArchiveProductErrors, ArchiveProductResponses, BeginGuestData, BeginGuestErrors, BeginGuestResponses, CancelOrderData, CancelOrderErrors, CancelOrderResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateProductData, CreateProductErrors, CreateProductResponses, DeleteMeData, DeleteMeErrors, DeleteMeResponses, DeliverOrderData, DeliverOrderErrors, DeliverOrderResponses, ExportOrdersData, ExportOrdersErrors, ExportOrdersResponses, GetMeData, GetMeErrors, GetMeResponses, GetOrderData, GetOrderErrors, GetOrderResponses, GetProductData, GetProductErrors, GetProductResponses, GetUserData, GetUserErrors, GetUserResponses, IsAliveData, IsAliveErrors, IsAliveResponses, IsReadyData, IsReadyErrors, IsReadyResponses, ListCategoriesData, ListCategoriesErrors, ListCategoriesResponses, ListMovementsData, ListMovementsErrors, ListMovementsResponses, ListOrderEventsData, ListOrderEventsErrors, ListOrderEventsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListProductsData, ListProductsErrors, ListProductsResponses, ListPublicKeysData, ListPublicKeysErrors, ListPublicKeysResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, PayOrderData, PayOrderErrors, PayOrderResponses, PermitPasswordResetData, PermitPasswordResetErrors, PermitPasswordResetResponses, PlaceOrderData, PlaceOrderErrors, PlaceOrderResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, RegisterUserData, RegisterUserErrors, RegisterUserResponses, ReplaceProductData, ReplaceProductErrors, ReplaceProductResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, ShipOrderData, ShipOrderErrors, ShipOrderResponses, ShowMetricsData, ShowMetricsErrors, ShowMetricsResponses, ShowPictureData, ShowPictureErrors, ShowPictureResponses, ShowStatisticsData, ShowStatisticsErrors, ShowStatisticsResponses, ShowThumbnailData, ShowThumbnailErrors, ShowThumbnailResponses, UpdateMeData, UpdateMeErrors, UpdateMeResponses, UpdateOrderData, UpdateOrderErrors, UpdateOrderResponses, UpdateProductData, UpdateProductErrors, UpdateProductResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, UploadPictureData, UploadPictureErrors, UploadPictureResponses, WriteProductsData, WriteProductsErrors, WriteProductsResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -22,6 +22,21 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
  * The public keys that verify access tokens (RFC 7517).
  */
 export const listPublicKeys = <ThrowOnError extends boolean = false>(options?: Options<ListPublicKeysData, ThrowOnError>) => (options?.client ?? client).get<ListPublicKeysResponses, ListPublicKeysErrors, ThrowOnError>({ url: '/.well-known/jwks.json', ...options });
+
+/**
+ * Put in a picture: JPEG, PNG, WebP or GIF of at most 4 MiB and 25 million pixels, as the whole body. What it is, its content says.
+ * A repeat has the same effect and the same answer, with or without a key.
+ */
+export const uploadPicture = <ThrowOnError extends boolean = false>(options: Options<UploadPictureData, ThrowOnError>) => (options.client ?? client).post<UploadPictureResponses, UploadPictureErrors, ThrowOnError>({
+    bodySerializer: null,
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/media',
+    ...options,
+    headers: {
+        'Content-Type': 'application/octet-stream',
+        ...options.headers
+    }
+});
 
 /**
  * One's own orders, newest first; administrators see all of them. A page may be shorter than `limit`, even empty, and still have
@@ -417,6 +432,16 @@ export const permitPasswordReset = <ThrowOnError extends boolean = false>(option
  * The process lives.
  */
 export const isAlive = <ThrowOnError extends boolean = false>(options?: Options<IsAliveData, ThrowOnError>) => (options?.client ?? client).get<IsAliveResponses, IsAliveErrors, ThrowOnError>({ url: '/livez', ...options });
+
+/**
+ * The same in small: at most 400 pixels on a side.
+ */
+export const showThumbnail = <ThrowOnError extends boolean = false>(options: Options<ShowThumbnailData, ThrowOnError>) => (options.client ?? client).get<ShowThumbnailResponses, ShowThumbnailErrors, ThrowOnError>({ url: '/media/thumbnails/{name}', ...options });
+
+/**
+ * A picture. It may be kept for ever: another content has another name.
+ */
+export const showPicture = <ThrowOnError extends boolean = false>(options: Options<ShowPictureData, ThrowOnError>) => (options.client ?? client).get<ShowPictureResponses, ShowPictureErrors, ThrowOnError>({ url: '/media/{name}', ...options });
 
 /**
  * Metrics in the format of Prometheus; for administrators.

@@ -631,6 +631,38 @@ export type PayBody = {
 };
 
 /**
+ * A picture that is kept.
+ */
+export type Picture = {
+    bytes: number;
+    /**
+     * In pixels, as it is shown.
+     */
+    height: number;
+    /**
+     * The same in small: at most 400 pixels on a side.
+     */
+    thumbnailUrl: string;
+    /**
+     * The media type.
+     */
+    type: string;
+    /**
+     * Where it is, for the `images` of a product. The same content is always at the same place.
+     */
+    url: string;
+    /**
+     * In pixels, as it is shown.
+     */
+    width: number;
+};
+
+/**
+ * The bytes of a picture.
+ */
+export type PictureContent = Blob | File;
+
+/**
  * An order to place.
  */
 export type PlaceBody = {
@@ -1258,6 +1290,93 @@ export type ListPublicKeysResponses = {
 };
 
 export type ListPublicKeysResponse = ListPublicKeysResponses[keyof ListPublicKeysResponses];
+
+export type UploadPictureData = {
+    body: PictureContent;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/media';
+};
+
+export type UploadPictureErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`
+     */
+    409: IdempotencyInProgressProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type UploadPictureError = UploadPictureErrors[keyof UploadPictureErrors];
+
+export type UploadPictureResponses = {
+    /**
+     * It was created.
+     */
+    201: Picture;
+};
+
+export type UploadPictureResponse = UploadPictureResponses[keyof UploadPictureResponses];
 
 export type ListOrdersData = {
     body?: never;
@@ -4249,6 +4368,120 @@ export type IsAliveResponses = {
 };
 
 export type IsAliveResponse = IsAliveResponses[keyof IsAliveResponses];
+
+export type ShowThumbnailData = {
+    body?: never;
+    headers?: {
+        /**
+         * Entity tags that the client has; without effect when it cannot be read.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        name: string;
+    };
+    query?: never;
+    url: '/media/thumbnails/{name}';
+};
+
+export type ShowThumbnailErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ShowThumbnailError = ShowThumbnailErrors[keyof ShowThumbnailErrors];
+
+export type ShowThumbnailResponses = {
+    /**
+     * The answer.
+     */
+    200: PictureContent;
+};
+
+export type ShowThumbnailResponse = ShowThumbnailResponses[keyof ShowThumbnailResponses];
+
+export type ShowPictureData = {
+    body?: never;
+    headers?: {
+        /**
+         * Entity tags that the client has; without effect when it cannot be read.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        name: string;
+    };
+    query?: never;
+    url: '/media/{name}';
+};
+
+export type ShowPictureErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ShowPictureError = ShowPictureErrors[keyof ShowPictureErrors];
+
+export type ShowPictureResponses = {
+    /**
+     * The answer.
+     */
+    200: PictureContent;
+};
+
+export type ShowPictureResponse = ShowPictureResponses[keyof ShowPictureResponses];
 
 export type ShowMetricsData = {
     body?: never;

@@ -146,6 +146,18 @@ test("a new product is refused with what is wrong, then made", async () => {
   expect((await find("matcha")).price).toEqual({ amount: 2400, currency: "USD" });
 });
 
+test("a picture is put in, and shown", async () => {
+  // A drawing of four pixels, as PNG.
+  const drawing = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEUlEQVR4nGOI6rE5YWPDAKEAImQExZIO320AAAAASUVORK5CYII=";
+  await page.getByLabel("Put in pictures").setInputFiles({ name: "matcha.png", mimeType: "image/png", buffer: Buffer.from(drawing, "base64") });
+  await expect.poll(() => page.getByLabel("Pictures", { exact: true }).inputValue()).toMatch(/^\/media\/[0-9a-f]{64}\.png$/);
+  await button("Save").click();
+  await page.waitForFunction(() => [...document.querySelectorAll<HTMLImageElement>("img.thumb")].some(({ src, naturalWidth }) => src.includes("/media/thumbnails/") && naturalWidth === 2));
+  expect((await find("matcha")).images[0]?.url).toMatch(/^\/media\//);
+  await page.getByLabel("Put in pictures").setInputFiles({ name: "matcha.txt", mimeType: "text/plain", buffer: Buffer.from("tea") });
+  await page.getByText(/expected a picture/i).waitFor();
+});
+
 test("what is taken off sale comes back by undo", async () => {
   await button("Take off sale").click();
   await notice("Matcha is not for sale any more").waitFor();

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, decimal, minorUnits, money, title } from "../src/shared/format";
+import { ago, decimal, minorUnits, money, small, title } from "../src/shared/format";
 
 test("money has the digits of its currency", () => {
   expect(money({ amount: 1999, currency: "USD" }, "en-US")).toBe("$19.99");
@@ -27,3 +27,8 @@ test("times of today are told as how long ago", () => {
 });
 
 test("words of the API become words of people", () => expect(title("version-conflict")).toBe("Version conflict"));
+
+test("only the shop's own pictures are there in small", () => {
+  expect(small("/media/ab.png")).toBe("/media/thumbnails/ab.png");
+  for (const other of ["https://example.com/media/ab.png", "/media/thumbnails/ab.png", "/assets/pot.svg"]) expect(small(other)).toBe(other);
+});

@@ -224,7 +224,8 @@ impl Operation<'_> {
     /// A body that may be left out is described as one that may be `null`: that is something else.
     fn say_optional_body(&mut self) {
         let Some(body) = self.operation.get_mut("requestBody") else { return };
-        let schema = &mut body["content"]["application/json"]["schema"];
+        let Some(json) = body["content"].get_mut("application/json") else { return };
+        let schema = &mut json["schema"];
         if schema.get("oneOf").is_some_and(|choices| choices[1]["type"] == "null") {
             *schema = schema["oneOf"][0].take();
             body["required"] = json!(false);

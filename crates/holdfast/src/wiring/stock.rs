@@ -6,6 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use holdfast_media::Media;
 use holdfast_orders::{Stock, StockTogether};
 use holdfast_products::{Products, StockPlace};
 use holdfast_storage::{
@@ -75,6 +76,7 @@ impl StockTogether for LocalStock {
 pub(super) struct StockElsewhere {
     remote: RemoteStock,
     orders: Database,
+    media: Media,
     verifier: Arc<Verifier>,
     sources: Sources,
     here: RwLock<Option<LocalStock>>,
@@ -85,10 +87,12 @@ impl StockElsewhere {
     pub(super) fn new(
         peer: Peer,
         orders: Database,
+        media: Media,
         verifier: Arc<Verifier>,
         sources: Sources,
     ) -> Self {
-        Self { remote: RemoteStock(peer), orders, verifier, sources, here: RwLock::default() }
+        let (remote, here) = (RemoteStock(peer), RwLock::default());
+        Self { remote, orders, media, verifier, sources, here }
     }
 
     fn here(&self) -> Option<LocalStock> {
@@ -153,7 +157,8 @@ impl StockElsewhere {
 
     async fn open(&self) -> Result<LocalStock> {
         let (verifier, sources) = (Arc::clone(&self.verifier), self.sources.clone());
-        let products = Products::open(&self.orders, verifier, sources).await?;
+        let media = self.media.clone();
+        let products = Products::open(&self.orders, media, verifier, sources).await?;
         Ok(LocalStock { products, is_together: true })
     }
 }

@@ -16,6 +16,7 @@ mod errors;
 mod examples;
 mod groceries;
 mod guests;
+mod media;
 mod network;
 mod orders;
 mod portable;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Bytes of a batch.
-pub(super) const BATCH_BYTES: usize = holdfast_web::LARGEST_BODY;
+pub(super) const BATCH_BYTES: usize = 1 << 20;
 pub(super) const PATH: &str = "/api/products/batch";
 /// Products of a batch.
 const BATCH_ITEMS: usize = 500;

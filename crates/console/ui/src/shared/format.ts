@@ -69,3 +69,8 @@ export function title(word: string): string {
   const spaced = word.replaceAll(/[-_]/g, " ");
   return spaced.charAt(0).toUpperCase() + spaced.slice(1);
 }
+
+/** A picture of the shop's own is there in small too. */
+export function small(url: string): string {
+  return url.replace(/^\/media\/(?=[^/]+$)/, "/media/thumbnails/");
+}

@@ -16,6 +16,7 @@ use utoipa::{
     },
 };
 
+use super::super::pictures::is_own;
 use crate::model::{Details, Image, PRICE_MAX, QUANTITY_MAX, Status};
 
 /// Members that `GET` returns and `PUT` ignores, so that get, change, put works.
@@ -163,12 +164,14 @@ fn optional(
 pub(crate) fn check_images(images: &[Image]) -> Result<(), String> {
     let web = |url: &str| url.starts_with("https://") || url.starts_with("http://");
     let fits = |image: &Image| {
-        web(&image.url) && line(&image.url, 2_000).is_ok() && !image.url.contains(' ')
+        (web(&image.url) || is_own(&image.url))
+            && line(&image.url, 2_000).is_ok()
+            && !image.url.contains(' ')
     };
     let described = |image: &Image| image.alt.as_deref().is_none_or(|alt| line(alt, 200).is_ok());
     match images.len() <= 10 && images.iter().all(|image| fits(image) && described(image)) {
         true => Ok(()),
-        false => Err("expected at most 10 images, each with an http or https `url` and an `alt` of at most 200 characters".into()),
+        false => Err("expected at most 10 images, each with an http or https `url` or one of this shop's `/media/`, and an `alt` of at most 200 characters".into()),
     }
 }
 

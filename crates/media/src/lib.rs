@@ -1,0 +1,153 @@
+//! Pictures: looked at, made small, and kept in a folder or in a bucket.
+//!
+//! A picture's name is the hash of its content, so whoever has the name has that content for good: it may be cached for ever, is
+//! the same from any process, and is kept once however often it comes.
+
+mod location;
+mod name;
+mod picture;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use holdfast_types::{Code, Error, Result};
+use object_store::{ObjectStore, ObjectStoreExt, path::Path};
+use tokio::sync::Semaphore;
+
+pub use location::Location;
+pub use name::{Format, Name};
+pub use picture::{PIXELS, Picture, SIDE};
+
+/// Bytes that a picture may have.
+pub const PICTURE_BYTES: usize = 4 << 20;
+/// Pictures that are looked at at a time: each takes a core, and as much memory as it has pixels.
+const AT_WORK: usize = 1;
+/// How long a picture may wait until it is looked at.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Where pictures are kept. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Media {
+    store: Arc<dyn ObjectStore>,
+    folder: Path,
+    turns: Arc<Semaphore>,
+}
+
+/// A picture as it was put in, or made small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// As it came.
+    Whole,
+    /// At most [`SIDE`] pixels on each side.
+    Thumbnail,
+}
+
+impl Media {
+    /// Opens a place for pictures, without asking whether it can be reached. Refuses with a sentence what is no place.
+    pub fn open(location: &Location) -> Result<Self> {
+        let (store, folder) = location.open()?;
+        Ok(Self { store, folder, turns: Arc::new(Semaphore::new(AT_WORK)) })
+    }
+
+    /// Looks at a picture and makes it small. Refuses with `unsupported-media-type` what is none, and with `validation` one that is
+    /// too large or damaged.
+    pub async fn look_at(&self, content: Bytes) -> Result<Picture> {
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        let busy = || Error::new(Code::Overloaded, "too many pictures are waiting: repeat");
+        let turn = tokio::time::timeout(WAIT, turn).await.map_err(|_| busy())?;
+        let look = move || {
+            let _turn = turn;
+            Picture::read(content)
+        };
+        tokio::task::spawn_blocking(look).await.map_err(Error::internal)?
+    }
+
+    /// Keeps a picture. When this returns, it is safe.
+    pub async fn keep(&self, picture: &Picture) -> Result<()> {
+        // Whoever is shown the one finds the other.
+        self.put(Size::Thumbnail, picture.name, &picture.thumbnail).await?;
+        self.put(Size::Whole, picture.name, &picture.content).await
+    }
+
+    async fn put(&self, size: Size, name: Name, content: &Bytes) -> Result<()> {
+        let put = self.store.put(&self.path(size, name), content.clone().into()).await;
+        put.map(|_| ()).map_err(|error| unavailable(&error))
+    }
+
+    /// The picture of that name, if there is one.
+    pub async fn find(&self, size: Size, name: Name) -> Result<Option<Bytes>> {
+        let found = match self.store.get(&self.path(size, name)).await {
+            Ok(found) => found.bytes().await,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => Err(error),
+        };
+        found.map(Some).map_err(|error| unavailable(&error))
+    }
+
+    fn path(&self, size: Size, name: Name) -> Path {
+        let folder = match size {
+            Size::Whole => self.folder.clone(),
+            Size::Thumbnail => self.folder.clone().join("thumbnails"),
+        };
+        folder.join(name.to_string())
+    }
+}
+
+/// What a bucket says may name keys and accounts: that is for the log.
+fn unavailable(error: &object_store::Error) -> Error {
+    tracing::error!(%error, "the place for pictures does not answer as it should");
+    Error::new(Code::Unavailable, "pictures cannot be kept or read now: repeat")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn png(width: u32, height: u32) -> Bytes {
+        let mut content = std::io::Cursor::new(Vec::new());
+        let image = image::RgbaImage::from_fn(width, height, |x, y| {
+            image::Rgba([u8::try_from(x % 256).unwrap(), u8::try_from(y % 256).unwrap(), 0, 128])
+        });
+        image.write_to(&mut content, image::ImageFormat::Png).unwrap();
+        content.into_inner().into()
+    }
+
+    #[tokio::test]
+    async fn a_picture_is_kept_once_under_its_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::parse("", folder.path()).unwrap();
+        let media = Media::open(&location).unwrap();
+        let picture = media.look_at(png(900, 600)).await.unwrap();
+        assert_eq!((picture.width, picture.height), (900, 600));
+        assert_eq!(media.find(Size::Whole, picture.name).await.unwrap(), None);
+        for _ in 0..2 {
+            media.keep(&picture).await.unwrap();
+        }
+        assert_eq!(media.find(Size::Whole, picture.name).await.unwrap().unwrap(), png(900, 600));
+        let small = media.find(Size::Thumbnail, picture.name).await.unwrap().unwrap();
+        let small = image::load_from_memory(&small).unwrap();
+        assert_eq!((small.width(), small.height()), (SIDE, 267));
+        // Another process, or the same after a restart.
+        let other = Media::open(&location).unwrap();
+        assert!(other.find(Size::Whole, picture.name).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_picture_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let media = Media::open(&Location::parse("", folder.path()).unwrap()).unwrap();
+        let small = png(8, 8);
+        let look = async |content: &[u8]| {
+            media.look_at(Bytes::copy_from_slice(content)).await.map_err(|error| error.code())
+        };
+        assert_eq!(look(b"").await.unwrap_err(), Code::UnsupportedMediaType);
+        assert_eq!(look(b"<svg/>").await.unwrap_err(), Code::UnsupportedMediaType);
+        assert_eq!(look(&small[..small.len() / 2]).await.unwrap_err(), Code::Validation);
+        let mut bomb = small.to_vec();
+        // The width of a PNG, with a checksum that does not fit: nothing is decoded before that is seen.
+        bomb[16..20].copy_from_slice(&100_000_u32.to_be_bytes());
+        assert_eq!(look(&bomb).await.unwrap_err(), Code::Validation);
+        assert_eq!(look(&png(6_000, 5_000)).await.unwrap_err(), Code::Validation);
+        assert_eq!(look(&small).await.unwrap().thumbnail, small, "it is small already");
+    }
+}
