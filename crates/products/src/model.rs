@@ -2,6 +2,7 @@
 
 mod batch;
 mod change;
+mod relevance;
 mod reserve;
 mod stock;
 mod stock_action;
@@ -14,6 +15,7 @@ use utoipa::ToSchema;
 
 pub(crate) use batch::{BatchItem, BatchMode, BatchOutcome, BatchRequest, Written, decide_batch};
 pub(crate) use change::{MetadataPatch, PricePatch, ProductPatch};
+pub(crate) use relevance::one_slip_away;
 pub(crate) use reserve::{Earliers, Shelf, ShelfItem, decide_all};
 pub(crate) use stock::{Cause, Change, Numbers};
 pub use stock::{Movement, MovementKind};

@@ -8,6 +8,7 @@ mod mongo;
 pub(crate) mod portable;
 mod postgres;
 pub(crate) mod reserving;
+pub(crate) mod search;
 mod sqlite;
 mod statements;
 
@@ -31,8 +32,8 @@ pub(crate) type RenderBatch = fn(&[BatchOutcome]) -> Result<Answer>;
 pub(crate) struct ProductFilter {
     /// Those that were taken off sale, in the place of those that are on it.
     pub(crate) archived: bool,
-    /// Each must begin a word of the product.
-    pub(crate) words: Vec<String>,
+    /// Of each of these, one must begin a word of the product.
+    pub(crate) words: Vec<Beginnings>,
     pub(crate) category: Option<String>,
     pub(crate) sku: Option<String>,
     pub(crate) ids: Option<Vec<ProductId>>,
@@ -44,6 +45,9 @@ pub(crate) struct ProductFilter {
     /// The filters as text: what a cursor is bound to.
     pub(crate) text: String,
 }
+
+/// How a word may begin: as somebody typed it, or in any way that they may have meant.
+pub(crate) type Beginnings = Vec<String>;
 
 /// The order of a list; ids decide between equals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

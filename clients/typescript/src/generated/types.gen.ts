@@ -2342,7 +2342,7 @@ export type ListProductsData = {
          */
         maxPrice?: number;
         inStock?: boolean;
-        sort?: '-createdAt' | 'createdAt' | 'name' | '-name' | 'price' | '-price';
+        sort?: '-createdAt' | 'createdAt' | 'name' | '-name' | 'price' | '-price' | 'relevance';
         /**
          * 1 to 100.
          */

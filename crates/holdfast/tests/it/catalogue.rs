@@ -191,3 +191,48 @@ async fn a_kept_answer_is_given_to_the_same_question_only() {
         assert_eq!(page["items"][0]["available"], 5 - sold);
     }
 }
+
+/// What fits best comes first; what was meant is found where one word has one slip.
+#[tokio::test]
+async fn a_search_shows_the_best_fit_first_and_forgives_a_slip() {
+    let shop = Shop::start();
+    let mut admin = shop.admin().await;
+    for (name, category, description) in [
+        ("Sencha", "Tea", ""),
+        ("Kettle", "Kitchen", "For sencha and other green teas."),
+        ("Cup for sencha", "Kitchen", ""),
+        ("Senchado tray", "Kitchen", ""),
+        ("Whisk 12345", "Sencha tools", ""),
+    ] {
+        let body = json!({"name": name, "category": category, "description": description, "quantity": 1,
+            "price": {"amount": 5, "currency": "EUR"}});
+        admin.post("/api/products", &body).await.expect(201).unwrap();
+    }
+    let all = vec!["Sencha", "Cup for sencha", "Senchado tray", "Whisk 12345", "Kettle"];
+    let newest = vec!["Whisk 12345", "Senchado tray", "Cup for sencha", "Kettle", "Sencha"];
+    for (query, expected) in [
+        ("q=sencha&sort=relevance", all.clone()),
+        ("q=SENCAH&sort=relevance", all.clone()),
+        ("q=senchha&sort=relevance", all),
+        ("q=sencha", newest.clone()),
+        ("q=sencah", vec![]),
+        ("q=cup%20snecha&sort=relevance", vec!["Cup for sencha"]),
+        ("q=kettle%20sencha&sort=relevance", vec!["Kettle"]),
+        ("q=cpu%20snecha&sort=relevance", vec![]),
+        ("q=12346&sort=relevance", vec![]),
+        ("q=ketle&sort=relevance&category=Kitchen", vec!["Kettle"]),
+        ("q=ketle&sort=relevance&category=Tea", vec![]),
+    ] {
+        let (mut names, mut path) = (Vec::new(), format!("/api/products?{query}&limit=2"));
+        loop {
+            let page = admin.get(&path).await.expect(200).unwrap();
+            let items = page["items"].as_array().unwrap().iter();
+            names.extend(items.map(|item| item["name"].as_str().unwrap().to_owned()));
+            let Some(cursor) = page["nextCursor"].as_str() else { break };
+            path = format!("/api/products?{query}&limit=2&cursor={cursor}");
+        }
+        assert_eq!(names, expected, "{query}");
+    }
+    let refused = admin.get("/api/products?sort=relevance").await;
+    assert_eq!(problem(&refused), (400, "invalid-parameter".into()));
+}

@@ -21,7 +21,7 @@ use crate::{
     Products,
     model::{PRICE_MAX, Product, Status},
     service::Question,
-    store::{ProductFilter, Sort, SortKey, listing},
+    store::{ProductFilter, Sort, SortKey, listing, search::search},
 };
 
 /// Ids that one request may ask for.
@@ -79,12 +79,16 @@ enum SortQuery {
     Price,
     #[serde(rename = "-price")]
     PriceDescending,
+    /// The best fit first; wants `q`, and forgives one slip in one word where nothing is found.
+    #[serde(rename = "relevance")]
+    Relevance,
 }
 
 impl From<SortQuery> for Sort {
     fn from(query: SortQuery) -> Self {
         let (key, ascending) = match query {
-            SortQuery::NewestFirst => (SortKey::CreatedAt, false),
+            // Of what fits alike, the newest.
+            SortQuery::NewestFirst | SortQuery::Relevance => (SortKey::CreatedAt, false),
             SortQuery::OldestFirst => (SortKey::CreatedAt, true),
             SortQuery::Name => (SortKey::Name, true),
             SortQuery::NameDescending => (SortKey::Name, false),
@@ -96,6 +100,10 @@ impl From<SortQuery> for Sort {
 }
 
 impl ListQuery {
+    const fn is_by_relevance(&self) -> bool {
+        matches!(self.sort, Some(SortQuery::Relevance))
+    }
+
     fn filter(&self) -> Result<ProductFilter> {
         if (self.min_price.is_some() || self.max_price.is_some()) && self.currency.is_none() {
             return Err(invalid_parameter(
@@ -115,7 +123,7 @@ impl ListQuery {
         let currency = self.currency.as_deref().map(str::parse::<Currency>).transpose();
         let mut filter = ProductFilter {
             archived: self.status == Some(Status::Archived),
-            words,
+            words: words.into_iter().map(|word| vec![word]).collect(),
             category: self.category.clone(),
             sku: self.sku.clone(),
             ids: self.ids.as_deref().map(parse_ids).transpose()?,
@@ -126,7 +134,10 @@ impl ListQuery {
             sort: self.sort.map_or_else(Sort::default, Sort::from),
             text: String::new(),
         };
-        filter.text = format!("products {filter:?}");
+        if self.is_by_relevance() && filter.words.is_empty() {
+            return Err(invalid_parameter("q", "expected with sort=relevance: what is to be fit"));
+        }
+        filter.text = format!("products {filter:?} {}", self.is_by_relevance());
         Ok(filter)
     }
 }
@@ -155,9 +166,15 @@ pub(super) async fn list_products(
     if filter.archived {
         Seller::from_headers(&headers, &products.verifier())?;
     }
+    let is_by_relevance = query.is_by_relevance();
     let request = page_request(query.limit, query.cursor)?;
     let question = Question::Page(uri.query().unwrap_or_default().to_owned());
     let make = async {
+        if is_by_relevance {
+            let found = search(products.store(), &filter, &request).await?;
+            let end = |last: &Product| found.position(&filter, last);
+            return Ok(revalidated(bounded_list_reply(&uri, &found.page, ProductView::from, end)?));
+        }
         let found = listing::list(products.store(), &filter, &request).await?;
         let end = |last: &Product| filter.position(last);
         let reply = bounded_list_reply(&uri, &found, ProductView::from, end);

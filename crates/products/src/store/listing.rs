@@ -68,7 +68,7 @@ impl ProductFilter {
         }
         let text = product.words();
         let has = |word: &String| text.split(' ').any(|known| known.starts_with(word));
-        self.words.iter().all(has)
+        self.words.iter().all(|words| words.iter().any(has))
     }
 }
 

@@ -7,8 +7,9 @@ use holdfast_testkit::on_every_engine;
 
 use super::*;
 use crate::store::{
-    Sort, SortKey,
+    Beginnings, Sort, SortKey,
     listing::{self, ROWS},
+    search::search,
 };
 use holdfast_types::Page;
 
@@ -20,6 +21,10 @@ impl Bench {
     ) -> Page<Product> {
         listing::list(&self.store, filter, request).await.unwrap()
     }
+}
+
+pub(super) fn as_typed(text: &str) -> Vec<Beginnings> {
+    holdfast_types::words(text).into_iter().map(|word| vec![word]).collect()
 }
 
 /// What all pages show together, and how many they are.
@@ -55,10 +60,8 @@ async fn list_pages_are_complete_in_every_order() {
                 assert_eq!((seen.len(), distinct.len()), (25, 25), "{key:?} {ascending}");
             }
         }
-        let words = |text: &str| ProductFilter {
-            words: holdfast_types::words(text),
-            ..ProductFilter::default()
-        };
+        let words =
+            |text: &str| ProductFilter { words: as_typed(text), ..ProductFilter::default() };
         let all = PageRequest { limit: 100, after: None };
         for (query, count) in [("green", 25), ("GRE te", 25), ("s24", 1), ("s2", 6), ("kettle", 0)]
         {
@@ -124,7 +127,7 @@ async fn walk_ends_early_and_list_by_finds_the_few() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
         let products = many(&bench).await;
-        let words = |text: &str| holdfast_types::words(text);
+        let words = as_typed;
         let category = |name: &str| Some(name.to_owned());
         let any = ProductFilter::default();
         let currency = |code: &str| Some(code.parse().unwrap());
@@ -161,6 +164,38 @@ async fn walk_ends_early_and_list_by_finds_the_few() {
         assert!(first.items.is_empty() && first.next.is_some(), "the walk ended early");
         let rest = bench.list(&nothing, &PageRequest { limit: 20, after: first.next }).await;
         assert!(rest.items.is_empty() && rest.next.is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn search_finds_what_was_meant_and_pages_are_complete() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        for sku in ["A", "B", "C", "D", "E"] {
+            bench.product(sku, 1).await;
+            bench.fresh.clock.advance(Duration::from_millis(1));
+        }
+        let seen = async |text: &str| {
+            let filter = ProductFilter { words: as_typed(text), ..ProductFilter::default() };
+            let (mut names, mut after) = (Vec::new(), None);
+            loop {
+                let request = PageRequest { limit: 2, after };
+                let found = search(&bench.store, &filter, &request).await.unwrap();
+                names.extend(found.page.items.into_iter().map(|found| found.details.sku.unwrap()));
+                after = found.page.next;
+                if after.is_none() {
+                    return names;
+                }
+            }
+        };
+        assert_eq!(seen("green").await, ["E", "D", "C", "B", "A"]);
+        for slip in ["grene", "gren", "greeen", "greem", "geren"] {
+            assert_eq!(seen(slip).await.len(), 5, "{slip}");
+        }
+        assert_eq!(seen("greem b").await, ["B"]);
+        assert_eq!(seen("grxxn").await, [""; 0]);
+        assert_eq!(seen("greem qqqq").await, [""; 0], "two words are unknown");
     })
     .await;
 }

@@ -190,7 +190,7 @@ async fn is_narrow_tells_few_from_many_and_list_by_shows_the_few() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
         let ids = [bench.product("A", 1).await, bench.product("B", 1).await];
-        let words = holdfast_types::words("green b");
+        let words = super::listing::as_typed("green b");
         let filter = ProductFilter { words, ..ProductFilter::default() };
         assert!(bench.store.is_narrow(Index::Words, &filter).await.unwrap());
         let request = PageRequest { limit: 10, after: None };

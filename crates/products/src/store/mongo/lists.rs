@@ -1,6 +1,6 @@
 //! Lists and searches: keyset pages over an index.
 
-use holdfast_storage::mongo::{Bson, Document, Mongo, Query, doc, fields};
+use holdfast_storage::mongo::{Bson, Document, Mongo, Query, bson::Regex, doc, fields};
 use holdfast_types::{PageRequest, Result};
 
 use super::documents::{self, PRODUCTS, SKUS};
@@ -144,8 +144,13 @@ fn conditions(filter: &ProductFilter) -> Vec<Condition<Document>> {
         add(Some(Index::Keys), doc! {"sku": sku});
     }
     // Words are letters and digits only, so nothing in them has a meaning to the pattern.
-    for word in &filter.words {
-        add(Some(Index::Words), doc! {"words": {"$regex": format!("^{word}")}});
+    for words in &filter.words {
+        let begins = |word: &String| {
+            let (pattern, options) = (format!("^{word}").try_into(), String::new().try_into());
+            Some(Regex { pattern: pattern.ok()?, options: options.ok()? })
+        };
+        let any: Vec<Regex> = words.iter().filter_map(begins).collect();
+        add(Some(Index::Words), doc! {"words": {"$in": any}});
     }
     if let Some(category) = &filter.category {
         add(Some(Index::Category), doc! {"category": category});

@@ -10,7 +10,7 @@ use super::rows;
 use crate::{
     model::Product,
     store::{
-        Position, ProductFilter, SortKey,
+        Beginnings, Position, ProductFilter, SortKey,
         listing::{self, Condition, Index, Walk},
     },
 };
@@ -188,7 +188,11 @@ fn conditions(filter: &ProductFilter) -> Vec<Condition<Sql>> {
     }
     if !filter.words.is_empty() {
         // Words are letters and digits only, so nothing in them has a meaning to the search syntax.
-        let words: Vec<String> = filter.words.iter().map(|word| format!("'{word}':*")).collect();
+        let any = |words: &Beginnings| {
+            let words: Vec<String> = words.iter().map(|word| format!("'{word}':*")).collect();
+            format!("({})", words.join(" | "))
+        };
+        let words: Vec<String> = filter.words.iter().map(any).collect();
         let words = Box::new(words.join(" & "));
         add(Some(Index::Words), "p.words @@ (?::text)::tsquery", vec![words]);
     }

@@ -10,7 +10,7 @@ use super::rows;
 use crate::{
     model::Product,
     store::{
-        Position, ProductFilter, SortKey,
+        Beginnings, Position, ProductFilter, SortKey,
         listing::{self, Condition, Index, Walk},
     },
 };
@@ -171,7 +171,11 @@ pub(super) fn is_narrow(
 
 /// Words are letters and digits only, so nothing in them has a meaning to the search syntax.
 fn matching(filter: &ProductFilter) -> String {
-    let words: Vec<String> = filter.words.iter().map(|word| format!("\"{word}\"*")).collect();
+    let any = |words: &Beginnings| {
+        let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"*")).collect();
+        format!("({})", words.join(" OR "))
+    };
+    let words: Vec<String> = filter.words.iter().map(any).collect();
     words.join(" AND ")
 }
 
