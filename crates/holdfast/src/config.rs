@@ -93,10 +93,9 @@ impl Config {
             peers.insert(part, layers.parse(part.name(), targets)?);
         }
         let data_dir = layers.parse("data_dir", |text| Ok(PathBuf::from(text)))?;
-        let media = layers.optional("media")?.unwrap_or_default();
         Ok(Self {
             listen,
-            media: holdfast_media::Location::parse(&media, &data_dir)?,
+            media: holdfast_media::Location::of(bucket(layers)?, &data_dir)?,
             tls: all_or_none(layers, ["tls_certificate", "tls_key"])?,
             data_dir,
             databases,
@@ -176,6 +175,16 @@ impl Limits {
             login_failures_spread: quota("login_failures_spread_limit")?,
         })
     }
+}
+
+fn bucket(layers: &Layers) -> Result<holdfast_media::Bucket> {
+    Ok(holdfast_media::Bucket {
+        url: layers.optional("media")?.unwrap_or_default(),
+        access_key: layers.optional("media_access_key")?,
+        secret_key: layers.optional("media_secret_key")?,
+        region: layers.optional("media_region")?,
+        endpoint: layers.optional("media_endpoint")?,
+    })
 }
 
 /// Files of which each needs the others.

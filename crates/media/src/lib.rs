@@ -14,7 +14,7 @@ use holdfast_types::{Code, Error, Result};
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use tokio::sync::Semaphore;
 
-pub use location::Location;
+pub use location::{Bucket, Location};
 pub use name::{Format, Name};
 pub use picture::{PIXELS, Picture, SIDE};
 
@@ -22,6 +22,8 @@ pub use picture::{PIXELS, Picture, SIDE};
 pub const PICTURE_BYTES: usize = 4 << 20;
 /// Pictures that are looked at at a time: each takes a core, and as much memory as it has pixels.
 const AT_WORK: usize = 1;
+/// Pictures that are read at a time, each of which is in memory as a whole.
+const READS: usize = 16;
 /// How long a picture may wait until it is looked at.
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -31,6 +33,7 @@ pub struct Media {
     store: Arc<dyn ObjectStore>,
     folder: Path,
     turns: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
 }
 
 /// A picture as it was put in, or made small.
@@ -46,7 +49,8 @@ impl Media {
     /// Opens a place for pictures, without asking whether it can be reached. Refuses with a sentence what is no place.
     pub fn open(location: &Location) -> Result<Self> {
         let (store, folder) = location.open()?;
-        Ok(Self { store, folder, turns: Arc::new(Semaphore::new(AT_WORK)) })
+        let (turns, reads) = (Semaphore::new(AT_WORK), Semaphore::new(READS));
+        Ok(Self { store, folder, turns: Arc::new(turns), reads: Arc::new(reads) })
     }
 
     /// Looks at a picture and makes it small. Refuses with `unsupported-media-type` what is none, and with `validation` one that is
@@ -74,8 +78,20 @@ impl Media {
         put.map(|_| ()).map_err(|error| unavailable(&error))
     }
 
+    /// Whether there is a picture of that name.
+    pub async fn is_there(&self, size: Size, name: Name) -> Result<bool> {
+        match self.store.head(&self.path(size, name)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
     /// The picture of that name, if there is one.
     pub async fn find(&self, size: Size, name: Name) -> Result<Option<Bytes>> {
+        let busy = || Error::new(Code::Overloaded, "too many pictures are asked for: repeat");
+        let read = tokio::time::timeout(WAIT, self.reads.acquire()).await.map_err(|_| busy())?;
+        let _read = read.map_err(Error::internal)?;
         let found = match self.store.get(&self.path(size, name)).await {
             Ok(found) => found.bytes().await,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
@@ -96,6 +112,14 @@ impl Media {
 /// What a bucket says may name keys and accounts: that is for the log.
 fn unavailable(error: &object_store::Error) -> Error {
     tracing::error!(%error, "the place for pictures does not answer as it should");
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(found) = cause {
+        let io = found.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull) {
+            return Error::new(Code::StorageFull, "there is no room for pictures");
+        }
+        cause = found.source();
+    }
     Error::new(Code::Unavailable, "pictures cannot be kept or read now: repeat")
 }
 
@@ -115,7 +139,7 @@ mod tests {
     #[tokio::test]
     async fn a_picture_is_kept_once_under_its_content() {
         let folder = tempfile::tempdir().unwrap();
-        let location = Location::parse("", folder.path()).unwrap();
+        let location = Location::of(Bucket::default(), folder.path()).unwrap();
         let media = Media::open(&location).unwrap();
         let picture = media.look_at(png(900, 600)).await.unwrap();
         assert_eq!((picture.width, picture.height), (900, 600));
@@ -135,7 +159,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_picture_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let media = Media::open(&Location::parse("", folder.path()).unwrap()).unwrap();
+        let media = Media::open(&Location::of(Bucket::default(), folder.path()).unwrap()).unwrap();
         let small = png(8, 8);
         let look = async |content: &[u8]| {
             media.look_at(Bytes::copy_from_slice(content)).await.map_err(|error| error.code())

@@ -27,7 +27,7 @@ pub(crate) type Render = fn(&Product) -> Result<Answer>;
 /// Shapes the answer about a batch.
 pub(crate) type RenderBatch = fn(&[BatchOutcome]) -> Result<Answer>;
 
-/// Which products a list shows. Archived ones are never among them.
+/// Which products a list shows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProductFilter {
     /// Those that were taken off sale, in the place of those that are on it.

@@ -1,6 +1,6 @@
 //! Rules about text. Comparisons that must be equal on every storage engine: computed here once, stored, and only compared there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use utoipa::openapi::{
     Type,
@@ -27,10 +27,10 @@ const WORD_CHARS: usize = 64;
 /// The words that a search matches: runs of letters and digits, folded, in order of appearance, each once.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
+    let (mut words, mut seen) = (Vec::new(), HashSet::new());
     for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
         let word: String = fold(word).chars().take(WORD_CHARS).collect();
-        if !words.contains(&word) {
+        if seen.insert(word.clone()) {
             words.push(word);
         }
     }

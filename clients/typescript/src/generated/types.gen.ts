@@ -689,7 +689,7 @@ export type PreconditionFailedProblem = Problem & {
     /**
      * The resource as it is now.
      */
-    current?: ProductView | UserView;
+    current?: ProductView | OrderView | UserView;
     currentVersion?: number;
     status: 412;
 };
@@ -1227,7 +1227,7 @@ export type VersionConflictProblem = Problem & {
     /**
      * The resource as it is now.
      */
-    current?: ProductView | UserView;
+    current?: ProductView | OrderView | UserView;
     currentVersion?: number;
     status: 409;
 };
@@ -1293,12 +1293,6 @@ export type ListPublicKeysResponse = ListPublicKeysResponses[keyof ListPublicKey
 
 export type UploadPictureData = {
     body: PictureContent;
-    headers?: {
-        /**
-         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
-         */
-        'Idempotency-Key'?: string;
-    };
     path?: never;
     query?: never;
     url: '/api/media';
@@ -1326,10 +1320,6 @@ export type UploadPictureErrors = {
      */
     408: RequestTimeoutProblem;
     /**
-     * `idempotency-in-progress`
-     */
-    409: IdempotencyInProgressProblem;
-    /**
      * `content-too-large`
      */
     413: ContentTooLargeProblem;
@@ -1342,9 +1332,9 @@ export type UploadPictureErrors = {
      */
     415: UnsupportedMediaTypeProblem;
     /**
-     * `idempotency-key-reused`, `validation`
+     * `validation`
      */
-    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    422: ValidationProblem;
     /**
      * `rate-limited`
      */
@@ -3275,12 +3265,6 @@ export type ListUsersResponse = ListUsersResponses[keyof ListUsersResponses];
 
 export type BeginGuestData = {
     body: GuestBody;
-    headers?: {
-        /**
-         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
-         */
-        'Idempotency-Key'?: string;
-    };
     path?: never;
     query?: never;
     url: '/api/users/guest';
@@ -3300,10 +3284,6 @@ export type BeginGuestErrors = {
      */
     408: RequestTimeoutProblem;
     /**
-     * `idempotency-in-progress`
-     */
-    409: IdempotencyInProgressProblem;
-    /**
      * `content-too-large`
      */
     413: ContentTooLargeProblem;
@@ -3316,9 +3296,9 @@ export type BeginGuestErrors = {
      */
     415: UnsupportedMediaTypeProblem;
     /**
-     * `idempotency-key-reused`, `validation`
+     * `validation`
      */
-    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    422: ValidationProblem;
     /**
      * `rate-limited`
      */

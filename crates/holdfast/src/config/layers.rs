@@ -18,7 +18,7 @@ pub(crate) const DEFAULTS: &str = include_str!("default.toml");
 const OWN_NAMES: [(&str, &str); 2] =
     [("DB_CONNECTION_STRING", "db_connection_string"), ("PORT", "port")];
 /// Settings whose values are not shown.
-const SECRETS: [&str; 2] = ["admin_password", "cluster_secret"];
+const SECRETS: [&str; 3] = ["admin_password", "cluster_secret", "media_secret_key"];
 
 /// Settings that may hold a password inside.
 fn connection_strings() -> impl Iterator<Item = String> {
@@ -143,6 +143,7 @@ impl Layers {
             ("cluster_secret", _) => true,
             (_, Part::Gateway) => false,
             ("admin_password", part) => part == Part::Users,
+            ("media_secret_key", part) => part == Part::Products,
             (key, _) => key == "db_connection_string" || key == own,
         };
         let known = self.0.iter().filter(|(key, (value, _))| is_for(key) && !value.is_empty());

@@ -144,6 +144,7 @@ fn extras(code: Code) -> Vec<(&'static str, Value)> {
                     "description": "The resource as it is now.",
                     "oneOf": [
                         {"$ref": "#/components/schemas/ProductView"},
+                        {"$ref": "#/components/schemas/OrderView"},
                         {"$ref": "#/components/schemas/UserView"},
                     ],
                 }),
@@ -202,7 +203,13 @@ impl Operation<'_> {
     }
 
     fn takes_key(&self) -> bool {
-        let ignored = ["/api/users/login", "/api/users/refresh", "/api/users/logout"];
+        let ignored = [
+            "/api/users/guest",
+            "/api/users/login",
+            "/api/users/refresh",
+            "/api/users/logout",
+            "/api/media",
+        ];
         !self.is_safe() && !ignored.contains(&self.path)
     }
 

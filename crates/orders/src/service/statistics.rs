@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use holdfast_types::{Error, Result, Tally, Timestamp};
+use holdfast_types::{Code, Error, Result, Tally, Timestamp};
 
 use super::{Orders, Shared};
 use crate::model::figures::{self, Figures, Interval};
@@ -34,8 +34,11 @@ pub(crate) struct Statistics {
 }
 
 impl Shared {
-    /// Takes note of an order that is not placed.
+    /// Takes note of an order that is not placed. What is only late or away may be placed yet.
     pub(super) fn note_refusal(&self, error: &Error) {
+        if error.is_transient() || matches!(error.code(), Code::Internal | Code::Timeout) {
+            return;
+        }
         self.refusals.add([figures::refused(error.code(), self.clock.now())]);
     }
 

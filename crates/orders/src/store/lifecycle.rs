@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Tx};
 use holdfast_types::{
-    Error, IdempotentAnswer, Operation, OrderId, Result, StockAction, Timestamp, UserId,
+    Error, IdempotentAnswer, Operation, OrderId, Result, StockAction, Tally, Timestamp, UserId,
 };
 
 use super::{OrderStore, Render, SERVICE};
@@ -34,7 +34,8 @@ impl OrderStore {
             async move {
                 let mut order = store.load_one(&tx, step.order).await?;
                 let action = action.as_ref().as_ref().map_err(Error::copy)?;
-                store.take(&tx, step, &mut order, action).await?;
+                let tally = store.take(&tx, step, &mut order, action).await?;
+                tx.count(&store.shards, tally).await?;
                 Ok(render(&order)?)
             }
         };
@@ -69,20 +70,19 @@ impl OrderStore {
         Ok(found.ok_or_else(|| Error::not_found("order"))?)
     }
 
+    /// Takes a step, and says what it adds to the tallies.
     async fn take(
         &self,
         tx: &Tx,
         step: Step,
         order: &mut Order,
         action: &Action,
-    ) -> Result<(), Fault> {
-        match order.take(action, step.by, step.at)? {
-            true => {
-                self.save(tx, order).await?;
-                tx.count(&self.shards, figures::cancelled(order)).await
-            }
-            false => Ok(()),
+    ) -> Result<Option<Tally>, Fault> {
+        if !order.take(action, step.by, step.at)? {
+            return Ok(None);
         }
+        self.save(tx, order).await?;
+        Ok(figures::cancelled(order))
     }
 
     /// Expires placed orders whose time has come, 100 at most; returns those that owe a release now.
@@ -106,15 +106,19 @@ impl OrderStore {
         due: Vec<OrderId>,
         now: Timestamp,
     ) -> Result<Vec<OrderId>, Fault> {
-        let mut expired = Vec::with_capacity(due.len());
+        let (mut expired, mut tallies) = (Vec::with_capacity(due.len()), Vec::new());
         for mut order in self.load_for_change(tx, due).await? {
             let step = Step { order: order.id, by: None, at: now };
             match self.take(tx, step, &mut order, &Action::Expire).await {
-                Ok(()) => expired.push(order.id),
+                Ok(tally) => {
+                    expired.push(order.id);
+                    tallies.extend(tally);
+                }
                 Err(Fault::Refused(_)) => {}
                 Err(fault) => return Err(fault),
             }
         }
+        tx.count(&self.shards, tallies).await?;
         Ok(expired)
     }
 

@@ -64,8 +64,8 @@ impl From<&Picture> for PictureView {
     }
 }
 
-/// Put in a picture: JPEG, PNG, WebP or GIF of at most 4 MiB and 25 million pixels, as the whole body. What it is, its content says.
-/// A repeat has the same effect and the same answer, with or without a key.
+/// Put in a picture, which everybody may see then, with whatever it says of itself, such as where it was taken: JPEG, PNG, WebP or GIF of at most 4 MiB and 25 million pixels, as the whole body. What it is, its content says.
+/// A repeat has the same effect and the same answer, without a key.
 #[utoipa::path(post, path = "/api/media", tag = "products", security(("bearer" = [])),
     request_body(content = PictureContent, content_type = "application/octet-stream"),
     responses((status = 201, body = PictureView)),
@@ -113,7 +113,7 @@ async fn show(products: &Products, size: Size, name: &str, headers: &HeaderMap) 
     let name: Name = name.parse().map_err(|()| Error::not_found("picture"))?;
     let etag = etag(name);
     // Whoever has the tag has the content: there is no other under that name.
-    if not_modified(headers, &etag) {
+    if not_modified(headers, &etag) && products.media().is_there(size, name).await? {
         return Ok(kept_for_ever(StatusCode::NOT_MODIFIED.into_response(), &etag));
     }
     let content = products.media().find(size, name).await?;
@@ -136,7 +136,7 @@ fn kept_for_ever(mut response: Response, etag: &str) -> Response {
     );
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; sandbox"),
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox"),
     );
     with_etag(response, etag)
 }

@@ -1,6 +1,6 @@
 //! How well a product fits what somebody looks for, and what they may have meant.
 
-use std::collections::BTreeSet;
+use std::{cell::LazyCell, collections::BTreeSet};
 
 use holdfast_types::words;
 
@@ -25,7 +25,8 @@ impl Product {
         let of = |text: Option<&String>| text.map(|text| words(text)).unwrap_or_default();
         let name = of(Some(&details.name));
         let labels = [of(details.category.as_ref()), of(details.sku.as_ref())].concat();
-        let description = of(details.description.as_ref());
+        // Long, and seldom needed.
+        let description = LazyCell::new(|| of(details.description.as_ref()));
         let begins = |words: &[String], word: &String| words.iter().any(|w| w.starts_with(word));
         let worth = |word: &String| {
             let is_first = name.first().is_some_and(|first| first.starts_with(word));
@@ -34,11 +35,19 @@ impl Product {
                 () if name.contains(word) => WHOLE_WORD_OF_NAME + first,
                 () if begins(&name, word) => BEGINNING_IN_NAME + first,
                 () if begins(&labels, word) => IN_CATEGORY_OR_SKU,
-                () if begins(&description, word) => IN_DESCRIPTION,
                 () => 0,
             }
         };
-        wanted.iter().map(|any| any.iter().map(worth).max().unwrap_or(0)).sum()
+        let in_description =
+            |any: &Vec<String>| match any.iter().any(|word| begins(&description, word)) {
+                true => IN_DESCRIPTION,
+                false => 0,
+            };
+        let best = |any: &Vec<String>| match any.iter().map(worth).max().unwrap_or(0) {
+            0 => in_description(any),
+            worth => worth,
+        };
+        wanted.iter().map(best).sum()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use holdfast_types::{Cursor, Page, PageRequest, ProductId, Result};
+use holdfast_types::{Cursor, Error, Page, PageRequest, ProductId, Result};
 
 use super::{
     Beginnings, ProductFilter, ProductStore,
@@ -44,18 +44,25 @@ pub(crate) async fn search(
     if !store.is_narrow(Index::Words, filter).await? {
         return Ok(Found { page: listing::list(store, filter, request).await?, words: None });
     }
-    let mut found = find(store, filter).await?;
-    let mut words = filter.words.clone();
+    let (mut found, mut words) = (find(store, filter).await?, filter.words.clone());
     if found.is_empty()
-        && let Some(meant) = meant(store, &filter.words).await?
+        && let Some(meant) = meant(store, filter).await?
     {
-        found = find(store, &ProductFilter { words: meant.clone(), ..filter.clone() }).await?;
-        words = meant;
+        let corrected = ProductFilter { words: meant.clone(), ..filter.clone() };
+        if !store.is_narrow(Index::Words, &corrected).await? {
+            let page = listing::list(store, &corrected, request).await?;
+            return Ok(Found { page, words: None });
+        }
+        (found, words) = (find(store, &corrected).await?, meant);
     }
     let after = request.after.as_ref().map(|after| after.position::<Place>(&filter.text));
     let after = after.transpose()?;
-    let mut found: Vec<(Place, Product)> =
-        found.into_iter().map(|product| (place(&words, &product), product)).collect();
+    let wanted = words.clone();
+    let judge = move || -> Vec<(Place, Product)> {
+        found.into_iter().map(|product| (place(&wanted, &product), product)).collect()
+    };
+    // Thousands of descriptions are read: not where requests wait for each other.
+    let mut found = tokio::task::spawn_blocking(judge).await.map_err(Error::internal)?;
     found.retain(|(place, _)| after.is_none_or(|after| *place < after));
     found.sort_unstable_by_key(|(place, _)| Reverse(*place));
     let page = Page::cut(found, request.limit, |(place, _)| Cursor::new(&filter.text, place));
@@ -69,10 +76,12 @@ async fn find(store: &ProductStore, filter: &ProductFilter) -> Result<Vec<Produc
 }
 
 /// The words with the one that nothing begins with in all ways in which it may have been meant; `None` when that is not one word.
-async fn meant(store: &ProductStore, words: &[Beginnings]) -> Result<Option<Vec<Beginnings>>> {
+async fn meant(store: &ProductStore, filter: &ProductFilter) -> Result<Option<Vec<Beginnings>>> {
+    let (words, archived) = (&filter.words, filter.archived);
     let mut unknown = None;
     for (place, word) in words.iter().enumerate() {
-        let alone = ProductFilter { words: vec![word.clone()], ..ProductFilter::default() };
+        let alone =
+            ProductFilter { archived, words: vec![word.clone()], ..ProductFilter::default() };
         let first = PageRequest { limit: 1, after: None };
         let is_known = !store.is_narrow(Index::Words, &alone).await?
             || !store.list_by(Index::Words, &alone, &first).await?.is_empty();
@@ -83,7 +92,7 @@ async fn meant(store: &ProductStore, words: &[Beginnings]) -> Result<Option<Vec<
     let Some(place) = unknown else { return Ok(None) };
     let neighbours: Vec<String> =
         words[place].iter().flat_map(|word| one_slip_away(word)).collect();
-    let mut words = words.to_vec();
+    let mut words = words.clone();
     words[place] = neighbours;
     Ok((!words[place].is_empty()).then_some(words))
 }

@@ -40,11 +40,11 @@ pub(super) async fn register_user(
         &registration.email,
         &registration.name,
     ));
-    let principal = registration.username.folded();
-    let operation =
-        input.operation(users.secret(), &principal, &content.map_err(Error::internal)?)?;
+    let content = content.map_err(Error::internal)?;
     if let Some(lapsed) = lapsed {
         let id = lapsed.caller.user;
+        let principal = lapsed.caller.principal();
+        let operation = input.operation(users.secret(), &principal, &content)?;
         let is_repeat = users.is_repeat(&operation).await?;
         if !is_repeat {
             lapsed.standing?;
@@ -55,6 +55,8 @@ pub(super) async fn register_user(
             return Ok(with_location(answered(given), &format!("/api/users/{id}")));
         }
     }
+    let principal = registration.username.folded();
+    let operation = input.operation(users.secret(), &principal, &content)?;
     let (user, repeat) = users.register(registration, &operation, &origin).await?;
     let location = format!("/api/users/{}", user.id);
     let response = created(&location, &user.etag(), &UserView::from(&user))?;

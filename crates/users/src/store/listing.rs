@@ -59,6 +59,7 @@ impl UserStore {
             (_, Some(true), _) => Scan::of("disabled", 0).equal(true),
             (_, _, Some(true)) => Scan::of("guest", 0).equal(true),
             (Some(role), ..) => Scan::of("role", 0).equal(role.as_str()),
+            (None, _, Some(false)) => Scan::of("guest", 0).equal(false),
             (None, ..) => Scan::of("creation", 0),
         };
         let passes = filter.clone();

@@ -67,7 +67,7 @@ impl Record for User {
             (is_there && self.disabled).then(|| true.into()),
             self.email.as_deref().map(|email| fold(email).as_str().into()),
             self.name.as_deref().map(|name| fold(name).as_str().into()),
-            self.guest.then(|| true.into()),
+            is_there.then(|| i64::from(self.guest).into()),
         ]
     }
 }

@@ -21,6 +21,8 @@ use crate::{
 
 /// Revocations and keys that are read at a time.
 const PAGE: usize = 500;
+/// Sessions that one transaction forgets, and guests with them.
+const FORGET: usize = 50;
 
 impl UserStore {
     /// Begins a session of a user whose password is still the one that was verified and who may still sign in;
@@ -58,8 +60,12 @@ impl UserStore {
         let begin = move |tx: Tx| {
             let guest = guest.clone();
             async move {
-                tx.insert(&guest).await??;
-                Ok(tx.insert(&session).await??)
+                // A transaction whose outcome was not known is run again.
+                if tx.get::<User>(guest.id).await?.is_none() {
+                    tx.insert(&guest).await??;
+                    tx.insert(&session).await??;
+                }
+                Ok(())
             }
         };
         self.db.transact(begin).await
@@ -79,7 +85,7 @@ impl UserStore {
     pub(super) async fn forget_sessions(&self, before: Timestamp) -> Result<()> {
         let until = Bound::Excluded(Value::from(before));
         loop {
-            let scan = Scan::of("expiry", PAGE).range(Bound::Unbounded, until.clone());
+            let scan = Scan::of("expiry", FORGET).range(Bound::Unbounded, until.clone());
             let forget = move |tx: Tx| {
                 let scan = scan.clone();
                 async move {
@@ -88,7 +94,7 @@ impl UserStore {
                     remove(&tx, expired).await.map(|()| count)
                 }
             };
-            if self.db.transact(forget).await? < PAGE {
+            if self.db.transact(forget).await? < FORGET {
                 return Ok(());
             }
         }

@@ -1,7 +1,10 @@
 /** Who is signed in on a page. The access token stays in memory, the refresh token in the tab's own storage: no cookie, nothing on disk. */
 
-import { getMe, Shop, type Session, type UserView } from "holdfast-client";
-import { ask } from "./ask";
+import { deleteMe, getMe, ProblemError, Shop, type Session, type UserView } from "holdfast-client";
+import { ask, tell } from "./ask";
+
+/** How long until a shop that did not answer is asked again, in milliseconds. */
+const RETRY = 3_000;
 
 function restored(key: string): Session | undefined {
   const refreshToken = sessionStorage.getItem(key);
@@ -37,7 +40,14 @@ export class Signed {
   /** Goes on with the session of before, if it is still one. */
   async resume(): Promise<void> {
     if (this.shop.session === undefined) this.user = null;
-    else this.user = await ask(getMe({ client: this.client })).catch(() => null);
+    else {
+      this.user = await ask(getMe({ client: this.client })).catch((error: unknown) => {
+        if (error instanceof ProblemError && error.status === 401) return null;
+        // A shop that is away has not said that the session is over.
+        setTimeout(() => void this.resume(), RETRY);
+        return undefined;
+      });
+    }
   }
 
   async signIn(username: string, password: string): Promise<void> {
@@ -46,7 +56,13 @@ export class Signed {
 
   /** Whoever has not said who they are buys as a guest. */
   async beSomebody(): Promise<void> {
-    this.user ??= (await this.shop.beAGuest()).user;
+    if (this.shop.session === undefined) this.user = (await this.shop.beAGuest()).user;
+  }
+
+  /** Erases a guest, and what their orders say about them. */
+  async forgetMe(): Promise<void> {
+    await tell(deleteMe({ client: this.client, body: { password: "" } }));
+    await this.signOut();
   }
 
   async signOut(): Promise<void> {

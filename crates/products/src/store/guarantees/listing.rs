@@ -178,16 +178,13 @@ async fn search_finds_what_was_meant_and_pages_are_complete() {
         }
         let seen = async |text: &str| {
             let filter = ProductFilter { words: as_typed(text), ..ProductFilter::default() };
-            let (mut names, mut after) = (Vec::new(), None);
-            loop {
-                let request = PageRequest { limit: 2, after };
-                let found = search(&bench.store, &filter, &request).await.unwrap();
+            let (mut names, mut request) = (Vec::new(), PageRequest { limit: 2, after: None });
+            while let Ok(found) = search(&bench.store, &filter, &request).await {
                 names.extend(found.page.items.into_iter().map(|found| found.details.sku.unwrap()));
-                after = found.page.next;
-                if after.is_none() {
-                    return names;
-                }
+                let Some(after) = found.page.next else { break };
+                request.after = Some(after);
             }
+            names
         };
         assert_eq!(seen("green").await, ["E", "D", "C", "B", "A"]);
         for slip in ["grene", "gren", "greeen", "greem", "geren"] {
