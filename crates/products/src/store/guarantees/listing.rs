@@ -168,6 +168,20 @@ async fn walk_ends_early_and_list_by_finds_the_few() {
     .await;
 }
 
+/// The skus that a search finds, on all pages.
+async fn searched(bench: &Bench, text: &str) -> Vec<String> {
+    let filter = ProductFilter { words: as_typed(text), ..ProductFilter::default() };
+    let (mut skus, mut request) = (Vec::new(), PageRequest { limit: 2, after: None });
+    loop {
+        let found = search(&bench.store, &filter, &request).await.unwrap();
+        skus.extend(found.page.items.into_iter().map(|found| found.details.sku.unwrap()));
+        request.after = found.page.next;
+        if request.after.is_none() {
+            return skus;
+        }
+    }
+}
+
 #[tokio::test]
 async fn search_finds_what_was_meant_and_pages_are_complete() {
     on_every_engine(|fresh| async {
@@ -176,16 +190,7 @@ async fn search_finds_what_was_meant_and_pages_are_complete() {
             bench.product(sku, 1).await;
             bench.fresh.clock.advance(Duration::from_millis(1));
         }
-        let seen = async |text: &str| {
-            let filter = ProductFilter { words: as_typed(text), ..ProductFilter::default() };
-            let (mut names, mut request) = (Vec::new(), PageRequest { limit: 2, after: None });
-            while let Ok(found) = search(&bench.store, &filter, &request).await {
-                names.extend(found.page.items.into_iter().map(|found| found.details.sku.unwrap()));
-                let Some(after) = found.page.next else { break };
-                request.after = Some(after);
-            }
-            names
-        };
+        let seen = async |text: &str| searched(&bench, text).await;
         assert_eq!(seen("green").await, ["E", "D", "C", "B", "A"]);
         for slip in ["grene", "gren", "greeen", "greem", "geren"] {
             assert_eq!(seen(slip).await.len(), 5, "{slip}");
