@@ -19,13 +19,16 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
 };
 
 /**
+ * The public keys that verify access tokens (RFC 7517)
+ *
  * The public keys that verify access tokens (RFC 7517).
  */
 export const listPublicKeys = <ThrowOnError extends boolean = false>(options?: Options<ListPublicKeysData, ThrowOnError>) => (options?.client ?? client).get<ListPublicKeysResponses, ListPublicKeysErrors, ThrowOnError>({ url: '/.well-known/jwks.json', ...options });
 
 /**
- * Put in a picture, which everybody may see then, with whatever it says of itself, such as where it was taken: JPEG, PNG, WebP or GIF of at most 4 MiB and 25 million pixels, as the whole body. What it is, its content says.
- * A repeat has the same effect and the same answer, without a key.
+ * Put in a picture, which everybody may see then, with whatever it says of itself, such as where it was taken: JPEG, PNG, WebP or GIF of at most 4 MiB and 25 million pixels, as the whole body
+ *
+ * Put in a picture, which everybody may see then, with whatever it says of itself, such as where it was taken: JPEG, PNG, WebP or GIF of at most 4 MiB and 25 million pixels, as the whole body. What it is, its content says. A repeat has the same effect and the same answer, without a key.
  */
 export const uploadPicture = <ThrowOnError extends boolean = false>(options: Options<UploadPictureData, ThrowOnError>) => (options.client ?? client).post<UploadPictureResponses, UploadPictureErrors, ThrowOnError>({
     bodySerializer: null,
@@ -39,8 +42,9 @@ export const uploadPicture = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * One's own orders, newest first; administrators see all of them. A page may be shorter than `limit`, even empty, and still have
- * a `nextCursor`.
+ * One's own orders, newest first; administrators see all of them
+ *
+ * One's own orders, newest first; administrators see all of them. A page may be shorter than `limit`, even empty, and still have a `nextCursor`.
  */
 export const listOrders = <ThrowOnError extends boolean = false>(options?: Options<ListOrdersData, ThrowOnError>) => (options?.client ?? client).get<ListOrdersResponses, ListOrdersErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -49,8 +53,9 @@ export const listOrders = <ThrowOnError extends boolean = false>(options?: Optio
 });
 
 /**
- * Place an order: stock for every line, or for none. Repeating it with the same `Idempotency-Key` places nothing
- * more and gets the same answer.
+ * Place an order: stock for every line, or for none
+ *
+ * Place an order: stock for every line, or for none. Repeating it with the same `Idempotency-Key` places nothing more and gets the same answer.
  */
 export const placeOrder = <ThrowOnError extends boolean = false>(options: Options<PlaceOrderData, ThrowOnError>) => (options.client ?? client).post<PlaceOrderResponses, PlaceOrderErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -63,8 +68,9 @@ export const placeOrder = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * Orders as CSV (RFC 4180), a row each, with the filters of the list; the first row of each page names the columns. What
- * spreadsheets would take for a formula has an apostrophe before it.
+ * Orders as CSV (RFC 4180), a row each, with the filters of the list; the first row of each page names the columns
+ *
+ * Orders as CSV (RFC 4180), a row each, with the filters of the list; the first row of each page names the columns. What spreadsheets would take for a formula has an apostrophe before it.
  */
 export const exportOrders = <ThrowOnError extends boolean = false>(options?: Options<ExportOrdersData, ThrowOnError>) => (options?.client ?? client).get<ExportOrdersResponses, ExportOrdersErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -73,8 +79,9 @@ export const exportOrders = <ThrowOnError extends boolean = false>(options?: Opt
 });
 
 /**
- * What was ordered, of how many units and for how much, what of it was called off, and what was refused, by interval. It is counted
- * as orders come, so it takes no longer on a large shop; refusals are written down a few seconds later.
+ * What was ordered, of how many units and for how much, what of it was called off, and what was refused, by interval
+ *
+ * What was ordered, of how many units and for how much, what of it was called off, and what was refused, by interval. It is counted as orders come, so it takes no longer on a large shop; refusals are written down a few seconds later.
  */
 export const showStatistics = <ThrowOnError extends boolean = false>(options?: Options<ShowStatisticsData, ThrowOnError>) => (options?.client ?? client).get<ShowStatisticsResponses, ShowStatisticsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -83,6 +90,8 @@ export const showStatistics = <ThrowOnError extends boolean = false>(options?: O
 });
 
 /**
+ * One order
+ *
  * One order.
  */
 export const getOrder = <ThrowOnError extends boolean = false>(options: Options<GetOrderData, ThrowOnError>) => (options.client ?? client).get<GetOrderResponses, GetOrderErrors, ThrowOnError>({
@@ -92,8 +101,9 @@ export const getOrder = <ThrowOnError extends boolean = false>(options: Options<
 });
 
 /**
- * Note something about an order, for the staff alone (RFC 7396): `null` clears it. Steps of the lifecycle that were taken meanwhile
- * do not stand in the way; another note does.
+ * Note something about an order, for the staff alone (RFC 7396): `null` clears it
+ *
+ * Note something about an order, for the staff alone (RFC 7396): `null` clears it. Steps of the lifecycle that were taken meanwhile do not stand in the way; another note does.
  */
 export const updateOrder = <ThrowOnError extends boolean = false>(options: Options<UpdateOrderData, ThrowOnError>) => (options.client ?? client).patch<UpdateOrderResponses, UpdateOrderErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -106,6 +116,8 @@ export const updateOrder = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
+ * Call off an order: from placed or paid; the stock returns exactly once
+ *
  * Call off an order: from placed or paid; the stock returns exactly once.
  */
 export const cancelOrder = <ThrowOnError extends boolean = false>(options: Options<CancelOrderData, ThrowOnError>) => (options.client ?? client).post<CancelOrderResponses, CancelOrderErrors, ThrowOnError>({
@@ -115,6 +127,8 @@ export const cancelOrder = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
+ * Note that the parcel has arrived
+ *
  * Note that the parcel has arrived.
  */
 export const deliverOrder = <ThrowOnError extends boolean = false>(options: Options<DeliverOrderData, ThrowOnError>) => (options.client ?? client).post<DeliverOrderResponses, DeliverOrderErrors, ThrowOnError>({
@@ -124,6 +138,8 @@ export const deliverOrder = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
+ * What happened to an order, when, and by whom
+ *
  * What happened to an order, when, and by whom.
  */
 export const listOrderEvents = <ThrowOnError extends boolean = false>(options: Options<ListOrderEventsData, ThrowOnError>) => (options.client ?? client).get<ListOrderEventsResponses, ListOrderEventsErrors, ThrowOnError>({
@@ -133,6 +149,8 @@ export const listOrderEvents = <ThrowOnError extends boolean = false>(options: O
 });
 
 /**
+ * Note that the money has come
+ *
  * Note that the money has come.
  */
 export const payOrder = <ThrowOnError extends boolean = false>(options: Options<PayOrderData, ThrowOnError>) => (options.client ?? client).post<PayOrderResponses, PayOrderErrors, ThrowOnError>({
@@ -146,6 +164,8 @@ export const payOrder = <ThrowOnError extends boolean = false>(options: Options<
 });
 
 /**
+ * Note that the parcel has left: the units leave the stock
+ *
  * Note that the parcel has left: the units leave the stock.
  */
 export const shipOrder = <ThrowOnError extends boolean = false>(options: Options<ShipOrderData, ThrowOnError>) => (options.client ?? client).post<ShipOrderResponses, ShipOrderErrors, ThrowOnError>({
@@ -159,8 +179,9 @@ export const shipOrder = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * The catalogue: filtered, searched, sorted, in pages. A page may be shorter than `limit`, even empty, and still have a
- * `nextCursor`: one request looks at 2,000 products at most.
+ * The catalogue: filtered, searched, sorted, in pages
+ *
+ * The catalogue: filtered, searched, sorted, in pages. A page may be shorter than `limit`, even empty, and still have a `nextCursor`: one request looks at 2,000 products at most.
  */
 export const listProducts = <ThrowOnError extends boolean = false>(options?: Options<ListProductsData, ThrowOnError>) => (options?.client ?? client).get<ListProductsResponses, ListProductsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -169,6 +190,8 @@ export const listProducts = <ThrowOnError extends boolean = false>(options?: Opt
 });
 
 /**
+ * Add a product
+ *
  * Add a product.
  */
 export const createProduct = <ThrowOnError extends boolean = false>(options: Options<CreateProductData, ThrowOnError>) => (options.client ?? client).post<CreateProductResponses, CreateProductErrors, ThrowOnError>({
@@ -182,6 +205,8 @@ export const createProduct = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
+ * Create or update (by `sku`) up to 500 products
+ *
  * Create or update (by `sku`) up to 500 products.
  */
 export const writeProducts = <ThrowOnError extends boolean = false>(options: Options<WriteProductsData, ThrowOnError>) => (options.client ?? client).post<WriteProductsResponses, WriteProductsErrors, ThrowOnError>({
@@ -195,11 +220,15 @@ export const writeProducts = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
+ * The categories, with how many products there are of each
+ *
  * The categories, with how many products there are of each.
  */
 export const listCategories = <ThrowOnError extends boolean = false>(options?: Options<ListCategoriesData, ThrowOnError>) => (options?.client ?? client).get<ListCategoriesResponses, ListCategoriesErrors, ThrowOnError>({ url: '/api/products/categories', ...options });
 
 /**
+ * Archive a product: off the shelves, its sku stays taken, open orders are untouched
+ *
  * Archive a product: off the shelves, its sku stays taken, open orders are untouched. Again: again 204.
  */
 export const archiveProduct = <ThrowOnError extends boolean = false>(options: Options<ArchiveProductData, ThrowOnError>) => (options.client ?? client).delete<ArchiveProductResponses, ArchiveProductErrors, ThrowOnError>({
@@ -209,11 +238,15 @@ export const archiveProduct = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
+ * One product; archived ones still answer
+ *
  * One product; archived ones still answer.
  */
 export const getProduct = <ThrowOnError extends boolean = false>(options: Options<GetProductData, ThrowOnError>) => (options.client ?? client).get<GetProductResponses, GetProductErrors, ThrowOnError>({ url: '/api/products/{id}', ...options });
 
 /**
+ * Change some members of a product (RFC 7396): `null` clears an optional one
+ *
  * Change some members of a product (RFC 7396): `null` clears an optional one.
  */
 export const updateProduct = <ThrowOnError extends boolean = false>(options: Options<UpdateProductData, ThrowOnError>) => (options.client ?? client).patch<UpdateProductResponses, UpdateProductErrors, ThrowOnError>({
@@ -227,6 +260,8 @@ export const updateProduct = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
+ * Replace a product's details; absent optional ones are cleared, an absent `quantity` is kept
+ *
  * Replace a product's details; absent optional ones are cleared, an absent `quantity` is kept.
  */
 export const replaceProduct = <ThrowOnError extends boolean = false>(options: Options<ReplaceProductData, ThrowOnError>) => (options.client ?? client).put<ReplaceProductResponses, ReplaceProductErrors, ThrowOnError>({
@@ -240,6 +275,8 @@ export const replaceProduct = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
+ * Add or remove units
+ *
  * Add or remove units. It commutes, so it needs no version; never below what open orders hold.
  */
 export const adjustStock = <ThrowOnError extends boolean = false>(options: Options<AdjustStockData, ThrowOnError>) => (options.client ?? client).post<AdjustStockResponses, AdjustStockErrors, ThrowOnError>({
@@ -253,6 +290,8 @@ export const adjustStock = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
+ * The product's journal: every change of a number, with its cause, numbered without gaps
+ *
  * The product's journal: every change of a number, with its cause, numbered without gaps.
  */
 export const listMovements = <ThrowOnError extends boolean = false>(options: Options<ListMovementsData, ThrowOnError>) => (options.client ?? client).get<ListMovementsResponses, ListMovementsErrors, ThrowOnError>({
@@ -262,8 +301,9 @@ export const listMovements = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * All users, newest first; a search has them in the order of what it finds. A page may be shorter than `limit`, even empty, and
- * still have a `nextCursor`.
+ * All users, newest first; a search has them in the order of what it finds
+ *
+ * All users, newest first; a search has them in the order of what it finds. A page may be shorter than `limit`, even empty, and still have a `nextCursor`.
  */
 export const listUsers = <ThrowOnError extends boolean = false>(options?: Options<ListUsersData, ThrowOnError>) => (options?.client ?? client).get<ListUsersResponses, ListUsersErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -272,8 +312,9 @@ export const listUsers = <ThrowOnError extends boolean = false>(options?: Option
 });
 
 /**
- * Buy without a name: a session of an account that nobody can sign in to. It lives as long as it is renewed, at most 30 days
- * without; whoever registers with its token keeps its orders. Each request makes another guest.
+ * Buy without a name: a session of an account that nobody can sign in to
+ *
+ * Buy without a name: a session of an account that nobody can sign in to. It lives as long as it is renewed, at most 30 days without; whoever registers with its token keeps its orders. Each request makes another guest.
  */
 export const beginGuest = <ThrowOnError extends boolean = false>(options: Options<BeginGuestData, ThrowOnError>) => (options.client ?? client).post<BeginGuestResponses, BeginGuestErrors, ThrowOnError>({
     url: '/api/users/guest',
@@ -285,8 +326,9 @@ export const beginGuest = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * Sign in. A wrong user and a wrong password cannot be told apart. After too many failures on a username from
- * everywhere, the refusal (429) asks for a proof of work, unless a device shows the `deviceToken` of an earlier login.
+ * Sign in
+ *
+ * Sign in. A wrong user and a wrong password cannot be told apart. After too many failures on a username from everywhere, the refusal (429) asks for a proof of work, unless a device shows the `deviceToken` of an earlier login.
  */
 export const logIn = <ThrowOnError extends boolean = false>(options: Options<LogInData, ThrowOnError>) => (options.client ?? client).post<LogInResponses, LogInErrors, ThrowOnError>({
     url: '/api/users/login',
@@ -298,6 +340,8 @@ export const logIn = <ThrowOnError extends boolean = false>(options: Options<Log
 });
 
 /**
+ * Sign out: revokes the family of the refresh token
+ *
  * Sign out: revokes the family of the refresh token.
  */
 export const logOut = <ThrowOnError extends boolean = false>(options: Options<LogOutData, ThrowOnError>) => (options.client ?? client).post<LogOutResponses, LogOutErrors, ThrowOnError>({
@@ -310,6 +354,8 @@ export const logOut = <ThrowOnError extends boolean = false>(options: Options<Lo
 });
 
 /**
+ * Who is signed in
+ *
  * Who is signed in.
  */
 export const getMe = <ThrowOnError extends boolean = false>(options?: Options<GetMeData, ThrowOnError>) => (options?.client ?? client).get<GetMeResponses, GetMeErrors, ThrowOnError>({
@@ -319,6 +365,8 @@ export const getMe = <ThrowOnError extends boolean = false>(options?: Options<Ge
 });
 
 /**
+ * Change one's e-mail address or name; `null` clears it
+ *
  * Change one's e-mail address or name; `null` clears it.
  */
 export const updateMe = <ThrowOnError extends boolean = false>(options: Options<UpdateMeData, ThrowOnError>) => (options.client ?? client).patch<UpdateMeResponses, UpdateMeErrors, ThrowOnError>({
@@ -332,8 +380,9 @@ export const updateMe = <ThrowOnError extends boolean = false>(options: Options<
 });
 
 /**
- * Delete one's account: erases the personal data; orders stay under the id. The last administrator stays. A guest has no
- * password: any will do.
+ * Delete one's account: erases the personal data; orders stay under the id
+ *
+ * Delete one's account: erases the personal data; orders stay under the id. The last administrator stays. A guest has no password: any will do.
  */
 export const deleteMe = <ThrowOnError extends boolean = false>(options: Options<DeleteMeData, ThrowOnError>) => (options.client ?? client).post<DeleteMeResponses, DeleteMeErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -346,6 +395,8 @@ export const deleteMe = <ThrowOnError extends boolean = false>(options: Options<
 });
 
 /**
+ * Change one's password: ends all other sessions
+ *
  * Change one's password: ends all other sessions.
  */
 export const changePassword = <ThrowOnError extends boolean = false>(options: Options<ChangePasswordData, ThrowOnError>) => (options.client ?? client).put<ChangePasswordResponses, ChangePasswordErrors, ThrowOnError>({
@@ -359,6 +410,8 @@ export const changePassword = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
+ * Set a new password with a permission that an administrator gave
+ *
  * Set a new password with a permission that an administrator gave.
  */
 export const resetPassword = <ThrowOnError extends boolean = false>(options: Options<ResetPasswordData, ThrowOnError>) => (options.client ?? client).post<ResetPasswordResponses, ResetPasswordErrors, ThrowOnError>({
@@ -371,8 +424,9 @@ export const resetPassword = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * Exchange a refresh token. Repeating it before the successor is used returns that same successor; later it is
- * theft, and the whole family is revoked.
+ * Exchange a refresh token
+ *
+ * Exchange a refresh token. Repeating it before the successor is used returns that same successor; later it is theft, and the whole family is revoked.
  */
 export const refreshSession = <ThrowOnError extends boolean = false>(options: Options<RefreshSessionData, ThrowOnError>) => (options.client ?? client).post<RefreshSessionResponses, RefreshSessionErrors, ThrowOnError>({
     url: '/api/users/refresh',
@@ -384,8 +438,9 @@ export const refreshSession = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * Register as a customer. A guest who sends their token registers the account they have, orders included; all its sessions
- * end then.
+ * Register as a customer
+ *
+ * Register as a customer. A guest who sends their token registers the account they have, orders included; all its sessions end then.
  */
 export const registerUser = <ThrowOnError extends boolean = false>(options: Options<RegisterUserData, ThrowOnError>) => (options.client ?? client).post<RegisterUserResponses, RegisterUserErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -398,6 +453,8 @@ export const registerUser = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
+ * One user: for administrators, and for the user
+ *
  * One user: for administrators, and for the user.
  */
 export const getUser = <ThrowOnError extends boolean = false>(options: Options<GetUserData, ThrowOnError>) => (options.client ?? client).get<GetUserResponses, GetUserErrors, ThrowOnError>({
@@ -407,6 +464,8 @@ export const getUser = <ThrowOnError extends boolean = false>(options: Options<G
 });
 
 /**
+ * Change a user's role, or shut them out: their tokens stop within 5 s
+ *
  * Change a user's role, or shut them out: their tokens stop within 5 s.
  */
 export const updateUser = <ThrowOnError extends boolean = false>(options: Options<UpdateUserData, ThrowOnError>) => (options.client ?? client).patch<UpdateUserResponses, UpdateUserErrors, ThrowOnError>({
@@ -420,6 +479,8 @@ export const updateUser = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
+ * Permit a user to set a new password once, within an hour
+ *
  * Permit a user to set a new password once, within an hour.
  */
 export const permitPasswordReset = <ThrowOnError extends boolean = false>(options: Options<PermitPasswordResetData, ThrowOnError>) => (options.client ?? client).post<PermitPasswordResetResponses, PermitPasswordResetErrors, ThrowOnError>({
@@ -429,21 +490,29 @@ export const permitPasswordReset = <ThrowOnError extends boolean = false>(option
 });
 
 /**
+ * The process lives
+ *
  * The process lives.
  */
 export const isAlive = <ThrowOnError extends boolean = false>(options?: Options<IsAliveData, ThrowOnError>) => (options?.client ?? client).get<IsAliveResponses, IsAliveErrors, ThrowOnError>({ url: '/livez', ...options });
 
 /**
+ * The same in small: at most 400 pixels on a side
+ *
  * The same in small: at most 400 pixels on a side.
  */
 export const showThumbnail = <ThrowOnError extends boolean = false>(options: Options<ShowThumbnailData, ThrowOnError>) => (options.client ?? client).get<ShowThumbnailResponses, ShowThumbnailErrors, ThrowOnError>({ url: '/media/thumbnails/{name}', ...options });
 
 /**
+ * A picture
+ *
  * A picture. It may be kept for ever: another content has another name.
  */
 export const showPicture = <ThrowOnError extends boolean = false>(options: Options<ShowPictureData, ThrowOnError>) => (options.client ?? client).get<ShowPictureResponses, ShowPictureErrors, ThrowOnError>({ url: '/media/{name}', ...options });
 
 /**
+ * Metrics in the format of Prometheus; for administrators
+ *
  * Metrics in the format of Prometheus; for administrators.
  */
 export const showMetrics = <ThrowOnError extends boolean = false>(options?: Options<ShowMetricsData, ThrowOnError>) => (options?.client ?? client).get<ShowMetricsResponses, ShowMetricsErrors, ThrowOnError>({
@@ -453,6 +522,8 @@ export const showMetrics = <ThrowOnError extends boolean = false>(options?: Opti
 });
 
 /**
+ * The process can serve; if not, `problems` says why
+ *
  * The process can serve; if not, `problems` says why.
  */
 export const isReady = <ThrowOnError extends boolean = false>(options?: Options<IsReadyData, ThrowOnError>) => (options?.client ?? client).get<IsReadyResponses, IsReadyErrors, ThrowOnError>({ url: '/readyz', ...options });

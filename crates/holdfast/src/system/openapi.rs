@@ -3,6 +3,8 @@
 //!
 //! A handler names only the problems that are its own, in the extension `x-problems`.
 
+mod text;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_types::Code::{self, *};
@@ -32,6 +34,8 @@ const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 pub(super) fn complete(document: &OpenApi) -> Value {
     let mut document = serde_json::to_value(document).expect("the document is plain data");
     document["servers"] = json!([{"url": "/", "description": "This server."}]);
+    document["tags"] = text::tags();
+    document["info"]["contact"] = text::contact();
     document["info"]["license"] =
         json!({"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"});
     document["components"]["securitySchemes"] =
@@ -44,6 +48,7 @@ pub(super) fn complete(document: &OpenApi) -> Value {
         for method in METHODS {
             if let Some(operation) = item.get_mut(method).and_then(Value::as_object_mut) {
                 show_example(operation, &examples);
+                text::tell(operation);
                 Operation { path, method, operation }.complete();
             }
         }
