@@ -41,7 +41,7 @@ async fn orders_of_others_are_not_there() {
             ("POST", "/ship", 404),
             ("POST", "/deliver", 404),
             ("PUT", "", 405),
-            ("PATCH", "", 405),
+            ("PATCH", "", 404),
             ("DELETE", "", 405),
         ] {
             let theirs = thief.send(method, &format!("/api/orders/{id}{rest}"), &[], "").await;
@@ -214,7 +214,9 @@ async fn every_operation_asks_who_is_there() {
         let part = path.split('/').nth(2).unwrap_or_default();
         let path = path.replace("{id}", id);
         for (method, operation) in operations.as_object().unwrap() {
-            if operation["security"].as_array().is_none_or(|schemes| schemes.is_empty()) {
+            // Some are for strangers too, and say more to whoever has a token: they have tests of their own.
+            let schemes = operation["security"].as_array().map_or(&[][..], Vec::as_slice);
+            if schemes.is_empty() || schemes.contains(&json!({})) {
                 continue;
             }
             tried += 1;
