@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use holdfast_types::{Code, Error, Result};
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use location::{Bucket, Location};
 pub use name::{Format, Name};
@@ -56,9 +56,7 @@ impl Media {
     /// Looks at a picture and makes it small. Refuses with `unsupported-media-type` what is none, and with `validation` one that is
     /// too large or damaged.
     pub async fn look_at(&self, content: Bytes) -> Result<Picture> {
-        let turn = Arc::clone(&self.turns).acquire_owned();
-        let busy = || Error::new(Code::Overloaded, "too many pictures are waiting: repeat");
-        let turn = tokio::time::timeout(WAIT, turn).await.map_err(|_| busy())?;
+        let turn = turn(&self.turns, "too many pictures are waiting: repeat").await?;
         let look = move || {
             let _turn = turn;
             Picture::read(content)
@@ -89,9 +87,7 @@ impl Media {
 
     /// The picture of that name, if there is one.
     pub async fn find(&self, size: Size, name: Name) -> Result<Option<Bytes>> {
-        let busy = || Error::new(Code::Overloaded, "too many pictures are asked for: repeat");
-        let read = tokio::time::timeout(WAIT, self.reads.acquire()).await.map_err(|_| busy())?;
-        let _read = read.map_err(Error::internal)?;
+        let _turn = turn(&self.reads, "too many pictures are asked for: repeat").await?;
         let found = match self.store.get(&self.path(size, name)).await {
             Ok(found) => found.bytes().await,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
@@ -107,6 +103,12 @@ impl Media {
         };
         folder.join(name.to_string())
     }
+}
+
+/// Waits for a turn, and refuses with `overloaded` and `busy` when none comes.
+async fn turn(turns: &Arc<Semaphore>, busy: &'static str) -> Result<OwnedSemaphorePermit> {
+    let turn = tokio::time::timeout(WAIT, Arc::clone(turns).acquire_owned()).await;
+    turn.map_err(|_| Error::new(Code::Overloaded, busy))?.map_err(Error::internal)
 }
 
 /// What a bucket says may name keys and accounts: that is for the log.

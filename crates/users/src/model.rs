@@ -185,23 +185,12 @@ impl User {
     #[must_use]
     pub fn new(new: &NewUser) -> Self {
         Self {
-            id: new.id,
             username: new.username.as_str().to_owned(),
             guest: false,
             password_hash: new.password_hash.clone(),
-            password_changed: false,
             role: new.role,
-            email: new.email.clone(),
-            name: new.name.clone(),
-            disabled: false,
-            deleted: false,
-            deleted_at: None,
-            version: Version::FIRST,
-            profile_version: Version::FIRST,
-            access_version: Version::FIRST,
-            epoch: 0,
             fingerprint: new.fingerprint,
-            created_at: new.created_at,
+            ..Self::guest(new.id, new.email.clone(), new.name.clone(), new.created_at)
         }
     }
 

@@ -38,7 +38,8 @@ pub use fallback::with_fallbacks;
 pub use input::Input;
 pub use json::{from_json, not_null, parse, parse_value, present};
 pub use list::{
-    ListPlace, ListTurn, Lists, PageQuery, bounded_list_reply, linked, list_reply, page_request,
+    ANSWER_BYTES, ListPlace, ListTurn, Lists, PageQuery, bounded_list_reply, linked, list_reply,
+    page_request,
 };
 pub use origin::{Origin, source};
 pub use peer::{Call, Peer};

@@ -25,7 +25,7 @@ const DEFAULT_LIMIT: usize = 20;
 const LARGEST_LIMIT: usize = 100;
 
 /// A page that has more bytes ends: it is buffered whole, and so is whatever waits for a client to read it.
-const ANSWER_BYTES: usize = 256 << 10;
+pub const ANSWER_BYTES: usize = 256 << 10;
 /// Lists that a service reads at once; more wait.
 const TURNS: usize = 4;
 /// Lists that may wait.

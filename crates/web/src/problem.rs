@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use holdfast_types::{Code, Error, FieldError};
+use holdfast_types::{Code, Error, FieldError, Result, Version};
 use serde_json::{Map, Value, json};
 
 use crate::{problem_catalogue::describe, trust::NOT_EXECUTED};
@@ -34,16 +34,23 @@ impl Problem {
         &self.error
     }
 
-    /// Adds what is current, so that a client can merge and repeat: for `version-conflict` and `precondition-failed`.
-    #[must_use]
-    pub fn with_current(
-        self,
-        version: holdfast_types::Version,
-        etag: String,
-        current: Value,
+    /// Adds what is current to a conflict, so that a client can merge and repeat: for `version-conflict` and `precondition-failed`.
+    /// Only then is it looked up. `show` says its version, its entity tag and what clients see of it.
+    pub async fn with_current<T>(
+        error: Error,
+        find: impl Future<Output = Result<Option<T>>>,
+        show: impl FnOnce(&T) -> (Version, String, serde_json::Result<Value>),
     ) -> Self {
-        let error = self.error.with("currentVersion", version.0).with("current", current);
-        Self { error, etag: Some(etag), not_executed: false }
+        let is_conflict = matches!(error.code(), Code::VersionConflict | Code::PreconditionFailed);
+        let current = if is_conflict { find.await.ok().flatten() } else { None };
+        match current.map(|current| show(&current)) {
+            Some((version, etag, Ok(view))) => Self {
+                error: error.with("currentVersion", version.0).with("current", view),
+                etag: Some(etag),
+                not_executed: false,
+            },
+            _ => Self::from(error),
+        }
     }
 
     /// Marks that the request was not executed, and will not be.

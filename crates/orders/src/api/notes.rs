@@ -1,7 +1,7 @@
 //! What the staff note about an order.
 
 use axum::extract::State;
-use holdfast_types::{Code, Error, OrderId, OrderKind};
+use holdfast_types::OrderKind;
 use holdfast_web::{
     IdPath, Input, Problem, Reply, answered, auth::Caller, conditional::MERGE_PATCH, from_json,
 };
@@ -35,18 +35,12 @@ pub(super) async fn update_order(
     };
     match orders.store().change(id, &operation, now, changed(&caller), judge).await {
         Ok(answer) => Ok(answered(answer)),
-        Err(error) => Err(with_current(&orders, &caller, id, error).await),
-    }
-}
-
-/// Adds what is current to a conflict.
-async fn with_current(orders: &Orders, caller: &Caller, id: OrderId, error: Error) -> Problem {
-    let conflict = matches!(error.code(), Code::VersionConflict | Code::PreconditionFailed);
-    let current = if conflict { orders.store().get(id).await.ok().flatten() } else { None };
-    let problem = Problem::from(error);
-    let Some(order) = current else { return problem };
-    match serde_json::to_value(OrderView::to(caller, &order)) {
-        Ok(view) => problem.with_current(order.version, order.etag(), view),
-        Err(_) => problem,
+        Err(error) => {
+            let show = |order: &Order| {
+                let view = serde_json::to_value(OrderView::to(&caller, order));
+                (order.version, order.etag(), view)
+            };
+            Err(Problem::with_current(error, orders.store().get(id), show).await)
+        }
     }
 }

@@ -9,16 +9,13 @@ use axum::{
     response::Response,
 };
 use holdfast_types::{Error, Page, Timestamp};
-use holdfast_web::{ListTurn, Query, Reply, auth::Admin, linked};
+use holdfast_web::{ANSWER_BYTES, ListTurn, Query, Reply, auth::Admin, linked};
 
 use super::reading::ListQuery;
 use crate::{
     Orders,
     model::{Number, Order, Status},
 };
-
-/// A page ends early rather than be larger.
-const BYTES: usize = 256 * 1024;
 
 /// The names of the columns. Amounts are in minor units, as everywhere.
 const COLUMNS: [&str; 24] = [
@@ -68,7 +65,7 @@ pub(super) async fn export_orders(
     for (number, order) in (1..).zip(&items) {
         table.write_record(row(order)).map_err(Error::internal)?;
         table.flush().map_err(Error::internal)?;
-        if table.get_ref().len() > BYTES && number < items.len() {
+        if table.get_ref().len() > ANSWER_BYTES && number < items.len() {
             next = Some(filter.position(order));
             break;
         }

@@ -49,7 +49,7 @@ pub(super) async fn register_user(
         if !is_repeat {
             lapsed.standing?;
         }
-        if is_repeat || users.find_guest(id).await?.is_some() {
+        if is_repeat || users.is_guest(id).await? {
             let claim = users.claim(id, registration, operation, registered, &origin);
             let given = users.guess(id, &origin, claim).await?;
             return Ok(with_location(answered(given), &format!("/api/users/{id}")));
@@ -125,20 +125,12 @@ pub(super) async fn update(
             users.refresh_revocations().await?;
             Ok(answer)
         }
-        Err(error) => Err(with_current(users, id, error).await),
-    }
-}
-
-/// Adds what is current to a conflict.
-async fn with_current(users: &Users, id: UserId, error: Error) -> Problem {
-    let conflict = matches!(error.code(), Code::VersionConflict | Code::PreconditionFailed);
-    let current = if conflict { users.store().get(id).await.ok().flatten() } else { None };
-    let problem = Problem::from(error);
-    match current
-        .map(|user| (user.version, user.etag(), serde_json::to_value(UserView::from(&user))))
-    {
-        Some((version, etag, Ok(view))) => problem.with_current(version, etag, view),
-        _ => problem,
+        Err(error) => {
+            let show = |user: &User| {
+                (user.version, user.etag(), serde_json::to_value(UserView::from(user)))
+            };
+            Err(Problem::with_current(error, users.store().get(id), show).await)
+        }
     }
 }
 

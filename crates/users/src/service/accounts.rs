@@ -62,9 +62,9 @@ impl Users {
         Ok((user, false))
     }
 
-    /// The guest whose token it is, if they are one.
-    pub(crate) async fn find_guest(&self, id: UserId) -> Result<Option<User>> {
-        Ok(self.store().get(id).await?.filter(|user| user.guest))
+    /// Whether it is somebody without a name.
+    pub(crate) async fn is_guest(&self, id: UserId) -> Result<bool> {
+        Ok(self.store().get(id).await?.is_some_and(|user| user.guest))
     }
 
     /// Makes a guest's account a registered one, once per operation: their orders stay theirs.

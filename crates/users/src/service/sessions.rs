@@ -1,6 +1,6 @@
 //! Signing in, staying signed in, signing out.
 
-use holdfast_types::{Code, Error, Result, SessionId, UserId, fold};
+use holdfast_types::{Code, Error, Result, SessionId, Timestamp, UserId, fold};
 use holdfast_web::{Origin, rate::RateLimit};
 use tokio::time::Instant;
 
@@ -71,8 +71,7 @@ impl Users {
     /// `None` when the user's standing has changed since the password was verified.
     async fn begin_session(&self, user: User) -> Result<Option<SignedIn>> {
         let now = self.now();
-        let session = SessionId::new(self.0.random.uuid_v7(now));
-        let token = RefreshToken::first(session, &self.0.random);
+        let token = self.first_token(now);
         if !self.store().begin_session(&user, token, now.plus(SESSION_TIME)).await? {
             return Ok(None);
         }
@@ -88,11 +87,15 @@ impl Users {
     ) -> Result<SignedIn> {
         let now = self.now();
         let guest = User::guest(UserId::new(self.0.random.uuid_v7(now)), email, name, now);
-        let session = SessionId::new(self.0.random.uuid_v7(now));
-        let token = RefreshToken::first(session, &self.0.random);
+        let token = self.first_token(now);
         self.store().begin_guest(&guest, token, now.plus(SESSION_TIME)).await?;
         origin.note("guest_created", &guest.id);
         self.signed_in(guest, token)
+    }
+
+    fn first_token(&self, now: Timestamp) -> RefreshToken {
+        let session = SessionId::new(self.0.random.uuid_v7(now));
+        RefreshToken::first(session, &self.0.random)
     }
 
     fn signed_in(&self, user: User, token: RefreshToken) -> Result<SignedIn> {

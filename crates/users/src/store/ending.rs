@@ -87,7 +87,7 @@ async fn forget_guest(tx: &Tx, id: UserId) -> Result<(), Fault> {
     let user: Option<Stored<User>> = tx.get(id).await?;
     let Some(user) = user.filter(|user| user.guest && !user.disabled) else { return Ok(()) };
     match sessions_of(tx, id).await?.is_empty() {
-        true => tx.delete_all(vec![user]).await,
+        true => tx.delete(user).await,
         false => Ok(()),
     }
 }

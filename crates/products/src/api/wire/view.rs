@@ -1,8 +1,8 @@
 //! Answers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use holdfast_types::{Answer, Code, Error, Money, OrderId, ProductId, Result, Timestamp, UserId};
+use holdfast_types::{Answer, Error, Money, OrderId, ProductId, Result, Timestamp, UserId};
 use holdfast_web::Problem;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -160,15 +160,11 @@ struct BatchItemResult {
 
 /// Adds what is current to a conflict.
 pub(crate) async fn with_current(products: &Products, id: ProductId, error: Error) -> Problem {
-    let conflict = matches!(error.code(), Code::VersionConflict | Code::PreconditionFailed);
-    let current = if conflict { products.store().get(id).await.ok().flatten() } else { None };
-    let problem = Problem::from(error);
-    match current.map(|product| {
-        (product.version, product.etag(), serde_json::to_value(ProductView::from(&*product)))
-    }) {
-        Some((version, etag, Ok(view))) => problem.with_current(version, etag, view),
-        _ => problem,
-    }
+    let show = |product: &Arc<Product>| {
+        let view = serde_json::to_value(ProductView::from(&**product));
+        (product.version, product.etag(), view)
+    };
+    Problem::with_current(error, products.store().get(id), show).await
 }
 
 /// One line of a product's journal.
