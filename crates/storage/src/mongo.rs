@@ -6,6 +6,7 @@
 //! guarded by a unique `_id`. Every transaction may be run twice; see [`crate::postgres`].
 
 mod connect;
+mod elections;
 mod fault;
 pub mod fields;
 mod migrate;
@@ -15,6 +16,7 @@ mod watch;
 
 use std::{sync::Arc, time::Duration};
 
+use elections::Elections;
 pub use fault::Fault;
 use futures_util::{TryStreamExt, future::BoxFuture};
 use holdfast_types::{Error, Random, Result};
@@ -38,6 +40,7 @@ struct Inner {
     client: Client,
     database: mongodb::Database,
     random: Random,
+    elections: Elections,
 }
 
 impl std::fmt::Debug for Mongo {
@@ -84,10 +87,12 @@ impl Query {
 impl Mongo {
     /// Connects, and refuses what could not keep the promises: a standalone server has no transactions.
     pub async fn open(url: &str) -> Result<Self> {
-        let (client, database) = connect::connect(url).await?;
+        let elections = Elections::default();
+        let (client, database) = connect::connect(url, &elections).await?;
         watch::require_transactions(&database).await?;
         watch::keep_transactions_short(client.clone());
-        Ok(Self(Arc::new(Inner { client, database, random: Random::system() })))
+        let random = Random::system();
+        Ok(Self(Arc::new(Inner { client, database, random, elections })))
     }
 
     /// Runs `job` in one transaction, again and again while what hinders it may pass, for a few seconds.
@@ -120,7 +125,8 @@ impl Mongo {
         self.until_done(attempt).await
     }
 
-    /// Reads, again and again while what hinders it may pass, for a few seconds.
+    /// Reads, again and again while what hinders it may pass, for a few seconds; and once more when a primary was elected
+    /// meanwhile, whose view of what a majority has may be older than what has been promised.
     async fn until_done<T, A, F>(&self, attempt: A) -> Result<T>
     where
         A: Fn() -> F + Send + Sync,
@@ -128,9 +134,18 @@ impl Mongo {
     {
         let mut backoff = Backoff::new(&self.0.random);
         loop {
-            match attempt().await {
+            let done = async {
+                let found = attempt().await?;
+                let settled = self.0.elections.settle(&self.0.database).await?;
+                Ok::<_, Fault>(settled.is_none().then_some(found))
+            };
+            match done.await {
                 Err(fault) if fault.may_pass() => fault.wait(&mut backoff).await?,
-                done => return Ok(done?),
+                done => {
+                    if let Some(found) = done? {
+                        return Ok(found);
+                    }
+                }
             }
         }
     }
@@ -189,11 +204,14 @@ impl Mongo {
         collection: &str,
         pipeline: Vec<Document>,
     ) -> Result<Vec<Document>> {
-        let aggregate = async {
-            let collection = self.0.database.collection::<Document>(collection);
-            Ok(collection.aggregate(pipeline).await?.try_collect().await?)
+        let attempt = || async {
+            let aggregate = async {
+                let collection = self.0.database.collection::<Document>(collection);
+                Ok(collection.aggregate(pipeline.clone()).await?.try_collect().await?)
+            };
+            tokio::time::timeout(READ_TIME, aggregate).await.unwrap_or(Err(Fault::Late))
         };
-        Ok(tokio::time::timeout(READ_TIME, aggregate).await.unwrap_or(Err(Fault::Late))?)
+        self.until_done(attempt).await
     }
 
     /// Records of one snapshot, read for as long as the server keeps it: for audits and exports.
@@ -202,6 +220,7 @@ impl Mongo {
         T: Send + 'static,
         J: for<'a> FnOnce(Tx, &'a mut Sink<T>) -> BoxFuture<'a, Result<(), Fault>> + Send + 'static,
     {
+        self.0.elections.settle(&self.0.database).await?;
         let tx = Tx::snapshot(&self.0.client, &self.0.database, tx::SCAN_TIME).await?;
         let (mut sink, flow) = Flow::new();
         tokio::spawn(async move {

@@ -8,7 +8,7 @@ use mongodb::{
     options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern},
 };
 
-use super::Fault;
+use super::{Fault, elections::Elections};
 
 /// Connections of one process.
 const CONNECTIONS: u32 = 32;
@@ -19,7 +19,7 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 /// Finding a primary may take this long; an election takes a few seconds, and we try again.
 const SELECTION_TIME: Duration = Duration::from_secs(3);
 
-pub(super) async fn connect(url: &str) -> Result<(Client, Database)> {
+pub(super) async fn connect(url: &str, elections: &Elections) -> Result<(Client, Database)> {
     let mut options = ClientOptions::parse(url).await.map_err(|error| {
         let why = "DB_CONNECTION_STRING: is not a connection string of MongoDB";
         Error::new(Code::InvalidParameter, why).with_source(error)
@@ -31,6 +31,7 @@ pub(super) async fn connect(url: &str) -> Result<(Client, Database)> {
     options.max_pool_size = Some(options.max_pool_size.unwrap_or(CONNECTIONS));
     options.read_concern = Some(ReadConcern::majority());
     options.write_concern = Some(sure());
+    options.sdam_event_handler = Some(elections.handler());
     options.default_database.get_or_insert_with(|| "holdfast".to_owned());
     let client = Client::with_options(options).map_err(Fault::from)?;
     let database = client.default_database().expect("it has just been set");

@@ -11,7 +11,7 @@ use crate::migrations::Steps;
 
 /// What is to be dropped is not there (26, 27), or what is to be made is (48).
 const DONE_BEFORE: [i32; 3] = [26, 27, 48];
-const MIGRATIONS: &str = "holdfast_migrations";
+pub(super) const MIGRATIONS: &str = "holdfast_migrations";
 
 /// Runs the steps that this database has not seen.
 pub(super) async fn run(database: &Database, steps: Steps) -> Result<(), Fault> {

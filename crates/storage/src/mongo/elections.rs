@@ -1,0 +1,68 @@
+//! A primary that was just elected has every write that a majority confirmed, but does not know of the last ones that they
+//! are of a majority before a write of its own term is: until then a read with read concern `majority` shows an older
+//! state (MongoDB manual, "Read Concern majority"). A linearizable read waits for just that, so one is made after each
+//! election that this process sees, and what was read before it is read once more.
+//!
+//! Behind `mongos` no election is seen, and nothing is waited for.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use mongodb::{
+    Database, ServerType,
+    bson::doc,
+    event::{EventHandler, sdam::SdamEvent},
+};
+
+use super::{Fault, migrate};
+
+/// A primary that cannot reach a majority for so long is none, and what asked is tried again.
+const SETTLING_TIME: Duration = Duration::from_secs(5);
+
+/// The elections that this process has seen.
+#[derive(Clone, Default)]
+pub(super) struct Elections {
+    seen: Arc<AtomicU64>,
+    /// Up to which of them what is read is what a majority has.
+    settled: Arc<AtomicU64>,
+}
+
+/// There was an election: what was read before is to be read once more.
+pub(super) struct Settled;
+
+impl Elections {
+    /// Counts primaries as the driver finds them.
+    pub(super) fn handler(&self) -> EventHandler<SdamEvent> {
+        let seen = self.seen.clone();
+        EventHandler::callback(move |event| {
+            if let SdamEvent::ServerDescriptionChanged(change) = event
+                && change.new_description.server_type() == ServerType::RsPrimary
+                && change.previous_description.server_type() != ServerType::RsPrimary
+            {
+                seen.fetch_add(1, Ordering::AcqRel);
+            }
+        })
+    }
+
+    /// Waits until the primary of the last election knows what a majority has, unless that has been waited for.
+    /// To be asked after a read: by then the election that the read profited from has been counted.
+    pub(super) async fn settle(&self, database: &Database) -> Result<Option<Settled>, Fault> {
+        let seen = self.seen.load(Ordering::Acquire);
+        if self.settled.load(Ordering::Acquire) >= seen {
+            return Ok(None);
+        }
+        // Any document will do. The server gives up after we have.
+        let look = doc! {
+            "find": migrate::MIGRATIONS, "limit": 1, "readConcern": {"level": "linearizable"}, "maxTimeMS": 2 * SETTLING_TIME.as_millis() as i64,
+        };
+        let look = tokio::time::timeout(SETTLING_TIME, database.run_command(look)).await;
+        look.map_err(|_| Fault::Late)??;
+        self.settled.fetch_max(seen, Ordering::AcqRel);
+        Ok(Some(Settled))
+    }
+}
