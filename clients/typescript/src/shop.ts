@@ -3,7 +3,8 @@
 import { type Client, createClient } from "./generated/client/index.js";
 import { beginGuest, logIn, logOut, refreshSession } from "./generated/sdk.gen.js";
 import type { SessionView } from "./generated/types.gen.js";
-import { ProblemError } from "./problems.js";
+import { isProblem, ProblemError } from "./problems.js";
+import { work } from "./work.js";
 
 /** Somebody who is signed in. Whoever has `refreshToken` is them: keep it where nobody else reads. */
 export interface Session {
@@ -20,6 +21,8 @@ export interface ShopOptions {
   session?: Session | undefined;
   /** Told of each new session, and of its end: where to keep it. */
   onSession?: (session: Session | undefined) => void;
+  /** Runs a renewal while nobody else who has the same session runs one: tabs, say. */
+  exclusively?: (renew: () => Promise<void>) => Promise<void>;
   /** How often a request is sent again that was not answered, or with 503 or 504. */
   repeats?: number;
   /** Sends requests; the platform's by default. */
@@ -52,10 +55,19 @@ export class Shop {
     return this.#session;
   }
 
-  /** Signs in. Throws {@link ProblemError}, such as `invalid-credentials`. */
+  /** Signs in; where strangers guess at the name, with a proof of work, which takes seconds. Throws {@link ProblemError}, such as `invalid-credentials`. */
   async signIn(username: string, password: string): Promise<SessionView> {
-    const answer = await logIn({ client: this.client, body: { username, password } });
-    return this.#begin(answer);
+    const first = await logIn({ client: this.client, body: { username, password } });
+    const asked = isProblem(first.error, "rate-limited") ? first.error.proofOfWork : undefined;
+    const nonce = asked && (await work(asked, password));
+    if (asked === undefined || nonce === undefined) return this.#begin(first);
+    const proofOfWork = { challenge: asked.challenge, nonce };
+    return this.#begin(await logIn({ client: this.client, body: { username, password, proofOfWork } }));
+  }
+
+  /** Goes on with a session that was begun or renewed elsewhere. */
+  adopt(session: Session): void {
+    this.#session = session;
   }
 
   /** Buys without a name. `registerUser` gives the account one and keeps its orders; sign in with it then. */
@@ -85,7 +97,12 @@ export class Shop {
 
   /** One renewal at a time, whoever needs it. */
   async #renew(): Promise<void> {
-    this.#renewal ??= this.#renewNow().finally(() => (this.#renewal = undefined));
+    const refreshToken = this.#session?.refreshToken;
+    const renew = async () => {
+      // Whoever had the turn before may have renewed it for all.
+      if (this.#session?.refreshToken === refreshToken) await this.#renewNow();
+    };
+    this.#renewal ??= (this.#options.exclusively ?? ((renew) => renew()))(renew).finally(() => (this.#renewal = undefined));
     await this.#renewal;
   }
 

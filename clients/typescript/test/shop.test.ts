@@ -1,6 +1,7 @@
 /** Against a live shop: `./check` starts one and says in the environment where it is. */
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { before, test } from "node:test";
 
 import {
@@ -123,4 +124,26 @@ test("what was not answered is sent again under the same key", async () => {
   assert.ok(keys[0]);
   const left = await getProduct({ client: shop.client, path: { id: product.id } });
   assert.equal(left.data?.available, 4, "one order, not three");
+});
+
+test("a login that asks for a proof of work is given one", async () => {
+  const asked = { challenge: "AAABnOuzoYA", bits: 12 };
+  const given: string[] = [];
+  // Refuses the first attempt as a shop does whose name is being guessed at.
+  const guarded: typeof fetch = async (sent, init) => {
+    const request = new Request(sent, init);
+    const body = (await request.clone().json()) as { password: string; proofOfWork?: { challenge: string; nonce: string } };
+    if (body.proofOfWork !== undefined) {
+      given.push(`${body.proofOfWork.challenge}:${body.proofOfWork.nonce}:${body.password}`);
+      return fetch(new Request(request, { body: JSON.stringify({ ...body, proofOfWork: undefined }) }));
+    }
+    const problem = { code: "rate-limited", status: 429, retryAfter: 900, proofOfWork: asked };
+    return new Response(JSON.stringify(problem), { status: 429, headers: { "Content-Type": "application/problem+json" } });
+  };
+  const session = await new Shop({ baseUrl, fetch: guarded }).signIn("admin", password);
+  assert.equal(session.user.username, "admin");
+  assert.equal(given.length, 1);
+  const hash = createHash("sha256").update(given[0] ?? "").digest();
+  assert.ok(hash.readUInt16BE() < 1 << 4, `12 zero bits: ${hash.toString("hex")}`);
+  assert.ok(given[0]?.startsWith(`${asked.challenge}:`));
 });

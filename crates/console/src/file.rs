@@ -17,6 +17,9 @@ use crate::accept::choose;
 /// What a page may do: load what lies beside it, talk to its own shop, and show pictures of products from wherever those are.
 const POLICY: &str = "default-src 'self'; img-src 'self' data: http: https:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
+/// The viewer of the API's description styles what it draws as it goes.
+const VIEWER_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+
 /// A file of `dist/`.
 #[derive(Debug)]
 pub(crate) struct File {
@@ -46,6 +49,9 @@ pub(crate) const FILES: &[File] = &[
     file!("shop.html", "text/html; charset=utf-8"),
     file!("shop.css", "text/css; charset=utf-8"),
     file!("shop.js", "text/javascript; charset=utf-8"),
+    file!("docs.html", "text/html; charset=utf-8"),
+    file!("docs.js", "text/javascript; charset=utf-8"),
+    file!("scalar.js", "text/javascript; charset=utf-8"),
     file!("shared.css", "text/css; charset=utf-8"),
     file!("shared.js", "text/javascript; charset=utf-8"),
     file!("rolldown-runtime.js", "text/javascript; charset=utf-8"),
@@ -93,7 +99,8 @@ impl File {
         };
         set(header::CACHE_CONTROL, "no-cache");
         set(header::VARY, "accept-encoding");
-        set(header::CONTENT_SECURITY_POLICY, POLICY);
+        let policy = if self.name == "docs.html" { VIEWER_POLICY } else { POLICY };
+        set(header::CONTENT_SECURITY_POLICY, policy);
         set(header::REFERRER_POLICY, "no-referrer");
         if !is_known {
             set(header::CONTENT_TYPE, self.media);

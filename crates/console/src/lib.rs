@@ -1,4 +1,4 @@
-//! The screens of a shop: the console, and a demo storefront. They are built from `ui/` into `dist/`, which is committed, so that
+//! The screens of a shop: the console, a demo storefront, and the description of the API. They are built from `ui/` into `dist/`, which is committed, so that
 //! who builds the program needs no Node; they talk to the public API alone.
 
 mod accept;
@@ -20,6 +20,9 @@ pub const CONSOLE: &str = "/console";
 /// Where the demo storefront is.
 pub const STOREFRONT: &str = "/shop";
 
+/// Where the API is described.
+pub const DOCS: &str = "/docs";
+
 /// The pages, and the files that they load.
 pub fn routes() -> Router {
     let page = |name: &'static str| {
@@ -28,6 +31,7 @@ pub fn routes() -> Router {
     Router::new()
         .route(CONSOLE, page("console.html"))
         .route(STOREFRONT, page("shop.html"))
+        .route(DOCS, page("docs.html"))
         .route("/assets/{name}", get(send_file))
 }
 

@@ -16,7 +16,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     target: "es2022",
     rolldownOptions: {
-      input: { console: here("console.html"), shop: here("shop.html") },
+      input: { console: here("console.html"), shop: here("shop.html"), docs: here("docs.html") },
       output: {
         entryFileNames: "[name].js",
         chunkFileNames: "[name].js",

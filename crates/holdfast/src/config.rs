@@ -11,6 +11,7 @@ use holdfast_types::{Code, Error, Result};
 use holdfast_web::{ClusterSecret, InternalTls, rate::Quota};
 
 use crate::parts::Part;
+use clap::ValueEnum;
 pub(crate) use layers::{DEFAULTS, Flags, Layers};
 use values::{
     parse_addresses, parse_bytes, parse_count, parse_duration, parse_listen, parse_origins,
@@ -89,8 +90,8 @@ impl Config {
         let internal_tls = all_or_none(layers, internal)?;
         let targets = |text: &str| parse_targets(text, internal_tls.is_some());
         let mut peers = BTreeMap::new();
-        for part in Part::SERVICES {
-            peers.insert(part, layers.parse(part.name(), targets)?);
+        for part in Part::value_variants() {
+            peers.insert(*part, layers.parse(part.name(), targets)?);
         }
         let data_dir = layers.parse("data_dir", |text| Ok(PathBuf::from(text)))?;
         Ok(Self {

@@ -112,11 +112,14 @@ pub(crate) struct PeerFlags(pub(crate) Vec<(&'static str, String)>);
 
 impl Args for PeerFlags {
     fn augment_args(command: Command) -> Command {
-        command.args(Part::SERVICES.map(|part| {
-            let help = format!(
-                "Where {} is, when other processes serve it: http://HOST:PORT, with commas between them",
-                part.name()
-            );
+        command.args(Part::value_variants().iter().map(|part| {
+            let help = match part {
+                Part::Gateway => "Where all gateways are told how they are: http://HOST:PORT, with commas between them".to_owned(),
+                part => format!(
+                    "Where {} is, when other processes serve it: http://HOST:PORT, with commas between them",
+                    part.name()
+                ),
+            };
             Arg::new(part.name()).long(part.name()).value_name("URLS").help(help)
         }))
     }
@@ -130,7 +133,7 @@ impl FromArgMatches for PeerFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let given =
             |part: Part| Some((part.name(), matches.get_one::<String>(part.name())?.clone()));
-        Ok(Self(Part::SERVICES.into_iter().filter_map(given).collect()))
+        Ok(Self(Part::value_variants().iter().copied().filter_map(given).collect()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

@@ -214,7 +214,7 @@ fn greet(
     let screens = [
         ("Console", holdfast_console::CONSOLE),
         ("Shop", holdfast_console::STOREFRONT),
-        ("Docs", "/docs"),
+        ("Docs", holdfast_console::DOCS),
     ];
     for (name, path) in screens {
         text.push_str(&format!("  {name:8} {url}{path}\n"));

@@ -5,6 +5,8 @@ mod health;
 mod internal;
 mod metrics;
 mod openapi;
+mod problems;
+mod processes;
 
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) use documentation::describe;
-pub(crate) use health::Health;
+pub(crate) use health::{Health, Process};
 pub(crate) use internal::{Status, routes as internal_routes};
 pub(crate) use metrics::Metrics;
 
@@ -27,7 +29,7 @@ impl FromRef<Health> for Arc<Verifier> {
 /// All routes of no service; `document` is what `/openapi.json` answers.
 pub(crate) fn routes(health: Health, document: &Value) -> Router {
     let described: Router = table().with_state(health).into();
-    described.merge(documentation::routes(document))
+    described.merge(documentation::routes(document)).merge(problems::routes())
 }
 
 /// Metrics and health, for whoever reaches a listener of their own.
@@ -38,7 +40,7 @@ pub(crate) fn open_routes(health: Health) -> Router {
 }
 
 fn table() -> OpenApiRouter<Health> {
-    health_table().routes(routes!(metrics::show_metrics))
+    health_table().routes(routes!(metrics::show_metrics)).routes(routes!(processes::list_processes))
 }
 
 fn health_table() -> OpenApiRouter<Health> {

@@ -40,7 +40,9 @@ pub(crate) struct ProductFilter {
     pub(crate) currency: Option<Currency>,
     pub(crate) min_price: Option<i64>,
     pub(crate) max_price: Option<i64>,
-    pub(crate) in_stock: Option<bool>,
+    /// Units that may be ordered.
+    pub(crate) min_available: Option<i64>,
+    pub(crate) max_available: Option<i64>,
     pub(crate) sort: Sort,
     /// The filters as text: what a cursor is bound to.
     pub(crate) text: String,

@@ -10,6 +10,7 @@ mod probe;
 
 use std::{
     fmt,
+    net::SocketAddr,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicI64, Ordering::Relaxed},
@@ -19,6 +20,7 @@ use std::{
 
 use axum::http::{HeaderMap, Method, Request, Response, Uri};
 use bytes::Bytes;
+use futures_util::future::join_all;
 use holdfast_types::{Code, Error, Random, Result};
 use http_body_util::Full;
 use tokio::{sync::Notify, time::Instant};
@@ -122,6 +124,25 @@ impl Peer {
         tokio::time::timeout_at(deadline, self.call_until_answered(call, deadline))
             .await
             .map_err(|_| late())?
+    }
+
+    /// Sends a request to each instance once, and says what came back from which address: nothing where none came until `deadline`.
+    pub async fn ask_each(
+        &self,
+        call: &Call,
+        deadline: Instant,
+    ) -> Result<Vec<(SocketAddr, Option<Response<Bytes>>)>> {
+        let request = self.request(call, deadline)?;
+        let instances = self.instances();
+        let asked = instances.iter().map(|instance| async {
+            let attempt = instance.attempt(request.clone());
+            let answer = match tokio::time::timeout_at(deadline, attempt).await {
+                Ok(Attempt::Answered(response)) => Some(response),
+                Ok(Attempt::NotSent(_) | Attempt::Unknown(_)) | Err(_) => None,
+            };
+            (instance.address(), answer)
+        });
+        Ok(join_all(asked).await)
     }
 
     async fn call_until_answered(&self, call: &Call, deadline: Instant) -> Result<Response<Bytes>> {

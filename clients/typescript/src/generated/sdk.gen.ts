@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AdjustStockData, AdjustStockErrors, AdjustStockResponses, ArchiveProductData, ArchiveProductErrors, ArchiveProductResponses, BeginGuestData, BeginGuestErrors, BeginGuestResponses, CancelOrderData, CancelOrderErrors, CancelOrderResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateProductData, CreateProductErrors, CreateProductResponses, DeleteMeData, DeleteMeErrors, DeleteMeResponses, DeliverOrderData, DeliverOrderErrors, DeliverOrderResponses, ExportOrdersData, ExportOrdersErrors, ExportOrdersResponses, GetMeData, GetMeErrors, GetMeResponses, GetOrderData, GetOrderErrors, GetOrderResponses, GetProductData, GetProductErrors, GetProductResponses, GetUserData, GetUserErrors, GetUserResponses, IsAliveData, IsAliveErrors, IsAliveResponses, IsReadyData, IsReadyErrors, IsReadyResponses, ListCategoriesData, ListCategoriesErrors, ListCategoriesResponses, ListMovementsData, ListMovementsErrors, ListMovementsResponses, ListOrderEventsData, ListOrderEventsErrors, ListOrderEventsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListProductsData, ListProductsErrors, ListProductsResponses, ListPublicKeysData, ListPublicKeysErrors, ListPublicKeysResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, PayOrderData, PayOrderErrors, PayOrderResponses, PermitPasswordResetData, PermitPasswordResetErrors, PermitPasswordResetResponses, PlaceOrderData, PlaceOrderErrors, PlaceOrderResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, RegisterUserData, RegisterUserErrors, RegisterUserResponses, ReplaceProductData, ReplaceProductErrors, ReplaceProductResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, ShipOrderData, ShipOrderErrors, ShipOrderResponses, ShowMetricsData, ShowMetricsErrors, ShowMetricsResponses, ShowPictureData, ShowPictureErrors, ShowPictureResponses, ShowStatisticsData, ShowStatisticsErrors, ShowStatisticsResponses, ShowThumbnailData, ShowThumbnailErrors, ShowThumbnailResponses, UpdateMeData, UpdateMeErrors, UpdateMeResponses, UpdateOrderData, UpdateOrderErrors, UpdateOrderResponses, UpdateProductData, UpdateProductErrors, UpdateProductResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, UploadPictureData, UploadPictureErrors, UploadPictureResponses, WriteProductsData, WriteProductsErrors, WriteProductsResponses } from './types.gen.js';
+import type { AdjustStockData, AdjustStockErrors, AdjustStockResponses, ArchiveProductData, ArchiveProductErrors, ArchiveProductResponses, BeginGuestData, BeginGuestErrors, BeginGuestResponses, CancelOrderData, CancelOrderErrors, CancelOrderResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateProductData, CreateProductErrors, CreateProductResponses, DeleteMeData, DeleteMeErrors, DeleteMeResponses, DeliverOrderData, DeliverOrderErrors, DeliverOrderResponses, ExportOrdersData, ExportOrdersErrors, ExportOrdersResponses, GetMeData, GetMeErrors, GetMeResponses, GetOrderData, GetOrderErrors, GetOrderResponses, GetProductData, GetProductErrors, GetProductResponses, GetUserData, GetUserErrors, GetUserResponses, IsAliveData, IsAliveErrors, IsAliveResponses, IsReadyData, IsReadyErrors, IsReadyResponses, ListCategoriesData, ListCategoriesErrors, ListCategoriesResponses, ListMovementsData, ListMovementsErrors, ListMovementsResponses, ListOrderEventsData, ListOrderEventsErrors, ListOrderEventsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListProcessesData, ListProcessesErrors, ListProcessesResponses, ListProductsData, ListProductsErrors, ListProductsResponses, ListPublicKeysData, ListPublicKeysErrors, ListPublicKeysResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, PayOrderData, PayOrderErrors, PayOrderResponses, PermitPasswordResetData, PermitPasswordResetErrors, PermitPasswordResetResponses, PlaceOrderData, PlaceOrderErrors, PlaceOrderResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, RegisterUserData, RegisterUserErrors, RegisterUserResponses, ReplaceProductData, ReplaceProductErrors, ReplaceProductResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, ShipOrderData, ShipOrderErrors, ShipOrderResponses, ShowMetricsData, ShowMetricsErrors, ShowMetricsResponses, ShowPictureData, ShowPictureErrors, ShowPictureResponses, ShowStatisticsData, ShowStatisticsErrors, ShowStatisticsResponses, ShowThumbnailData, ShowThumbnailErrors, ShowThumbnailResponses, UpdateMeData, UpdateMeErrors, UpdateMeResponses, UpdateOrderData, UpdateOrderErrors, UpdateOrderResponses, UpdateProductData, UpdateProductErrors, UpdateProductResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, UploadPictureData, UploadPictureErrors, UploadPictureResponses, WriteProductsData, WriteProductsErrors, WriteProductsResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -101,7 +101,7 @@ export const getOrder = <ThrowOnError extends boolean = false>(options: Options<
 });
 
 /**
- * Note something about an order, for the staff alone (RFC 7396): `null` clears it
+ * Note something about an order, for the staff alone (RFC 7396): null clears it
  *
  * Note something about an order, for the staff alone (RFC 7396): `null` clears it. Steps of the lifecycle that were taken meanwhile do not stand in the way; another note does.
  */
@@ -179,6 +179,17 @@ export const shipOrder = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
+ * How every process of the shop is: the one that answers, those of all services, and the other gateways where it is told where they are; for administrators
+ *
+ * How every process of the shop is: the one that answers, those of all services, and the other gateways where it is told where they are; for administrators. Asked of each within 3 s.
+ */
+export const listProcesses = <ThrowOnError extends boolean = false>(options?: Options<ListProcessesData, ThrowOnError>) => (options?.client ?? client).get<ListProcessesResponses, ListProcessesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/processes',
+    ...options
+});
+
+/**
  * The catalogue: filtered, searched, sorted, in pages
  *
  * The catalogue: filtered, searched, sorted, in pages. A page may be shorter than `limit`, even empty, and still have a `nextCursor`: one request looks at 2,000 products at most.
@@ -205,7 +216,7 @@ export const createProduct = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * Create or update (by `sku`) up to 500 products
+ * Create or update (by sku) up to 500 products
  *
  * Create or update (by `sku`) up to 500 products.
  */
@@ -245,7 +256,7 @@ export const archiveProduct = <ThrowOnError extends boolean = false>(options: Op
 export const getProduct = <ThrowOnError extends boolean = false>(options: Options<GetProductData, ThrowOnError>) => (options.client ?? client).get<GetProductResponses, GetProductErrors, ThrowOnError>({ url: '/api/products/{id}', ...options });
 
 /**
- * Change some members of a product (RFC 7396): `null` clears an optional one
+ * Change some members of a product (RFC 7396): null clears an optional one
  *
  * Change some members of a product (RFC 7396): `null` clears an optional one.
  */
@@ -260,7 +271,7 @@ export const updateProduct = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * Replace a product's details; absent optional ones are cleared, an absent `quantity` is kept
+ * Replace a product's details; absent optional ones are cleared, an absent quantity is kept
  *
  * Replace a product's details; absent optional ones are cleared, an absent `quantity` is kept.
  */
@@ -365,7 +376,7 @@ export const getMe = <ThrowOnError extends boolean = false>(options?: Options<Ge
 });
 
 /**
- * Change one's e-mail address or name; `null` clears it
+ * Change one's e-mail address or name; null clears it
  *
  * Change one's e-mail address or name; `null` clears it.
  */
@@ -522,7 +533,7 @@ export const showMetrics = <ThrowOnError extends boolean = false>(options?: Opti
 });
 
 /**
- * The process can serve; if not, `problems` says why
+ * The process can serve; if not, problems says why
  *
  * The process can serve; if not, `problems` says why.
  */

@@ -76,7 +76,7 @@ export type BatchResult = {
 };
 
 /**
- * Open orders hold more than that. The quantity cannot fall below the units promised to open orders, `reserved`.
+ * Open orders hold more than that. The quantity cannot fall below the units promised to open orders, `reserved`. Ship or cancel orders first, or keep at least as many.
  */
 export type BelowReservedProblem = Problem & {
     code: 'below-reserved';
@@ -100,7 +100,7 @@ export type CategoryView = {
 };
 
 /**
- * The body is too large. Bodies may have 64 KiB, product batches 1 MiB.
+ * The body is too large. Bodies may have 64 KiB, product batches 1 MiB, pictures 4 MiB. Send less, or in several requests.
  */
 export type ContentTooLargeProblem = Problem & {
     code: 'content-too-large';
@@ -151,7 +151,33 @@ export type FieldError = {
 };
 
 /**
- * You may see this but not change it. Another role or another owner is needed.
+ * What a process says of itself.
+ */
+export type Figures = {
+    /**
+     * Requests that it is answering.
+     */
+    inFlight: number;
+    /**
+     * Of the answers of the last half minute or minute, 99 in 100 took no longer, in microseconds; null when there were none.
+     */
+    p99Micros: number | null;
+    /**
+     * The id of the process on its machine.
+     */
+    pid: number;
+    /**
+     * Seconds since it began.
+     */
+    uptimeSeconds: number;
+    /**
+     * The version of the program.
+     */
+    version: string;
+};
+
+/**
+ * You may see this but not change it. Another role or another owner is needed. Ask somebody who has it, or an administrator for the role.
  */
 export type ForbiddenProblem = Problem & {
     code: 'forbidden';
@@ -164,7 +190,7 @@ export type GuestBody = {
 };
 
 /**
- * The headers are too large. All headers together may have 32 KiB.
+ * The headers are too large. All headers together may have 32 KiB, and there may be 100. Send fewer; cookies are not needed here.
  */
 export type HeadersTooLargeProblem = Problem & {
     code: 'headers-too-large';
@@ -172,7 +198,7 @@ export type HeadersTooLargeProblem = Problem & {
 };
 
 /**
- * The first request under this key is still running. Repeat after the time in `Retry-After`.
+ * The first request under this key is still running. Two requests came under one key at once. Repeat under the same key after the time in `Retry-After`.
  */
 export type IdempotencyInProgressProblem = Problem & {
     code: 'idempotency-in-progress';
@@ -210,7 +236,7 @@ export type Image = {
 };
 
 /**
- * Not enough is left. `items` lists the products that are short, what was requested and what is available. Nothing was taken.
+ * Not enough is left. `items` lists the products that are short, what was requested and what is available. Nothing was taken. Order fewer, or something else.
  */
 export type InsufficientStockProblem = Problem & {
     code: 'insufficient-stock';
@@ -223,7 +249,7 @@ export type InsufficientStockProblem = Problem & {
 };
 
 /**
- * Something went wrong on our side. It has been logged under the request id.
+ * Something went wrong on our side. It has been logged under the request id. Tell the operator the `requestId`. Repeating under the same Idempotency-Key is safe.
  */
 export type InternalProblem = Problem & {
     code: 'internal';
@@ -231,7 +257,7 @@ export type InternalProblem = Problem & {
 };
 
 /**
- * Username or password is wrong. Which of the two is wrong is not told.
+ * Username or password is wrong. No account has this name and password. Which of the two is wrong is not told. Let the user type both again; an administrator can permit a new password.
  */
 export type InvalidCredentialsProblem = Problem & {
     code: 'invalid-credentials';
@@ -247,7 +273,7 @@ export type InvalidCursorProblem = Problem & {
 };
 
 /**
- * A header cannot be understood. The detail names the header and the shape that is expected.
+ * A header cannot be understood. A header has a shape that it cannot have. Send the header that the detail names in the shape that it expects, or leave it out.
  */
 export type InvalidHeaderProblem = Problem & {
     code: 'invalid-header';
@@ -255,7 +281,7 @@ export type InvalidHeaderProblem = Problem & {
 };
 
 /**
- * A parameter cannot be understood. The member `parameter` names the query or path parameter. Unknown parameters are refused; empty ones count as absent.
+ * A parameter cannot be understood. A query or path parameter is unknown here, comes twice, or has a value that it cannot have; empty ones count as absent. Mend the one that the member `parameter` names, as the detail says.
  */
 export type InvalidParameterProblem = Problem & {
     code: 'invalid-parameter';
@@ -264,7 +290,7 @@ export type InvalidParameterProblem = Problem & {
 };
 
 /**
- * The access token is not one of ours. The token is damaged, was signed by somebody else, or is meant for another use.
+ * The access token is not one of ours. The token is damaged, was signed by somebody else, or is meant for another use. Sign in again, and send the `accessToken` of the answer as it is.
  */
 export type InvalidTokenProblem = Problem & {
     code: 'invalid-token';
@@ -272,7 +298,7 @@ export type InvalidTokenProblem = Problem & {
 };
 
 /**
- * The order's state forbids this. `orderStatus` is where the order stands now.
+ * The order's state forbids this. `orderStatus` is where the order stands now; from there this step does not lead on. Show the order as it is now; an order that was shipped cannot be cancelled.
  */
 export type InvalidTransitionProblem = Problem & {
     code: 'invalid-transition';
@@ -344,7 +370,7 @@ export type LoginBody = {
 };
 
 /**
- * The request cannot be read. The body is not valid JSON, nests too deeply, has a member twice, is not UTF-8, or goes on after its end; or the request as a whole is not HTTP.
+ * The request cannot be read. The body is not valid JSON, nests too deeply, has a member twice, is not UTF-8, or goes on after its end; or the request as a whole is not HTTP. Serialise the body with a JSON library, and send it whole.
  */
 export type MalformedProblem = Problem & {
     code: 'malformed';
@@ -352,7 +378,7 @@ export type MalformedProblem = Problem & {
 };
 
 /**
- * The items are priced in several currencies. An order has one currency.
+ * The items are priced in several currencies. An order has one currency. Place an order for each currency.
  */
 export type MixedCurrenciesProblem = Problem & {
     code: 'mixed-currencies';
@@ -421,7 +447,7 @@ export type MovementView = {
 };
 
 /**
- * The answer is JSON. The header `Accept` excludes application/json, which is all that this API speaks.
+ * The answer has another type. The header `Accept` excludes the only type that the path answers with, as a rule application/json. Name that type in `Accept`, or leave the header out.
  */
 export type NotAcceptableProblem = Problem & {
     code: 'not-acceptable';
@@ -429,7 +455,7 @@ export type NotAcceptableProblem = Problem & {
 };
 
 /**
- * There is no such thing. It does not exist, or you may not see it: the answer is the same, so that existence does not leak.
+ * There is no such thing. It does not exist, or you may not see it: the answer is the same, so that existence does not leak. Look it up in its list, signed in as whom it belongs to.
  */
 export type NotFoundProblem = Problem & {
     code: 'not-found';
@@ -584,7 +610,7 @@ export type OrderView = {
 };
 
 /**
- * Too much is waiting. Nothing was begun. Repeat with the same Idempotency-Key after the time in `Retry-After`.
+ * Too much is waiting. More is asked than can be answered in time. Nothing was begun. Repeat with the same Idempotency-Key after the time in `Retry-After`.
  */
 export type OverloadedProblem = Problem & {
     code: 'overloaded';
@@ -682,7 +708,7 @@ export type PlaceBody = {
 };
 
 /**
- * The entity tag is not current. `If-Match` names a representation that is no longer current. `currentVersion`, `current` and `ETag` show what is.
+ * The entity tag is not current. `If-Match` names a representation that is no longer current. Nothing was changed. Merge with `current`, which is there now, and repeat with the tag in `ETag`.
  */
 export type PreconditionFailedProblem = Problem & {
     code: 'precondition-failed';
@@ -695,7 +721,7 @@ export type PreconditionFailedProblem = Problem & {
 };
 
 /**
- * Say which version the change is based on. Send `"version"` in the body or `If-Match` with the entity tag, so that nobody's change is overwritten unseen.
+ * Say which version the change is based on. A change must state what it is based on, so that nobody's change is overwritten unseen. Send `"version"` in the body or `If-Match` with the entity tag.
  */
 export type PreconditionRequiredProblem = Problem & {
     code: 'precondition-required';
@@ -714,7 +740,7 @@ export type PriceBody = {
 };
 
 /**
- * The price has changed. The order would cost `total`, not the `expectedTotal` of the request. Nothing was ordered.
+ * The price has changed. The order would cost `total`, not the `expectedTotal` of the request. Nothing was ordered. Show the new total, and order again once the buyer agrees.
  */
 export type PriceChangedProblem = Problem & {
     code: 'price-changed';
@@ -750,6 +776,32 @@ export type Problem = {
      * Resolves on this server to a page that explains the problem.
      */
     type: string;
+};
+
+/**
+ * A process of the shop. Of one that is silent, only its service and its address are known.
+ */
+export type ProcessView = (Figures | null) & {
+    /**
+     * Where others reach it; absent for the process that answers, unless it is told.
+     */
+    address?: string | null;
+    /**
+     * What it serves.
+     */
+    parts: Array<string>;
+    /**
+     * What keeps its databases from taking writes; empty when nothing does.
+     */
+    problems: Array<string>;
+    state: Standing;
+};
+
+/**
+ * All processes, by what they serve.
+ */
+export type Processes = {
+    items: Array<ProcessView>;
 };
 
 /**
@@ -945,7 +997,7 @@ export type ProfileBody = {
 };
 
 /**
- * Too many requests. Wait for the time in `Retry-After`.
+ * Too many requests. This caller has used up what one caller may ask in a while. Wait for the time in `Retry-After`; at a login, the answer to `proofOfWork` lets the next attempt through at once.
  */
 export type RateLimitedProblem = Problem & {
     code: 'rate-limited';
@@ -998,7 +1050,7 @@ export type RegisterBody = {
 };
 
 /**
- * The request took too long to arrive. The body did not arrive in time. Nothing was done.
+ * The request took too long to arrive. The body did not arrive in time. Nothing was done. Repeat, over a better connection or with less in it.
  */
 export type RequestTimeoutProblem = Problem & {
     code: 'request-timeout';
@@ -1050,12 +1102,17 @@ export type ShipBody = {
 };
 
 /**
- * The sku is taken. Another product, archived ones included, has this sku.
+ * The sku is taken. Another product, archived ones included, has this sku. Choose another, or update the product that has it: GET /api/products?sku= finds it.
  */
 export type SkuTakenProblem = Problem & {
     code: 'sku-taken';
     status: 409;
 };
+
+/**
+ * Whether a process should be sent requests.
+ */
+export type Standing = 'up' | 'draining' | 'silent';
 
 /**
  * How long the intervals are of which figures are asked.
@@ -1077,7 +1134,7 @@ export type StockBody = {
 };
 
 /**
- * The disk is full. Nothing was changed; reading goes on. Repeat with the same Idempotency-Key once there is room.
+ * The disk is full. Nothing was changed; reading goes on. Repeat with the same Idempotency-Key once the operator has made room.
  */
 export type StorageFullProblem = Problem & {
     code: 'storage-full';
@@ -1101,7 +1158,7 @@ export type TimeoutProblem = Problem & {
 };
 
 /**
- * The access token has expired. Exchange the refresh token for a new one at POST /api/users/refresh.
+ * The access token has expired. Access tokens are good for a few minutes. Exchange the refresh token for a new one at POST /api/users/refresh, and repeat.
  */
 export type TokenExpiredProblem = Problem & {
     code: 'token-expired';
@@ -1117,7 +1174,7 @@ export type TokenRevokedProblem = Problem & {
 };
 
 /**
- * The total is too large. An order may cost 2^53-1 minor units.
+ * The total is too large. An order may cost 2^53-1 minor units. Order fewer units at once.
  */
 export type TotalTooLargeProblem = Problem & {
     code: 'total-too-large';
@@ -1125,7 +1182,7 @@ export type TotalTooLargeProblem = Problem & {
 };
 
 /**
- * Sign in first. Send `Authorization: Bearer TOKEN` with an access token from POST /api/users/login.
+ * Sign in first. The request came without an access token. Send `Authorization: Bearer TOKEN` with an access token from POST /api/users/login.
  */
 export type UnauthenticatedProblem = Problem & {
     code: 'unauthenticated';
@@ -1133,7 +1190,7 @@ export type UnauthenticatedProblem = Problem & {
 };
 
 /**
- * The service is not available right now. Repeat with the same Idempotency-Key after the time in `Retry-After`.
+ * The service is not available right now. A part of the shop, or its database, is away for a moment. Repeat with the same Idempotency-Key after the time in `Retry-After`.
  */
 export type UnavailableProblem = Problem & {
     code: 'unavailable';
@@ -1141,7 +1198,7 @@ export type UnavailableProblem = Problem & {
 };
 
 /**
- * The body has a member that is not known here. Members that the server does not know are refused, so that a typo is not silently dropped. The pointer names the member.
+ * The body has a member that is not known here. Members that the server does not know are refused, so that a typo is not silently dropped. Leave out or rename the member at the pointer in `errors`; /openapi.json lists those that are known.
  */
 export type UnknownFieldProblem = Problem & {
     code: 'unknown-field';
@@ -1149,7 +1206,7 @@ export type UnknownFieldProblem = Problem & {
 };
 
 /**
- * There is no such product to order. `errors` points at the items whose product does not exist or is archived.
+ * There is no such product to order. `errors` points at the items whose product does not exist or is archived. Take them out of the cart.
  */
 export type UnknownProductProblem = Problem & {
     code: 'unknown-product';
@@ -1157,7 +1214,7 @@ export type UnknownProductProblem = Problem & {
 };
 
 /**
- * The body is not of a type that is read here. Send application/json, uncompressed; PATCH also takes application/merge-patch+json.
+ * The body is not of a type that is read here. Bodies are application/json, uncompressed; PATCH also takes application/merge-patch+json, and pictures are told by their content. Send such a body, with its `Content-Type`.
  */
 export type UnsupportedMediaTypeProblem = Problem & {
     code: 'unsupported-media-type';
@@ -1165,7 +1222,7 @@ export type UnsupportedMediaTypeProblem = Problem & {
 };
 
 /**
- * The address is too long. Path and query may have 8 KiB.
+ * The address is too long. Path and query may have 8 KiB. Ask for less at a time.
  */
 export type UriTooLongProblem = Problem & {
     code: 'uri-too-long';
@@ -1204,7 +1261,7 @@ export type UserView = {
 };
 
 /**
- * The username is taken. Usernames are unique without regard to case.
+ * The username is taken. Usernames are unique without regard to case. Choose another.
  */
 export type UsernameTakenProblem = Problem & {
     code: 'username-taken';
@@ -1212,7 +1269,7 @@ export type UsernameTakenProblem = Problem & {
 };
 
 /**
- * The content is not valid. `errors` lists each member that is wrong by its JSON pointer, with the expected shape.
+ * The content is not valid. `errors` lists each member that is wrong by its JSON pointer. Mend each as its detail says; all of them are listed at once.
  */
 export type ValidationProblem = Problem & {
     code: 'validation';
@@ -1220,7 +1277,7 @@ export type ValidationProblem = Problem & {
 };
 
 /**
- * Somebody else changed it first. The update names a version that is not current. `currentVersion` and `current` show what is there now: merge and repeat.
+ * Somebody else changed it first. The update names a version that is not current. Nothing was changed. Merge with `current`, which is there now, and repeat under `currentVersion`.
  */
 export type VersionConflictProblem = Problem & {
     code: 'version-conflict';
@@ -2304,6 +2361,67 @@ export type ShipOrderResponses = {
 
 export type ShipOrderResponse = ShipOrderResponses[keyof ShipOrderResponses];
 
+export type ListProcessesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/processes';
+};
+
+export type ListProcessesErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ListProcessesError = ListProcessesErrors[keyof ListProcessesErrors];
+
+export type ListProcessesResponses = {
+    /**
+     * The answer.
+     */
+    200: Processes;
+};
+
+export type ListProcessesResponse = ListProcessesResponses[keyof ListProcessesResponses];
+
 export type ListProductsData = {
     body?: never;
     path?: never;
@@ -2331,7 +2449,14 @@ export type ListProductsData = {
          * Minor units; wants `currency`.
          */
         maxPrice?: number;
+        /**
+         * `true`: those of which there is something to order; `false`: those that are sold out.
+         */
         inStock?: boolean;
+        /**
+         * Those of which fewer units can be ordered than this: what runs low, and what is sold out.
+         */
+        availableBelow?: number;
         sort?: '-createdAt' | 'createdAt' | 'name' | '-name' | 'price' | '-price' | 'relevance';
         /**
          * 1 to 100.

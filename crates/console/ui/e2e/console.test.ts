@@ -183,8 +183,10 @@ test("an order arrives, is paid, shipped, delivered, and its stock has gone", as
   const oolong = await find("oolong");
   const shippingAddress = { name: "Ada Lovelace", line1: "12 St James's Square", city: "London", postalCode: "SW1Y 4JH", country: "GB" };
   const body = { items: [{ productId: oolong.id, quantity: 2 }], email: "ada@example.org", shippingAddress };
-  order = await ask(placeOrder({ client: customer.client, body }));
   await go("Orders");
+  await page.getByText("Nobody has ordered yet. Orders appear here as they come in.").waitFor();
+  order = await ask(placeOrder({ client: customer.client, body }));
+  // It appears by itself.
   await button(order.number).click();
   await page.getByText("ada@example.org").last().waitFor();
   await page.getByLabel("Note, for the staff alone").fill("Gift: no invoice in the parcel");
@@ -290,6 +292,10 @@ test("health is shown, and keys lead everywhere", async () => {
   await page.keyboard.press("h");
   await heading("Health").waitFor();
   await page.getByText("Ready").waitFor();
+  const processes = page.getByRole("table", { name: "Processes" });
+  await processes.getByText("Up", { exact: true }).first().waitFor();
+  const isCluster = (await processes.getByRole("row", { name: /^gateway Up/ }).count()) > 0;
+  for (const part of ["gateway", "users", "products", "orders"]) await processes.getByRole("row", { name: isCluster ? new RegExp(`^${part} Up`) : /gateway, users, products, orders/ }).first().waitFor();
   await page.getByRole("cell", { name: /_count$/ }).first().waitFor();
   await inspect(page, "health");
   await page.keyboard.press("?");
@@ -299,6 +305,19 @@ test("health is shown, and keys lead everywhere", async () => {
   await page.keyboard.press("g");
   await page.keyboard.press("p");
   await heading("Products").waitFor();
+});
+
+test("a tab that is duplicated does not end the session of the first", async () => {
+  const opened = page.waitForEvent("popup");
+  await page.evaluate(() => void window.open("/console#/products"));
+  const second = await opened;
+  await second.getByRole("heading", { name: "Products", level: 1 }).waitFor();
+  // Each renews what both began with.
+  for (const tab of [page, second, page]) {
+    await tab.reload();
+    await tab.getByRole("heading", { name: "Products", level: 1 }).waitFor();
+  }
+  await second.close();
 });
 
 test("a session outlives a reload, and ends when it is told to", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, decimal, minorUnits, money, small, title } from "../src/shared/format";
+import { ago, decimal, lasting, minorUnits, money, small, title } from "../src/shared/format";
 
 test("money has the digits of its currency", () => {
   expect(money({ amount: 1999, currency: "USD" }, "en-US")).toBe("$19.99");
@@ -24,6 +24,11 @@ test("times of today are told as how long ago", () => {
   expect(ago("2026-01-02T11:58:30Z", now)).toBe("1 minute ago");
   expect(ago("2026-01-01T11:00:00Z", now)).toBe("yesterday");
   expect(ago("2025-06-01T11:00:00Z", now)).toContain("2025");
+});
+
+test("how long something lasts is told in two units", () => {
+  const cases = { 0: "0 s", 59: "59 s", 61: "1 min 1 s", 3600: "1 h", 90_061: "1 d 1 h" };
+  for (const [seconds, text] of Object.entries(cases)) expect(lasting(Number(seconds))).toBe(text);
 });
 
 test("words of the API become words of people", () => expect(title("version-conflict")).toBe("Version conflict"));

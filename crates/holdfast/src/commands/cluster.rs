@@ -14,6 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use clap::ValueEnum;
 use holdfast_cluster::{Plan, PortAllocator, Slot, SlotState, State, supervise};
 use holdfast_types::{Code, Error, Random, Result};
 use holdfast_web::{Client, InternalTls, Tls};
@@ -63,7 +64,7 @@ pub(crate) async fn run(
     let plan = Plan { program, environment, hidden, listen, state, tls, slots, places };
     supervise(plan, |address| {
         let text = format!(
-            "Holdfast {} holds fast on {scheme}://{address}\n  Console  {scheme}://{address}/console\n  Docs     {scheme}://{address}/docs\n  Status   holdfast status\n  Restart  holdfast restart, one process after the other\n",
+            "Holdfast {} holds fast on {scheme}://{address}\n  Console  {scheme}://{address}/console\n  Shop     {scheme}://{address}/shop\n  Docs     {scheme}://{address}/docs\n  Status   holdfast status\n  Restart  holdfast restart, one process after the other\n",
             env!("CARGO_PKG_VERSION")
         );
         // Nobody may be reading; the cluster goes on.
@@ -147,7 +148,7 @@ impl<'a> Layout<'a> {
         let is_gateway = process.part == Part::Gateway;
         let listen = if is_gateway { "--internal-listen" } else { "--listen" };
         arguments.extend([listen.to_owned(), process.address.to_string()]);
-        for peer in Part::SERVICES {
+        for &peer in Part::value_variants() {
             let instances = self.processes.iter().filter(|other| other.part == peer);
             let urls: Vec<String> =
                 instances.map(|other| format!("{}://{}", self.scheme, other.address)).collect();

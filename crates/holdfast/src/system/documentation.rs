@@ -1,25 +1,17 @@
-//! The API's description: OpenAPI for programs, pages for people. All of it works without internet.
+//! The API's description for programs; the page about it is one of the screens.
 
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{Path, rejection::PathRejection},
     http::{HeaderValue, header},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
-use holdfast_types::{Code, Error};
-use holdfast_web::{
-    NoQuery, Reply,
-    problem_catalogue::{Description, named},
-};
+use holdfast_web::NoQuery;
 use serde_json::Value;
 use utoipa::{OpenApi as _, ToSchema, openapi::OpenApi};
 
 use super::openapi;
-
-const DOCS_PAGE: &str = include_str!("../../assets/docs.html");
-const PROBLEM_PAGE: &str = include_str!("../../assets/problem.html");
 
 /// A refusal or a failure, as `application/problem+json` (RFC 9457).
 #[derive(ToSchema)]
@@ -62,41 +54,15 @@ pub(crate) fn describe(services: impl IntoIterator<Item = OpenApi>) -> Value {
     openapi::complete(&document)
 }
 
-/// `/`, `/openapi.json`, `/docs` and `/problems/{code}`.
+/// `/` and `/openapi.json`.
 pub(super) fn routes(document: &Value) -> Router {
     let json = Bytes::from(document.to_string());
     Router::new()
-        .route("/", get(|| async { axum::response::Redirect::temporary("/docs") }))
+        .route("/", get(|| async { axum::response::Redirect::temporary(holdfast_console::DOCS) }))
         .route(
             "/openapi.json",
             get(move |_: NoQuery| async move { with_type("application/json", json.into()) }),
         )
-        .route("/docs", get(|_: NoQuery| async { page(DOCS_PAGE.to_owned()) }))
-        .route("/problems/{code}", get(explain_problem))
-}
-
-async fn explain_problem(name: Result<Path<String>, PathRejection>, _: NoQuery) -> Reply {
-    let problem = name.ok().and_then(|Path(name)| named(&name));
-    let problem = problem.ok_or_else(|| Error::new(Code::NotFound, "there is no such problem"))?;
-    Ok(page(problem_page(problem)))
-}
-
-fn problem_page(problem: &Description) -> String {
-    PROBLEM_PAGE
-        .replace("{{code}}", problem.name)
-        .replace("{{status}}", &problem.status.to_string())
-        .replace("{{title}}", problem.title)
-        .replace("{{explanation}}", problem.explanation)
-}
-
-/// A page that loads nothing from anywhere else.
-fn page(html: String) -> Response {
-    let mut response = Html(html).into_response();
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'";
-    response
-        .headers_mut()
-        .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    response
 }
 
 fn with_type(media: &'static str, body: Body) -> Response {

@@ -16,6 +16,7 @@ use axum::{
 };
 use futures_util::future::join_all;
 use holdfast_storage::Database;
+use holdfast_types::Random;
 use holdfast_web::{
     Call, CallContext, Load, NoQuery, Peer, Reply,
     auth::Verifier,
@@ -26,7 +27,8 @@ use serde_json::json;
 use tokio::{sync::Mutex, time::Instant};
 use utoipa::ToSchema;
 
-use super::Metrics;
+use super::{Metrics, Status};
+use crate::parts::Parts;
 
 /// How long a database may take to answer before it counts as not ready.
 const PROBE_TIME: Duration = Duration::from_secs(2);
@@ -37,13 +39,28 @@ const PEER_TIME: Duration = Duration::from_secs(3);
 /// Looks at databases, or at peers: ten at once, then one in 100 ms.
 const LOOKS: Quota = Quota { requests: 10, period: Duration::from_secs(1) };
 
+/// The process whose health it is, and whom it can ask.
+pub(crate) struct Process {
+    pub(crate) parts: Parts,
+    pub(crate) databases: Vec<Database>,
+    /// Services that it asks.
+    pub(crate) peers: Vec<Peer>,
+    /// All gateways, for one that is told where they are.
+    pub(crate) gateways: Option<Peer>,
+}
+
 /// What readiness is judged by. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Health(Arc<Inner>);
 
 struct Inner {
+    parts: Parts,
+    /// Tells this run of the process from all others.
+    process: u64,
     databases: Vec<Database>,
     peers: Vec<Peer>,
+    /// All gateways, for one that is told where they are.
+    gateways: Option<Peer>,
     of_databases: Look,
     of_peers: Look,
     verifier: Arc<Verifier>,
@@ -55,15 +72,18 @@ struct Inner {
 
 impl Health {
     pub(crate) fn new(
-        databases: Vec<Database>,
-        peers: Vec<Peer>,
+        process: Process,
         verifier: Arc<Verifier>,
         metrics: Metrics,
         load: Arc<Load>,
     ) -> Self {
+        let Process { parts, databases, peers, gateways } = process;
         Self(Arc::new(Inner {
+            parts,
+            process: u64::from_be_bytes(Random::system().bytes()),
             databases,
             peers,
+            gateways,
             of_databases: Look::default(),
             of_peers: Look::default(),
             verifier,
@@ -82,12 +102,26 @@ impl Health {
         &self.0.metrics
     }
 
-    pub(super) fn load(&self) -> &Load {
-        &self.0.load
+    /// How the process is getting on.
+    pub(super) async fn status(&self) -> Status {
+        let load = &self.0.load;
+        let p99 = load.p99();
+        Status {
+            parts: self.0.parts.to_string(),
+            pid: std::process::id(),
+            uptime_seconds: self.0.started.elapsed().as_secs(),
+            in_flight: load.in_flight(),
+            p99_micros: p99.map(|p99| u64::try_from(p99.as_micros()).unwrap_or(u64::MAX)),
+            wants_requests: self.wants_requests(),
+            process: self.0.process,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            problems: self.problems_of_databases().await,
+        }
     }
 
-    pub(super) fn uptime(&self) -> Duration {
-        self.0.started.elapsed()
+    /// Whoever can say how other processes are.
+    pub(super) fn all_peers(&self) -> impl Iterator<Item = &Peer> {
+        self.0.peers.iter().chain(&self.0.gateways)
     }
 
     /// Whether other processes should send requests here.

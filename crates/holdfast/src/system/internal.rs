@@ -11,7 +11,6 @@ use holdfast_web::{FromPeer, NoQuery, Reply, json_reply};
 use serde::{Deserialize, Serialize};
 
 use super::Health;
-use crate::parts::Parts;
 
 /// How a process is getting on.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,52 +25,44 @@ pub(crate) struct Status {
     pub(crate) p99_micros: Option<u64>,
     /// False while it drains, or does not know whose tokens are good.
     pub(crate) wants_requests: bool,
-}
-
-#[derive(Clone)]
-struct Internal {
-    health: Health,
-    parts: Parts,
+    /// Tells this run of a process from all others.
+    #[serde(default)]
+    pub(crate) process: u64,
+    #[serde(default)]
+    pub(crate) version: String,
+    /// What keeps its databases from taking writes.
+    #[serde(default)]
+    pub(crate) problems: Vec<String>,
 }
 
 /// Routes that only processes of the same cluster may call.
-pub(crate) fn routes(health: Health, parts: Parts) -> Router {
+pub(crate) fn routes(health: Health) -> Router {
     Router::new()
         .route("/internal/standing", get(standing))
         .route("/internal/status", get(status))
         .route("/internal/ready", get(ready))
         .route("/internal/metrics", get(metrics))
-        .with_state(Internal { health, parts })
+        .with_state(health)
 }
 
 /// 204 when requests should come here. It asks no database: one that is busy must not look like a dead process.
-async fn standing(State(internal): State<Internal>, _: FromPeer, _: NoQuery) -> Response {
-    match internal.health.wants_requests() {
+async fn standing(State(health): State<Health>, _: FromPeer, _: NoQuery) -> Response {
+    match health.wants_requests() {
         true => StatusCode::NO_CONTENT.into_response(),
         false => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
 
 /// What keeps the databases of this process from taking writes, as a list of sentences.
-async fn ready(State(internal): State<Internal>, _: FromPeer, _: NoQuery) -> Reply {
-    json_reply(200, &internal.health.problems_of_databases().await)
+async fn ready(State(health): State<Health>, _: FromPeer, _: NoQuery) -> Reply {
+    json_reply(200, &health.problems_of_databases().await)
 }
 
 /// What the process has counted, for the page of the whole cluster.
-async fn metrics(State(internal): State<Internal>, _: FromPeer, _: NoQuery) -> Response {
-    internal.health.metrics().text()
+async fn metrics(State(health): State<Health>, _: FromPeer, _: NoQuery) -> Response {
+    health.metrics().text()
 }
 
-async fn status(State(internal): State<Internal>, _: FromPeer, _: NoQuery) -> Reply {
-    let Internal { health, parts } = internal;
-    let p99 = health.load().p99();
-    let status = Status {
-        parts: parts.to_string(),
-        pid: std::process::id(),
-        uptime_seconds: health.uptime().as_secs(),
-        in_flight: health.load().in_flight(),
-        p99_micros: p99.map(|p99| u64::try_from(p99.as_micros()).unwrap_or(u64::MAX)),
-        wants_requests: health.wants_requests(),
-    };
-    json_reply(200, &status)
+async fn status(State(health): State<Health>, _: FromPeer, _: NoQuery) -> Reply {
+    json_reply(200, &health.status().await)
 }

@@ -129,7 +129,7 @@ fn schema_of(problem: &Description) -> Value {
         }
     }
     json!({
-        "description": format!("{}. {}", problem.title, problem.explanation),
+        "description": format!("{}. {} {}", problem.title, problem.cause, problem.remedy),
         "allOf": [
             {"$ref": "#/components/schemas/Problem"},
             {"type": "object", "properties": properties, "required": required},

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     config::Config,
     parts::{Part, Parts},
-    system::{self, Health, Metrics},
+    system::{self, Health, Metrics, Process},
 };
 
 /// How long the end of a process may wait for its database.
@@ -31,6 +31,8 @@ pub(crate) struct Node {
     services: Services,
     /// Services in other processes that this one asks.
     peers: BTreeMap<Part, Peer>,
+    /// All gateways, for one of them.
+    gateways: Option<Peer>,
     /// Each database once.
     databases: Vec<Database>,
     verifier: Arc<Verifier>,
@@ -69,6 +71,19 @@ fn find_peers(
     Ok(peers)
 }
 
+/// The way to all gateways, for one of several.
+fn find_gateways(
+    config: &Config,
+    parts: &Parts,
+    tls: Option<&InternalTls>,
+    random: &Random,
+) -> Option<Peer> {
+    let targets = config.targets(Part::Gateway).to_vec();
+    let secret = config.cluster_secret.clone()?;
+    (parts.has(Part::Gateway) && !targets.is_empty())
+        .then(|| Peer::new(Part::Gateway.name(), targets, secret, tls.cloned(), random.clone()))
+}
+
 fn needs(what: &str) -> Error {
     Error::new(
         Code::InvalidParameter,
@@ -85,13 +100,14 @@ impl Node {
     ) -> Result<Self> {
         let mut opener = Opener::new(config);
         let peers = find_peers(config, parts, tls, &opener.sources.random)?;
+        let gateways = find_gateways(config, parts, tls, &opener.sources.random);
         let services = Services::open(&mut opener, parts, &peers).await?;
         let verifier = Arc::clone(&opener.verifier);
         let databases = opener.databases();
         for database in &databases {
             database.refuse_half().await?;
         }
-        Ok(Self { parts: parts.clone(), services, peers, databases, verifier })
+        Ok(Self { parts: parts.clone(), services, peers, gateways, databases, verifier })
     }
 
     /// Users, if they are served here.
@@ -101,8 +117,13 @@ impl Node {
 
     /// What readiness is judged by.
     pub(crate) fn health(&self, metrics: Metrics, load: Arc<Load>) -> Health {
-        let peers = self.peers.values().cloned().collect();
-        Health::new(self.databases.clone(), peers, Arc::clone(&self.verifier), metrics, load)
+        let process = Process {
+            parts: self.parts.clone(),
+            databases: self.databases.clone(),
+            peers: self.peers.values().cloned().collect(),
+            gateways: self.gateways.clone(),
+        };
+        Health::new(process, Arc::clone(&self.verifier), metrics, load)
     }
 
     /// The router, with what is served here behind it and the way to what is not.
@@ -126,8 +147,8 @@ impl Node {
 
     /// What is served here, for other processes of the shop.
     pub(crate) fn services(&self, health: Health) -> Router {
-        let routes = system::routes(health.clone(), &document())
-            .merge(system::internal_routes(health, self.parts.clone()));
+        let routes =
+            system::routes(health.clone(), &document()).merge(system::internal_routes(health));
         let served = self.services.all().into_values();
         with_fallbacks(served.fold(routes, |routes, service| {
             routes.merge(service.routes()).merge(service.internal_routes())

@@ -31,6 +31,9 @@ async fn lists() {
         ("?q=te%20GRE", vec!["Green tea"]),
         ("?category=Tea&inStock=true", vec!["Black tea"]),
         ("?inStock=false", vec!["Green tea"]),
+        ("?availableBelow=1", vec!["Green tea"]),
+        ("?availableBelow=1000000000&sort=createdAt", vec!["Green tea", "Black tea", "Kettle"]),
+        ("?availableBelow=1&inStock=true", vec![]),
         ("?sku=S2", vec!["Kettle"]),
         ("?currency=EUR&minPrice=150&maxPrice=250", vec!["Black tea"]),
         ("?currency=USD", vec![]),
@@ -81,6 +84,7 @@ async fn pages_and_parameters() {
         ("limit=x", "limit"),
         ("sort=size", "sort"),
         ("minPrice=1", "currency"),
+        ("availableBelow=0", "availableBelow"),
         ("ids=x", "ids"),
         ("q=tea&q=pot", "q"),
     ] {

@@ -17,9 +17,10 @@ use holdfast_drill::{
     load::{Behaviour, Outcome, Purchase, Repeat, place_all},
     verdict::{Before, Verdict, judge},
 };
+use serde_json::Value;
 use tokio::{task::JoinHandle, time::Instant};
 
-use crate::shop::{Shop, ordinary_or_long, wait_until};
+use crate::shop::{Client, Shop, ordinary_or_long, problem, wait_for, wait_until};
 
 const CLIENTS: usize = 16;
 const PRODUCTS: usize = 8;
@@ -255,4 +256,36 @@ async fn several_may_meet_an_empty_database_at_once() {
     }
     let keys = shop.anybody().get("/.well-known/jwks.json").await.json();
     assert_eq!(keys["keys"].as_array().unwrap().len(), 1, "one signing key");
+}
+
+/// By what they serve, with how many are up.
+async fn standings(admin: &mut Client) -> Vec<(String, String)> {
+    let list = admin.get("/api/processes").await.expect(200).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let standing = |item: &Value| (text(&item["parts"][0]), text(&item["state"]));
+    list["items"].as_array().unwrap().iter().map(standing).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_gateway_says_how_every_process_is() {
+    let shop = cluster().await;
+    let mut admin = shop.admin().await;
+    let all = ["gateway", "gateway", "orders", "orders", "products", "products", "users"];
+    let up = all.map(|part| (part.to_owned(), "up".to_owned()));
+    assert_eq!(standings(&mut admin).await, up);
+    let [stopped, _] = <[SlotState; 2]>::try_from(slots_of(&shop, "products")).unwrap();
+    // Stopped for a moment only: the supervisor ends one that is silent for longer.
+    signal("-STOP", &stopped);
+    let seen = wait_for(Duration::from_secs(2), "one is silent", async || {
+        let found = standings(&mut admin).await;
+        found.contains(&("products".to_owned(), "silent".to_owned())).then_some(found)
+    });
+    assert_eq!(seen.await.len(), all.len());
+    signal("-CONT", &stopped);
+    let refused = shop.customer("ada").await.get("/api/processes").await;
+    assert_eq!(problem(&refused), (403, "forbidden".into()));
+    wait_for(Duration::from_secs(10), "all are up again", async || {
+        (standings(&mut admin).await == up).then_some(())
+    })
+    .await;
 }

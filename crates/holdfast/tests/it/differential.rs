@@ -207,6 +207,7 @@ fn question(dice: &Dice, seen: usize) -> Step {
             let filter = dice.pick(&[
                 "inStock=true",
                 "inStock=false",
+                "availableBelow=5",
                 "category=Tea",
                 "minPrice=200&currency=USD",
                 "limit=4",

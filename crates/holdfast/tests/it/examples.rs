@@ -64,6 +64,8 @@ async fn examples_are_what_the_shop_answers() {
     people(&mut recorder).await;
     catalogue(&mut recorder).await;
     orders(&mut recorder).await;
+    let processes = ("list_processes", "admin", "GET", "/api/processes", Value::Null);
+    recorder.take(processes).await;
     leaving(&mut recorder).await;
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/system/examples.json");
     let recorded = serde_json::to_value(&recorder.examples).unwrap();

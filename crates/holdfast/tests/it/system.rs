@@ -27,7 +27,9 @@ async fn health_metrics_and_documentation() {
     let docs = anybody.get("/docs").await;
     assert!(header(&docs, "content-type").starts_with("text/html") && !docs.body.is_empty());
     let page = String::from_utf8_lossy(&docs.body).into_owned();
-    assert!(!page.contains("https://"), "the page loads nothing from elsewhere");
+    assert!(!page.contains("://"), "the page loads nothing from elsewhere");
+    let all = anybody.get("/problems").await;
+    assert!(String::from_utf8_lossy(&all.body).contains("href=\"/problems/price-changed\""));
     let problem_page = anybody.get("/problems/version-conflict").await;
     assert!(String::from_utf8_lossy(&problem_page.body).contains("Somebody else changed it first"));
     assert_eq!(problem(&anybody.get("/problems/nonsense").await), (404, "not-found".into()));
@@ -38,7 +40,14 @@ async fn health_metrics_and_documentation() {
 async fn the_screens_are_files() {
     let shop = Shop::start();
     let mut anybody = shop.anybody();
-    for path in ["/console", "/shop", "/assets/console.js", "/assets/shared.css"] {
+    for path in [
+        "/console",
+        "/shop",
+        "/docs",
+        "/assets/console.js",
+        "/assets/scalar.js",
+        "/assets/shared.css",
+    ] {
         let plain = anybody.get(path).await;
         assert_eq!(
             (plain.status.as_u16(), header(&plain, "content-encoding")),
@@ -118,6 +127,7 @@ async fn the_openapi_document_names_every_route() {
         "get /livez",
         "get /readyz",
         "get /metrics",
+        "get /api/processes",
     ] {
         assert!(operations.iter().any(|operation| operation == expected), "{expected} is missing");
     }

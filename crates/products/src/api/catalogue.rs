@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::wire::{CategoryList, ProductPage, ProductView};
 use crate::{
     Products,
-    model::{PRICE_MAX, Product, Status},
+    model::{PRICE_MAX, Product, QUANTITY_MAX, Status},
     service::Question,
     store::{ProductFilter, Sort, SortKey, listing, search::search},
 };
@@ -55,7 +55,11 @@ pub(super) struct ListQuery {
     /// Minor units; wants `currency`.
     #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
     max_price: Option<i64>,
+    /// `true`: those of which there is something to order; `false`: those that are sold out.
     in_stock: Option<bool>,
+    /// Those of which fewer units can be ordered than this: what runs low, and what is sold out.
+    #[param(minimum = 1, maximum = 1_000_000_000)]
+    available_below: Option<i64>,
     #[param(inline)]
     sort: Option<SortQuery>,
     /// 1 to 100.
@@ -116,6 +120,10 @@ impl ListQuery {
                 return Err(invalid_parameter(name, "expected 0 to 10^12 minor units"));
             }
         }
+        if self.available_below.is_some_and(|below| !(1..=QUANTITY_MAX).contains(&below)) {
+            return Err(invalid_parameter("availableBelow", "expected 1 to 10^9 units"));
+        }
+        let below = self.available_below.map(|below| below - 1);
         let words = words(self.q.as_deref().unwrap_or_default());
         if words.len() > WORDS || (words.is_empty() && self.q.is_some()) {
             return Err(invalid_parameter("q", "expected 1 to 20 words of letters and digits"));
@@ -130,7 +138,8 @@ impl ListQuery {
             currency: currency.map_err(|why| invalid_parameter("currency", why))?,
             min_price: self.min_price,
             max_price: self.max_price,
-            in_stock: self.in_stock,
+            min_available: (self.in_stock == Some(true)).then_some(1),
+            max_available: least(below, (self.in_stock == Some(false)).then_some(0)),
             sort: self.sort.map_or_else(Sort::default, Sort::from),
             text: String::new(),
         };
@@ -140,6 +149,11 @@ impl ListQuery {
         filter.text = format!("products {filter:?} {}", self.is_by_relevance());
         Ok(filter)
     }
+}
+
+/// The smaller one of those that are there.
+fn least(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    one.into_iter().chain(other).min()
 }
 
 fn parse_ids(text: &str) -> Result<Vec<ProductId>> {

@@ -24,6 +24,9 @@ use super::{Fault, migrate};
 /// A primary that cannot reach a majority for so long is none, and what asked is tried again.
 const SETTLING_TIME: Duration = Duration::from_secs(5);
 
+/// The server gives up after we have.
+const SERVER_TIME_MS: i64 = 10_000;
+
 /// The elections that this process has seen.
 #[derive(Clone, Default)]
 pub(super) struct Elections {
@@ -56,9 +59,9 @@ impl Elections {
         if self.settled.load(Ordering::Acquire) >= seen {
             return Ok(None);
         }
-        // Any document will do. The server gives up after we have.
+        // Any document will do.
         let look = doc! {
-            "find": migrate::MIGRATIONS, "limit": 1, "readConcern": {"level": "linearizable"}, "maxTimeMS": 2 * SETTLING_TIME.as_millis() as i64,
+            "find": migrate::MIGRATIONS, "limit": 1, "readConcern": {"level": "linearizable"}, "maxTimeMS": SERVER_TIME_MS,
         };
         let look = tokio::time::timeout(SETTLING_TIME, database.run_command(look)).await;
         look.map_err(|_| Fault::Late)??;

@@ -74,3 +74,24 @@ export function title(word: string): string {
 export function small(url: string): string {
   return url.replace(/^\/media\/(?=[^/]+$)/, "/media/thumbnails/");
 }
+
+const SPANS: [seconds: number, unit: string][] = [
+  [86_400, "d"],
+  [3600, "h"],
+  [60, "min"],
+  [1, "s"],
+];
+
+/** How long something lasts, in its two largest units: `3 d 4 h`. */
+export function lasting(seconds: number): string {
+  const first = SPANS.findIndex(([size]) => seconds >= size);
+  if (first < 0) return "0 s";
+  let left = Math.floor(seconds);
+  const parts: string[] = [];
+  for (const [size, unit] of SPANS.slice(first, first + 2)) {
+    const units = Math.floor(left / size);
+    left -= units * size;
+    if (units > 0) parts.push(`${units} ${unit}`);
+  }
+  return parts.join(" ");
+}

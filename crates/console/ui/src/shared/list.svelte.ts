@@ -13,6 +13,14 @@ interface Answer<T> {
   response?: Response | undefined;
 }
 
+/** A first page, and of what was there before what comes after it. */
+export function joined<T extends { id: string }>(first: T[], before: T[]): T[] {
+  const last = before.findIndex((item) => item.id === first.at(-1)?.id);
+  const known = new Set(first.map((item) => item.id));
+  const later = last < 0 ? [] : before.slice(last + 1).filter((item) => !known.has(item.id));
+  return [...first, ...later];
+}
+
 /** Pages that may be empty and still not be the last are read on to, so many at most. */
 const EMPTY_PAGES = 25;
 
@@ -38,6 +46,19 @@ export class List<T extends { id: string }> {
 
   async more(): Promise<void> {
     await this.#next(true);
+  }
+
+  /** Shows what the first page is by now; later pages stay as they are. What cannot be had now is left for the next time. */
+  async renew(): Promise<void> {
+    if (this.state !== "ready") return;
+    const round = this.#round;
+    const page = await ask(this.#load(undefined));
+    if (round !== this.#round || this.state !== "ready") return;
+    this.items = joined(page.items, this.items);
+    if (this.items.length === page.items.length) {
+      this.#cursor = page.nextCursor ?? undefined;
+      this.hasMore = this.#cursor !== undefined;
+    }
   }
 
   /** Forgets all of it. */

@@ -3,6 +3,8 @@
 import { deleteMe, getMe, ProblemError, Shop, type Session, type UserView } from "holdfast-client";
 import { ask, tell } from "./ask";
 
+/** How long a tab that renewed the session keeps others from it, until they have heard of the new one. */
+const TELLING = 200;
 /** How long until a shop that did not answer is asked again, in milliseconds. */
 const RETRY = 3_000;
 
@@ -11,19 +13,46 @@ function restored(key: string): Session | undefined {
   return refreshToken === null ? undefined : { accessToken: "", refreshToken, expiresAt: 0 };
 }
 
+/** What a session has become. */
+interface Renewed {
+  before: string;
+  session: Session;
+}
+
+/** Browsers have locks on pages that came over https or from this machine. */
+async function oneAtATime(key: string, renew: () => Promise<void>): Promise<void> {
+  if (!("locks" in navigator)) return renew();
+  await new Promise<void>((resolve, reject) => {
+    const turn = async () => {
+      await renew().then(resolve, reject);
+      await new Promise((resolve) => setTimeout(resolve, TELLING));
+    };
+    navigator.locks.request(key, turn).catch(reject);
+  });
+}
+
 export class Signed {
   /** `undefined` before it is known, `null` when nobody is. */
   user: UserView | null | undefined = $state.raw();
   readonly shop: Shop;
 
-  /** `key` is where the tab keeps the refresh token. */
+  /** `key` is where the tab keeps the refresh token. A tab that is duplicated has the same: each tells the others what it has become. */
   constructor(key: string) {
+    const others = new BroadcastChannel(key);
+    others.addEventListener("message", ({ data }: MessageEvent<Renewed>) => {
+      if (data.before !== this.shop.session?.refreshToken) return;
+      this.shop.adopt(data.session);
+      sessionStorage.setItem(key, data.session.refreshToken);
+    });
     this.shop = new Shop({
       baseUrl: location.origin,
       session: restored(key),
+      exclusively: (renew) => oneAtATime(key, renew),
       onSession: (session) => {
+        const before = sessionStorage.getItem(key);
         if (session === undefined) sessionStorage.removeItem(key);
         else sessionStorage.setItem(key, session.refreshToken);
+        if (session !== undefined && before !== null) others.postMessage({ before, session } satisfies Renewed);
         if (session === undefined) this.user = null;
       },
     });

@@ -19,14 +19,14 @@ pub(super) fn contact() -> Value {
     json!({"name": "Holdfast", "url": env!("CARGO_PKG_REPOSITORY")})
 }
 
-/// The first sentence is what an operation is called in lists; all of them are what it does.
+/// The first sentence is what an operation is called in lists, which show it as it is; all of them are what it does.
 pub(super) fn tell(operation: &mut Map<String, Value>) {
     let told = operation.get("summary").and_then(Value::as_str).unwrap_or_default();
     let text = told.split_whitespace().collect::<Vec<_>>().join(" ");
     let end =
         text.match_indices(". ").map(|(end, _)| end).find(|end| !is_abbreviation(&text[..*end]));
     let first = end.map_or(text.as_str(), |end| &text[..end]);
-    operation.insert("summary".to_owned(), json!(first.trim_end_matches('.')));
+    operation.insert("summary".to_owned(), json!(first.trim_end_matches('.').replace('`', "")));
     operation.insert("description".to_owned(), json!(text));
 }
 
@@ -41,10 +41,12 @@ mod tests {
     #[test]
     fn a_summary_is_one_sentence() {
         let mut operation = Map::new();
-        operation
-            .insert("summary".to_owned(), json!("Sign in. Two cannot be\ntold apart (RFC 7517)."));
+        operation.insert(
+            "summary".to_owned(),
+            json!("Sign `in`. Two cannot be\ntold apart (RFC 7517)."),
+        );
         tell(&mut operation);
         assert_eq!(operation["summary"], "Sign in");
-        assert_eq!(operation["description"], "Sign in. Two cannot be told apart (RFC 7517).");
+        assert_eq!(operation["description"], "Sign `in`. Two cannot be told apart (RFC 7517).");
     }
 }

@@ -53,9 +53,18 @@ async fn spells_are_text() {
             let none = answer.json()["items"].as_array().is_some_and(Vec::is_empty);
             assert!(answer.status == 400 || none, "{path}: {}", answer.json());
         }
-        for parameter in
-            ["sort", "cursor", "ids", "currency", "minPrice", "maxPrice", "inStock", "limit"]
-        {
+        let of_lists = [
+            "sort",
+            "cursor",
+            "ids",
+            "currency",
+            "minPrice",
+            "maxPrice",
+            "inStock",
+            "availableBelow",
+            "limit",
+        ];
+        for parameter in of_lists {
             let path = format!("/api/products?{parameter}={}", encoded(spell));
             assert_eq!(admin.get(&path).await.status, 400, "{path}");
         }

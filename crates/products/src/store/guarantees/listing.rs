@@ -67,7 +67,7 @@ async fn list_pages_are_complete_in_every_order() {
         {
             assert_eq!(bench.list(&words(query), &all).await.items.len(), count, "{query}");
         }
-        let in_stock = ProductFilter { in_stock: Some(true), ..ProductFilter::default() };
+        let in_stock = ProductFilter { min_available: Some(1), ..ProductFilter::default() };
         assert_eq!(bench.list(&in_stock, &all).await.items.len(), 16);
         assert_eq!(bench.store.categories().await.unwrap(), [("Tea".to_owned(), 25)]);
     })
@@ -108,7 +108,8 @@ fn expected(products: &[Product], filter: &ProductFilter) -> Vec<ProductId> {
             && filter.currency.is_none_or(|of| product.details.price.currency == of)
             && filter.min_price.is_none_or(|min| price(product) >= min)
             && filter.max_price.is_none_or(|max| price(product) <= max)
-            && filter.in_stock.is_none_or(|wanted| (product.available() > 0) == wanted)
+            && filter.min_available.is_none_or(|min| product.available() >= min)
+            && filter.max_available.is_none_or(|max| product.available() <= max)
     };
     let mut found: Vec<&Product> = products.iter().filter(passes).collect();
     found.sort_by_key(|product| match filter.sort.key {
@@ -142,10 +143,11 @@ async fn walk_ends_early_and_list_by_finds_the_few() {
         let many = [
             any.clone(),
             ProductFilter { words: words("t"), ..any.clone() },
-            ProductFilter { words: words("kettle"), in_stock: Some(false), ..any.clone() },
+            ProductFilter { words: words("kettle"), max_available: Some(0), ..any.clone() },
             ProductFilter { category: category("Usual"), max_price: Some(100), ..any.clone() },
             ProductFilter { currency: currency("EUR"), ..any.clone() },
-            ProductFilter { min_price: Some(3), in_stock: Some(true), ..any.clone() },
+            ProductFilter { min_available: Some(1), max_available: Some(1), ..any.clone() },
+            ProductFilter { min_price: Some(3), min_available: Some(1), ..any.clone() },
         ];
         let orders = [SortKey::CreatedAt, SortKey::Name, SortKey::Price]
             .map(|key| [true, false].map(|ascending| Sort { key, ascending }));

@@ -164,9 +164,11 @@ fn conditions(filter: &ProductFilter) -> Vec<Condition<Document>> {
     if let Some(currency) = &filter.currency {
         add(None, doc! {"currency": currency.as_str()});
     }
-    if let Some(in_stock) = filter.in_stock {
-        let compare = if in_stock { "$gt" } else { "$eq" };
-        add(None, doc! {"$expr": {compare: ["$quantity", "$reserved"]}});
+    for (compare, available) in [("$gte", filter.min_available), ("$lte", filter.max_available)] {
+        if let Some(available) = available {
+            let left = doc! {"$subtract": ["$quantity", "$reserved"]};
+            add(None, doc! {"$expr": {compare: [left, available]}});
+        }
     }
     all
 }

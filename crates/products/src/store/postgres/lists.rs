@@ -208,9 +208,11 @@ fn conditions(filter: &ProductFilter) -> Vec<Condition<Sql>> {
     if let Some(currency) = &filter.currency {
         add(None, "p.currency = ?", vec![Box::new(currency.as_str().to_owned())]);
     }
-    if let Some(in_stock) = filter.in_stock {
-        let compared = if in_stock { "quantity > reserved" } else { "quantity = reserved" };
-        add(None, compared, Vec::new());
+    if let Some(available) = filter.min_available {
+        add(None, "quantity - reserved >= ?", vec![Box::new(available)]);
+    }
+    if let Some(available) = filter.max_available {
+        add(None, "quantity - reserved <= ?", vec![Box::new(available)]);
     }
     all
 }

@@ -209,9 +209,11 @@ fn conditions(filter: &ProductFilter) -> Vec<Condition<Sql>> {
     if let Some(currency) = &filter.currency {
         add(None, "p.currency = ?", text(currency.as_str()));
     }
-    if let Some(in_stock) = filter.in_stock {
-        let compared = if in_stock { "s.quantity > s.reserved" } else { "s.quantity = s.reserved" };
-        add(None, compared, Vec::new());
+    if let Some(available) = filter.min_available {
+        add(None, "s.quantity - s.reserved >= ?", vec![available.into()]);
+    }
+    if let Some(available) = filter.max_available {
+        add(None, "s.quantity - s.reserved <= ?", vec![available.into()]);
     }
     all
 }

@@ -1,0 +1,146 @@
+//! How every process of the shop is, as far as this one can reach it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, Uri},
+};
+use futures_util::future::join_all;
+use holdfast_types::Result;
+use holdfast_web::{Call, CallContext, NoQuery, Peer, Reply, auth::Admin, json_reply};
+use serde::Serialize;
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use super::{Health, Status};
+
+/// How long a process may take to say how it is.
+const STATUS_TIME: Duration = Duration::from_secs(3);
+
+/// Whether a process should be sent requests.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Standing {
+    /// It takes requests.
+    Up,
+    /// It finishes what it has begun, or does not know yet whose tokens are good.
+    Draining,
+    /// It does not answer.
+    Silent,
+}
+
+/// A process of the shop. Of one that is silent, only its service and its address are known.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ProcessView {
+    state: Standing,
+    /// What it serves.
+    #[schema(example = json!(["products"]))]
+    parts: Vec<String>,
+    /// Where others reach it; absent for the process that answers, unless it is told.
+    #[schema(example = "127.0.0.1:41000")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    /// What keeps its databases from taking writes; empty when nothing does.
+    problems: Vec<String>,
+    #[serde(flatten)]
+    figures: Option<Figures>,
+}
+
+/// What a process says of itself.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Figures {
+    /// The id of the process on its machine.
+    pid: u32,
+    /// The version of the program.
+    #[schema(example = "0.1.0")]
+    version: String,
+    /// Seconds since it began.
+    uptime_seconds: u64,
+    /// Requests that it is answering.
+    in_flight: usize,
+    /// Of the answers of the last half minute or minute, 99 in 100 took no longer, in microseconds; null when there were none.
+    #[schema(required)]
+    p99_micros: Option<u64>,
+}
+
+/// All processes, by what they serve.
+#[derive(Serialize, ToSchema)]
+struct Processes {
+    items: Vec<ProcessView>,
+}
+
+impl ProcessView {
+    fn of(status: Status, address: Option<String>) -> Self {
+        Self {
+            state: if status.wants_requests { Standing::Up } else { Standing::Draining },
+            parts: status.parts.split('+').map(str::to_owned).collect(),
+            address,
+            problems: status.problems,
+            figures: Some(Figures {
+                pid: status.pid,
+                version: status.version,
+                uptime_seconds: status.uptime_seconds,
+                in_flight: status.in_flight,
+                p99_micros: status.p99_micros,
+            }),
+        }
+    }
+
+    fn silent(part: &str, address: String) -> Self {
+        let (parts, address) = (vec![part.to_owned()], Some(address));
+        Self { state: Standing::Silent, parts, address, problems: Vec::new(), figures: None }
+    }
+}
+
+/// How every process of the shop is: the one that answers, those of all services, and the other gateways where it is told where
+/// they are; for administrators. Asked of each within 3 s.
+#[utoipa::path(get, path = "/api/processes", tag = "system", security(("bearer" = [])),
+    responses((status = 200, body = Processes)), extensions(("x-problems" = json!(["forbidden"]))))]
+pub(super) async fn list_processes(
+    State(health): State<Health>,
+    _admin: Admin,
+    _: NoQuery,
+) -> Reply {
+    let own = health.status().await;
+    let asked = health.all_peers().map(|peer| ask(peer, Instant::now() + STATUS_TIME));
+    let mut found = BTreeMap::from([(own.process, ProcessView::of(own, None))]);
+    let mut silent = Vec::new();
+    for told in join_all(asked).await {
+        for (part, address, status) in told? {
+            match status {
+                // One that is known already has an address now.
+                Some(status) => {
+                    found.insert(status.process, ProcessView::of(status, Some(address)));
+                }
+                None => silent.push(ProcessView::silent(part, address)),
+            }
+        }
+    }
+    let mut items: Vec<ProcessView> = found.into_values().chain(silent).collect();
+    items.sort_by(|one, other| (&one.parts, &one.address).cmp(&(&other.parts, &other.address)));
+    json_reply(200, &Processes { items })
+}
+
+/// What each process of a service says, and where it is.
+async fn ask(
+    peer: &Peer,
+    deadline: Instant,
+) -> Result<Vec<(&'static str, String, Option<Status>)>> {
+    let call = Call {
+        method: Method::GET,
+        uri: Uri::from_static("/internal/status"),
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        told: CallContext::default(),
+    };
+    let answers = peer.ask_each(&call, deadline).await?;
+    let read = |(address, answer): (std::net::SocketAddr, Option<axum::http::Response<Bytes>>)| {
+        let status = answer.and_then(|answer| serde_json::from_slice(answer.body()).ok());
+        (peer.name(), address.to_string(), status)
+    };
+    Ok(answers.into_iter().map(read).collect())
+}
