@@ -10,14 +10,18 @@ use std::{
 };
 
 use bytes::Bytes;
+use holdfast_client::{Connection, Method};
 use holdfast_types::{Code, Error, Result};
-use holdfast_web::Client;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Mutex, mpsc, oneshot},
     time::{Instant, timeout},
 };
 
-use crate::{Plan, Slot, process::Process, state::StateFile};
+use crate::{
+    Plan, Slot,
+    process::{Process, connect},
+    state::StateFile,
+};
 
 /// How long a heartbeat may take.
 const HEARTBEAT_TIME: Duration = Duration::from_millis(450);
@@ -49,7 +53,8 @@ pub(crate) struct Keeper {
     pub(crate) slot: Slot,
     pub(crate) listener: Arc<TcpListener>,
     pub(crate) state_file: Arc<StateFile>,
-    pub(crate) client: Client,
+    /// To the process.
+    pub(crate) connection: Mutex<Connection>,
     /// Whether the process has answered since it was started.
     was_heard: AtomicBool,
 }
@@ -61,13 +66,13 @@ impl Keeper {
         listener: &Arc<TcpListener>,
         state_file: &Arc<StateFile>,
     ) -> Self {
-        let client = Client::of_process(slot.address, plan.tls.as_ref());
+        let connection = Mutex::new(connect(slot.address, plan.tls.as_ref()));
         Self {
             plan: Arc::clone(plan),
             slot,
             listener: Arc::clone(listener),
             state_file: Arc::clone(state_file),
-            client,
+            connection,
             was_heard: AtomicBool::new(false),
         }
     }
@@ -205,7 +210,10 @@ impl Keeper {
     }
 
     async fn answers(&self, path: &str) -> Option<u16> {
-        let call = self.client.send("GET".parse().ok()?, path, &[], Bytes::new());
+        let call = async {
+            let mut connection = self.connection.lock().await;
+            connection.send(Method::GET, path, &[], Bytes::new()).await
+        };
         Some(timeout(HEARTBEAT_TIME, call).await.ok()?.ok()?.status.as_u16())
     }
 }

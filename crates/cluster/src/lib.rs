@@ -15,5 +15,6 @@ pub const SECRETS: &str = "HOLDFAST_SECRETS";
 
 pub use plan::{Plan, Slot};
 pub use ports::PortAllocator;
+pub use process::connect;
 pub use state::{SlotState, State};
 pub use supervisor::{restart, supervise};

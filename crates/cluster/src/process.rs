@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, Write},
+    net::SocketAddr,
     net::TcpListener,
     os::{fd::OwnedFd, unix::process::CommandExt},
     process::Stdio,
@@ -10,12 +11,23 @@ use std::{
 };
 
 use command_fds::{CommandFdExt, FdMapping};
+use holdfast_client::Connection;
+use holdfast_web::InternalTls;
 use rustix::process::{
     Pid, PidfdFlags, PidfdGetfdFlags, Signal, kill_process, pidfd_getfd, pidfd_open,
 };
 use tokio::process::{Child, Command};
 
 use crate::{Plan, Slot, SlotState};
+
+/// The way to a process of a cluster; what travels there says who may ask.
+#[must_use]
+pub fn connect(address: SocketAddr, tls: Option<&InternalTls>) -> Connection {
+    match tls {
+        Some(tls) => Connection::with_tls(&format!("https://{address}"), tls.dialer()),
+        None => Connection::new(&format!("http://{address}")),
+    }
+}
 
 /// The descriptor under which a process finds the listener (sd_listen_fds(3)).
 const LISTENER: i32 = 3;

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::{Result, connection::Connection};
+use crate::Result;
+use holdfast_client::Connection;
 
 /// The password of all drill accounts; they exist only in shops that are drilled.
 const PASSWORD: &str = "drill-account-passphrase";

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use hyper::Method;
 
-use crate::{Result, accounts::Account, connection::Connection};
+use crate::{Result, accounts::Account};
+use holdfast_client::Connection;
 
 pub use catalogue::FEW;
 pub use figures::{Figure, Figures, Target, Unit};

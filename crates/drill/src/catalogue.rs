@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::{Result, connection::Connection};
+use crate::Result;
+use holdfast_client::Connection;
 
 /// A product's numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use crate::{
     Result,
     accounts::{sign_in_again, sign_in_pool},
-    connection::Connection,
     private::{Plan, PrivateShop},
     torture::stock_up,
 };
+use holdfast_client::Connection;
 
 /// Orders before the copy is made, and between the copy and the crash.
 const ORDERS: usize = 150;

@@ -6,7 +6,6 @@
 pub mod accounts;
 pub mod bench;
 pub mod catalogue;
-pub mod connection;
 pub mod damage;
 pub mod generate;
 pub mod ledger;

@@ -17,9 +17,9 @@ use tokio::time::Instant;
 use crate::{
     Result,
     accounts::Account,
-    connection::{Answer, Connection},
     ledger::{Ledger, Lines},
 };
+use holdfast_client::{Answer, Connection};
 
 /// How long one order is repeated before the drill gives it up as unexpected.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -220,7 +220,7 @@ async fn place(
             Ok(answer) => matches!(answer.status.as_u16(), 429 | 500 | 502 | 503 | 504),
         };
         if !unknown || behaviour.repeat == Repeat::Never || Instant::now() > patience {
-            return (answer, repeats);
+            return (answer.map_err(String::from), repeats);
         }
         repeats += 1;
         tokio::time::sleep(PAUSE).await;

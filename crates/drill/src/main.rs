@@ -10,11 +10,11 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use holdfast_client::Connection;
 use holdfast_drill::{
     Result,
     accounts::{Account, sign_in},
     bench::{self, Stand, serve_bare},
-    connection::Connection,
     damage::damage,
     generate,
     load::{Behaviour, Repeat},

@@ -13,7 +13,8 @@ use hyper::Method;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::time::{Instant, sleep};
 
-use crate::{Result, connection::Connection};
+use crate::Result;
+use holdfast_client::Connection;
 
 /// The password of the administrator of every such shop.
 pub const PASSWORD: &str = "drill-merchant-passphrase";

@@ -7,12 +7,12 @@ use serde_json::json;
 use crate::{
     Result,
     accounts::{Account, sign_in_pool},
-    connection::Connection,
     ledger::Lines,
     load::{Behaviour, Purchase},
     replay::{Report, run},
     verdict::Before,
 };
+use holdfast_client::Connection;
 
 /// Puts `stock` units of a new product up for sale and lets `buyers` buy one each.
 /// The verdict is that exactly as many were sold as there were, or as were wanted.

@@ -8,9 +8,9 @@ use crate::{
     Result,
     accounts::Account,
     catalogue::{self, Catalogue},
-    connection::Connection,
     ledger::{Ledger, Lines},
 };
+use holdfast_client::Connection;
 
 /// Findings of each kind that are told.
 const TOLD: usize = 10;

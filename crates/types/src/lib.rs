@@ -9,6 +9,7 @@ mod money;
 mod operation;
 mod order_lines;
 mod page;
+mod problem;
 mod random;
 mod reservation;
 mod role;
@@ -30,6 +31,7 @@ pub use money::{Money, TOTAL_MAX};
 pub use operation::{Answer, Fingerprint, IdempotentAnswer, Operation, Secret, reused};
 pub use order_lines::OrderLines;
 pub use page::{Cursor, Page, PageRequest};
+pub use problem::read_problem;
 pub use random::Random;
 pub use reservation::{
     OrderLine, Reservation, ReservationState, ReserveBatch, ReserveCommand, Reserved, StockAction,

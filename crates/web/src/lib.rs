@@ -3,7 +3,6 @@
 
 pub mod auth;
 mod buffers;
-mod client;
 pub mod conditional;
 mod endpoint;
 mod envelope;
@@ -29,7 +28,6 @@ mod trust;
 mod waiting_room;
 
 pub use buffers::{Buffered, Buffers};
-pub use client::{Client, Exchange};
 pub use conditional::{Edit, not_modified};
 pub use endpoint::Endpoint;
 pub use envelope::{Context, Envelope, Load, RequestId, Trust};
@@ -43,7 +41,7 @@ pub use list::{
 };
 pub use origin::{Origin, source};
 pub use peer::{Call, Peer};
-pub use problem::{Problem, Reply, read_problem};
+pub use problem::{Problem, Reply};
 pub use query::{NoQuery, Query, invalid_parameter};
 pub use reply::{
     IdPath, answered, created, json_reply, no_content, replayed, with_etag, with_location,

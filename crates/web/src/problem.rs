@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use holdfast_types::{Code, Error, FieldError, Result, Version};
+use holdfast_types::{Code, Error, Result, Version};
 use serde_json::{Map, Value, json};
 
 use crate::{problem_catalogue::describe, trust::NOT_EXECUTED};
@@ -73,26 +73,6 @@ impl Problem {
             document.insert("errors".into(), json!(error.fields()));
         }
         document
-    }
-}
-
-/// The refusal in the problem document of another process: as it raised it.
-#[must_use]
-pub fn read_problem(status: u16, body: &[u8]) -> Error {
-    let unreadable = || Error::internal(format!("a service answered {status} without a problem"));
-    let Ok(mut document) = serde_json::from_slice::<Map<String, Value>>(body) else {
-        return unreadable();
-    };
-    let mut take = |name: &str| document.remove(name).unwrap_or_default();
-    let Ok(code) = serde_json::from_value::<Code>(take("code")) else { return unreadable() };
-    let detail = take("detail").as_str().unwrap_or_default().to_owned();
-    let fields: Vec<FieldError> = serde_json::from_value(take("errors")).unwrap_or_default();
-    for name in ["type", "title", "status", "requestId"] {
-        take(name);
-    }
-    match code {
-        Code::Internal => Error::internal(format!("a service answered {status}: {detail}")),
-        code => Error::new(code, detail).with_fields(fields).with_extras(document),
     }
 }
 
@@ -175,6 +155,8 @@ const fn challenge(code: Code) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use holdfast_types::FieldError;
+
     use super::*;
     use crate::problem_catalogue::PROBLEMS;
 
@@ -185,10 +167,10 @@ mod tests {
         let raised = Error::new(Code::InsufficientStock, "too few")
             .with("items", json!([{"available": 1}]))
             .with_fields(vec![field]);
-        let read = read_problem(409, &body(&raised, "id"));
+        let read = holdfast_types::read_problem(&body(&raised, "id")).unwrap();
         assert_eq!((read.code(), read.message()), (raised.code(), raised.message()));
         assert_eq!((read.fields(), read.extras()), (raised.fields(), raised.extras()));
-        assert_eq!(read_problem(502, b"<html>").code(), Code::Internal);
+        assert!(holdfast_types::read_problem(b"<html>").is_none());
     }
 
     #[test]

@@ -106,9 +106,10 @@ impl InternalTls {
         self.listener.clone()
     }
 
-    /// For going to other processes, with a library's client.
-    pub(crate) fn dialer(&self) -> ClientConfig {
-        ClientConfig::clone(&self.dialer)
+    /// For going to other processes, with a client of its own.
+    #[must_use]
+    pub fn dialer(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.dialer)
     }
 
     /// Shakes hands with the process at the other end, which must be `name`.
@@ -119,22 +120,6 @@ impl InternalTls {
     ) -> io::Result<client::TlsStream<TcpStream>> {
         tokio_rustls::TlsConnector::from(Arc::clone(&self.dialer)).connect(name, stream).await
     }
-}
-
-/// For going to servers of whoever it may be that `trusted` vouch for.
-pub(crate) fn dialer(trusted: RootCertStore) -> ClientConfig {
-    ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .expect("the provider has suites of TLS 1.2 and 1.3")
-        .with_root_certificates(trusted)
-        .with_no_client_auth()
-}
-
-/// The authorities that this system trusts.
-pub(crate) fn trusted_by_system() -> RootCertStore {
-    let mut trusted = RootCertStore::empty();
-    trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    trusted
 }
 
 /// The certificate that is shown now.

@@ -12,8 +12,8 @@ use super::raw::{RawConnection, authority};
 use crate::{
     Result,
     accounts::{Account, sign_in_pool},
-    connection::Connection,
 };
+use holdfast_client::Connection;
 
 /// Products made by one request.
 const BATCH: usize = 500;

@@ -6,9 +6,9 @@ use tempfile::TempDir;
 use crate::{
     Result,
     accounts::{Account, sign_in},
-    connection::Connection,
     private::{PASSWORD, Plan, PrivateShop, program_beside},
 };
+use holdfast_client::Connection;
 
 /// A running shop and what it needs; all of it ends when dropped.
 #[derive(Debug)]

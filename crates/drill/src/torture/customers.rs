@@ -17,10 +17,10 @@ use tokio::time::{Instant, sleep};
 use super::book::{Attempt, Book, Fate, Finding, Step};
 use crate::{
     accounts::{Account, sign_in, sign_in_again},
-    connection::{Answer, Connection},
     ledger::Lines,
     private::PASSWORD,
 };
+use holdfast_client::{Answer, Connection};
 
 /// How long a customer repeats a request before its fate counts as unknown, who does repeat.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);

@@ -12,10 +12,10 @@ use super::book::{Attempt, Book, Fate};
 use crate::{
     Result,
     accounts::{Account, sign_in, sign_in_again},
-    connection::Connection,
     private::PASSWORD,
     verdict::Verdict,
 };
+use holdfast_client::Connection;
 
 /// How long stock may take to follow the orders after a fault: what is owed is swept after 5 s, what is half made after a
 /// minute.

@@ -15,9 +15,9 @@ use super::{
 use crate::{
     Result,
     accounts::sign_in,
-    connection::Connection,
     private::{PASSWORD, Plan, PrivateShop},
 };
+use holdfast_client::Connection;
 
 /// Members of a replica set whose primary is killed.
 const MEMBERS: usize = 3;

@@ -15,9 +15,10 @@ use std::{
 
 use bytes::Bytes;
 use clap::ValueEnum;
+use holdfast_client::{Answer, Method};
 use holdfast_cluster::{Plan, PortAllocator, Slot, SlotState, State, supervise};
 use holdfast_types::{Code, Error, Random, Result};
-use holdfast_web::{Client, InternalTls, Tls};
+use holdfast_web::{InternalTls, Tls};
 
 use super::print;
 use crate::{
@@ -222,11 +223,19 @@ pub(crate) async fn status(config: &Config, secret: Option<String>) -> Result<Ex
 }
 
 async fn ask(slot: &SlotState, secret: &str, tls: Option<&InternalTls>) -> Option<Status> {
-    let client = Client::of_process(slot.address, tls);
-    let headers = [("x-internal-secret", secret)];
-    let call = client.send("GET".parse().ok()?, "/internal/status", &headers, Bytes::new());
-    let answer = tokio::time::timeout(STATUS_TIME, call).await.ok()?.ok()?;
-    serde_json::from_slice(&answer.body).ok()
+    let asked = tell(slot, "/internal/status", secret, tls);
+    serde_json::from_slice(&tokio::time::timeout(STATUS_TIME, asked).await.ok()??.body).ok()
+}
+
+/// What a process of the cluster answers to another one.
+async fn tell(
+    slot: &SlotState,
+    path: &str,
+    secret: &str,
+    tls: Option<&InternalTls>,
+) -> Option<Answer> {
+    let mut process = holdfast_cluster::connect(slot.address, tls);
+    process.send(Method::GET, path, &[("x-internal-secret", secret)], Bytes::new()).await.ok()
 }
 
 fn row(slot: &SlotState, status: Option<&Status>) -> String {

@@ -10,11 +10,12 @@ use std::{
 };
 
 use aws_lc_rs::digest;
+use holdfast_client::Shop;
 use holdfast_types::{Code, Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{print, remark, shop::ShopClient};
+use super::{print, remark, shop};
 use crate::cli::ShopFlags;
 use rows::{Row, Rows};
 
@@ -29,7 +30,7 @@ const STATUS_BYTES: usize = 20;
 pub(crate) async fn import(file: &Path, flags: &ShopFlags, overwrite: bool) -> Result<ExitCode> {
     let hash = hash(file)?;
     let mut rows = Rows::open(file, &flags.url)?;
-    let mut shop = ShopClient::sign_in(flags).await?;
+    let mut shop = shop::sign_in(flags).await?;
     let progress = progress_bar(file)?;
     let mut tally = Tally::default();
     let mut chunk = Chunk::default();
@@ -129,7 +130,7 @@ impl Chunk {
     /// Sends what is there under a key made of the file's content and the chunk's place, and begins the next chunk.
     async fn send(
         &mut self,
-        shop: &mut ShopClient,
+        shop: &mut Shop,
         hash: &str,
         overwrite: bool,
         tally: &mut Tally,
@@ -143,7 +144,7 @@ impl Chunk {
         let mode = if overwrite { "overwrite" } else { "create" };
         let key = format!("import-{hash}-{mode}-{}", self.number);
         let body = json!({"mode": "partial", "overwrite": overwrite, "items": items});
-        let answer = shop.post("/api/products/batch", &key, &body).await?;
+        let answer: Value = shop.post_under(&key, "/api/products/batch", &body).await?;
         *self = Self { number: self.number + 1, ..Self::default() };
         for (result, line) in answer["results"].as_array().into_iter().flatten().zip(lines) {
             match result["status"].as_u64() {

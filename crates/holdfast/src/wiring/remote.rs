@@ -8,11 +8,11 @@ use bytes::Bytes;
 use holdfast_orders::Stock;
 use holdfast_products::StockPlace;
 use holdfast_types::{
-    BatchId, Error, OrderId, ReserveBatch, Reserved, Result, StockAction, Timestamp, Unconfirmed,
-    UserId,
+    BatchId, Code, Error, OrderId, ReserveBatch, Reserved, Result, StockAction, Timestamp,
+    Unconfirmed, UserId, read_problem,
 };
 use holdfast_users::Trusted;
-use holdfast_web::{Call, CallContext, Peer, read_problem};
+use holdfast_web::{Call, CallContext, Peer};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
@@ -92,7 +92,18 @@ async fn ask(peer: &Peer, call: &Call, limit: Duration) -> Result<Bytes> {
     match answer.status().is_success() {
         true => Ok(answer.into_body()),
         // Whole, with its members' errors and its extras.
-        false => Err(read_problem(answer.status().as_u16(), answer.body())),
+        false => Err(raised(answer.status().as_u16(), answer.body())),
+    }
+}
+
+/// The refusal of another process as its own clients would hear it.
+fn raised(status: u16, body: &[u8]) -> Error {
+    match read_problem(body) {
+        Some(error) if error.code() == Code::Internal => {
+            Error::internal(format!("a service answered {status}: {}", error.message()))
+        }
+        Some(error) => error,
+        None => Error::internal(format!("a service answered {status} without a problem")),
     }
 }
 

@@ -190,7 +190,7 @@ async fn an_order_that_is_killed_at_any_write_is_placed_once() {
         shop.kill();
         strace.wait().unwrap();
         shop.start_again();
-        admin.connection = holdfast_drill::connection::Connection::new(&shop.url);
+        admin.connection = holdfast_client::Connection::new(&shop.url);
         let again = admin.post_under(&key, "/api/orders", &body).await;
         assert_eq!(again.status, 201, "killed at {point}: {again:?}");
         assert_eq!(admin.stock(&product).await, (1000, i64::try_from(point).unwrap()));

@@ -6,6 +6,7 @@ mod apart;
 mod attacks;
 mod catalogue;
 mod cli;
+mod client;
 mod cluster;
 mod conventions;
 mod crash;

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use bytes::Bytes;
-use holdfast_drill::connection::Answer;
+use holdfast_client::Answer;
 use hyper::Method;
 use serde_json::json;
 

@@ -257,7 +257,7 @@ async fn unpaid_orders_expire_and_their_stock_returns() {
     let (url, token) = (shop.url.clone(), admin.token.clone());
     wait_until(Duration::from_secs(5), "the stock is back", || {
         let mut client = Client {
-            connection: holdfast_drill::connection::Connection::new(&url),
+            connection: holdfast_client::Connection::new(&url),
             token: token.clone(),
             id: String::new(),
         };

@@ -9,8 +9,8 @@ use std::{
 };
 
 use bytes::Bytes;
+use holdfast_client::{Answer, Connection};
 use holdfast_cluster::{SlotState, State};
-use holdfast_drill::connection::{Answer, Connection};
 use holdfast_testkit::{Engine, Home};
 use hyper::Method;
 use serde_json::{Value, json};

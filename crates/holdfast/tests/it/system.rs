@@ -259,7 +259,7 @@ async fn a_full_disk_is_said_and_survived() {
     std::fs::remove_file(&ballast).unwrap();
     let (url, token, key) = (shop.url.clone(), admin.token.clone(), acknowledged.to_string());
     wait_until(Duration::from_secs(10), "the same request succeeds", || {
-        let connection = holdfast_drill::connection::Connection::new(&url);
+        let connection = holdfast_client::Connection::new(&url);
         let mut client = Client { connection, token: token.clone(), id: String::new() };
         let (key, body) = (key.clone(), body.clone());
         async move { client.post_under(&key, "/api/orders", &body).await.status == 201 }

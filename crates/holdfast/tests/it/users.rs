@@ -362,7 +362,7 @@ async fn failed_logins_are_limited() {
     assert_eq!(header(&limited, "retry-after"), "1");
     let url = &shop.url;
     wait_until(Duration::from_secs(5), "the limit passes", || async {
-        let mut client = holdfast_drill::connection::Connection::new(url);
+        let mut client = holdfast_client::Connection::new(url);
         holdfast_drill::accounts::sign_in(&mut client, "ada", PASSWORD).await.is_ok()
     })
     .await;

@@ -20,6 +20,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
     sync::{Notify, watch},
     time::Instant,
 };
@@ -198,7 +199,8 @@ impl Instance {
     }
 
     async fn dial(&self) -> io::Result<SendRequest<Full<Bytes>>> {
-        let stream = crate::client::dial(self.place.address).await?;
+        let stream = TcpStream::connect(self.place.address).await?;
+        stream.set_nodelay(true)?;
         match &self.place.identity {
             Some((tls, name)) => talk_over(tls.connect(name.clone(), stream).await?).await,
             None => talk_over(stream).await,

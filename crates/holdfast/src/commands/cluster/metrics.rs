@@ -4,16 +4,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    http::{HeaderValue, Method, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
     routing::get,
 };
-use bytes::Bytes;
 use futures_util::future::join_all;
 use holdfast_cluster::{SlotState, State};
 use holdfast_types::{Result, Sources};
 use holdfast_web::{
-    Buffers, Client, Envelope, InternalTls, Load, Server, ServerLimits, Trust, with_fallbacks,
+    Buffers, Envelope, InternalTls, Load, Server, ServerLimits, Trust, with_fallbacks,
 };
 
 use super::state_file;
@@ -59,10 +58,8 @@ fn text(merged: String) -> Response {
 }
 
 async fn ask(slot: &SlotState, secret: &str, tls: Option<&InternalTls>) -> Option<String> {
-    let client = Client::of_process(slot.address, tls);
-    let headers = [("x-internal-secret", secret)];
-    let call = client.send(Method::GET, "/internal/metrics", &headers, Bytes::new());
-    let answer = tokio::time::timeout(TIME, call).await.ok()?.ok()?;
+    let asked = super::tell(slot, "/internal/metrics", secret, tls);
+    let answer = tokio::time::timeout(TIME, asked).await.ok()??;
     if answer.status.is_success() { String::from_utf8(answer.body.into()).ok() } else { None }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest;
-use holdfast_drill::connection::Answer;
+use holdfast_client::Answer;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::shop::{Client, PASSWORD, Shop, items, path_of, problem};
 
 /// A problem without what differs from request to request.
-fn told(answer: &holdfast_drill::connection::Answer) -> Value {
+fn told(answer: &holdfast_client::Answer) -> Value {
     let mut told = answer.json();
     told.as_object_mut().map(|told| told.remove("requestId"));
     told
