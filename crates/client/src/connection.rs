@@ -105,7 +105,8 @@ impl Connection {
     }
 
     /// Sends one request and reads the answer, within 30 s; any status is an answer.
-    /// Fails with `unavailable` or `timeout` when the connection breaks: whether the shop did it is unknown.
+    /// Fails with `unavailable` or `timeout` when the connection breaks: whether the shop did it is unknown; and with
+    /// `invalid-parameter` where the address of the shop is none.
     pub async fn send(
         &mut self,
         method: Method,
@@ -113,7 +114,9 @@ impl Connection {
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> Result<Answer> {
-        let exchange = self.exchange(method, path, headers, body);
+        let place = Place::of(&self.url)
+            .map_err(|why| Error::new(Code::InvalidParameter, format!("{}: {why}", self.url)))?;
+        let exchange = self.exchange(&place, method, path, headers, body);
         match tokio::time::timeout(EXCHANGE_TIME, exchange).await {
             Ok(answer) => answer.map_err(|why| {
                 let message = format!("{} cannot be reached: {why}", self.url);
@@ -128,12 +131,12 @@ impl Connection {
 
     async fn exchange(
         &mut self,
+        place: &Place,
         method: Method,
         path: &str,
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> Result<Answer, String> {
-        let place = Place::of(&self.url)?;
         let mut request =
             Request::builder().method(method).uri(path).header(header::HOST, &place.authority);
         let typed = headers.iter().any(|(name, _)| *name == "content-type");
@@ -145,7 +148,7 @@ impl Connection {
         }
         let request = request.body(Full::new(body)).map_err(words)?;
         // Kept again once the answer is here: one that was given up half-way may not be used any more.
-        let mut sender = self.take_sender(&place).await?;
+        let mut sender = self.take_sender(place).await?;
         let response = sender.send_request(request).await.map_err(words)?;
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, ANSWER_BYTES).collect().await.map_err(words)?.to_bytes();

@@ -172,6 +172,7 @@ impl Shop {
                     retry_after(answer)
                 }
                 Ok(_) => return answer,
+                Err(error) if error.code() == Code::InvalidParameter => return answer,
                 Err(_) => None,
             };
             let wait = asked.unwrap_or_else(|| self.random_part_of(pause));
