@@ -4,6 +4,7 @@
 //! the same from any process, and is kept once however often it comes.
 
 mod location;
+mod metadata;
 mod name;
 mod picture;
 
@@ -39,7 +40,7 @@ pub struct Media {
 /// A picture as it was put in, or made small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
-    /// As it came.
+    /// As it came, without what stood beside it.
     Whole,
     /// At most [`SIDE`] pixels on each side.
     Thumbnail,
@@ -158,6 +159,15 @@ mod tests {
         assert!(other.find(Size::Whole, picture.name).await.unwrap().is_some());
     }
 
+    /// A picture that says that it is so large: whoever does not look at that first decodes it.
+    fn claiming(png: &Bytes, width: u32, height: u32) -> Bytes {
+        let mut png = img_parts::png::Png::from_bytes(png.clone()).unwrap();
+        let head = png.chunks()[0].contents().clone();
+        let claim = [&width.to_be_bytes(), &height.to_be_bytes(), &head[8..]].concat();
+        png.chunks_mut()[0] = img_parts::png::PngChunk::new(*b"IHDR", claim.into());
+        png.encoder().bytes()
+    }
+
     #[tokio::test]
     async fn what_is_no_picture_is_refused() {
         let folder = tempfile::tempdir().unwrap();
@@ -173,7 +183,9 @@ mod tests {
         // The width of a PNG, with a checksum that does not fit: nothing is decoded before that is seen.
         bomb[16..20].copy_from_slice(&100_000_u32.to_be_bytes());
         assert_eq!(look(&bomb).await.unwrap_err(), Code::Validation);
-        assert_eq!(look(&png(6_000, 5_000)).await.unwrap_err(), Code::Validation);
+        let large = media.look_at(claiming(&small, 6_000, 5_000)).await.unwrap_err();
+        assert_eq!(large.code(), Code::Validation);
+        assert!(large.fields()[0].detail.contains("25 million pixels"), "{large}");
         assert_eq!(look(&small).await.unwrap().thumbnail, small, "it is small already");
     }
 }

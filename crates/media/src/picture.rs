@@ -6,9 +6,10 @@ use bytes::Bytes;
 use holdfast_types::{Code, Error, Result};
 use image::{
     DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, codecs::jpeg::JpegEncoder,
+    metadata::Orientation,
 };
 
-use crate::{Format, Name};
+use crate::{Format, Name, metadata};
 
 /// Pixels that a picture may have: whoever looks at it has as many in memory, whatever the file weighs.
 pub const PIXELS: u64 = 25_000_000;
@@ -30,7 +31,7 @@ pub struct Picture {
     pub width: u32,
     /// In pixels, as it is shown.
     pub height: u32,
-    /// As it came.
+    /// As it came, without what cameras write beside it.
     pub content: Bytes,
     /// The same in small, upright: JPEG, or PNG where something shines through.
     pub thumbnail: Bytes,
@@ -43,7 +44,9 @@ impl Picture {
             Error::new(Code::UnsupportedMediaType, why)
         };
         let format = Format::of(&content).ok_or_else(unknown)?;
-        let image = decode(&content).map_err(refuse)?;
+        let (image, orientation) = decode(&content).map_err(refuse)?;
+        let content = metadata::without(content, format, orientation)
+            .map_err(|error| Error::invalid("#", format!("the picture cannot be read: {error}")))?;
         let (width, height) = (image.width(), image.height());
         let thumbnail = match width.max(height) <= SIDE {
             true => content.clone(),
@@ -53,8 +56,8 @@ impl Picture {
     }
 }
 
-/// The pixels, the right way up: cameras turn a picture by a note beside it (Exif, orientation).
-fn decode(content: &[u8]) -> image::ImageResult<DynamicImage> {
+/// The pixels, the right way up, and how they were turned for that: cameras turn a picture by a note beside it (Exif, orientation).
+fn decode(content: &[u8]) -> image::ImageResult<(DynamicImage, Orientation)> {
     let mut reader = ImageReader::new(Cursor::new(content)).with_guessed_format()?;
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(LONGEST), Some(LONGEST));
@@ -69,7 +72,7 @@ fn decode(content: &[u8]) -> image::ImageResult<DynamicImage> {
     let orientation = decoder.orientation()?;
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
-    Ok(image)
+    Ok((image, orientation))
 }
 
 fn refuse(error: image::ImageError) -> Error {
