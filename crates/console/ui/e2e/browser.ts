@@ -1,5 +1,6 @@
 /** A browser on a shop, and what every screen is held to. */
 
+import { readFileSync } from "node:fs";
 import axe from "axe-core";
 import { chromium, type Browser, type Page } from "playwright-core";
 import { expect } from "vitest";
@@ -21,7 +22,16 @@ const OPTIONS = [
   "--disable-sync",
 ];
 
+/** The program must carry the screens that are tested, and not those of before. */
+async function carriesTheseScreens(): Promise<void> {
+  for (const name of ["console.html", "console.js", "shop.js", "shared.js", "docs.js"]) {
+    const sent = await (await fetch(`${URL_OF_SHOP}/assets/${name}`)).text();
+    if (sent !== readFileSync(new URL(`../../dist/${name}`, import.meta.url), "utf8")) throw new Error(`the program has another ${name}: cargo build`);
+  }
+}
+
 export async function browser(): Promise<Browser> {
+  await carriesTheseScreens();
   return chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: OPTIONS });
 }
 
