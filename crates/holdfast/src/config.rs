@@ -25,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     /// Where pictures are kept.
     pub(crate) media: holdfast_media::Location,
+    /// Bytes of all pictures together.
+    pub(crate) media_limit: usize,
     /// Connection strings; none for a file in the data directory.
     databases: BTreeMap<Part, String>,
     pub(crate) admin_password: Option<String>,
@@ -96,6 +98,7 @@ impl Config {
         let data_dir = layers.parse("data_dir", |text| Ok(PathBuf::from(text)))?;
         Ok(Self {
             listen,
+            media_limit: layers.parse("media_limit", parse_bytes)?,
             media: holdfast_media::Location::of(bucket(layers)?, &data_dir)?,
             tls: all_or_none(layers, ["tls_certificate", "tls_key"])?,
             data_dir,

@@ -107,8 +107,12 @@ impl<'a> Opener<'a> {
 
     async fn products(&mut self) -> Result<Products> {
         let database = self.database(Part::Products).await?;
-        let (media, verifier) = (Media::open(&self.config.media)?, Arc::clone(&self.verifier));
+        let (media, verifier) = (self.media()?, Arc::clone(&self.verifier));
         Products::open(&database, media, verifier, self.sources.clone()).await
+    }
+
+    fn media(&self) -> Result<Media> {
+        Media::open(&self.config.media, self.config.media_limit as u64)
     }
 
     fn local_stock(&self, products: &Products) -> Result<Arc<dyn Stock>> {
@@ -120,7 +124,7 @@ impl<'a> Opener<'a> {
     /// Stock of the products at `peer`, who may keep it in the database of the orders.
     async fn stock_elsewhere(&mut self, peer: Peer) -> Result<StockElsewhere> {
         let database = self.database(Part::Orders).await?;
-        let (media, verifier) = (Media::open(&self.config.media)?, Arc::clone(&self.verifier));
+        let (media, verifier) = (self.media()?, Arc::clone(&self.verifier));
         Ok(StockElsewhere::new(peer, database, media, verifier, self.sources.clone()))
     }
 

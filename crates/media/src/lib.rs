@@ -7,25 +7,25 @@ mod location;
 mod metadata;
 mod name;
 mod picture;
+mod room;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use holdfast_types::{Code, Error, Result};
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 pub use location::{Bucket, Location};
 pub use name::{Format, Name};
 pub use picture::{PIXELS, Picture, SIDE};
+use room::Room;
 
 /// Bytes that a picture may have.
 pub const PICTURE_BYTES: usize = 4 << 20;
-/// Pictures that are looked at at a time: each takes a core, and as much memory as it has pixels.
-const AT_WORK: usize = 1;
 /// Pictures that are read at a time, each of which is in memory as a whole.
 const READS: usize = 16;
-/// How long a picture may wait until it is looked at.
+/// How long a picture may wait until it is read.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// Where pictures are kept. Clones share it.
@@ -33,7 +33,7 @@ const WAIT: Duration = Duration::from_secs(10);
 pub struct Media {
     store: Arc<dyn ObjectStore>,
     folder: Path,
-    turns: Arc<Semaphore>,
+    room: Arc<Room>,
     reads: Arc<Semaphore>,
 }
 
@@ -47,17 +47,18 @@ pub enum Size {
 }
 
 impl Media {
-    /// Opens a place for pictures, without asking whether it can be reached. Refuses with a sentence what is no place.
-    pub fn open(location: &Location) -> Result<Self> {
+    /// Opens a place for pictures of `limit` bytes together, without asking whether it can be reached. Refuses with a sentence what is
+    /// no place.
+    pub fn open(location: &Location, limit: u64) -> Result<Self> {
         let (store, folder) = location.open()?;
-        let (turns, reads) = (Semaphore::new(AT_WORK), Semaphore::new(READS));
-        Ok(Self { store, folder, turns: Arc::new(turns), reads: Arc::new(reads) })
+        let (room, reads) = (Arc::new(Room::new(limit)), Arc::new(Semaphore::new(READS)));
+        Ok(Self { store, folder, room, reads })
     }
 
     /// Looks at a picture and makes it small. Refuses with `unsupported-media-type` what is none, and with `validation` one that is
-    /// too large or damaged.
-    pub async fn look_at(&self, content: Bytes) -> Result<Picture> {
-        let turn = turn(&self.turns, "too many pictures are waiting: repeat").await?;
+    /// too large or damaged. That takes a core, and as much memory as it has pixels: `turn` is kept until it is done, also when nobody
+    /// waits for it any more.
+    pub async fn look_at(&self, content: Bytes, turn: impl Send + 'static) -> Result<Picture> {
         let look = move || {
             let _turn = turn;
             Picture::read(content)
@@ -65,8 +66,13 @@ impl Media {
         tokio::task::spawn_blocking(look).await.map_err(Error::internal)?
     }
 
-    /// Keeps a picture. When this returns, it is safe.
+    /// Keeps a picture. When this returns, it is safe. Refuses with `storage-full` where pictures have no room left.
     pub async fn keep(&self, picture: &Picture) -> Result<()> {
+        if self.is_there(Size::Whole, picture.name).await? {
+            return Ok(());
+        }
+        let bytes = (picture.content.len() + picture.thumbnail.len()) as u64;
+        self.room.take(&*self.store, &self.folder, bytes).await?;
         // Whoever is shown the one finds the other.
         self.put(Size::Thumbnail, picture.name, &picture.thumbnail).await?;
         self.put(Size::Whole, picture.name, &picture.content).await
@@ -88,7 +94,9 @@ impl Media {
 
     /// The picture of that name, if there is one.
     pub async fn find(&self, size: Size, name: Name) -> Result<Option<Bytes>> {
-        let _turn = turn(&self.reads, "too many pictures are asked for: repeat").await?;
+        let busy = |_| Error::new(Code::Overloaded, "too many pictures are asked for: repeat");
+        let turn = tokio::time::timeout(WAIT, self.reads.acquire()).await.map_err(busy)?;
+        let _turn = turn.map_err(Error::internal)?;
         let found = match self.store.get(&self.path(size, name)).await {
             Ok(found) => found.bytes().await,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
@@ -104,12 +112,6 @@ impl Media {
         };
         folder.join(name.to_string())
     }
-}
-
-/// Waits for a turn, and refuses with `overloaded` and `busy` when none comes.
-async fn turn(turns: &Arc<Semaphore>, busy: &'static str) -> Result<OwnedSemaphorePermit> {
-    let turn = tokio::time::timeout(WAIT, Arc::clone(turns).acquire_owned()).await;
-    turn.map_err(|_| Error::new(Code::Overloaded, busy))?.map_err(Error::internal)
 }
 
 /// What a bucket says may name keys and accounts: that is for the log.
@@ -139,12 +141,16 @@ mod tests {
         content.into_inner().into()
     }
 
+    async fn bytes_of(media: &Media, size: Size, name: Name) -> u64 {
+        media.find(size, name).await.unwrap().unwrap().len() as u64
+    }
+
     #[tokio::test]
     async fn a_picture_is_kept_once_under_its_content() {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::of(Bucket::default(), folder.path()).unwrap();
-        let media = Media::open(&location).unwrap();
-        let picture = media.look_at(png(900, 600)).await.unwrap();
+        let media = Media::open(&location, u64::MAX).unwrap();
+        let picture = media.look_at(png(900, 600), ()).await.unwrap();
         assert_eq!((picture.width, picture.height), (900, 600));
         assert_eq!(media.find(Size::Whole, picture.name).await.unwrap(), None);
         for _ in 0..2 {
@@ -155,8 +161,20 @@ mod tests {
         let small = image::load_from_memory(&small).unwrap();
         assert_eq!((small.width(), small.height()), (SIDE, 267));
         // Another process, or the same after a restart.
-        let other = Media::open(&location).unwrap();
+        let other = Media::open(&location, u64::MAX).unwrap();
         assert!(other.find(Size::Whole, picture.name).await.unwrap().is_some());
+        // With no room left, what is there already may still come again.
+        let full = Media::open(&location, 1).unwrap();
+        full.keep(&picture).await.unwrap();
+        let another = full.look_at(png(8, 8), ()).await.unwrap();
+        assert_eq!(full.keep(&another).await.unwrap_err().code(), Code::StorageFull);
+        let whole = bytes_of(&media, Size::Whole, picture.name).await;
+        let taken = whole + bytes_of(&media, Size::Thumbnail, picture.name).await;
+        let small = another.content.len() as u64 * 2;
+        let exact = Media::open(&location, taken + small).unwrap();
+        exact.keep(&another).await.unwrap();
+        let third = exact.look_at(png(9, 9), ()).await.unwrap();
+        assert_eq!(exact.keep(&third).await.unwrap_err().code(), Code::StorageFull);
     }
 
     /// A picture that says that it is so large: whoever does not look at that first decodes it.
@@ -171,10 +189,11 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_picture_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let media = Media::open(&Location::of(Bucket::default(), folder.path()).unwrap()).unwrap();
+        let location = Location::of(Bucket::default(), folder.path()).unwrap();
+        let media = Media::open(&location, u64::MAX).unwrap();
         let small = png(8, 8);
         let look = async |content: &[u8]| {
-            media.look_at(Bytes::copy_from_slice(content)).await.map_err(|error| error.code())
+            media.look_at(Bytes::copy_from_slice(content), ()).await.map_err(|error| error.code())
         };
         assert_eq!(look(b"").await.unwrap_err(), Code::UnsupportedMediaType);
         assert_eq!(look(b"<svg/>").await.unwrap_err(), Code::UnsupportedMediaType);
@@ -183,7 +202,7 @@ mod tests {
         // The width of a PNG, with a checksum that does not fit: nothing is decoded before that is seen.
         bomb[16..20].copy_from_slice(&100_000_u32.to_be_bytes());
         assert_eq!(look(&bomb).await.unwrap_err(), Code::Validation);
-        let large = media.look_at(claiming(&small, 6_000, 5_000)).await.unwrap_err();
+        let large = media.look_at(claiming(&small, 6_000, 5_000), ()).await.unwrap_err();
         assert_eq!(large.code(), Code::Validation);
         assert!(large.fields()[0].detail.contains("25 million pixels"), "{large}");
         assert_eq!(look(&small).await.unwrap().thumbnail, small, "it is small already");

@@ -2,6 +2,7 @@
 
 mod audit;
 mod categories;
+mod pictures;
 mod portable;
 mod stock_place;
 
@@ -16,7 +17,7 @@ use holdfast_types::{
     BatchId, Clock, OrderId, ProductId, Random, ReserveBatch, ReserveCommand, Reserved, Result,
     Secret, Sources, StockAction, Timestamp, Unconfirmed, UserId,
 };
-use holdfast_web::{Key, ListPlace, Lists, Reply, ReplyCache, auth::Verifier};
+use holdfast_web::{FairQueue, Key, ListPlace, Lists, Reply, ReplyCache, auth::Verifier};
 use tokio::sync::OnceCell;
 
 use self::categories::{Categories, Counts};
@@ -51,6 +52,7 @@ pub struct Products(Arc<Inner>);
 struct Inner {
     store: ProductStore,
     media: Media,
+    picture_turns: FairQueue,
     secret: Secret,
     verifier: Arc<Verifier>,
     clock: Clock,
@@ -81,6 +83,7 @@ impl Products {
         Ok(Self(Arc::new(Inner {
             store,
             media,
+            picture_turns: pictures::turns(),
             secret,
             verifier,
             clock,

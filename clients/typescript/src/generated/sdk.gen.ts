@@ -26,9 +26,9 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
 export const listPublicKeys = <ThrowOnError extends boolean = false>(options?: Options<ListPublicKeysData, ThrowOnError>) => (options?.client ?? client).get<ListPublicKeysResponses, ListPublicKeysErrors, ThrowOnError>({ url: '/.well-known/jwks.json', ...options });
 
 /**
- * Put in a picture, which everybody may see then, with whatever it says of itself, such as where it was taken: JPEG, PNG, WebP or GIF of at most 4 MiB and 25 million pixels, as the whole body
+ * Put in a picture, which everybody may see then: JPEG, PNG, WebP or GIF of at most 4 MiB and 25 million pixels, as the whole body
  *
- * Put in a picture, which everybody may see then, with whatever it says of itself, such as where it was taken: JPEG, PNG, WebP or GIF of at most 4 MiB and 25 million pixels, as the whole body. What it is, its content says. A repeat has the same effect and the same answer, without a key.
+ * Put in a picture, which everybody may see then: JPEG, PNG, WebP or GIF of at most 4 MiB and 25 million pixels, as the whole body. What it is, its content says; what cameras write beside it, such as where it was taken, is taken out. A repeat has the same effect and the same answer, without a key.
  */
 export const uploadPicture = <ThrowOnError extends boolean = false>(options: Options<UploadPictureData, ThrowOnError>) => (options.client ?? client).post<UploadPictureResponses, UploadPictureErrors, ThrowOnError>({
     bodySerializer: null,

@@ -25,12 +25,10 @@ pub(super) fn parse_quota(text: &str) -> Result<Quota, String> {
 
 /// "64MiB", "512KiB".
 pub(super) fn parse_bytes(text: &str) -> Result<usize, String> {
-    let expected = || "expected bytes, such as 64MiB or 512KiB".to_owned();
-    let (number, unit) = match (text.strip_suffix("MiB"), text.strip_suffix("KiB")) {
-        (Some(number), _) => (number, 1 << 20),
-        (None, Some(number)) => (number, 1 << 10),
-        (None, None) => return Err(expected()),
-    };
+    let expected = || "expected bytes, such as 64MiB, 512KiB or 20GiB".to_owned();
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let found = units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, *size)));
+    let (number, unit) = found.ok_or_else(expected)?;
     let number: usize = number.trim().parse().map_err(|_| expected())?;
     number.checked_mul(unit).filter(|bytes| *bytes > 0).ok_or_else(expected)
 }
@@ -122,6 +120,7 @@ mod tests {
             Ok(Quota { requests: 600, period: Duration::from_secs(60) })
         );
         assert_eq!(parse_bytes("64MiB"), Ok(64 << 20));
+        assert_eq!(parse_bytes("20GiB"), Ok(20 << 30));
         assert!(["64", "0MiB", "xKiB", "MiB"].iter().all(|text| parse_bytes(text).is_err()));
         assert_eq!(
             parse_targets("http://a:1, b:2", false),

@@ -64,7 +64,7 @@ impl From<&Picture> for PictureView {
     }
 }
 
-/// Put in a picture, which everybody may see then, with whatever it says of itself, such as where it was taken: JPEG, PNG, WebP or GIF of at most 4 MiB and 25 million pixels, as the whole body. What it is, its content says.
+/// Put in a picture, which everybody may see then: JPEG, PNG, WebP or GIF of at most 4 MiB and 25 million pixels, as the whole body. What it is, its content says; what cameras write beside it, such as where it was taken, is taken out.
 /// A repeat has the same effect and the same answer, without a key.
 #[utoipa::path(post, path = "/api/media", tag = "products", security(("bearer" = [])),
     request_body(content = PictureContent, content_type = "application/octet-stream"),
@@ -72,13 +72,12 @@ impl From<&Picture> for PictureView {
     extensions(("x-problems" = json!(["forbidden", "unsupported-media-type"]))))]
 pub(super) async fn upload_picture(
     State(products): State<Products>,
-    _seller: Seller,
+    Seller(caller): Seller,
     _: NoQuery,
     mut input: Input,
 ) -> Reply {
     let content = input.body_of(BYTES, &TYPES).await?;
-    let picture = products.media().look_at(content).await?;
-    products.media().keep(&picture).await?;
+    let picture = products.keep_picture(caller.user, content).await?;
     let view = PictureView::from(&picture);
     created(&view.url, &etag(picture.name), &view)
 }
