@@ -13,15 +13,22 @@ export interface Challenge {
 /** More than this no shop asks for, and no page should be kept busy with. */
 const MOST_BITS = 24;
 /** Hashes between two breaths, in which the page may draw and answer. */
-const SLICE = 5_000;
+const SLICE = 20_000;
+/** A challenge is good for five minutes, in milliseconds. */
+const PATIENCE = 4 * 60_000;
 
 /** A nonce with which SHA-256 of `challenge:nonce:password` begins with as many zero bits; nothing where that is too much to ask. */
 export async function work({ challenge, bits }: Challenge, password: string): Promise<string | undefined> {
-  if (bits > MOST_BITS) return undefined;
+  // Written so that what is no number is too much.
+  if (!(bits <= MOST_BITS)) return undefined;
+  const until = Date.now() + PATIENCE;
   const begun = sha256.create().update(utf8ToBytes(`${challenge}:`));
   const end = utf8ToBytes(`:${password}`);
   for (let nonce = 0; ; nonce++) {
-    if (nonce % SLICE === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    if (nonce % SLICE === 0) {
+      if (Date.now() > until) return undefined;
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
     const hash = begun.clone().update(utf8ToBytes(String(nonce))).update(end).digest();
     if (leadingZeros(hash) >= bits) return String(nonce);
   }

@@ -76,5 +76,6 @@ test("from a catalogue with pictures to an order on its way, and the day's figur
   assert.deepEqual(found.map(({ number, status }) => [number, status]), [[placed.number, "shipped"]]);
   assert.equal(good(await getOrder({ client: customer.client, path: { id: placed.id } })).trackingNumber, "99.1");
   const after = good(await showStatistics({ client, query: { interval: "day" } })).total.orders;
-  assert.equal(after, before + 1);
+  // Other tests order in the same shop.
+  assert.ok(after > before, `${before} orders before, ${after} after`);
 });

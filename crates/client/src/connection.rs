@@ -116,7 +116,9 @@ impl Connection {
     ) -> Result<Answer> {
         let place = Place::of(&self.url)
             .map_err(|why| Error::new(Code::InvalidParameter, format!("{}: {why}", self.url)))?;
-        let exchange = self.exchange(&place, method, path, headers, body);
+        let request = request(&place, method, path, headers, body)
+            .map_err(|error| Error::new(Code::InvalidParameter, format!("{path}: {error}")))?;
+        let exchange = self.exchange(&place, request);
         match tokio::time::timeout(EXCHANGE_TIME, exchange).await {
             Ok(answer) => answer.map_err(|why| {
                 let message = format!("{} cannot be reached: {why}", self.url);
@@ -132,21 +134,8 @@ impl Connection {
     async fn exchange(
         &mut self,
         place: &Place,
-        method: Method,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Bytes,
+        request: Request<Full<Bytes>>,
     ) -> Result<Answer, String> {
-        let mut request =
-            Request::builder().method(method).uri(path).header(header::HOST, &place.authority);
-        let typed = headers.iter().any(|(name, _)| *name == "content-type");
-        if !body.is_empty() && !typed {
-            request = request.header(header::CONTENT_TYPE, "application/json");
-        }
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Full::new(body)).map_err(words)?;
         // Kept again once the answer is here: one that was given up half-way may not be used any more.
         let mut sender = self.take_sender(place).await?;
         let response = sender.send_request(request).await.map_err(words)?;
@@ -190,6 +179,25 @@ impl Connection {
     }
 }
 
+fn request(
+    place: &Place,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+    let mut request =
+        Request::builder().method(method).uri(path).header(header::HOST, &place.authority);
+    let typed = headers.iter().any(|(name, _)| *name == "content-type");
+    if !body.is_empty() && !typed {
+        request = request.header(header::CONTENT_TYPE, "application/json");
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Full::new(body))
+}
+
 /// Where an address leads.
 struct Place {
     authority: String,
@@ -207,6 +215,15 @@ impl Place {
             _ => return Err("an address begins with http:// or https://".to_owned()),
         };
         let authority = uri.authority().ok_or("it names no host")?;
+        if authority.as_str().contains('@') {
+            return Err("an address holds no name and no password".to_owned());
+        }
+        if authority.as_str() != authority.host() && authority.port_u16().is_none() {
+            return Err("its port is none, 1 to 65535".to_owned());
+        }
+        if !matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("" | "/")) {
+            return Err("an address ends with the host, or with its port".to_owned());
+        }
         // Addresses of IPv6 stand in brackets.
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
@@ -254,7 +271,16 @@ mod tests {
         assert_eq!(place("http://127.0.0.1:3000"), Ok(("127.0.0.1".to_owned(), 3000, false)));
         assert_eq!(place("https://shop.example"), Ok(("shop.example".to_owned(), 443, true)));
         assert_eq!(place("http://[::1]:80"), Ok(("::1".to_owned(), 80, false)));
-        for wrong in ["shop.example", "ftp://shop.example", "", "http://"] {
+        let wrong = [
+            "shop.example",
+            "ftp://shop.example",
+            "",
+            "http://",
+            "http://shop.example:99999",
+            "http://ada:secret@shop.example",
+            "http://shop.example/shop",
+        ];
+        for wrong in wrong {
             assert!(place(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,6 +1,6 @@
 //! A list that is read page by page.
 
-use std::{collections::VecDeque, marker::PhantomData};
+use std::collections::VecDeque;
 
 use holdfast_types::Result;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -23,8 +23,6 @@ pub struct Items<'a, T> {
 struct Page<T> {
     items: VecDeque<T>,
     next_cursor: Option<String>,
-    #[serde(skip)]
-    of: PhantomData<T>,
 }
 
 impl<'a, T: DeserializeOwned> Items<'a, T> {

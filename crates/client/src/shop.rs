@@ -6,7 +6,7 @@ use bytes::Bytes;
 use holdfast_types::{Code, Error, Random, Result};
 use hyper::{Method, header};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{Answer, Connection, Items, Session};
@@ -18,6 +18,10 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(5);
 /// The pause before the first repeat; each further one is twice as long, up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// No session is taken for good for longer.
+const LONGEST_SESSION: Duration = Duration::from_secs(86_400);
+const LOGIN: &str = "/api/users/login";
+const REFRESH: &str = "/api/users/refresh";
 /// A token is renewed so long before it expires.
 const EARLY: Duration = Duration::from_secs(10);
 
@@ -64,7 +68,7 @@ impl Shop {
     /// Signs in. Fails with the shop's own code, such as `invalid-credentials`.
     pub async fn sign_in(url: &str, credentials: Credentials) -> Result<Self> {
         let mut shop = Self { credentials: Some(credentials), ..Self::anybody(url) };
-        shop.begin_session().await?;
+        shop.begin_session(shop.patience()).await?;
         Ok(shop)
     }
 
@@ -133,36 +137,35 @@ impl Shop {
         key: Option<&str>,
         body: Bytes,
     ) -> Result<Answer> {
-        let is_old = |(_, until): &(Session, Instant)| *until <= Instant::now() + EARLY;
+        let until = self.patience();
+        let is_old = |(_, good): &(Session, Instant)| *good <= Instant::now() + EARLY;
         if self.session.as_ref().is_some_and(is_old) {
-            self.renew_session().await?;
+            self.renew_session(until).await?;
         }
-        let sent = self.session.as_ref().map(|(session, _)| session.access_token.clone());
-        let answer = self.repeat(&method, path, key, sent.as_deref(), &body).await?;
-        if answer.status != 401 || sent.is_none() {
+        let request = Request { method, path, key, body };
+        let answer = self.repeat(&request, until).await?;
+        if answer.status != 401 || self.session.is_none() {
             return Ok(answer);
         }
         // Its clock may be another, or the session was ended.
-        self.renew_session().await?;
-        let again = self.session.as_ref().map(|(session, _)| session.access_token.clone());
-        self.repeat(&method, path, key, again.as_deref(), &body).await
+        self.renew_session(until).await?;
+        self.repeat(&request, until).await
+    }
+
+    /// Until when a call is repeated, with all that it takes.
+    fn patience(&self) -> Instant {
+        Instant::now() + if self.was_heard { PATIENCE } else { FIRST_PATIENCE }
     }
 
     /// Sends a request again while its fate is unknown, or while the shop asks to wait.
-    async fn repeat(
-        &mut self,
-        method: &Method,
-        path: &str,
-        key: Option<&str>,
-        token: Option<&str>,
-        body: &Bytes,
-    ) -> Result<Answer> {
-        let authorization = token.map(|token| format!("Bearer {token}"));
+    async fn repeat(&mut self, request: &Request<'_>, until: Instant) -> Result<Answer> {
+        let Request { method, path, key, body } = request;
+        // Who renews a session shows what renews it, and no token.
+        let token = self.session.as_ref().filter(|_| ![LOGIN, REFRESH].contains(path));
+        let authorization = token.map(|(session, _)| format!("Bearer {}", session.access_token));
         let mut headers: Vec<(&str, &str)> = Vec::new();
         headers.extend(authorization.iter().map(|value| ("authorization", value.as_str())));
         headers.extend(key.map(|key| ("idempotency-key", key)));
-        let patience = if self.was_heard { PATIENCE } else { FIRST_PATIENCE };
-        let patience = Instant::now() + patience;
         let mut pause = FIRST_PAUSE;
         loop {
             let answer = self.connection.send(method.clone(), path, &headers, body.clone()).await;
@@ -176,7 +179,7 @@ impl Shop {
                 Err(_) => None,
             };
             let wait = asked.unwrap_or_else(|| self.random_part_of(pause));
-            if Instant::now() + wait > patience {
+            if Instant::now() + wait > until {
                 return answer;
             }
             tokio::time::sleep(wait).await;
@@ -190,45 +193,59 @@ impl Shop {
         pause * (u32::from(byte) + 1) / 256
     }
 
-    async fn renew_session(&mut self) -> Result<()> {
+    async fn renew_session(&mut self, until: Instant) -> Result<()> {
         let Some((session, _)) = &self.session else { return Ok(()) };
-        let body = json!({"refreshToken": session.refresh_token}).to_string().into();
-        let answer = self.repeat(&Method::POST, "/api/users/refresh", None, None, &body).await?;
+        let body = json!({"refreshToken": session.refresh_token});
+        let answer = self.repeat(&Request::for_session(REFRESH, &body), until).await?;
         match answer.status.as_u16() {
-            200 => self.begin(read(&answer)?),
-            _ if self.credentials.is_some() => return self.begin_session().await,
-            _ => return Err(answer.problem()),
+            401 if self.credentials.is_some() => self.begin_session(until).await,
+            _ => self.begin(read(&answer)?),
         }
-        Ok(())
     }
 
-    async fn begin_session(&mut self) -> Result<()> {
-        let why = "nobody is signed in";
+    async fn begin_session(&mut self, until: Instant) -> Result<()> {
         let Some(Credentials { username, password }) = &self.credentials else {
-            return Err(Error::new(Code::Unauthenticated, why));
+            return Err(Error::new(Code::Unauthenticated, "nobody is signed in"));
         };
-        let body = json!({"username": username, "password": password}).to_string().into();
-        let answer = self.repeat(&Method::POST, "/api/users/login", None, None, &body).await?;
-        self.begin(read(&answer)?);
-        Ok(())
+        let body = json!({"username": username, "password": password});
+        let answer = self.repeat(&Request::for_session(LOGIN, &body), until).await?;
+        self.begin(read(&answer)?)
     }
 
-    fn begin(&mut self, session: Session) {
-        let until = Instant::now() + Duration::from_secs(session.expires_in);
-        self.session = Some((session, until));
+    fn begin(&mut self, session: Session) -> Result<()> {
+        let good = Duration::from_secs(session.expires_in).min(LONGEST_SESSION);
+        self.session = Some((session, Instant::now() + good));
+        Ok(())
+    }
+}
+
+/// What is sent, as often as it takes.
+struct Request<'a> {
+    method: Method,
+    path: &'a str,
+    key: Option<&'a str>,
+    body: Bytes,
+}
+
+impl Request<'static> {
+    fn for_session(path: &'static str, body: &Value) -> Self {
+        Self { method: Method::POST, path, key: None, body: body.to_string().into() }
     }
 }
 
 fn retry_after(answer: &Answer) -> Option<Duration> {
-    let seconds = answer.headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    let seconds: u64 = answer.headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    // Longer than anybody's patience is as good as any.
+    Some(Duration::from_secs(seconds.min(3600)))
 }
 
 fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T> {
     if !answer.status.is_success() {
         return Err(answer.problem());
     }
-    serde_json::from_slice(&answer.body).map_err(|error| {
+    // Nothing is an answer too.
+    let body: &[u8] = if answer.body.is_empty() { b"null" } else { &answer.body };
+    serde_json::from_slice(body).map_err(|error| {
         let why = format!("the shop answered {} with something else: {error}", answer.status);
         Error::new(Code::Unavailable, why)
     })

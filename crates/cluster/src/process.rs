@@ -3,8 +3,7 @@
 use std::{
     fs,
     io::{self, Write},
-    net::SocketAddr,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     os::{fd::OwnedFd, unix::process::CommandExt},
     process::Stdio,
     time::Duration,
@@ -19,15 +18,6 @@ use rustix::process::{
 use tokio::process::{Child, Command};
 
 use crate::{Plan, Slot, SlotState};
-
-/// The way to a process of a cluster; what travels there says who may ask.
-#[must_use]
-pub fn connect(address: SocketAddr, tls: Option<&InternalTls>) -> Connection {
-    match tls {
-        Some(tls) => Connection::with_tls(&format!("https://{address}"), tls.dialer()),
-        None => Connection::new(&format!("http://{address}")),
-    }
-}
 
 /// The descriptor under which a process finds the listener (sd_listen_fds(3)).
 const LISTENER: i32 = 3;
@@ -45,6 +35,15 @@ pub(crate) struct Process {
     /// When the kernel started it, in its ticks since the machine started.
     pub(crate) started: u64,
     child: Option<Child>,
+}
+
+/// The way to a process of a cluster; what travels there says who may ask.
+#[must_use]
+pub fn connect(address: SocketAddr, tls: Option<&InternalTls>) -> Connection {
+    match tls {
+        Some(tls) => Connection::with_tls(&format!("https://{address}"), tls.dialer()),
+        None => Connection::new(&format!("http://{address}")),
+    }
 }
 
 impl Process {

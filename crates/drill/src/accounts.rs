@@ -1,11 +1,11 @@
 //! Accounts of buyers: a pool, since hashing a password for each buyer would measure nothing but that.
 
 use bytes::Bytes;
+use holdfast_client::Connection;
 use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::Result;
-use holdfast_client::Connection;
 
 /// The password of all drill accounts; they exist only in shops that are drilled.
 const PASSWORD: &str = "drill-account-passphrase";

@@ -11,10 +11,10 @@ mod whole;
 
 use std::time::Duration;
 
+use holdfast_client::Connection;
 use hyper::Method;
 
 use crate::{Result, accounts::Account};
-use holdfast_client::Connection;
 
 pub use catalogue::FEW;
 pub use figures::{Figure, Figures, Target, Unit};

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
+use holdfast_client::Connection;
 use serde_json::Value;
 
 use crate::Result;
-use holdfast_client::Connection;
 
 /// A product's numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use holdfast_client::Connection;
 use holdfast_types::Random;
 use hyper::Method;
 use serde::Serialize;
@@ -19,7 +20,6 @@ use crate::{
     private::{Plan, PrivateShop},
     torture::stock_up,
 };
-use holdfast_client::Connection;
 
 /// Orders before the copy is made, and between the copy and the crash.
 const ORDERS: usize = 150;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use holdfast_client::{Answer, Connection};
 use hyper::Method;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
@@ -19,7 +20,6 @@ use crate::{
     accounts::Account,
     ledger::{Ledger, Lines},
 };
-use holdfast_client::{Answer, Connection};
 
 /// How long one order is repeated before the drill gives it up as unexpected.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
+use holdfast_client::Connection;
 use holdfast_cluster::State;
 use hyper::Method;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::time::{Instant, sleep};
 
 use crate::Result;
-use holdfast_client::Connection;
 
 /// The password of the administrator of every such shop.
 pub const PASSWORD: &str = "drill-merchant-passphrase";

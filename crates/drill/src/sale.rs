@@ -1,6 +1,7 @@
 //! A flash sale: many buyers, one product, little stock.
 
 use bytes::Bytes;
+use holdfast_client::Connection;
 use hyper::Method;
 use serde_json::json;
 
@@ -12,7 +13,6 @@ use crate::{
     replay::{Report, run},
     verdict::Before,
 };
-use holdfast_client::Connection;
 
 /// Puts `stock` units of a new product up for sale and lets `buyers` buy one each.
 /// The verdict is that exactly as many were sold as there were, or as were wanted.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use holdfast_client::Connection;
 use serde_json::Value;
 
 use crate::{
@@ -10,7 +11,6 @@ use crate::{
     catalogue::{self, Catalogue},
     ledger::{Ledger, Lines},
 };
-use holdfast_client::Connection;
 
 /// Findings of each kind that are told.
 const TOLD: usize = 10;

@@ -6,12 +6,12 @@ mod values;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+use clap::ValueEnum;
 use holdfast_storage::Location;
 use holdfast_types::{Code, Error, Result};
 use holdfast_web::{ClusterSecret, InternalTls, rate::Quota};
 
 use crate::parts::Part;
-use clap::ValueEnum;
 pub(crate) use layers::{DEFAULTS, Flags, Layers};
 use values::{
     parse_addresses, parse_bytes, parse_count, parse_duration, parse_listen, parse_origins,

@@ -220,8 +220,14 @@ impl Mongo {
         T: Send + 'static,
         J: for<'a> FnOnce(Tx, &'a mut Sink<T>) -> BoxFuture<'a, Result<(), Fault>> + Send + 'static,
     {
-        self.0.elections.settle(&self.0.database).await?;
-        let tx = Tx::snapshot(&self.0.client, &self.0.database, tx::SCAN_TIME).await?;
+        let tx = loop {
+            let tx = Tx::snapshot(&self.0.client, &self.0.database, tx::SCAN_TIME).await?;
+            // The snapshot is as of its first read.
+            tx.find(migrate::MIGRATIONS, &Query { limit: Some(1), ..Query::default() }).await?;
+            if self.0.elections.settle(&self.0.database).await?.is_none() {
+                break tx;
+            }
+        };
         let (mut sink, flow) = Flow::new();
         tokio::spawn(async move {
             let done = read(tx, &mut sink).await;

@@ -1102,7 +1102,7 @@ export type ShipBody = {
 };
 
 /**
- * The sku is taken. Another product, archived ones included, has this sku. Choose another, or update the product that has it: GET /api/products?sku= finds it.
+ * The sku is taken. Another product, archived ones included, has this sku. Choose another, or update the product that has it: GET /api/products?sku= finds it, with status=archived where it was taken off sale.
  */
 export type SkuTakenProblem = Problem & {
     code: 'sku-taken';

@@ -24,7 +24,7 @@ const OPTIONS = [
 
 /** The program must carry the screens that are tested, and not those of before. */
 async function carriesTheseScreens(): Promise<void> {
-  for (const name of ["console.html", "console.js", "shop.js", "shared.js", "docs.js"]) {
+  for (const name of ["console.html", "console.js", "console.css", "shop.html", "shop.js", "shared.js", "docs.html", "docs.js", "scalar.js"]) {
     const sent = await (await fetch(`${URL_OF_SHOP}/assets/${name}`)).text();
     if (sent !== readFileSync(new URL(`../../dist/${name}`, import.meta.url), "utf8")) throw new Error(`the program has another ${name}: cargo build`);
   }

@@ -8,8 +8,9 @@ use super::{
     Figures, LIST, LIST_UNDER_ORDERS, ORDERS_UNDER_LISTS, PRODUCT, Plan, ROUNDS, Shop, Stand,
     Target, Unit, lists_beside_orders, product_path, read_rate,
 };
-use crate::Result;
 use holdfast_client::Connection;
+
+use crate::Result;
 
 /// Products of a shop that counts as small, at most.
 pub const FEW: usize = 10_000;

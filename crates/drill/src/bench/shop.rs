@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
 use super::raw::{RawConnection, authority};
+use holdfast_client::Connection;
+
 use crate::{
     Result,
     accounts::{Account, sign_in_pool},
 };
-use holdfast_client::Connection;
 
 /// Products made by one request.
 const BATCH: usize = 500;

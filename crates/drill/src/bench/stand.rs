@@ -1,5 +1,6 @@
 //! A shop of its own, for one measurement: on a file, or on a database server that is started for it.
 
+use holdfast_client::Connection;
 use holdfast_testkit::{Engine, Home};
 use tempfile::TempDir;
 
@@ -8,7 +9,6 @@ use crate::{
     accounts::{Account, sign_in},
     private::{PASSWORD, Plan, PrivateShop, program_beside},
 };
-use holdfast_client::Connection;
 
 /// A running shop and what it needs; all of it ends when dropped.
 #[derive(Debug)]

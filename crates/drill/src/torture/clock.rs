@@ -11,8 +11,9 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::nemesis::Rig;
-use crate::{Result, private::PASSWORD};
 use holdfast_client::Connection;
+
+use crate::{Result, private::PASSWORD};
 
 /// Seconds by which it is set.
 const JUMPS: [i64; 6] = [-3600, 3600, -86_400, 86_400, -300, 300];

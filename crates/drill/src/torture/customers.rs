@@ -15,12 +15,13 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::book::{Attempt, Book, Fate, Finding, Step};
+use holdfast_client::{Answer, Connection};
+
 use crate::{
     accounts::{Account, sign_in, sign_in_again},
     ledger::Lines,
     private::PASSWORD,
 };
-use holdfast_client::{Answer, Connection};
 
 /// How long a customer repeats a request before its fate counts as unknown, who does repeat.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);

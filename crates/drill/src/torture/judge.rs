@@ -9,13 +9,14 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::book::{Attempt, Book, Fate};
+use holdfast_client::Connection;
+
 use crate::{
     Result,
     accounts::{Account, sign_in, sign_in_again},
     private::PASSWORD,
     verdict::Verdict,
 };
-use holdfast_client::Connection;
 
 /// How long stock may take to follow the orders after a fault: what is owed is swept after 5 s, what is half made after a
 /// minute.

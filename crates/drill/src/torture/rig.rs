@@ -12,12 +12,13 @@ use super::{
     disk::Disk,
     nemesis::{Nemesis, Rig, Topology},
 };
+use holdfast_client::Connection;
+
 use crate::{
     Result,
     accounts::sign_in,
     private::{PASSWORD, Plan, PrivateShop},
 };
-use holdfast_client::Connection;
 
 /// Members of a replica set whose primary is killed.
 const MEMBERS: usize = 3;

@@ -16,7 +16,6 @@ use axum::{
 };
 use futures_util::future::join_all;
 use holdfast_storage::Database;
-use holdfast_types::Random;
 use holdfast_web::{
     Call, CallContext, Load, NoQuery, Peer, Reply,
     auth::Verifier,
@@ -36,11 +35,16 @@ const PROBE_TIME: Duration = Duration::from_secs(2);
 /// The same for a service in another process, which asks its databases.
 const PEER_TIME: Duration = Duration::from_secs(3);
 
+/// How long a process may look at its databases before it says how it is.
+const STATUS_TIME: Duration = Duration::from_millis(500);
+
 /// Looks at databases, or at peers: ten at once, then one in 100 ms.
 const LOOKS: Quota = Quota { requests: 10, period: Duration::from_secs(1) };
 
 /// The process whose health it is, and whom it can ask.
 pub(crate) struct Process {
+    /// Tells this run of it from all others.
+    pub(crate) id: u64,
     pub(crate) parts: Parts,
     pub(crate) databases: Vec<Database>,
     /// Services that it asks.
@@ -54,13 +58,7 @@ pub(crate) struct Process {
 pub(crate) struct Health(Arc<Inner>);
 
 struct Inner {
-    parts: Parts,
-    /// Tells this run of the process from all others.
-    process: u64,
-    databases: Vec<Database>,
-    peers: Vec<Peer>,
-    /// All gateways, for one that is told where they are.
-    gateways: Option<Peer>,
+    process: Process,
     of_databases: Look,
     of_peers: Look,
     verifier: Arc<Verifier>,
@@ -77,13 +75,8 @@ impl Health {
         metrics: Metrics,
         load: Arc<Load>,
     ) -> Self {
-        let Process { parts, databases, peers, gateways } = process;
         Self(Arc::new(Inner {
-            parts,
-            process: u64::from_be_bytes(Random::system().bytes()),
-            databases,
-            peers,
-            gateways,
+            process,
             of_databases: Look::default(),
             of_peers: Look::default(),
             verifier,
@@ -106,22 +99,24 @@ impl Health {
     pub(super) async fn status(&self) -> Status {
         let load = &self.0.load;
         let p99 = load.p99();
+        // A database that is slow must not make the process look dead.
+        let soon = tokio::time::timeout(STATUS_TIME, self.problems_of_databases()).await;
         Status {
-            parts: self.0.parts.to_string(),
+            parts: self.0.process.parts.to_string(),
             pid: std::process::id(),
             uptime_seconds: self.0.started.elapsed().as_secs(),
             in_flight: load.in_flight(),
             p99_micros: p99.map(|p99| u64::try_from(p99.as_micros()).unwrap_or(u64::MAX)),
             wants_requests: self.wants_requests(),
-            process: self.0.process,
+            process: Some(self.0.process.id),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            problems: self.problems_of_databases().await,
+            problems: soon.unwrap_or_else(|_| vec!["database: no answer yet".to_owned()]),
         }
     }
 
     /// Whoever can say how other processes are.
     pub(super) fn all_peers(&self) -> impl Iterator<Item = &Peer> {
-        self.0.peers.iter().chain(&self.0.gateways)
+        self.0.process.peers.iter().chain(&self.0.process.gateways)
     }
 
     /// Whether other processes should send requests here.
@@ -148,7 +143,7 @@ impl Health {
     }
 
     async fn ask_peers(&self) -> Vec<String> {
-        let asked = self.0.peers.iter().map(|peer| async move {
+        let asked = self.0.process.peers.iter().map(|peer| async move {
             let told =
                 if peer.is_up() { standing_of(peer).await } else { Err("no instance is up") };
             let told = told.unwrap_or_else(|why| vec![why.to_owned()]);
@@ -164,7 +159,7 @@ impl Health {
     }
 
     async fn ask_databases(&self) -> Vec<String> {
-        let asked = self.0.databases.iter().map(|database| async {
+        let asked = self.0.process.databases.iter().map(|database| async {
             match tokio::time::timeout(PROBE_TIME, database.ready()).await {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(format!("database: {}", error.message())),

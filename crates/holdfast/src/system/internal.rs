@@ -27,7 +27,7 @@ pub(crate) struct Status {
     pub(crate) wants_requests: bool,
     /// Tells this run of a process from all others.
     #[serde(default)]
-    pub(crate) process: u64,
+    pub(crate) process: Option<u64>,
     #[serde(default)]
     pub(crate) version: String,
     /// What keeps its databases from taking writes.

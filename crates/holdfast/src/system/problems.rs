@@ -21,7 +21,8 @@ use serde_json::{Value, json};
 
 const PAGE: &str = include_str!("../../assets/problem.html");
 /// A page that loads nothing.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
 
 /// `/problems` and `/problems/{code}`.
 pub(super) fn routes() -> Router {

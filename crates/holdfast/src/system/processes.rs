@@ -1,6 +1,6 @@
 //! How every process of the shop is, as far as this one can reach it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use axum::{
     body::Bytes,
@@ -105,31 +105,42 @@ pub(super) async fn list_processes(
     _admin: Admin,
     _: NoQuery,
 ) -> Reply {
-    let own = health.status().await;
     let asked = health.all_peers().map(|peer| ask(peer, Instant::now() + STATUS_TIME));
-    let mut found = BTreeMap::from([(own.process, ProcessView::of(own, None))]);
-    let mut silent = Vec::new();
-    for told in join_all(asked).await {
-        for (part, address, status) in told? {
-            match status {
-                // One that is known already has an address now.
-                Some(status) => {
-                    found.insert(status.process, ProcessView::of(status, Some(address)));
-                }
-                None => silent.push(ProcessView::silent(part, address)),
+    let (own, told) = tokio::join!(health.status(), join_all(asked));
+    let told = told.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten();
+    json_reply(200, &Processes { items: views(own, told) })
+}
+
+/// What a process of a service said, and where it is; nothing where it said nothing.
+type Told = (&'static str, String, Option<Status>);
+
+/// Each process once, however many ways lead to it.
+fn views(own: Status, told: impl IntoIterator<Item = Told>) -> Vec<ProcessView> {
+    let (own_id, mut known) = (own.process, vec![ProcessView::of(own, None)]);
+    let mut silent: Vec<ProcessView> = Vec::new();
+    for (part, address, status) in told {
+        let is_there = |view: &ProcessView| view.address.as_ref() == Some(&address);
+        match status {
+            Some(status) if status.process == own_id => {
+                known[0] = ProcessView::of(status, Some(address));
             }
+            Some(_) if known.iter().any(is_there) => {}
+            Some(status) => known.push(ProcessView::of(status, Some(address))),
+            None => match silent.iter_mut().find(|view| is_there(view)) {
+                Some(view) => view.parts.push(part.to_owned()),
+                None => silent.push(ProcessView::silent(part, address)),
+            },
         }
     }
-    let mut items: Vec<ProcessView> = found.into_values().chain(silent).collect();
-    items.sort_by(|one, other| (&one.parts, &one.address).cmp(&(&other.parts, &other.address)));
-    json_reply(200, &Processes { items })
+    // One that answered for one service is not silent for another.
+    silent.retain(|view| known.iter().all(|other| other.address != view.address));
+    known.append(&mut silent);
+    known.sort_by(|one, other| (&one.parts, &one.address).cmp(&(&other.parts, &other.address)));
+    known
 }
 
 /// What each process of a service says, and where it is.
-async fn ask(
-    peer: &Peer,
-    deadline: Instant,
-) -> Result<Vec<(&'static str, String, Option<Status>)>> {
+async fn ask(peer: &Peer, deadline: Instant) -> Result<Vec<Told>> {
     let call = Call {
         method: Method::GET,
         uri: Uri::from_static("/internal/status"),

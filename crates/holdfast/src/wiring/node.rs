@@ -7,7 +7,9 @@ use holdfast_gateway::{Gateway, RateLimits, Upstream, Upstreams};
 use holdfast_storage::Database;
 use holdfast_types::{Clock, Code, Error, Random, Result};
 use holdfast_users::Users;
-use holdfast_web::{InternalTls, Load, Peer, Service, auth::Verifier, with_fallbacks};
+use holdfast_web::{
+    ClusterSecret, InternalTls, Load, Peer, Service, auth::Verifier, with_fallbacks,
+};
 
 use super::{
     Opener,
@@ -27,6 +29,8 @@ const FLUSH_TIME: Duration = Duration::from_secs(2);
 /// The parts of the shop that this process serves.
 #[derive(Debug)]
 pub(crate) struct Node {
+    /// Tells this run of the process from all others.
+    id: u64,
     parts: Parts,
     services: Services,
     /// Services in other processes that this one asks.
@@ -62,10 +66,8 @@ fn find_peers(
         if targets.is_empty() {
             return Err(needs(&format!("where {0} is: --{0} http://HOST:PORT", part.name())));
         }
-        let Some(secret) = config.cluster_secret.clone() else {
-            return Err(needs("HOLDFAST_CLUSTER_SECRET, the same in every process"));
-        };
-        let peer = Peer::new(part.name(), targets, secret, tls.cloned(), random.clone());
+        let peer =
+            Peer::new(part.name(), targets, secret_of(config)?, tls.cloned(), random.clone());
         peers.insert(part, peer);
     }
     Ok(peers)
@@ -77,11 +79,18 @@ fn find_gateways(
     parts: &Parts,
     tls: Option<&InternalTls>,
     random: &Random,
-) -> Option<Peer> {
+) -> Result<Option<Peer>> {
     let targets = config.targets(Part::Gateway).to_vec();
-    let secret = config.cluster_secret.clone()?;
-    (parts.has(Part::Gateway) && !targets.is_empty())
-        .then(|| Peer::new(Part::Gateway.name(), targets, secret, tls.cloned(), random.clone()))
+    if targets.is_empty() || !parts.has(Part::Gateway) {
+        return Ok(None);
+    }
+    let (name, secret) = (Part::Gateway.name(), secret_of(config)?);
+    Ok(Some(Peer::new(name, targets, secret, tls.cloned(), random.clone())))
+}
+
+fn secret_of(config: &Config) -> Result<ClusterSecret> {
+    let secret = config.cluster_secret.clone();
+    secret.ok_or_else(|| needs("HOLDFAST_CLUSTER_SECRET, the same in every process"))
 }
 
 fn needs(what: &str) -> Error {
@@ -100,14 +109,15 @@ impl Node {
     ) -> Result<Self> {
         let mut opener = Opener::new(config);
         let peers = find_peers(config, parts, tls, &opener.sources.random)?;
-        let gateways = find_gateways(config, parts, tls, &opener.sources.random);
+        let gateways = find_gateways(config, parts, tls, &opener.sources.random)?;
+        let id = u64::from_be_bytes(opener.sources.random.bytes());
         let services = Services::open(&mut opener, parts, &peers).await?;
         let verifier = Arc::clone(&opener.verifier);
         let databases = opener.databases();
         for database in &databases {
             database.refuse_half().await?;
         }
-        Ok(Self { parts: parts.clone(), services, peers, gateways, databases, verifier })
+        Ok(Self { id, parts: parts.clone(), services, peers, gateways, databases, verifier })
     }
 
     /// Users, if they are served here.
@@ -118,6 +128,7 @@ impl Node {
     /// What readiness is judged by.
     pub(crate) fn health(&self, metrics: Metrics, load: Arc<Load>) -> Health {
         let process = Process {
+            id: self.id,
             parts: self.parts.clone(),
             databases: self.databases.clone(),
             peers: self.peers.values().cloned().collect(),

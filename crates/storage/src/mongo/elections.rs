@@ -3,7 +3,8 @@
 //! state (MongoDB manual, "Read Concern majority"). A linearizable read waits for just that, so one is made after each
 //! election that this process sees, and what was read before it is read once more.
 //!
-//! Behind `mongos` no election is seen, and nothing is waited for.
+//! Behind `mongos` no election is seen, and nothing is waited for. A primary that was deposed and does not know it yet answers as
+//! before, for as long as MongoDB lets it: ten seconds.
 
 use std::{
     sync::{
@@ -19,9 +20,11 @@ use mongodb::{
     event::{EventHandler, sdam::SdamEvent},
 };
 
+use tokio::sync::Mutex;
+
 use super::{Fault, migrate};
 
-/// A primary that cannot reach a majority for so long is none, and what asked is tried again.
+/// A primary that cannot reach a majority for so long is none: who asked is told to repeat.
 const SETTLING_TIME: Duration = Duration::from_secs(5);
 
 /// The server gives up after we have.
@@ -33,6 +36,8 @@ pub(super) struct Elections {
     seen: Arc<AtomicU64>,
     /// Up to which of them what is read is what a majority has.
     settled: Arc<AtomicU64>,
+    /// One waits for all.
+    waiting: Arc<Mutex<()>>,
 }
 
 /// There was an election: what was read before is to be read once more.
@@ -53,12 +58,17 @@ impl Elections {
     }
 
     /// Waits until the primary of the last election knows what a majority has, unless that has been waited for.
-    /// To be asked after a read: by then the election that the read profited from has been counted.
+    /// To be asked after a read: the driver tells of an election before it sends anything to the new primary, and its answer takes
+    /// longer than the telling.
     pub(super) async fn settle(&self, database: &Database) -> Result<Option<Settled>, Fault> {
-        let seen = self.seen.load(Ordering::Acquire);
-        if self.settled.load(Ordering::Acquire) >= seen {
+        if self.is_settled() {
             return Ok(None);
         }
+        let _waiting = self.waiting.lock().await;
+        if self.is_settled() {
+            return Ok(Some(Settled));
+        }
+        let seen = self.seen.load(Ordering::Acquire);
         // Any document will do.
         let look = doc! {
             "find": migrate::MIGRATIONS, "limit": 1, "readConcern": {"level": "linearizable"}, "maxTimeMS": SERVER_TIME_MS,
@@ -67,5 +77,9 @@ impl Elections {
         look.map_err(|_| Fault::Late)??;
         self.settled.fetch_max(seen, Ordering::AcqRel);
         Ok(Some(Settled))
+    }
+
+    fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire) >= self.seen.load(Ordering::Acquire)
     }
 }

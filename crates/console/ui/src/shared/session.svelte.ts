@@ -5,6 +5,10 @@ import { ask, tell } from "./ask";
 
 /** How long a tab that renewed the session keeps others from it, until they have heard of the new one. */
 const TELLING = 200;
+/** How long a tab waits for its turn to renew the session. */
+const WAITING = 10_000;
+/** Sessions of before that a tab can say what became of. */
+const REMEMBERED = 100;
 /** How long until a shop that did not answer is asked again, in milliseconds. */
 const RETRY = 3_000;
 
@@ -13,21 +17,26 @@ function restored(key: string): Session | undefined {
   return refreshToken === null ? undefined : { accessToken: "", refreshToken, expiresAt: 0 };
 }
 
-/** What a session has become. */
+/** What a session has become; or the question, where there is no session in it. */
 interface Renewed {
   before: string;
-  session: Session;
+  session?: Session;
 }
 
-/** Browsers have locks on pages that came over https or from this machine. */
+/** Browsers have locks on pages that came over https or from this machine. A tab that hangs does not hold the others up for good. */
 async function oneAtATime(key: string, renew: () => Promise<void>): Promise<void> {
   if (!("locks" in navigator)) return renew();
+  let isMine = false;
   await new Promise<void>((resolve, reject) => {
     const turn = async () => {
+      isMine = true;
       await renew().then(resolve, reject);
       await new Promise((resolve) => setTimeout(resolve, TELLING));
     };
-    navigator.locks.request(key, turn).catch(reject);
+    navigator.locks.request(key, { signal: AbortSignal.timeout(WAITING) }, turn).catch((error: unknown) => {
+      if (isMine) reject(error as Error);
+      else renew().then(resolve, reject);
+    });
   });
 }
 
@@ -36,13 +45,23 @@ export class Signed {
   user: UserView | null | undefined = $state.raw();
   readonly shop: Shop;
 
-  /** `key` is where the tab keeps the refresh token. A tab that is duplicated has the same: each tells the others what it has become. */
+  /** Refresh tokens that this tab has had. */
+  readonly #past: string[] = [];
+  readonly #others: BroadcastChannel;
+
+  /**
+   * `key` is where the tab keeps the refresh token. A tab that is duplicated, or shown again after a while, has one that another tab
+   * has renewed since: each tells the others what it has become, and is asked by those that begin.
+   */
   constructor(key: string) {
-    const others = new BroadcastChannel(key);
-    others.addEventListener("message", ({ data }: MessageEvent<Renewed>) => {
-      if (data.before !== this.shop.session?.refreshToken) return;
-      this.shop.adopt(data.session);
-      sessionStorage.setItem(key, data.session.refreshToken);
+    this.#others = new BroadcastChannel(key);
+    this.#others.addEventListener("message", ({ data: { before, session } }: MessageEvent<Renewed>) => {
+      const mine = this.shop.session;
+      if (session === undefined && mine !== undefined && this.#past.includes(before)) this.#others.postMessage({ before, session: mine } satisfies Renewed);
+      if (session === undefined || before !== mine?.refreshToken) return;
+      this.#remember(before);
+      this.shop.adopt(session);
+      sessionStorage.setItem(key, session.refreshToken);
     });
     this.shop = new Shop({
       baseUrl: location.origin,
@@ -52,10 +71,26 @@ export class Signed {
         const before = sessionStorage.getItem(key);
         if (session === undefined) sessionStorage.removeItem(key);
         else sessionStorage.setItem(key, session.refreshToken);
-        if (session !== undefined && before !== null) others.postMessage({ before, session } satisfies Renewed);
+        if (session !== undefined && before !== null) {
+          this.#remember(before);
+          this.#others.postMessage({ before, session } satisfies Renewed);
+        }
         if (session === undefined) this.user = null;
       },
     });
+  }
+
+  #remember(token: string): void {
+    this.#past.push(token);
+    if (this.#past.length > REMEMBERED) this.#past.shift();
+  }
+
+  /** Hears from other tabs what became of the session that this one began with, if they know. */
+  async #hear(): Promise<void> {
+    const before = this.shop.session?.refreshToken;
+    if (before === undefined) return;
+    this.#others.postMessage({ before } satisfies Renewed);
+    await new Promise((resolve) => setTimeout(resolve, TELLING));
   }
 
   get client() {
@@ -68,6 +103,7 @@ export class Signed {
 
   /** Goes on with the session of before, if it is still one. */
   async resume(): Promise<void> {
+    await this.#hear();
     if (this.shop.session === undefined) this.user = null;
     else {
       this.user = await ask(getMe({ client: this.client })).catch((error: unknown) => {
