@@ -151,32 +151,6 @@ export type FieldError = {
 };
 
 /**
- * What a process says of itself.
- */
-export type Figures = {
-    /**
-     * Requests that it is answering.
-     */
-    inFlight: number;
-    /**
-     * Of the answers of the last half minute or minute, 99 in 100 took no longer, in microseconds; null when there were none.
-     */
-    p99Micros: number | null;
-    /**
-     * The id of the process on its machine.
-     */
-    pid: number;
-    /**
-     * Seconds since it began.
-     */
-    uptimeSeconds: number;
-    /**
-     * The version of the program.
-     */
-    version: string;
-};
-
-/**
  * You may see this but not change it. Another role or another owner is needed. Ask somebody who has it, or an administrator for the role.
  */
 export type ForbiddenProblem = Problem & {
@@ -781,20 +755,40 @@ export type Problem = {
 /**
  * A process of the shop. Of one that is silent, only its service and its address are known.
  */
-export type ProcessView = (Figures | null) & {
+export type ProcessView = {
     /**
      * Where others reach it; absent for the process that answers, unless it is told.
      */
     address?: string | null;
     /**
+     * Requests that it is answering.
+     */
+    inFlight?: number | null;
+    /**
+     * Of the answers of the last half minute or minute, 99 in 100 took no longer, in microseconds; absent when there were none.
+     */
+    p99Micros?: number | null;
+    /**
      * What it serves.
      */
     parts: Array<string>;
+    /**
+     * The id of the process on its machine.
+     */
+    pid?: number | null;
     /**
      * What keeps its databases from taking writes; empty when nothing does.
      */
     problems: Array<string>;
     state: Standing;
+    /**
+     * Seconds since it began.
+     */
+    uptimeSeconds?: number | null;
+    /**
+     * The version of the program.
+     */
+    version?: string | null;
 };
 
 /**

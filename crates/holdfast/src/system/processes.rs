@@ -45,25 +45,21 @@ struct ProcessView {
     address: Option<String>,
     /// What keeps its databases from taking writes; empty when nothing does.
     problems: Vec<String>,
-    #[serde(flatten)]
-    figures: Option<Figures>,
-}
-
-/// What a process says of itself.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct Figures {
     /// The id of the process on its machine.
-    pid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
     /// The version of the program.
     #[schema(example = "0.1.0")]
-    version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
     /// Seconds since it began.
-    uptime_seconds: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uptime_seconds: Option<u64>,
     /// Requests that it is answering.
-    in_flight: usize,
-    /// Of the answers of the last half minute or minute, 99 in 100 took no longer, in microseconds; null when there were none.
-    #[schema(required)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_flight: Option<usize>,
+    /// Of the answers of the last half minute or minute, 99 in 100 took no longer, in microseconds; absent when there were none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     p99_micros: Option<u64>,
 }
 
@@ -80,19 +76,26 @@ impl ProcessView {
             parts: status.parts.split('+').map(str::to_owned).collect(),
             address,
             problems: status.problems,
-            figures: Some(Figures {
-                pid: status.pid,
-                version: status.version,
-                uptime_seconds: status.uptime_seconds,
-                in_flight: status.in_flight,
-                p99_micros: status.p99_micros,
-            }),
+            pid: Some(status.pid),
+            version: Some(status.version),
+            uptime_seconds: Some(status.uptime_seconds),
+            in_flight: Some(status.in_flight),
+            p99_micros: status.p99_micros,
         }
     }
 
     fn silent(part: &str, address: String) -> Self {
-        let (parts, address) = (vec![part.to_owned()], Some(address));
-        Self { state: Standing::Silent, parts, address, problems: Vec::new(), figures: None }
+        Self {
+            state: Standing::Silent,
+            parts: vec![part.to_owned()],
+            address: Some(address),
+            problems: Vec::new(),
+            pid: None,
+            version: None,
+            uptime_seconds: None,
+            in_flight: None,
+            p99_micros: None,
+        }
     }
 }
 
