@@ -75,7 +75,7 @@ async fn methods_that_are_not_there_are_refused() {
         })
         .collect();
     paths.extend(
-        ["/docs", "/openapi.json", "/problems/validation"]
+        ["/openapi.json", "/problems", "/problems/validation"]
             .map(|path| (path.to_owned(), vec!["GET".to_owned()])),
     );
     for (path, declared) in paths {
@@ -85,6 +85,10 @@ async fn methods_that_are_not_there_are_refused() {
             client.token.clone_from(&admin.token);
             refuses_others(&mut client, &path, &declared).await;
         }
+    }
+    // Screens are at gateways alone.
+    for page in ["/docs", "/console", "/shop"] {
+        refuses_others(&mut admin, page, &["GET".to_owned()]).await;
     }
 }
 
