@@ -25,6 +25,8 @@ use tokio_rustls::{
     rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName},
 };
 
+use crate::items::page_of;
+
 /// How long one exchange may take.
 const EXCHANGE_TIME: Duration = Duration::from_secs(30);
 /// How long a connection may take to come about, with its handshake.
@@ -159,12 +161,10 @@ impl Connection {
 
     /// Reads all pages of a list.
     pub async fn read_list(&mut self, path: &str, token: Option<&str>) -> Result<Vec<Value>> {
-        let separator = if path.contains('?') { '&' } else { '?' };
-        let first = format!("{path}{separator}limit=100");
         let authorization = token.map(|token| format!("Bearer {token}"));
         let headers: Vec<(&str, &str)> =
             authorization.iter().map(|value| ("authorization", value.as_str())).collect();
-        let (mut items, mut next) = (Vec::new(), first.clone());
+        let (mut items, mut next) = (Vec::new(), page_of(path, None));
         loop {
             let mut page =
                 self.send(Method::GET, &next, &headers, Bytes::new()).await?.expect(200)?;
@@ -172,7 +172,7 @@ impl Connection {
                 items.append(more);
             }
             match page["nextCursor"].as_str() {
-                Some(cursor) => next = format!("{first}&cursor={cursor}"),
+                Some(cursor) => next = page_of(path, Some(cursor)),
                 None => return Ok(items),
             }
         }

@@ -25,10 +25,16 @@ struct Page<T> {
     next_cursor: Option<String>,
 }
 
+/// The address of the page of a list that begins at `cursor`, or of its first.
+pub(crate) fn page_of(path: &str, cursor: Option<&str>) -> String {
+    let separator = if path.contains('?') { '&' } else { '?' };
+    let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+    format!("{path}{separator}limit=100{cursor}")
+}
+
 impl<'a, T: DeserializeOwned> Items<'a, T> {
     pub(crate) fn new(shop: &'a mut Shop, path: &str) -> Self {
-        let separator = if path.contains('?') { '&' } else { '?' };
-        let path = format!("{path}{separator}limit=100");
+        let path = path.to_owned();
         Self { shop, path, cursor: None, is_last: false, here: VecDeque::new() }
     }
 
@@ -36,10 +42,7 @@ impl<'a, T: DeserializeOwned> Items<'a, T> {
     pub async fn next(&mut self) -> Result<Option<T>> {
         // A page may be empty and still not be the last.
         while self.here.is_empty() && !self.is_last {
-            let path = match &self.cursor {
-                Some(cursor) => format!("{}&cursor={cursor}", self.path),
-                None => self.path.clone(),
-            };
+            let path = page_of(&self.path, self.cursor.as_deref());
             let page: Page<T> = self.shop.get(&path).await?;
             self.is_last = page.next_cursor.is_none();
             (self.here, self.cursor) = (page.items, page.next_cursor);

@@ -1,6 +1,6 @@
 //! A shop, and who we are to it.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_types::{Code, Error, Random, Result};
@@ -121,12 +121,7 @@ impl Shop {
     }
 
     fn fresh_key(&self) -> String {
-        let bytes: [u8; 16] = self.random.bytes();
-        bytes.iter().fold(String::new(), |mut text, byte| {
-            // Writing to a string does not fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        format!("{:032x}", u128::from_be_bytes(self.random.bytes()))
     }
 
     /// Sends a request as somebody who is signed in, if we are, until it is answered for good.

@@ -34,19 +34,19 @@ impl Room {
         folder: &Path,
         bytes: u64,
     ) -> Result<()> {
-        let mut taken = self.taken.lock().await;
-        let counted = match *taken {
-            Some((at, taken)) if at.elapsed() < RECOUNT => (at, taken),
+        let mut known = self.taken.lock().await;
+        let (at, taken) = match *known {
+            Some(counted) if counted.0.elapsed() < RECOUNT => counted,
             _ => (Instant::now(), count(store, folder).await?),
         };
-        let (at, sum) = (counted.0, counted.1.saturating_add(bytes));
-        *taken = Some(counted);
-        if sum > self.limit {
+        let sum = taken.saturating_add(bytes);
+        let fits = sum <= self.limit;
+        *known = Some((at, if fits { sum } else { taken }));
+        let full = || {
             let why = format!("pictures may take {} bytes together (media_limit)", self.limit);
-            return Err(Error::new(Code::StorageFull, why));
-        }
-        *taken = Some((at, sum));
-        Ok(())
+            Error::new(Code::StorageFull, why)
+        };
+        fits.then_some(()).ok_or_else(full)
     }
 }
 

@@ -134,18 +134,15 @@ impl Mongo {
     {
         let mut backoff = Backoff::new(&self.0.random);
         loop {
-            let done = async {
+            let read = async {
                 let found = attempt().await?;
-                let settled = self.0.elections.settle(&self.0.database).await?;
-                Ok::<_, Fault>(settled.is_none().then_some(found))
+                Ok::<_, Fault>((found, self.0.elections.settle(&self.0.database).await?))
             };
-            match done.await {
+            match read.await {
+                Ok((_, true)) => {}
+                Ok((found, false)) => return Ok(found),
                 Err(fault) if fault.may_pass() => fault.wait(&mut backoff).await?,
-                done => {
-                    if let Some(found) = done? {
-                        return Ok(found);
-                    }
-                }
+                Err(fault) => return Err(fault.into()),
             }
         }
     }
@@ -224,7 +221,7 @@ impl Mongo {
             let tx = Tx::snapshot(&self.0.client, &self.0.database, tx::SCAN_TIME).await?;
             // The snapshot is as of its first read.
             tx.find(migrate::MIGRATIONS, &Query { limit: Some(1), ..Query::default() }).await?;
-            if self.0.elections.settle(&self.0.database).await?.is_none() {
+            if !self.0.elections.settle(&self.0.database).await? {
                 break tx;
             }
         };

@@ -71,6 +71,15 @@ pub struct Call {
     pub told: CallContext,
 }
 
+impl Call {
+    /// A question that a process asks on its own behalf.
+    #[must_use]
+    pub fn get(uri: Uri) -> Self {
+        let (headers, body) = (HeaderMap::new(), Bytes::new());
+        Self { method: Method::GET, uri, headers, body, told: CallContext::default() }
+    }
+}
+
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Peer")

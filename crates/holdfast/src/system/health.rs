@@ -8,16 +8,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, Method, Uri},
-    response::Response,
-};
+use axum::{extract::State, http::Uri, response::Response};
 use futures_util::future::join_all;
 use holdfast_storage::Database;
 use holdfast_web::{
-    Call, CallContext, Load, NoQuery, Peer, Reply,
+    Call, Load, NoQuery, Peer, Reply,
     auth::Verifier,
     json_reply,
     rate::{Quota, RateLimit},
@@ -197,13 +192,7 @@ impl Look {
 
 /// What a service elsewhere says about its databases.
 async fn standing_of(peer: &Peer) -> Result<Vec<String>, &'static str> {
-    let call = Call {
-        method: Method::GET,
-        uri: Uri::from_static("/internal/ready"),
-        headers: HeaderMap::new(),
-        body: Bytes::new(),
-        told: CallContext::default(),
-    };
+    let call = Call::get(Uri::from_static("/internal/ready"));
     let answer = peer.call(&call, Instant::now() + PEER_TIME).await;
     let answer = answer.map_err(|_| "no answer within 3 s")?;
     serde_json::from_slice(answer.body()).map_err(|_| "an answer that cannot be read")

@@ -15,7 +15,7 @@ use holdfast_types::{
 };
 use holdfast_web::{
     NoQuery, Reply,
-    problem_catalogue::{Description, PROBLEMS, named},
+    problem_catalogue::{Description, PROBLEMS, describe, named},
 };
 use serde_json::{Value, json};
 
@@ -97,7 +97,7 @@ fn example(problem: &Description) -> Value {
 /// What it says beside what all of them say.
 fn extras(code: Code) -> Value {
     const ID: &str = "01980d3b-77aa-7d0c-8f3e-6f1f0c9a2b11";
-    let errors = |pointer, code, detail| json!({"errors": [{"pointer": pointer, "code": code, "detail": detail}]});
+    let errors = |pointer: &str, code: &str, detail: &str| json!({"errors": [{"pointer": pointer, "code": code, "detail": detail}]});
     match code {
         VersionConflict | PreconditionFailed => {
             json!({"currentVersion": 4, "current": {"id": ID, "version": 4, "name": "Green tea"}})
@@ -110,10 +110,13 @@ fn extras(code: Code) -> Value {
         PriceChanged => json!({"total": {"amount": 1500, "currency": "USD"}}),
         InvalidParameter => json!({"parameter": "limit"}),
         RateLimited => json!({"retryAfter": 12}),
-        UnknownField => errors("#/colour", "unknown-field", "unknown member"),
-        Validation => errors("#/price/amount", "invalid", "expected 0 to 10^12 minor units"),
+        UnknownField => errors("#/colour", "unknown-field", describe(code).example),
+        Validation => {
+            errors("#/price/amount", "invalid", "expected 0 to 1000000000000 minor units")
+        }
         UnknownProduct => {
-            errors("#/items/0/productId", "unknown-product", "there is no such product")
+            let detail = format!("there is no product {ID} on offer");
+            errors("#/items/0/productId", "unknown-product", &detail)
         }
         _ => json!({}),
     }

@@ -2,14 +2,10 @@
 
 use std::time::Duration;
 
-use axum::{
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, Method, Uri},
-};
+use axum::{extract::State, http::Uri};
 use futures_util::future::join_all;
 use holdfast_types::Result;
-use holdfast_web::{Call, CallContext, NoQuery, Peer, Reply, auth::Admin, json_reply};
+use holdfast_web::{Call, NoQuery, Peer, Reply, auth::Admin, json_reply};
 use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
@@ -144,17 +140,11 @@ fn views(own: Status, told: impl IntoIterator<Item = Told>) -> Vec<ProcessView> 
 
 /// What each process of a service says, and where it is.
 async fn ask(peer: &Peer, deadline: Instant) -> Result<Vec<Told>> {
-    let call = Call {
-        method: Method::GET,
-        uri: Uri::from_static("/internal/status"),
-        headers: HeaderMap::new(),
-        body: Bytes::new(),
-        told: CallContext::default(),
-    };
-    let answers = peer.ask_each(&call, deadline).await?;
-    let read = |(address, answer): (std::net::SocketAddr, Option<axum::http::Response<Bytes>>)| {
+    let call = Call::get(Uri::from_static("/internal/status"));
+    let answers = peer.ask_each(&call, deadline).await?.into_iter();
+    let told = answers.map(|(address, answer)| {
         let status = answer.and_then(|answer| serde_json::from_slice(answer.body()).ok());
         (peer.name(), address.to_string(), status)
-    };
-    Ok(answers.into_iter().map(read).collect())
+    });
+    Ok(told.collect())
 }

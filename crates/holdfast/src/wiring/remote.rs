@@ -65,9 +65,7 @@ pub(super) async fn deleted(users: &Peer, since: Timestamp) -> Result<Vec<(Times
 }
 
 async fn get(peer: &Peer, path: &str, limit: Duration) -> Result<Bytes> {
-    let (method, headers, body) = (Method::GET, HeaderMap::new(), Bytes::new());
-    let uri = path.parse().map_err(Error::internal)?;
-    ask(peer, &Call { method, uri, headers, body, told: CallContext::default() }, limit).await
+    ask(peer, &Call::get(path.parse().map_err(Error::internal)?), limit).await
 }
 
 async fn post(

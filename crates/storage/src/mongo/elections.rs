@@ -19,7 +19,6 @@ use mongodb::{
     bson::doc,
     event::{EventHandler, sdam::SdamEvent},
 };
-
 use tokio::sync::Mutex;
 
 use super::{Fault, migrate};
@@ -31,22 +30,19 @@ const SETTLING_TIME: Duration = Duration::from_secs(5);
 const SERVER_TIME_MS: i64 = 10_000;
 
 /// The elections that this process has seen.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Elections {
     seen: Arc<AtomicU64>,
     /// Up to which of them what is read is what a majority has.
-    settled: Arc<AtomicU64>,
+    settled: AtomicU64,
     /// One waits for all.
-    waiting: Arc<Mutex<()>>,
+    waiting: Mutex<()>,
 }
-
-/// There was an election: what was read before is to be read once more.
-pub(super) struct Settled;
 
 impl Elections {
     /// Counts primaries as the driver finds them.
     pub(super) fn handler(&self) -> EventHandler<SdamEvent> {
-        let seen = self.seen.clone();
+        let seen = Arc::clone(&self.seen);
         EventHandler::callback(move |event| {
             if let SdamEvent::ServerDescriptionChanged(change) = event
                 && change.new_description.server_type() == ServerType::RsPrimary
@@ -57,16 +53,17 @@ impl Elections {
         })
     }
 
-    /// Waits until the primary of the last election knows what a majority has, unless that has been waited for.
+    /// Waits until the primary of the last election knows what a majority has, unless that has been waited for. Says whether it was
+    /// waited for: then what was read before is to be read once more.
     /// To be asked after a read: the driver tells of an election before it sends anything to the new primary, and its answer takes
     /// longer than the telling.
-    pub(super) async fn settle(&self, database: &Database) -> Result<Option<Settled>, Fault> {
+    pub(super) async fn settle(&self, database: &Database) -> Result<bool, Fault> {
         if self.is_settled() {
-            return Ok(None);
+            return Ok(false);
         }
         let _waiting = self.waiting.lock().await;
         if self.is_settled() {
-            return Ok(Some(Settled));
+            return Ok(true);
         }
         let seen = self.seen.load(Ordering::Acquire);
         // Any document will do.
@@ -76,7 +73,7 @@ impl Elections {
         let look = tokio::time::timeout(SETTLING_TIME, database.run_command(look)).await;
         look.map_err(|_| Fault::Late)??;
         self.settled.fetch_max(seen, Ordering::AcqRel);
-        Ok(Some(Settled))
+        Ok(true)
     }
 
     fn is_settled(&self) -> bool {
