@@ -1,9 +1,12 @@
 //! Crashes: the program is killed under load again and again, and the ledger is held against the shop.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     process::{Child, Command, Stdio},
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -20,6 +23,10 @@ use holdfast_drill::{
 use holdfast_testkit::Engine;
 
 use hyper::Method;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 
 use crate::shop::{Shop, engine, items};
 
@@ -102,17 +109,62 @@ async fn fifty_kills_lose_nothing_and_double_nothing() {
     assert_check_is_clean(&shop);
 }
 
-/// The control: clients that repeat under fresh keys double orders, and the verdict sees it.
-#[tokio::test(flavor = "multi_thread")]
-async fn control_fresh_keys_double_orders() {
-    let mut shop = Shop::start();
-    for _ in 0..5 {
-        let (report, _) = drill(&mut shop, 10, Repeat::FreshKey).await;
-        if !report.verdict.doubled.is_empty() {
-            return;
+/// A way to the shop that loses every `nth` answer, with its connection. Returns its address.
+async fn losing_answers(shop: &str, nth: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shop = shop.strip_prefix("http://").unwrap().to_owned();
+    let answers = Arc::new(AtomicUsize::new(0));
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (shop, answers) = (shop.clone(), Arc::clone(&answers));
+            tokio::spawn(async move { pass_on(client, &shop, &answers, nth).await });
+        }
+    });
+    format!("http://{address}")
+}
+
+async fn pass_on(
+    mut client: TcpStream,
+    shop: &str,
+    answers: &AtomicUsize,
+    nth: usize,
+) -> io::Result<()> {
+    let mut shop = TcpStream::connect(shop).await?;
+    let (mut asked, mut answered) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+    loop {
+        tokio::select! {
+            count = client.read(&mut asked) => match count? {
+                0 => return Ok(()),
+                count => shop.write_all(&asked[..count]).await?,
+            },
+            count = shop.read(&mut answered) => {
+                let count = count?;
+                if count == 0 || answers.fetch_add(1, Relaxed) % nth == nth - 1 {
+                    return Ok(());
+                }
+                client.write_all(&answered[..count]).await?;
+            }
         }
     }
-    panic!("no order was doubled: the verdict cannot see it");
+}
+
+/// The control: clients that do not hear the answer and repeat under fresh keys double orders, and the verdict sees it; under
+/// the same key none is.
+#[tokio::test(flavor = "multi_thread")]
+async fn control_fresh_keys_double_orders() {
+    let shop = Shop::start();
+    let (products, accounts) = stocked(&shop).await;
+    let lossy = losing_answers(&shop.url, 10).await;
+    for repeat in [Repeat::SameKey, Repeat::FreshKey] {
+        let before = Before::look(&shop.url, &accounts).await.unwrap();
+        let behaviour = Behaviour { url: lossy.clone(), ..behaviour(&shop, repeat) };
+        let outcome = place_all(purchases(&products, 200), &accounts, &behaviour).await;
+        assert!(outcome.repeats > 0, "no answer was lost");
+        let verdict = judge(&shop.url, &accounts, &before, &outcome.ledger).await.unwrap();
+        let is_as_meant = verdict.doubled.is_empty() == matches!(repeat, Repeat::SameKey);
+        assert!(is_as_meant, "{}", verdict.to_text());
+    }
 }
 
 /// The control: an order that is deleted behind the shop's back is missed, by the verdict and by `check`.
