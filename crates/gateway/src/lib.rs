@@ -103,7 +103,7 @@ impl Plain {
         let Some((service, upstream)) = self.upstreams.iter().find(known) else {
             return Box::pin(self.system.call(request)).await;
         };
-        let largest_body = service.largest_body(path);
+        let (largest_body, streams) = (service.largest_body(path), service.streams(path));
         let standing = match self.limiter.admit(&request) {
             Ok(standing) => standing,
             Err(refusal) => return *refusal,
@@ -111,7 +111,7 @@ impl Plain {
         // Strangers do not get memory for a batch: the service would refuse them before it reads.
         let may_send = largest_body <= BODY_BYTES || self.limiter.knows_seller(request.headers());
         let limit = if may_send { largest_body } else { BODY_BYTES };
-        let mut response = upstream.call(request, limit).await;
+        let mut response = upstream.call(request, limit, streams).await;
         // A refusal of the service's own limit speaks for itself.
         if let Some(standing) =
             standing.filter(|_| response.status() != StatusCode::TOO_MANY_REQUESTS)

@@ -43,12 +43,12 @@ pub enum Upstream {
 }
 
 impl Upstream {
-    /// Hands a request over, whose body may have `limit` bytes.
-    pub(crate) async fn call(&self, request: Request, limit: usize) -> Response {
+    /// Hands a request over, whose body may have `limit` bytes. What `streams` is passed on as it comes.
+    pub(crate) async fn call(&self, request: Request, limit: usize, streams: bool) -> Response {
         match self {
             Self::Local(routes) => routes.call(request).await,
             // On the heap: this future is large, and a local call should not carry its size about.
-            Self::Remote(peer) => Box::pin(forward(peer, request, limit))
+            Self::Remote(peer) => Box::pin(forward(peer, request, limit, streams))
                 .await
                 .unwrap_or_else(|error| Problem::from(error).into_response()),
         }
@@ -56,7 +56,7 @@ impl Upstream {
 }
 
 /// Buffers the request, so that it can be sent again, and passes the answer on.
-async fn forward(peer: &Peer, request: Request, limit: usize) -> Result<Response> {
+async fn forward(peer: &Peer, request: Request, limit: usize, streams: bool) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let context = parts
         .extensions
@@ -86,8 +86,11 @@ async fn forward(peer: &Peer, request: Request, limit: usize) -> Result<Response
     };
     let (deadline, uri) = (context.deadline, target(&parts.uri)?);
     let call = Call { method: parts.method, uri, headers, body, told };
-    let (parts, body) = peer.call(&call, deadline).await?.into_parts();
-    Ok(answer(parts, body))
+    let answer = match streams {
+        true => peer.open(&call, deadline).await?,
+        false => peer.call(&call, deadline).await?.map(Body::from),
+    };
+    Ok(pass_on(answer))
 }
 
 fn target(uri: &axum::http::Uri) -> Result<axum::http::Uri> {
@@ -95,14 +98,15 @@ fn target(uri: &axum::http::Uri) -> Result<axum::http::Uri> {
     target.parse().map_err(|_| Error::new(Code::Malformed, "the target cannot be passed on"))
 }
 
-fn answer(mut parts: axum::http::response::Parts, body: Bytes) -> Response {
+fn pass_on(answer: Response) -> Response {
+    let (mut parts, body) = answer.into_parts();
     let length = parts.headers.get(header::CONTENT_LENGTH).cloned();
     parts.headers = end_to_end(&parts.headers);
     // The answer to HEAD has the length of a body that is not there.
     if let Some(length) = length {
         parts.headers.insert(header::CONTENT_LENGTH, length);
     }
-    Response::from_parts(parts, Body::from(body))
+    Response::from_parts(parts, body)
 }
 
 /// Leaves out what belongs to one connection, and what only we may say.

@@ -84,9 +84,11 @@ impl Config {
         })?;
         let mut databases = BTreeMap::new();
         for part in Part::SERVICES {
-            let own = layers.optional(&part.database_key())?;
-            let url = own.or(layers.optional("db_connection_string")?);
-            databases.extend(url.map(|url| (part, url)));
+            let mut said = Vec::new();
+            for key in part.database_keys() {
+                said.extend(layers.optional(&key)?);
+            }
+            databases.extend(said.into_iter().next().map(|url| (part, url)));
         }
         let internal = ["internal_tls_certificate", "internal_tls_key", "internal_tls_authority"];
         let internal_tls = all_or_none(layers, internal)?;

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use holdfast_web::{Service, Services};
 
+use crate::config::Config;
+
 /// A part of a shop that a process can serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Part {
@@ -17,6 +19,8 @@ pub(crate) enum Part {
     Products,
     /// Orders
     Orders,
+    /// What has happened, for whoever follows
+    Events,
 }
 
 /// A flag of `holdfast cluster`.
@@ -26,12 +30,20 @@ struct CountFlag {
 }
 
 /// All services, for whom requests may be.
-pub(crate) const SERVICES: Services =
-    &[&holdfast_users::SERVICE, &holdfast_products::SERVICE, &holdfast_orders::SERVICE];
+pub(crate) const SERVICES: Services = &[
+    &holdfast_users::SERVICE,
+    &holdfast_products::SERVICE,
+    &holdfast_orders::SERVICE,
+    &holdfast_events::SERVICE,
+];
 
 impl Part {
     /// The services, each after those that it asks.
-    pub(crate) const SERVICES: [Self; 3] = [Self::Users, Self::Products, Self::Orders];
+    pub(crate) const SERVICES: [Self; 4] =
+        [Self::Users, Self::Products, Self::Orders, Self::Events];
+
+    /// Those that tell of what they do.
+    pub(crate) const TELLING: [Self; 3] = [Self::Users, Self::Products, Self::Orders];
 
     /// What is known of a service; nothing of the gateway.
     pub(crate) const fn service(self) -> Option<&'static Service> {
@@ -40,6 +52,7 @@ impl Part {
             Self::Users => Some(&holdfast_users::SERVICE),
             Self::Products => Some(&holdfast_products::SERVICE),
             Self::Orders => Some(&holdfast_orders::SERVICE),
+            Self::Events => Some(&holdfast_events::SERVICE),
         }
     }
 
@@ -57,6 +70,15 @@ impl Part {
             Self::Users => &[],
             Self::Products => &[Self::Users],
             Self::Orders => &[Self::Users, Self::Products],
+            Self::Events => &Self::TELLING,
+        }
+    }
+
+    /// The part whose processes serve it: events are served where orders are, unless somebody says where else.
+    pub(crate) fn place(self, config: &Config) -> Self {
+        match self {
+            Self::Events if config.targets(Self::Events).is_empty() => Self::Orders,
+            part => part,
         }
     }
 
@@ -67,12 +89,21 @@ impl Part {
             Self::Users => CountFlag { name: "users", usual: "1" },
             Self::Products => CountFlag { name: "products", usual: "2" },
             Self::Orders => CountFlag { name: "orders", usual: "2" },
+            Self::Events => CountFlag { name: "events", usual: "1" },
         }
     }
 
     /// The setting of its own database.
     pub(crate) fn database_key(self) -> String {
         format!("{}_db", self.name())
+    }
+
+    /// The settings that say where its database is, the first that says something: events are kept with orders, unless
+    /// somebody says where else.
+    pub(crate) fn database_keys(self) -> Vec<String> {
+        let or = (self == Self::Events).then(|| Self::Orders.database_key());
+        let all = [Some(self.database_key()), or, Some("db_connection_string".to_owned())];
+        all.into_iter().flatten().collect()
     }
 }
 
@@ -87,6 +118,14 @@ impl Parts {
             [] => Self(Part::value_variants().iter().copied().collect()),
             some => Self(some.iter().copied().collect()),
         }
+    }
+
+    /// With those that are served in the same place.
+    pub(crate) fn completed(mut self, config: &Config) -> Self {
+        if self.has(Part::Events.place(config)) {
+            self.0.insert(Part::Events);
+        }
+        self
     }
 
     pub(crate) fn has(&self, part: Part) -> bool {

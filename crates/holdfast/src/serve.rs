@@ -30,6 +30,7 @@ const NOTICE: Duration = Duration::from_millis(400);
 
 /// Serves until SIGTERM or Ctrl-C, then lets what is in flight finish.
 pub(crate) async fn serve(config: &Config, parts: &Parts) -> Result<ExitCode> {
+    let parts = &parts.clone().completed(config);
     let listener = public_listener(config)?;
     let address = listener.local_addr().map_err(Error::internal)?;
     // All of them before the first is served: who ends for want of one has accepted nobody.

@@ -2,12 +2,14 @@
 
 mod chores;
 mod node;
+mod outboxes;
 mod remote;
 mod services;
 mod stock;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use holdfast_events::{EventSources, Events};
 use holdfast_media::Media;
 use holdfast_orders::{Orders, Stock};
 use holdfast_products::Products;
@@ -20,6 +22,7 @@ use crate::{config::Config, parts::Part};
 
 pub(crate) use node::Node;
 pub(crate) use services::{document, records_of};
+use services::Services;
 use stock::{LocalStock, StockElsewhere};
 
 /// The services of a whole shop in one process.
@@ -28,6 +31,7 @@ pub(crate) struct Shop {
     pub(crate) users: Users,
     pub(crate) products: Products,
     pub(crate) orders: Orders,
+    pub(crate) events: Events,
     /// Of each service.
     pub(crate) databases: BTreeMap<Part, Database>,
     /// Each of them once.
@@ -50,12 +54,19 @@ impl Shop {
         let users = opener.users().await?;
         let products = opener.products().await?;
         let orders = opener.orders(opener.local_stock(&products)?).await?;
+        let served = Services {
+            users: Some(users.clone()),
+            products: Some(products.clone()),
+            orders: Some(orders.clone()),
+            ..Services::default()
+        };
+        let events = opener.events(served.outboxes(&BTreeMap::new())).await?;
         let mut databases = BTreeMap::new();
         for part in Part::SERVICES {
             databases.insert(part, opener.database(part).await?);
         }
         let each_database = opener.databases();
-        Ok(Self { users, products, orders, databases, each_database })
+        Ok(Self { users, products, orders, events, databases, each_database })
     }
 }
 
@@ -126,6 +137,12 @@ impl<'a> Opener<'a> {
         let database = self.database(Part::Orders).await?;
         let (media, verifier) = (self.media()?, Arc::clone(&self.verifier));
         Ok(StockElsewhere::new(peer, database, media, verifier, self.sources.clone()))
+    }
+
+    async fn events(&mut self, sources: EventSources) -> Result<Events> {
+        let database = self.database(Part::Events).await?;
+        let verifier = Arc::clone(&self.verifier);
+        Events::open(&database, sources, verifier, self.sources.clone()).await
     }
 
     async fn orders(&mut self, stock: Arc<dyn Stock>) -> Result<Orders> {

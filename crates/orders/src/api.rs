@@ -11,7 +11,7 @@ mod wire;
 use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
-use holdfast_web::{Lists, Paths, Service, auth::Verifier};
+use holdfast_web::{Lists, Paths, Service, Types, auth::Verifier};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -22,6 +22,7 @@ pub const SERVICE: Service = Service {
     name: "orders",
     paths: &[Paths { beginning: "/api/orders", is_personal: true }],
     large_bodies: &[],
+    types: &[Types { path: table::PATH, accepted: &["text/csv", "text/*", "*/*"] }],
 };
 
 impl FromRef<Orders> for Arc<Verifier> {

@@ -1,6 +1,7 @@
 //! Rules about orders: pure, without clock or I/O.
 
 pub(crate) mod figures;
+mod messages;
 mod number;
 mod transition;
 
@@ -36,6 +37,15 @@ pub(crate) enum Status {
 }
 
 impl Status {
+    const ALL: [Self; 6] = [
+        Self::Placed,
+        Self::Paid,
+        Self::Shipped,
+        Self::Delivered,
+        Self::Cancelled,
+        Self::Expired,
+    ];
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Placed => "placed",
@@ -61,15 +71,8 @@ impl Status {
 
     /// Reads what [`Self::code`] gave.
     pub(crate) fn from_code(code: i64) -> Result<Self> {
-        const ALL: [Status; 6] = [
-            Status::Placed,
-            Status::Paid,
-            Status::Shipped,
-            Status::Delivered,
-            Status::Cancelled,
-            Status::Expired,
-        ];
-        ALL.into_iter()
+        Self::ALL
+            .into_iter()
             .find(|status| status.code() == code)
             .ok_or_else(|| Error::internal(format!("{code} is not the status of an order")))
     }

@@ -4,6 +4,7 @@ mod audit;
 mod batch;
 mod checkout;
 mod portable;
+mod telling;
 mod statistics;
 mod sweep;
 

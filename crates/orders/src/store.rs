@@ -1,6 +1,7 @@
 //! What the orders service keeps. Each method is one atomic operation; its doc comment is its guarantee.
 
 mod figures;
+mod telling;
 #[cfg(test)]
 mod guarantees;
 mod lifecycle;
@@ -14,7 +15,10 @@ mod statements;
 
 use std::{ops::Deref, sync::Arc};
 
-use holdfast_storage::{Database, Migrations, Shards, record::RecordType};
+use holdfast_storage::{
+    Database, Migrations, Outbox, OutboxRow, OutboxTable, Shards,
+    record::{RecordType, Table},
+};
 use holdfast_types::{Answer, Random, Result, Secret, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -50,7 +54,18 @@ fn from_text<T: DeserializeOwned + Default>(text: Option<&str>) -> serde_json::R
 pub(crate) const TOMBSTONE: i64 = 9;
 
 /// Everything that the service keeps as records, beside its rows.
-pub const RECORDS: &[RecordType] = &[RecordType::staying::<figures::Counted>()];
+pub const RECORDS: &[RecordType] = &[
+    RecordType::staying::<figures::Counted>(),
+    RecordType::told::<OutboxRow<OrdersOutbox>>(),
+];
+
+/// Where orders tell what has happened to them.
+#[derive(Debug)]
+pub(crate) struct OrdersOutbox;
+
+impl OutboxTable for OrdersOutbox {
+    const TABLE: Table = Table::of("orders_outbox", "batch of messages");
+}
 
 /// Names the service in what it keeps.
 const SERVICE: &str = crate::SERVICE.name;
@@ -77,6 +92,7 @@ pub(crate) struct OrderStore {
     db: Database,
     statements: Arc<dyn Statements>,
     shards: Shards,
+    outbox: Outbox<OrdersOutbox>,
 }
 
 /// What is a statement or two on each engine is there at once.
@@ -97,7 +113,8 @@ impl OrderStore {
             Database::Postgres(db) => Arc::new(postgres::PostgresOrders::open(db.clone())),
             Database::Mongo(db) => Arc::new(mongo::MongoOrders::open(db.clone())),
         };
-        let store = Self { db, statements, shards: Shards::new(random) };
+        let (shards, outbox) = (Shards::new(random), Outbox::new(&db, random));
+        let store = Self { db, statements, shards, outbox };
         store.count_earlier().await?;
         Ok((store, secret))
     }

@@ -28,6 +28,7 @@ pub const SERVICE: Service = Service {
         Paths { beginning: "/media", is_personal: false },
     ],
     large_bodies: &[(batch::PATH, batch::BATCH_BYTES), (pictures::PATH, pictures::BYTES)],
+    types: &[],
 };
 
 impl FromRef<Products> for Arc<Verifier> {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod change;
+mod messages;
 mod relevance;
 mod reserve;
 mod stock;

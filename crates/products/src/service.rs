@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use holdfast_media::Media;
 use holdfast_storage::{
-    Database, Generation,
+    Database, EventSource, Generation,
     record::{Fault, Tx},
 };
 use holdfast_types::{
@@ -160,6 +160,12 @@ impl Products {
         make: impl Future<Output = Reply> + Send,
     ) -> Reply {
         self.0.replies.list(question, || self.0.store.generation(), place, make).await
+    }
+
+    /// What products tell the world.
+    #[must_use]
+    pub fn outbox(&self) -> Arc<dyn EventSource> {
+        Arc::new(self.0.store.outbox().clone())
     }
 
     pub(crate) fn now(&self) -> Timestamp {

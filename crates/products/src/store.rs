@@ -14,7 +14,10 @@ mod statements;
 
 use std::{ops::Deref, sync::Arc};
 
-use holdfast_storage::{Database, Generation, Migrations, record::RecordType};
+use holdfast_storage::{
+    Database, Generation, Migrations, Outbox, OutboxRow, OutboxTable,
+    record::{RecordType, Table},
+};
 use holdfast_types::{
     Answer, Currency, Cursor, PageRequest, ProductId, Random, Result, Secret, Timestamp, fold,
 };
@@ -102,7 +105,15 @@ impl ProductFilter {
 }
 
 /// Everything that the service keeps as records, beside its rows.
-pub const RECORDS: &[RecordType] = &[];
+pub const RECORDS: &[RecordType] = &[RecordType::told::<OutboxRow<ProductsOutbox>>()];
+
+/// Where products tell what has happened to them.
+#[derive(Debug)]
+pub(crate) struct ProductsOutbox;
+
+impl OutboxTable for ProductsOutbox {
+    const TABLE: Table = Table::of("products_outbox", "batch of messages");
+}
 
 /// Names the service in what it keeps.
 const SERVICE: &str = crate::SERVICE.name;
@@ -131,6 +142,7 @@ pub(crate) const STEP: usize = MIGRATIONS.after + MIGRATIONS.sqlite.len();
 pub(crate) struct ProductStore {
     db: Database,
     statements: Arc<dyn Statements>,
+    outbox: Outbox<ProductsOutbox>,
 }
 
 /// What is a statement or two on each engine is there at once.
@@ -151,12 +163,18 @@ impl ProductStore {
             Database::Postgres(db) => Arc::new(postgres::PostgresProducts::open(db.clone())),
             Database::Mongo(db) => Arc::new(mongo::MongoProducts::open(db.clone())),
         };
-        Ok((Self { db, statements }, secret))
+        let outbox = Outbox::new(&db, random);
+        Ok((Self { db, statements, outbox }, secret))
     }
 
     /// The database, as this service has it.
     pub(crate) const fn database(&self) -> &Database {
         &self.db
+    }
+
+    /// What products have told and nobody has collected.
+    pub(crate) const fn outbox(&self) -> &Outbox<ProductsOutbox> {
+        &self.outbox
     }
 
     /// The newest commit, where that can be told without asking.

@@ -39,6 +39,7 @@ pub enum Code {
     PriceChanged,
     IdempotencyInProgress,
     IdempotencyKeySpent,
+    EventsExpired,
     PreconditionFailed,
     ContentTooLarge,
     UriTooLong,

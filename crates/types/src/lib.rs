@@ -5,6 +5,7 @@ mod basis;
 mod currency;
 mod error;
 mod id;
+mod message;
 mod money;
 mod operation;
 mod order_lines;
@@ -27,6 +28,7 @@ pub use id::{
     BatchId, BatchKind, Id, OrderId, OrderKind, ProductId, ProductKind, SessionId, SessionKind,
     UserId, UserKind,
 };
+pub use message::Message;
 pub use money::{Money, TOTAL_MAX};
 pub use operation::{Answer, Fingerprint, IdempotentAnswer, Operation, Secret, reused};
 pub use order_lines::OrderLines;

@@ -26,6 +26,7 @@ pub const SERVICE: Service = Service {
         Paths { beginning: "/.well-known", is_personal: false },
     ],
     large_bodies: &[],
+    types: &[],
 };
 
 impl FromRef<Users> for Arc<Verifier> {

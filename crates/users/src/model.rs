@@ -1,5 +1,7 @@
 //! Rules about users: pure, without clock or I/O.
 
+mod messages;
+
 use std::fmt;
 
 use holdfast_types::{

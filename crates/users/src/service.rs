@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use holdfast_storage::Database;
+use holdfast_storage::{Database, EventSource};
 use holdfast_types::{
     Clock, PageRequest, Random, Result, Role, Secret, Sources, Timestamp, UserId,
 };
@@ -229,6 +229,12 @@ impl Users {
 
     pub(crate) fn secret(&self) -> &Secret {
         &self.0.secret
+    }
+
+    /// What users tell the world.
+    #[must_use]
+    pub fn outbox(&self) -> Arc<dyn EventSource> {
+        Arc::new(self.store().outbox().clone())
     }
 
     pub(crate) fn store(&self) -> &UserStore {

@@ -8,7 +8,10 @@ mod listing;
 mod records;
 mod sessions;
 
-use holdfast_storage::{Database, Migrations};
+use holdfast_storage::{
+    Database, Migrations, Outbox, OutboxTable,
+    record::Table,
+};
 use holdfast_types::{
     Answer, Code, Error, Operation, Random, Result, Secret, SessionId, Timestamp, UserId,
 };
@@ -67,6 +70,15 @@ const SERVICE: &str = crate::SERVICE.name;
 pub(crate) struct UserStore {
     db: Database,
     secret: Secret,
+    outbox: Outbox<UsersOutbox>,
+}
+
+/// Where users tell what has happened to them.
+#[derive(Debug)]
+pub(crate) struct UsersOutbox;
+
+impl OutboxTable for UsersOutbox {
+    const TABLE: Table = Table::of("users_outbox", "batch of messages");
 }
 
 impl UserStore {
@@ -74,12 +86,18 @@ impl UserStore {
     pub(crate) async fn open(database: &Database, random: &Random) -> Result<(Self, Secret)> {
         let none = &Migrations::NONE;
         let (db, secret) = database.of_service(SERVICE, none, RECORDS, random).await?;
-        Ok((Self { db, secret: secret.clone() }, secret))
+        let outbox = Outbox::new(&db, random);
+        Ok((Self { db, secret: secret.clone(), outbox }, secret))
     }
 
     /// The answer that an operation was given before, if any.
     pub(crate) async fn replay(&self, operation: &Operation) -> Result<Option<Answer>> {
         self.db.replay(operation).await
+    }
+
+    /// What users have told and nobody has collected.
+    pub(crate) const fn outbox(&self) -> &Outbox<UsersOutbox> {
+        &self.outbox
     }
 
     /// Forgets answers, revocations, sessions and permissions that ended before `before`.

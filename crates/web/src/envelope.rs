@@ -28,6 +28,7 @@ pub use load::Load;
 
 use crate::{
     Buffers, CallContext, ClusterSecret, Endpoint, Origin, Problem, Services,
+    event_stream::{self, is_event_stream},
     problem::{self, Unwritten},
     security_log::SecurityLog,
 };
@@ -152,7 +153,8 @@ impl<E: Endpoint> Envelope<E> {
         let is_signed = request.headers().contains_key(header::AUTHORIZATION);
         let admitted = match self.load.admit(started, context.is_internal) {
             Ok(counted) => {
-                refuse(&request, context.is_internal).map(|()| counted).map_err(Problem::from)
+                let judged = refuse(&request, context.is_internal, place.types);
+                judged.map(|()| counted).map_err(Problem::from)
             }
             Err(refusal) => Err(refusal),
         };
@@ -187,6 +189,10 @@ impl<E: Endpoint> Envelope<E> {
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         // Pages say more of it; for the rest it is enough that nobody shows it in a frame.
         headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(FRAMES));
+        if is_event_stream(response.headers()) {
+            let end = Arc::clone(&self.load).ended();
+            return response.map(|body| event_stream::until(body, end));
+        }
         response
     }
 
@@ -268,7 +274,7 @@ fn is_sane(id: &HeaderValue) -> bool {
 }
 
 /// Refuses what hyper lets through although two readers could understand it differently (RFC 9112 §3.2, §6.1).
-fn refuse(request: &Request, is_internal: bool) -> Result<()> {
+fn refuse(request: &Request, is_internal: bool, types: &[&str]) -> Result<()> {
     let headers = request.headers();
     let invalid = |why: &'static str| Err(Error::new(Code::InvalidHeader, why));
     let hosts = headers.get_all(header::HOST).iter().count();
@@ -296,18 +302,12 @@ fn refuse(request: &Request, is_internal: bool) -> Result<()> {
         return Err(Error::new(Code::UriTooLong, "path and query may have 8 KiB"));
     }
     let path = request.uri().path();
-    let ranges: &[&str] = if path.ends_with("/csv") { &CSV_RANGES } else { &JSON_RANGES };
-    if path.starts_with("/api/") && !accepts(headers, ranges) {
-        let why = format!("Accept: the answer is {}", ranges[0]);
+    if path.starts_with("/api/") && !accepts(headers, types) {
+        let why = format!("Accept: the answer is {}", types[0]);
         return Err(Error::new(Code::NotAcceptable, why));
     }
     Ok(())
 }
-
-/// What a client may say who takes JSON; or a table.
-const JSON_RANGES: [&str; 4] =
-    ["application/json", "application/problem+json", "application/*", "*/*"];
-const CSV_RANGES: [&str; 3] = ["text/csv", "text/*", "*/*"];
 
 /// RFC 9110 §12.5.1, as far as it decides between one type and nothing.
 fn accepts(headers: &HeaderMap, types: &[&str]) -> bool {

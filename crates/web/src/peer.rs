@@ -18,7 +18,10 @@ use std::{
     time::Duration,
 };
 
-use axum::http::{HeaderMap, Method, Request, Response, Uri};
+use axum::{
+    body::Body,
+    http::{HeaderMap, Method, Request, Response, Uri},
+};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use holdfast_types::{Code, Error, Random, Result};
@@ -129,8 +132,22 @@ impl Peer {
     /// Sends a request until it is answered, or may not be repeated any more, or `deadline` has come.
     /// Fails with `unavailable` or `timeout`; any status is an answer.
     pub async fn call(&self, call: &Call, deadline: Instant) -> Result<Response<Bytes>> {
+        self.answer(call, deadline, async |instance, request| instance.attempt(request).await).await
+    }
+
+    /// The same where the answer goes on for as long as somebody listens: it must have begun by `deadline`.
+    pub async fn open(&self, call: &Call, deadline: Instant) -> Result<Response<Body>> {
+        self.answer(call, deadline, async |instance, request| instance.open(request).await).await
+    }
+
+    async fn answer<A>(
+        &self,
+        call: &Call,
+        deadline: Instant,
+        attempt: impl AsyncFn(Arc<Instance>, Request<Full<Bytes>>) -> Attempt<A>,
+    ) -> Result<A> {
         let late = || Error::new(Code::Timeout, format!("{} did not answer in time", self.0.name));
-        tokio::time::timeout_at(deadline, self.call_until_answered(call, deadline))
+        tokio::time::timeout_at(deadline, self.call_until_answered(call, deadline, attempt))
             .await
             .map_err(|_| late())?
     }
@@ -154,7 +171,12 @@ impl Peer {
         Ok(join_all(asked).await)
     }
 
-    async fn call_until_answered(&self, call: &Call, deadline: Instant) -> Result<Response<Bytes>> {
+    async fn call_until_answered<A>(
+        &self,
+        call: &Call,
+        deadline: Instant,
+        attempt: impl AsyncFn(Arc<Instance>, Request<Full<Bytes>>) -> Attempt<A>,
+    ) -> Result<A> {
         let patience = deadline.min(Instant::now() + WAIT);
         let left = self.0.budget.fetch_add(1, Relaxed);
         if left > BUDGET * REQUESTS_PER_RETRY {
@@ -164,7 +186,8 @@ impl Peer {
         let mut refused = 0;
         loop {
             let instance = self.draw(patience).await?;
-            let why = match instance.attempt(self.request(call, deadline)?).await {
+            let request = self.request(call, deadline)?;
+            let why = match attempt(Arc::clone(&instance), request).await {
                 Attempt::Answered(response) => return Ok(response),
                 Attempt::NotSent(why) => {
                     refused += 1;

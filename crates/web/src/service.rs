@@ -1,6 +1,8 @@
 //! What is known of a service before it is opened: its name, where its paths are, and what may come there. Gateway, metrics
 //! and limits follow from it.
 
+use crate::EVENT_STREAM;
+
 /// Bytes of a body.
 pub const BODY_BYTES: usize = 64 << 10;
 /// Bytes of the largest body that any path takes.
@@ -15,7 +17,22 @@ pub struct Service {
     pub paths: &'static [Paths],
     /// Paths to which sellers and administrators may send more than [`BODY_BYTES`], and how much: [`LARGEST_BODY`] at most.
     pub large_bodies: &'static [(&'static str, usize)],
+    /// Paths at which something else than JSON may be answered.
+    pub types: &'static [Types],
 }
+
+/// What may be answered at a path.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Types {
+    /// The whole path.
+    pub path: &'static str,
+    /// What an `Accept` may name, the usual type first.
+    pub accepted: &'static [&'static str],
+}
+
+/// What a client may say who takes JSON.
+pub(crate) const JSON: &[&str] =
+    &["application/json", "application/problem+json", "application/*", "*/*"];
 
 /// All paths of one beginning.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +57,19 @@ impl Service {
         self.paths.iter().find(is_among)
     }
 
+    /// What an `Accept` may name at `path`, the usual type first.
+    #[must_use]
+    pub fn types_at(&self, path: &str) -> &'static [&'static str] {
+        let other = self.types.iter().find(|types| types.path == path);
+        other.map_or(JSON, |types| types.accepted)
+    }
+
+    /// Whether what is answered at `path` goes on for as long as the client listens.
+    #[must_use]
+    pub fn streams(&self, path: &str) -> bool {
+        self.types_at(path).first() == Some(&EVENT_STREAM)
+    }
+
     /// How many bytes a body may have at most that somebody in charge sends to `path`.
     #[must_use]
     pub fn largest_body(&self, path: &str) -> usize {
@@ -58,6 +88,7 @@ mod tests {
             name: "tea",
             paths: &[Paths { beginning: "/api/tea", is_personal: false }],
             large_bodies: &[("/api/tea/batch", 7)],
+            types: &[Types { path: "/api/tea/pour", accepted: &[EVENT_STREAM, "*/*"] }],
         };
         for ours in ["/api/tea", "/api/tea/", "/api/tea/1"] {
             assert!(TEA.paths_of(ours).is_some(), "{ours}");
@@ -65,6 +96,8 @@ mod tests {
         for other in ["/api/teapots", "/api", "/tea", ""] {
             assert!(TEA.paths_of(other).is_none(), "{other}");
         }
+        assert!(TEA.streams("/api/tea/pour") && !TEA.streams("/api/tea"));
+        assert_eq!((TEA.types_at("/api/tea"), TEA.types_at("/api/tea/pour").len()), (JSON, 2));
         assert_eq!(TEA.largest_body("/api/tea/batch"), 7);
         assert_eq!(TEA.largest_body("/api/tea/batch/1"), BODY_BYTES);
     }

@@ -103,6 +103,7 @@ struct Report {
     orders: usize,
     reservations: usize,
     pending: usize,
+    events: u64,
 }
 
 impl Report {
@@ -121,9 +122,9 @@ impl Report {
     }
 
     fn to_text(&self) -> String {
-        let Self { findings, more, products, orders, reservations, pending } = self;
+        let Self { findings, more, products, orders, reservations, pending, events } = self;
         let mut text = format!(
-            "Looked at {products} products, {orders} orders, {reservations} reservations; {pending} pending.\n"
+            "Looked at {products} products, {orders} orders, {reservations} reservations, {events} events; {pending} pending.\n"
         );
         if self.is_clean() {
             text.push_str("Clean: nothing is oversold, no order is lost or doubled.\n");
@@ -169,7 +170,9 @@ async fn audit(shop: &Shop) -> Result<Report> {
     if is_whole {
         sales.finish(&shop.orders).await?.into_iter().for_each(|finding| report.find(finding));
     }
-    Ok(Report { products, ..report })
+    let (events, findings) = shop.events.audit().await?;
+    findings.into_iter().for_each(|finding| report.find(finding));
+    Ok(Report { products, events, ..report })
 }
 
 /// Every record can be read.

@@ -109,15 +109,7 @@ pub(crate) async fn export(config: &Config, file: &Path) -> Result<ExitCode> {
             }
         }
     }
-    for (part, database) in &shop.databases {
-        for record_type in moving(*part) {
-            let mut records = database.dump(record_type).await?;
-            while let Some(record) = records.next().await? {
-                let (service, table) = (part.name().to_owned(), record_type.table.to_owned());
-                dump.put(&Line::Record(service, table, record?))?;
-            }
-        }
-    }
+    put_records(&shop, &mut dump, |record_type| !record_type.is_told).await?;
     let mut pairs = Pairs::read(&shop).await?;
     for batch in std::mem::take(&mut pairs.batches) {
         dump.put(&Line::Products(batch))?;
@@ -137,8 +129,29 @@ pub(crate) async fn export(config: &Config, file: &Path) -> Result<ExitCode> {
     while let Some(product) = products.next().await? {
         dump.put(&Line::Products(product?))?;
     }
+    // What was told follows what it tells of, and the outboxes come before the log that collects them: so it has all that was
+    // told by then, and what is in both is collected already.
+    put_records(&shop, &mut dump, |record_type| record_type.is_told).await?;
     remark(&format!("Exported {} records", dump.finish()?));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the records of some types.
+async fn put_records(
+    shop: &Shop,
+    dump: &mut Dump<'_>,
+    wanted: impl Fn(&RecordType) -> bool,
+) -> Result<()> {
+    for (part, database) in &shop.databases {
+        for record_type in moving(*part).filter(|record_type| wanted(record_type)) {
+            let mut records = database.dump(record_type).await?;
+            while let Some(record) = records.next().await? {
+                let (service, table) = (part.name().to_owned(), record_type.table.to_owned());
+                dump.put(&Line::Record(service, table, record?))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A file that is being written.
@@ -210,6 +223,7 @@ pub(crate) async fn import(config: &Config, file: &Path) -> Result<ExitCode> {
     load.finish().await?;
     remark(&format!("Imported {count} records"));
     check::reconcile(&shop).await?;
+    shop.events.restore().await?;
     for database in &shop.each_database {
         database.end_restore().await?;
     }

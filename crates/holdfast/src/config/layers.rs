@@ -138,13 +138,13 @@ impl Layers {
 
     /// What a process that serves `part` must know and others need not, as JSON.
     pub(crate) fn secrets_of(&self, part: Part) -> Result<Vec<u8>> {
-        let own = part.database_key();
+        let databases = part.database_keys();
         let is_for = |key: &str| match (key, part) {
             ("cluster_secret", _) => true,
             (_, Part::Gateway) => false,
             ("admin_password", part) => part == Part::Users,
             ("media_secret_key", part) => part == Part::Products,
-            (key, _) => key == "db_connection_string" || key == own,
+            (key, _) => databases.iter().any(|database| key == database),
         };
         let known = self.0.iter().filter(|(key, (value, _))| is_for(key) && !value.is_empty());
         let secrets: BTreeMap<&String, &String> =
@@ -289,6 +289,7 @@ mod tests {
         assert_eq!(keys(Part::Gateway), ["cluster_secret"]);
         assert_eq!(keys(Part::Users), ["admin_password", "cluster_secret", "db_connection_string"]);
         assert_eq!(keys(Part::Orders), ["cluster_secret", "db_connection_string", "orders_db"]);
+        assert_eq!(keys(Part::Events), keys(Part::Orders));
         assert!(Layers::secret_variables().contains(&"DB_CONNECTION_STRING".to_owned()));
         assert!(Layers::secret_variables().contains(&"HOLDFAST_USERS_DB".to_owned()));
     }

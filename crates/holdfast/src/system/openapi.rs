@@ -168,6 +168,7 @@ fn extras(code: Code) -> Vec<(&'static str, Value)> {
             }}),
         )],
         BelowReserved => vec![("reserved", integer())],
+        EventsExpired => vec![("oldest", json!({"type": "integer", "minimum": 1}))],
         InvalidTransition => {
             vec![("orderStatus", json!({"$ref": "#/components/schemas/OrderStatus"}))]
         }

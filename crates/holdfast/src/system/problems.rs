@@ -106,6 +106,7 @@ fn extras(code: Code) -> Value {
             json!({"items": [{"productId": ID, "requested": 3, "available": 1}]})
         }
         BelowReserved => json!({"reserved": 3}),
+        EventsExpired => json!({"oldest": 120_044}),
         InvalidTransition => json!({"orderStatus": "shipped"}),
         PriceChanged => json!({"total": {"amount": 1500, "currency": "USD"}}),
         InvalidParameter => json!({"parameter": "limit"}),

@@ -14,7 +14,7 @@ use holdfast_web::{
 use super::{
     Opener,
     chores::{self, UsersAt},
-    document,
+    document, outboxes,
     services::Services,
 };
 use crate::{
@@ -62,7 +62,7 @@ fn find_peers(
     }
     let mut peers = BTreeMap::new();
     for part in missing {
-        let targets = config.targets(part).to_vec();
+        let targets = config.targets(part.place(config)).to_vec();
         if targets.is_empty() {
             return Err(needs(&format!("where {0} is: --{0} http://HOST:PORT", part.name())));
         }
@@ -160,9 +160,11 @@ impl Node {
     pub(crate) fn services(&self, health: Health) -> Router {
         let routes =
             system::routes(health.clone(), &document()).merge(system::internal_routes(health));
-        let served = self.services.all().into_values();
-        with_fallbacks(served.fold(routes, |routes, service| {
-            routes.merge(service.routes()).merge(service.internal_routes())
+        let served = self.services.all().into_iter();
+        with_fallbacks(served.fold(routes, |routes, (part, service)| {
+            let told = service.outbox().map(|outbox| outboxes::routes(part, outbox));
+            let inside = service.internal_routes().merge(told.unwrap_or_default());
+            routes.merge(service.routes()).merge(inside)
         }))
     }
 
@@ -178,7 +180,7 @@ impl Node {
 
     /// What goes on beside requests, until the process ends.
     pub(crate) fn begin_chores(&self) {
-        let Services { users, orders, stock_elsewhere, .. } = &self.services;
+        let Services { users, orders, events, stock_elsewhere, .. } = &self.services;
         let users_elsewhere = self.peers.get(&Part::Users);
         if let Some(orders) = orders.clone() {
             let users = users.clone().map(UsersAt::Here);
@@ -186,6 +188,9 @@ impl Node {
                 chores::erase_buyers(orders.clone(), users, Clock::system());
             }
             tokio::spawn(async move { orders.sweep().await });
+        }
+        if let Some(events) = events {
+            events.collect();
         }
         if let Some(stock) = stock_elsewhere.clone() {
             tokio::spawn(async move { stock.keep_looking().await });

@@ -64,11 +64,11 @@ pub(super) async fn deleted(users: &Peer, since: Timestamp) -> Result<Vec<(Times
     read(&get(users, &path, TRUST_TIME).await?)
 }
 
-async fn get(peer: &Peer, path: &str, limit: Duration) -> Result<Bytes> {
+pub(super) async fn get(peer: &Peer, path: &str, limit: Duration) -> Result<Bytes> {
     ask(peer, &Call::get(path.parse().map_err(Error::internal)?), limit).await
 }
 
-async fn post(
+pub(super) async fn post(
     peer: &Peer,
     path: &str,
     body: &impl Serialize,
@@ -105,6 +105,6 @@ fn raised(status: u16, body: &[u8]) -> Error {
     }
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(Error::internal)
 }

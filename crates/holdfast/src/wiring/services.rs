@@ -5,16 +5,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use axum::Router;
+use holdfast_events::{EventSources, Events};
 use holdfast_orders::{Orders, Stock};
 use holdfast_products::Products;
-use holdfast_storage::record::RecordType;
+use holdfast_storage::{EventSource, record::RecordType};
 use holdfast_types::Result;
 use holdfast_users::Users;
 use holdfast_web::Peer;
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
-use super::{Opener, stock::StockElsewhere};
+use super::{Opener, outboxes::OutboxElsewhere, stock::StockElsewhere};
 use crate::{
     parts::{Part, Parts},
     system,
@@ -29,6 +30,11 @@ pub(super) trait Served: Send + Sync {
     /// What other processes of the shop ask.
     fn internal_routes(&self) -> Router {
         Router::new()
+    }
+
+    /// What it tells the world.
+    fn outbox(&self) -> Option<Arc<dyn EventSource>> {
+        None
     }
 
     /// Forgets what nobody can need any more.
@@ -50,6 +56,10 @@ impl Served for Users {
         holdfast_users::internal_routes(self.clone())
     }
 
+    fn outbox(&self) -> Option<Arc<dyn EventSource>> {
+        Some(self.outbox())
+    }
+
     async fn forget(&self) -> Result<()> {
         self.forget().await
     }
@@ -65,6 +75,10 @@ impl Served for Products {
         holdfast_products::internal_routes(self.clone())
     }
 
+    fn outbox(&self) -> Option<Arc<dyn EventSource>> {
+        Some(self.outbox())
+    }
+
     async fn forget(&self) -> Result<()> {
         self.forget().await
     }
@@ -76,8 +90,23 @@ impl Served for Orders {
         holdfast_orders::routes(self.clone())
     }
 
+    fn outbox(&self) -> Option<Arc<dyn EventSource>> {
+        Some(Arc::new(self.clone()))
+    }
+
     async fn flush(&self) -> Result<()> {
         self.flush().await
+    }
+
+    async fn forget(&self) -> Result<()> {
+        self.forget().await
+    }
+}
+
+#[async_trait]
+impl Served for Events {
+    fn routes(&self) -> Router {
+        holdfast_events::routes(self.clone())
     }
 
     async fn forget(&self) -> Result<()> {
@@ -91,6 +120,7 @@ pub(super) struct Services {
     pub(super) users: Option<Users>,
     pub(super) products: Option<Products>,
     pub(super) orders: Option<Orders>,
+    pub(super) events: Option<Events>,
     /// Where orders finds stock, if products are served by others.
     pub(super) stock_elsewhere: Option<Arc<StockElsewhere>>,
 }
@@ -114,6 +144,9 @@ impl Services {
         {
             services.orders = Some(opener.orders(stock).await?);
         }
+        if parts.has(Part::Events) {
+            services.events = Some(opener.events(services.outboxes(peers)).await?);
+        }
         Ok(services)
     }
 
@@ -134,6 +167,18 @@ impl Services {
         }
     }
 
+    /// What services tell, here or elsewhere.
+    pub(super) fn outboxes(&self, peers: &BTreeMap<Part, Peer>) -> EventSources {
+        let served = self.all();
+        let outbox = |part: Part| -> Option<(&'static str, Arc<dyn EventSource>)> {
+            let here = served.get(&part).and_then(|service| service.outbox());
+            let there = || Some(OutboxElsewhere { part, peer: peers.get(&part)?.clone() });
+            let outbox = here.or_else(|| Some(Arc::new(there()?)));
+            Some((part.name(), outbox?))
+        };
+        Part::TELLING.into_iter().filter_map(outbox).collect()
+    }
+
     /// Each that is served here.
     pub(super) fn all(&self) -> BTreeMap<Part, Arc<dyn Served>> {
         fn one<S: Served + Clone + 'static>(service: Option<&S>) -> Option<Arc<dyn Served>> {
@@ -143,6 +188,7 @@ impl Services {
             (Part::Users, one(self.users.as_ref())),
             (Part::Products, one(self.products.as_ref())),
             (Part::Orders, one(self.orders.as_ref())),
+            (Part::Events, one(self.events.as_ref())),
         ];
         all.into_iter().filter_map(|(part, service)| Some((part, service?))).collect()
     }
@@ -155,6 +201,7 @@ fn described(part: Part) -> Option<OpenApi> {
         Part::Users => Some(holdfast_users::document()),
         Part::Products => Some(holdfast_products::document()),
         Part::Orders => Some(holdfast_orders::document()),
+        Part::Events => Some(holdfast_events::document()),
     }
 }
 
@@ -165,6 +212,7 @@ pub(crate) const fn records_of(part: Part) -> &'static [RecordType] {
         Part::Users => holdfast_users::RECORDS,
         Part::Products => holdfast_products::RECORDS,
         Part::Orders => holdfast_orders::RECORDS,
+        Part::Events => holdfast_events::RECORDS,
     }
 }
 

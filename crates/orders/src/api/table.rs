@@ -17,6 +17,9 @@ use crate::{
     model::{Number, Order, Status},
 };
 
+/// Where they are.
+pub(super) const PATH: &str = "/api/orders/csv";
+
 /// The names of the columns. Amounts are in minor units, as everywhere.
 const COLUMNS: [&str; 24] = [
     "number",
@@ -47,7 +50,7 @@ const COLUMNS: [&str; 24] = [
 
 /// Orders as CSV (RFC 4180), a row each, with the filters of the list; the first row of each page names the columns. What
 /// spreadsheets would take for a formula has an apostrophe before it.
-#[utoipa::path(get, path = "/api/orders/csv", tag = "orders", security(("bearer" = [])), params(ListQuery),
+#[utoipa::path(get, path = PATH, tag = "orders", security(("bearer" = [])), params(ListQuery),
     responses((status = 200, content_type = "text/csv", body = String,
         headers(("Link" = String, description = "Where the next page is (RFC 8288, `rel=\"next\"`); absent on the last.")))),
     extensions(("x-problems" = json!(["forbidden"]))))]

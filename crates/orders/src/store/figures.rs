@@ -30,20 +30,27 @@ impl Kept for Counted {
 }
 
 impl OrderStore {
-    /// Records orders, and counts those that are new.
-    pub(super) async fn record_in(
+    /// Records orders; tells of those that are new, and counts them.
+    pub(super) async fn record_and_tell(
         &self,
         tx: &Tx,
         orders: Vec<Order>,
     ) -> Result<Vec<Recorded>, Fault> {
         let recorded = self.statements.record(tx, orders).await?;
-        let new = recorded.iter().filter_map(|recorded| match recorded {
-            Recorded::New(order) => Some(order),
-            Recorded::Before(_) | Recorded::Undone => None,
-        });
-        let tallies: Vec<Tally> = new.flat_map(figures::recorded).collect();
-        tx.count(&self.shards, tallies).await?;
+        self.outbox.put(tx, new_of(&recorded).map(Order::message)).await?;
+        self.count_new(tx, &recorded).await?;
         Ok(recorded)
+    }
+
+    /// Records what was placed elsewhere, and counts what is new of it: who is told of orders has heard of them.
+    pub(super) async fn record_moved(&self, tx: &Tx, orders: Vec<Order>) -> Result<(), Fault> {
+        let recorded = self.statements.record(tx, orders).await?;
+        self.count_new(tx, &recorded).await
+    }
+
+    async fn count_new(&self, tx: &Tx, recorded: &[Recorded]) -> Result<(), Fault> {
+        let tallies: Vec<Tally> = new_of(recorded).flat_map(figures::recorded).collect();
+        tx.count(&self.shards, tallies).await
     }
 
     /// Adds what no order stands for.
@@ -95,4 +102,12 @@ impl OrderStore {
         }
         Ok(sums.into_values().collect())
     }
+}
+
+/// Those that are recorded just now.
+fn new_of(recorded: &[Recorded]) -> impl Iterator<Item = &Order> {
+    recorded.iter().filter_map(|recorded| match recorded {
+        Recorded::New(order) => Some(order),
+        Recorded::Before(_) | Recorded::Undone => None,
+    })
 }

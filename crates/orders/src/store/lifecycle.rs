@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Tx};
 use holdfast_types::{
-    Error, IdempotentAnswer, Operation, OrderId, Result, StockAction, Tally, Timestamp, UserId,
+    Error, IdempotentAnswer, Operation, OrderId, Result, StockAction, Timestamp, UserId,
 };
 
 use super::{OrderStore, Render, SERVICE};
@@ -34,8 +34,10 @@ impl OrderStore {
             async move {
                 let mut order = store.load_one(&tx, step.order).await?;
                 let action = action.as_ref().as_ref().map_err(Error::copy)?;
-                let tally = store.take(&tx, step, &mut order, action).await?;
-                tx.count(&store.shards, tally).await?;
+                if store.take(&tx, step, &mut order, action).await? {
+                    store.outbox.put(&tx, [order.message()]).await?;
+                    tx.count(&store.shards, figures::cancelled(&order)).await?;
+                }
                 Ok(render(&order)?)
             }
         };
@@ -70,19 +72,19 @@ impl OrderStore {
         Ok(found.ok_or_else(|| Error::not_found("order"))?)
     }
 
-    /// Takes a step, and says what it adds to the tallies.
+    /// Takes a step, and says whether that changed anything.
     async fn take(
         &self,
         tx: &Tx,
         step: Step,
         order: &mut Order,
         action: &Action,
-    ) -> Result<Option<Tally>, Fault> {
-        if !order.take(action, step.by, step.at)? {
-            return Ok(None);
+    ) -> Result<bool, Fault> {
+        let is_news = order.take(action, step.by, step.at)?;
+        if is_news {
+            self.save(tx, order).await?;
         }
-        self.save(tx, order).await?;
-        Ok(figures::cancelled(order))
+        Ok(is_news)
     }
 
     /// Expires placed orders whose time has come, 100 at most; returns those that owe a release now.
@@ -106,18 +108,23 @@ impl OrderStore {
         due: Vec<OrderId>,
         now: Timestamp,
     ) -> Result<Vec<OrderId>, Fault> {
-        let (mut expired, mut tallies) = (Vec::with_capacity(due.len()), Vec::new());
+        let (mut expired, mut messages) = (Vec::with_capacity(due.len()), Vec::new());
+        let mut tallies = Vec::new();
         for mut order in self.load_for_change(tx, due).await? {
             let step = Step { order: order.id, by: None, at: now };
             match self.take(tx, step, &mut order, &Action::Expire).await {
-                Ok(tally) => {
+                Ok(is_news) => {
                     expired.push(order.id);
-                    tallies.extend(tally);
+                    if is_news {
+                        messages.push(order.message());
+                        tallies.extend(figures::cancelled(&order));
+                    }
                 }
                 Err(Fault::Refused(_)) => {}
                 Err(fault) => return Err(fault),
             }
         }
+        self.outbox.put(tx, messages).await?;
         tx.count(&self.shards, tallies).await?;
         Ok(expired)
     }

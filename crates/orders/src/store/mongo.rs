@@ -60,6 +60,10 @@ impl Statements for MongoOrders {
         documents::get(&self.db, id).await
     }
 
+    async fn get_all(&self, ids: Vec<OrderId>) -> Result<Vec<Order>> {
+        documents::get_all(&self.db, &ids).await
+    }
+
     async fn numbered(&self, number: Number) -> Result<Vec<Order>> {
         documents::numbered(&self.db, number).await
     }

@@ -14,7 +14,7 @@ impl OrderStore {
         let (store, orders) = (self.clone(), Arc::new(orders));
         let record = move |tx: Tx| {
             let (store, orders) = (store.clone(), Vec::clone(&orders));
-            async move { store.record_in(&tx, orders).await }
+            async move { store.record_and_tell(&tx, orders).await }
         };
         self.db.transact(record).await
     }
@@ -35,7 +35,7 @@ impl OrderStore {
             let reserved = reserve(tx.clone());
             async move {
                 let (orders, refusals) = orders_of(reserved.await?, &*order);
-                Ok(outcomes(store.record_in(&tx, orders).await?, refusals))
+                Ok(outcomes(store.record_and_tell(&tx, orders).await?, refusals))
             }
         };
         self.db.transact(place).await

@@ -56,7 +56,7 @@ impl OrderStore {
                 Record::Tombstone(id, at) => self.bury(tx, vec![*id], *at).await.map(|_| ())?,
             }
         }
-        self.record_in(tx, orders).await.map(|_| ())
+        self.record_moved(tx, orders).await
     }
 }
 

@@ -62,6 +62,10 @@ impl Statements for PostgresOrders {
         rows::get(&self.db, id).await
     }
 
+    async fn get_all(&self, ids: Vec<OrderId>) -> Result<Vec<Order>> {
+        rows::get_all_alone(&self.db, ids).await
+    }
+
     async fn numbered(&self, number: Number) -> Result<Vec<Order>> {
         rows::numbered(&self.db, number).await
     }

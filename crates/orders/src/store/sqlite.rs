@@ -68,6 +68,11 @@ impl Statements for SqliteOrders {
         self.db.get(|db| rows::get(db, &self.indexes, id))
     }
 
+    async fn get_all(&self, ids: Vec<OrderId>) -> Result<Vec<Order>> {
+        let indexes = self.indexes.clone();
+        self.db.read(move |db| rows::get_all(db, &indexes, &ids)).await
+    }
+
     async fn numbered(&self, number: Number) -> Result<Vec<Order>> {
         let indexes = self.indexes.clone();
         self.db.read(move |db| lists::numbered(db, &indexes, number)).await

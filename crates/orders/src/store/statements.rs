@@ -37,6 +37,9 @@ pub(crate) trait Statements: Send + Sync {
     /// The order with that id.
     async fn get(&self, id: OrderId) -> Result<Option<Order>>;
 
+    /// The orders with these ids, as far as they are there.
+    async fn get_all(&self, ids: Vec<OrderId>) -> Result<Vec<Order>>;
+
     /// The orders of that number: one, unless chance has it otherwise.
     async fn numbered(&self, number: Number) -> Result<Vec<Order>>;
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use holdfast_types::{
-    Code, Error, FieldError, Fingerprint, Money, OrderId, OrderLine, OrderLines, ProductId,
+    Code, Error, FieldError, Fingerprint, Message, Money, OrderId, OrderLine, OrderLines, ProductId,
     Reservation, ReserveCommand, Reserved, Result, Timestamp, reused,
 };
 use serde_json::json;
@@ -63,6 +63,12 @@ pub(crate) struct Decided {
 }
 
 impl Decided {
+    /// What there is to tell: whatever was taken of was there before, and some of it is gone now.
+    pub(crate) fn messages(&self, now: Timestamp) -> Vec<Message> {
+        let gone = self.numbers.iter().filter(|(_, numbers)| numbers.available() <= 0);
+        gone.filter_map(|(product, numbers)| numbers.message_after(1, *product, now)).collect()
+    }
+
     /// The reservations to write, by id: the order in which every batch inserts.
     pub(crate) fn reservations<'a>(
         &'a self,

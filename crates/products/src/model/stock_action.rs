@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use holdfast_types::{
-    Error, OrderId, OrderLines, ProductId, ReservationState, Result, StockAction, Timestamp,
+    Error, Message, OrderId, OrderLines, ProductId, ReservationState, Result, StockAction, Timestamp,
 };
 
 use super::{Cause, Movement, MovementKind, Numbers};
@@ -29,6 +29,20 @@ pub(crate) struct Applied {
     pub(crate) numbers: BTreeMap<ProductId, Numbers>,
     /// Products of which units left the house, and how many shipments: each is a version.
     pub(crate) shipped: BTreeMap<ProductId, i64>,
+}
+
+impl Applied {
+    /// What there is to tell; `before` is what the numbers were.
+    pub(crate) fn messages(
+        &self,
+        before: &HashMap<ProductId, Numbers>,
+        now: Timestamp,
+    ) -> Vec<Message> {
+        let told = self.numbers.iter().filter_map(|(product, numbers)| {
+            numbers.message_after(before.get(product)?.available(), *product, now)
+        });
+        told.collect()
+    }
 }
 
 /// Releases or ships each reservation in turn. `numbers` has every product that they name, as it was before.

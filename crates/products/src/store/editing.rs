@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Tx};
-use holdfast_types::{Code, Error, IdempotentAnswer, Operation, ProductId, Result, Timestamp};
+use holdfast_types::{Code, Error, IdempotentAnswer, Message, Operation, ProductId, Result, Timestamp};
 
 use super::{ProductStore, Render, RenderBatch, SERVICE};
 use crate::model::{BatchRequest, Change, Movement, NewProduct, Product, Written, decide_batch};
@@ -26,7 +26,7 @@ impl ProductStore {
             return Ok((found, true));
         }
         let created = Written { before: None, product: product.clone(), movement: None };
-        match self.save(tx, vec![created]).await {
+        match self.save_and_tell(tx, vec![created]).await {
             Ok(()) => Ok((product, false)),
             // Whoever has the sku may be the same request, which came twice.
             Err(Fault::Refused(error)) => match self.load_for_change(tx, id).await? {
@@ -57,7 +57,7 @@ impl ProductStore {
                 let answer = render(&product)?;
                 if product != before {
                     let written = Written { before: Some(before), product, movement };
-                    store.save(&tx, vec![written]).await?;
+                    store.save_and_tell(&tx, vec![written]).await?;
                 }
                 Ok(answer)
             }
@@ -87,10 +87,16 @@ impl ProductStore {
         self.db.once(SERVICE, &operation, change.at, write).await
     }
 
+    async fn save_and_tell(&self, tx: &Tx, written: Vec<Written>) -> Result<(), Fault> {
+        let messages: Vec<Message> = written.iter().flat_map(Written::messages).collect();
+        self.save(tx, written).await?;
+        self.outbox.put(tx, messages).await
+    }
+
     async fn save_batch(&self, tx: &Tx, mut written: Vec<Written>) -> Result<(), Fault> {
         // Whoever takes several skus does it in one order.
         written.sort_by(|one, other| one.sku().cmp(&other.sku()));
-        match self.save(tx, written).await {
+        match self.save_and_tell(tx, written).await {
             // Somebody else has just taken one of those that nobody had.
             Err(Fault::Refused(error)) if error.code() == Code::SkuTaken => Err(Fault::Stale),
             saved => saved,

@@ -16,7 +16,7 @@ use holdfast_storage::{
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp, Unconfirmed,
+    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp, Unconfirmed,
 };
 
 use super::{
@@ -121,10 +121,11 @@ impl Statements for MongoProducts {
 
     async fn apply_stock_actions(
         &self,
+        tx: &Tx,
         actions: &[(OrderId, StockAction)],
         now: Timestamp,
-    ) -> Result<()> {
-        self.db.transaction(|tx| reservations::apply_stock_actions(tx, actions, now)).await
+    ) -> Result<Vec<Message>, Fault> {
+        Ok(reservations::apply_stock_actions(tx.mongo()?, actions, now).await?)
     }
 
     async fn strike_unconfirmed(&self, tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {

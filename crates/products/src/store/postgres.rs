@@ -18,7 +18,7 @@ use holdfast_storage::{
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp, Unconfirmed,
+    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp, Unconfirmed,
 };
 use uuid::Uuid;
 
@@ -125,10 +125,11 @@ impl Statements for PostgresProducts {
 
     async fn apply_stock_actions(
         &self,
+        tx: &Tx,
         actions: &[(OrderId, StockAction)],
         now: Timestamp,
-    ) -> Result<()> {
-        self.db.transaction(|tx| reservations::apply_stock_actions(tx, actions, now)).await
+    ) -> Result<Vec<Message>, Fault> {
+        Ok(reservations::apply_stock_actions(tx.postgres()?, actions, now).await?)
     }
 
     async fn strike_unconfirmed(&self, tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Tx};
 use holdfast_types::{
-    BatchId, OrderId, ReserveBatch, ReserveCommand, Reserved, Result, Timestamp, Unconfirmed,
+    BatchId, Message, OrderId, ReserveBatch, ReserveCommand, Reserved, Result, StockAction,
+    Timestamp, Unconfirmed,
 };
 
 use super::ProductStore;
@@ -19,6 +20,8 @@ pub(crate) struct TakenStock {
     pub(crate) results: Vec<Result<Reserved>>,
     /// The orders that stock was taken for just now, by id.
     pub(crate) orders: Vec<OrderId>,
+    /// What there is to tell of it.
+    pub(crate) messages: Vec<Message>,
 }
 
 impl ProductStore {
@@ -37,7 +40,8 @@ impl ProductStore {
             let (commands, confirmed) = (Arc::clone(&commands), Arc::clone(&confirmed));
             async move {
                 store.strike_unconfirmed(&tx, &confirmed).await?;
-                let TakenStock { results, orders } = store.take_stock(&tx, commands, now).await?;
+                let taken = store.take_and_tell(&tx, commands, now).await?;
+                let TakenStock { results, orders, .. } = taken;
                 if !orders.is_empty() {
                     store.note_unconfirmed(&tx, Unconfirmed { batch, orders }, now).await?;
                 }
@@ -54,7 +58,35 @@ impl ProductStore {
         commands: Commands,
         now: Timestamp,
     ) -> Result<Vec<Result<Reserved>>, Fault> {
-        Ok(self.take_stock(tx, commands, now).await?.results)
+        Ok(self.take_and_tell(tx, commands, now).await?.results)
+    }
+
+    async fn take_and_tell(
+        &self,
+        tx: &Tx,
+        commands: Commands,
+        now: Timestamp,
+    ) -> Result<TakenStock, Fault> {
+        let mut taken = self.take_stock(tx, commands, now).await?;
+        self.outbox.put(tx, std::mem::take(&mut taken.messages)).await?;
+        Ok(taken)
+    }
+
+    /// Releases or ships reservations, in one transaction. Only held ones move, so late and repeated calls are harmless.
+    pub(crate) async fn apply_stock_actions(
+        &self,
+        actions: &[(OrderId, StockAction)],
+        now: Timestamp,
+    ) -> Result<()> {
+        let (store, actions) = (self.clone(), Arc::new(actions.to_vec()));
+        let apply = move |tx: Tx| {
+            let (store, actions) = (store.clone(), Arc::clone(&actions));
+            async move {
+                let messages = store.statements.apply_stock_actions(&tx, &actions, now).await?;
+                store.outbox.put(&tx, messages).await
+            }
+        };
+        self.db.transact(apply).await
     }
 
     /// Notes that the orders of these batches are recorded: the sweep need not ask about them.

@@ -17,7 +17,7 @@ use holdfast_storage::{
     sqlite::{Cache, IdIndex, Sqlite},
 };
 use holdfast_types::{
-    BatchId, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp, Unconfirmed,
+    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp, Unconfirmed,
 };
 
 use super::{
@@ -130,12 +130,13 @@ impl Statements for SqliteProducts {
 
     async fn apply_stock_actions(
         &self,
+        tx: &Tx,
         actions: &[(OrderId, StockAction)],
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<Vec<Message>, Fault> {
         let (actions, indexes) = (actions.to_vec(), self.indexes.clone());
         let apply = move |db: &_| reservations::apply_stock_actions(db, &indexes, &actions, now);
-        self.db.write(apply).await
+        Ok(tx.sqlite()?.run(apply).await?)
     }
 
     async fn strike_unconfirmed(&self, tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {

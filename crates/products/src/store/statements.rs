@@ -8,7 +8,7 @@ use holdfast_storage::{
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp, Unconfirmed,
+    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp, Unconfirmed,
 };
 
 use super::{
@@ -75,12 +75,14 @@ pub(crate) trait Statements: Send + Sync {
         now: Timestamp,
     ) -> Result<(), Fault>;
 
-    /// Releases or ships reservations, in one transaction. Only held ones move, so late and repeated calls are harmless.
+    /// Releases or ships reservations. Only held ones move, so late and repeated calls are harmless. Returns what there is to
+    /// tell of it.
     async fn apply_stock_actions(
         &self,
+        tx: &Tx,
         actions: &[(OrderId, StockAction)],
         now: Timestamp,
-    ) -> Result<()>;
+    ) -> Result<Vec<Message>, Fault>;
 
     /// Notes that the orders of these batches are recorded: the sweep need not ask about them.
     async fn strike_unconfirmed(&self, tx: &Tx, batches: &[BatchId]) -> Result<(), Fault>;

@@ -22,6 +22,8 @@ pub struct RecordType {
     pub table: &'static str,
     /// Whether its records belong to a shop wherever it is, and not to the database: exports have them.
     pub moves: bool,
+    /// Whether they tell of other records that move: exports have them after those.
+    pub is_told: bool,
     /// Whether they can be read one after the other: those whose keys are UUIDs.
     pub is_read_through: bool,
     define: for<'a> fn(&'a Database) -> BoxFuture<'a, Result<()>>,
@@ -43,6 +45,7 @@ impl RecordType {
         Self {
             table: R::TABLE.name,
             moves: false,
+            is_told: false,
             is_read_through: matches!(R::TABLE.key, Kind::Id),
             key: key_of::<R>,
             define: |db| Box::pin(db.define::<R>()),
@@ -60,6 +63,12 @@ impl RecordType {
     #[must_use]
     pub const fn moving<R: Record>() -> Self {
         Self { moves: true, ..Self::staying::<R>() }
+    }
+
+    /// One whose records move with the shop, and tell of others that do.
+    #[must_use]
+    pub const fn told<R: Record>() -> Self {
+        Self { is_told: true, ..Self::moving::<R>() }
     }
 }
 

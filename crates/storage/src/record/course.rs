@@ -24,22 +24,27 @@ pub struct Once<'a> {
 const WALK_ROWS: usize = 2_000;
 const WALK_CHUNK: usize = 200;
 
+impl Tx {
+    /// See [`Database::create`].
+    pub async fn create<R: Record>(&self, record: R) -> Result<Result<(R, bool), Taken>, Fault> {
+        Ok(match self.insert(&record).await? {
+            Ok(()) => Ok((record, false)),
+            Err(Taken::Key) => match self.get::<R>(record.key()).await? {
+                Some(found) => Ok((found.into_inner(), true)),
+                None => return Err(Fault::Stale),
+            },
+            Err(taken) => Err(taken),
+        })
+    }
+}
+
 impl Database {
     /// Keeps a record once per key: a second call returns the one that is there and `true`. Says which of its unique values is
     /// taken by another.
     pub async fn create<R: Record + Clone>(&self, record: R) -> Result<Result<(R, bool), Taken>> {
         let create = move |tx: Tx| {
             let record = record.clone();
-            async move {
-                Ok(match tx.insert(&record).await? {
-                    Ok(()) => Ok((record, false)),
-                    Err(Taken::Key) => match tx.get::<R>(record.key()).await? {
-                        Some(found) => Ok((found.into_inner(), true)),
-                        None => return Err(Fault::Stale),
-                    },
-                    Err(taken) => Err(taken),
-                })
-            }
+            async move { tx.create(record).await }
         };
         self.transact(create).await
     }

@@ -19,7 +19,17 @@ impl UserStore {
     /// Registers a user once per id: a second call returns the one that is there and `true`, also one deleted since.
     /// Refuses with `username-taken`.
     pub(crate) async fn create(&self, new: &NewUser) -> Result<(User, bool)> {
-        self.db.create(User::new(new)).await?.map_err(|_| username_taken())
+        let (user, outbox) = (User::new(new), self.outbox.clone());
+        let create = move |tx: Tx| {
+            let (user, outbox) = (user.clone(), outbox.clone());
+            async move {
+                let (user, was_there) = tx.create(user).await?.map_err(|_| username_taken())?;
+                let news = (!was_there).then(|| user.registered(user.created_at));
+                outbox.put(&tx, news).await?;
+                Ok((user, was_there))
+            }
+        };
+        self.db.transact(create).await
     }
 
     /// Makes a guest's account a registered one, and ends all its sessions; once per operation.
@@ -31,14 +41,15 @@ impl UserStore {
         now: Timestamp,
         render: Render,
     ) -> Result<IdempotentAnswer> {
-        let claim = claim.clone();
+        let (claim, outbox) = (claim.clone(), self.outbox.clone());
         let apply = move |tx: Tx| {
-            let claim = claim.clone();
+            let (claim, outbox) = (claim.clone(), outbox.clone());
             async move {
                 let mut user = lock(&tx, claim.user).await?;
                 user.register(&claim)?;
                 tx.put(&user).await?.map_err(|_| username_taken())?;
                 ending::end_all(&tx, claim.user, None, now).await?;
+                outbox.put(&tx, [user.registered(now)]).await?;
                 Ok(render(&user)?)
             }
         };
@@ -47,14 +58,15 @@ impl UserStore {
 
     /// Registers a user only while there is none at all; says whether it did.
     pub(crate) async fn create_first(&self, new: &NewUser) -> Result<bool> {
-        let user = User::new(new);
+        let (user, outbox) = (User::new(new), self.outbox.clone());
         let create = move |tx: Tx| {
-            let user = user.clone();
+            let (user, outbox) = (user.clone(), outbox.clone());
             async move {
                 tx.lock::<User>([EVERYBODY.into()]).await?;
                 let is_first = tx.scan::<User>(Scan::of_keys(1)).await?.is_empty();
                 if is_first {
                     tx.insert(&user).await??;
+                    outbox.put(&tx, [user.registered(user.created_at)]).await?;
                 }
                 Ok(is_first)
             }
@@ -164,17 +176,22 @@ impl UserStore {
         operation: &Operation,
         now: Timestamp,
     ) -> Result<IdempotentAnswer> {
-        let erase = move |tx: Tx| async move {
-            let mut user = lock(&tx, id).await?;
-            if user.is_in_charge() {
-                require_others_in_charge(&tx, id).await?;
+        let outbox = self.outbox.clone();
+        let erase = move |tx: Tx| {
+            let outbox = outbox.clone();
+            async move {
+                let mut user = lock(&tx, id).await?;
+                if user.is_in_charge() {
+                    require_others_in_charge(&tx, id).await?;
+                }
+                user.erase(now);
+                tx.put(&user).await??;
+                ending::revoke_user(&tx, id, i64::MAX, now).await?;
+                ending::end_all(&tx, id, None, now).await?;
+                ending::end_resets(&tx, id).await?;
+                outbox.put(&tx, [user.has_left(now)]).await?;
+                Ok(no_content())
             }
-            user.erase(now);
-            tx.put(&user).await??;
-            ending::revoke_user(&tx, id, i64::MAX, now).await?;
-            ending::end_all(&tx, id, None, now).await?;
-            ending::end_resets(&tx, id).await?;
-            Ok(no_content())
         };
         self.db.once(SERVICE, operation, now, erase).await
     }

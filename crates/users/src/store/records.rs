@@ -1,10 +1,14 @@
 //! What is kept, and what it is found by.
 
-use holdfast_storage::record::{Column, Index, Kind, Record, RecordType, Table, Value};
+use holdfast_storage::{
+    OutboxRow,
+    record::{Column, Index, Kind, Record, RecordType, Table, Value},
+};
 use holdfast_types::{Role, SessionId, Timestamp, UserId, fold};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::UsersOutbox;
 use crate::{
     model::User,
     tokens::{Session, SigningKey},
@@ -17,6 +21,7 @@ pub const RECORDS: &[RecordType] = &[
     RecordType::staying::<Revocation>(),
     RecordType::staying::<PasswordReset>(),
     RecordType::staying::<SigningKey>(),
+    RecordType::told::<OutboxRow<UsersOutbox>>(),
 ];
 
 /// Deleted ones stay, without what was personal: their ids are in orders.

@@ -5,7 +5,7 @@ use std::{sync::OnceLock, time::Duration};
 use axum::http::Method;
 use metrics::Histogram;
 
-use crate::Services;
+use crate::{Services, service::JSON};
 
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "other"];
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -26,6 +26,8 @@ pub(super) struct Durations {
 pub(super) struct Place {
     pub(super) service: &'static str,
     pub(super) is_personal: bool,
+    /// What an `Accept` may name there.
+    pub(super) types: &'static [&'static str],
     index: usize,
 }
 
@@ -39,9 +41,15 @@ impl Durations {
         let mut known = self.services.iter().enumerate();
         let place = known.find_map(|(index, service)| {
             let is_personal = service.paths_of(path)?.is_personal;
-            Some(Place { service: service.name, is_personal, index })
+            let types = service.types_at(path);
+            Some(Place { service: service.name, is_personal, types, index })
         });
-        place.unwrap_or(Place { service: SYSTEM, is_personal: false, index: self.services.len() })
+        place.unwrap_or(Place {
+            service: SYSTEM,
+            is_personal: false,
+            types: JSON,
+            index: self.services.len(),
+        })
     }
 
     pub(super) fn record(&self, method: &Method, place: Place, status: u16, elapsed: Duration) {

@@ -3,13 +3,16 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     time::Duration,
 };
 
 use holdfast_types::{Code, Error};
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::Problem;
 
@@ -25,6 +28,7 @@ const WINDOW: Duration = Duration::from_secs(30);
 pub struct Load {
     in_flight: AtomicUsize,
     ending: AtomicBool,
+    ended: Notify,
     latencies: Mutex<Latencies>,
 }
 
@@ -58,11 +62,20 @@ impl Load {
 
     /// From now on each answer asks its client to open another connection, which reaches another process.
     pub fn end_connections(&self) {
-        self.ending.store(true, Relaxed);
+        self.ending.store(true, SeqCst);
+        self.ended.notify_waiters();
+    }
+
+    /// Returns when the process is about to end.
+    pub(super) async fn ended(self: Arc<Self>) {
+        let ended = self.ended.notified();
+        if !self.is_ending() {
+            ended.await;
+        }
     }
 
     pub(super) fn is_ending(&self) -> bool {
-        self.ending.load(Relaxed)
+        self.ending.load(SeqCst)
     }
 
     /// Refuses with `overloaded`. A peer is told that nothing was executed, so it may send the request elsewhere.

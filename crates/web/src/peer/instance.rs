@@ -4,14 +4,18 @@ use std::{
     io,
     net::SocketAddr,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use axum::http::{HeaderValue, Request, Response, header};
+use axum::{
+    body::Body,
+    http::{HeaderValue, Request, Response, header},
+};
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     body::Incoming,
@@ -50,13 +54,13 @@ pub(super) enum Health {
 
 /// How far a request got.
 #[derive(Debug)]
-pub(super) enum Attempt {
+pub(super) enum Attempt<A> {
     /// Nobody has seen it, or who saw it says that it was not executed.
     NotSent(String),
     /// It may have been executed.
     Unknown(String),
     /// Here is the answer.
-    Answered(Response<Bytes>),
+    Answered(A),
 }
 
 /// Where a process is.
@@ -78,12 +82,39 @@ pub(super) struct Instance {
     pub(super) suspicion: Notify,
 }
 
-/// Counts a request in flight until dropped.
-struct InFlight<'a>(&'a AtomicUsize);
+/// A connection of which the head of an answer was read.
+type Head = (Response<Incoming>, SendRequest<Full<Bytes>>);
 
-impl Drop for InFlight<'_> {
+/// Counts a request in flight until dropped.
+struct InFlight(Arc<Instance>);
+
+impl InFlight {
+    fn on(instance: &Arc<Instance>) -> Self {
+        instance.in_flight.fetch_add(1, Relaxed);
+        Self(Arc::clone(instance))
+    }
+}
+
+impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+impl InFlight {
+    /// What comes of a body, until it ends, breaks, or the instance is found gone. The connection is not used again.
+    fn follow(
+        self,
+        body: Incoming,
+        sender: SendRequest<Full<Bytes>>,
+    ) -> impl Stream<Item = Result<Bytes, hyper::Error>> + Send + 'static {
+        let instance = Arc::clone(&self.0);
+        let gone = Box::pin(async move { instance.found_gone().await });
+        let kept = (self, sender);
+        body.into_data_stream().take_until(gone).inspect(move |_| {
+            // It ends with the stream.
+            let _ = &kept;
+        })
     }
 }
 
@@ -142,24 +173,46 @@ impl Instance {
     }
 
     /// Sends a request and reads the whole answer, unless the instance is found gone before.
-    pub(super) async fn attempt(&self, mut request: Request<Full<Bytes>>) -> Attempt {
-        self.in_flight.fetch_add(1, Relaxed);
-        let _counted = InFlight(&self.in_flight);
-        request.headers_mut().insert(header::HOST, self.host.clone());
-        let mut sender = match self.connection().await {
-            Ok(sender) => sender,
-            Err(why) => return Attempt::NotSent(why),
-        };
+    pub(super) async fn attempt(
+        self: &Arc<Self>,
+        request: Request<Full<Bytes>>,
+    ) -> Attempt<Response<Bytes>> {
+        let _counted = InFlight::on(self);
         let exchange = async {
-            match sender.try_send_request(request).await {
-                Ok(response) => self.read(response, sender).await,
-                Err(mut error) => {
-                    let never_sent = error.take_message().is_some();
-                    let why = error.into_error().to_string();
-                    if never_sent { Attempt::NotSent(why) } else { Attempt::Unknown(why) }
+            let (response, sender) = match self.head(request).await {
+                Attempt::Answered(head) => head,
+                Attempt::NotSent(why) => return Attempt::NotSent(why),
+                Attempt::Unknown(why) => return Attempt::Unknown(why),
+            };
+            let (parts, body) = response.into_parts();
+            match Limited::new(body, ANSWER_BYTES).collect().await {
+                Ok(whole) => {
+                    self.keep(sender);
+                    Attempt::Answered(Response::from_parts(parts, whole.to_bytes()))
                 }
+                Err(error) => Attempt::Unknown(error.to_string()),
             }
         };
+        self.unless_gone(exchange).await
+    }
+
+    /// Sends a request and reads the head of the answer; its body is handed on as it comes, until the instance is found gone.
+    pub(super) async fn open(
+        self: &Arc<Self>,
+        request: Request<Full<Bytes>>,
+    ) -> Attempt<Response<Body>> {
+        let counted = InFlight::on(self);
+        match self.unless_gone(self.head(request)).await {
+            Attempt::Answered((response, sender)) => {
+                let body = |body| Body::from_stream(counted.follow(body, sender));
+                Attempt::Answered(response.map(body))
+            }
+            Attempt::NotSent(why) => Attempt::NotSent(why),
+            Attempt::Unknown(why) => Attempt::Unknown(why),
+        }
+    }
+
+    async fn unless_gone<A>(&self, exchange: impl Future<Output = Attempt<A>>) -> Attempt<A> {
         tokio::select! {
             attempt = exchange => attempt,
             () = self.found_gone() => {
@@ -168,21 +221,22 @@ impl Instance {
         }
     }
 
-    async fn read(
-        &self,
-        response: Response<Incoming>,
-        sender: SendRequest<Full<Bytes>>,
-    ) -> Attempt {
-        let (parts, body) = response.into_parts();
-        if parts.headers.contains_key(&crate::trust::NOT_EXECUTED) {
-            return Attempt::NotSent("it has too much to do".to_owned());
-        }
-        match Limited::new(body, ANSWER_BYTES).collect().await {
-            Ok(whole) => {
-                self.keep(sender);
-                Attempt::Answered(Response::from_parts(parts, whole.to_bytes()))
+    async fn head(&self, mut request: Request<Full<Bytes>>) -> Attempt<Head> {
+        request.headers_mut().insert(header::HOST, self.host.clone());
+        let mut sender = match self.connection().await {
+            Ok(sender) => sender,
+            Err(why) => return Attempt::NotSent(why),
+        };
+        match sender.try_send_request(request).await {
+            Ok(response) if response.headers().contains_key(&crate::trust::NOT_EXECUTED) => {
+                Attempt::NotSent("it has too much to do".to_owned())
             }
-            Err(error) => Attempt::Unknown(error.to_string()),
+            Ok(response) => Attempt::Answered((response, sender)),
+            Err(mut error) => {
+                let never_sent = error.take_message().is_some();
+                let why = error.into_error().to_string();
+                if never_sent { Attempt::NotSent(why) } else { Attempt::Unknown(why) }
+            }
         }
     }
 

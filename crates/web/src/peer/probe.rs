@@ -120,7 +120,7 @@ async fn watch(peer: Weak<Inner>, instance: Weak<Instance>) {
 }
 
 /// Whether it wants requests; or why it does not answer.
-async fn probe(peer: &Inner, instance: &Instance) -> Result<bool, String> {
+async fn probe(peer: &Inner, instance: &Arc<Instance>) -> Result<bool, String> {
     let request = Request::get("/internal/standing").body(Full::<Bytes>::default());
     let mut request = request.map_err(|error| error.to_string())?;
     CallContext::default().write(request.headers_mut(), &peer.secret);

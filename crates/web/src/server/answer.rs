@@ -10,7 +10,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 
-use super::{ServerLimits, pulse::Pulse};
+use super::{
+    ServerLimits,
+    pulse::{Pulse, Serving},
+};
 
 /// A body that is counted until its bytes are sent, or until it is given up.
 #[derive(Debug)]
@@ -21,15 +24,23 @@ pub(super) struct Counted {
     left: usize,
     /// Among the answers with streams of their own.
     number: Option<u64>,
+    /// For a stream: its request is being answered until it ends.
+    #[expect(dead_code, reason = "it ends with the body")]
+    serving: Option<Serving>,
 }
 
 impl Counted {
     /// Counts `body`; with `limits`, it has a stream of its own and must be sent in time.
-    pub(super) fn new(body: Body, pulse: &Arc<Pulse>, limits: Option<ServerLimits>) -> Self {
+    pub(super) fn new(
+        body: Body,
+        pulse: &Arc<Pulse>,
+        limits: Option<ServerLimits>,
+        serving: Option<Serving>,
+    ) -> Self {
         let hint = hyper::body::Body::size_hint(&body);
         let left = usize::try_from(hint.lower()).unwrap_or(usize::MAX);
         let number = pulse.begin(left, limits);
-        Self { body, pulse: Arc::clone(pulse), left, number }
+        Self { body, pulse: Arc::clone(pulse), left, number, serving }
     }
 }
 

@@ -25,7 +25,7 @@ use super::{
     parser,
     stream::Watched,
 };
-use crate::{Endpoint, Envelope, Tls};
+use crate::{Endpoint, Envelope, Tls, event_stream::is_event_stream};
 
 /// RFC 6797: a browser that has come over TLS comes over nothing else for a year.
 pub(super) const TLS_ONLY: &str = "max-age=31536000";
@@ -129,9 +129,11 @@ impl<E: Endpoint> Common<E> {
                 }
                 let request = request.map(axum::body::Body::new);
                 let answer = Arc::clone(&common.envelope).answer(request, peer).await;
-                drop(serving);
-                let limits = (!is_http1).then_some(common.limits);
-                let mut answer = answer.map(|body| Counted::new(body, &pulse, limits));
+                // A stream is being answered for as long as it goes on, and is due at no time.
+                let is_stream = is_event_stream(answer.headers());
+                let serving = is_stream.then_some(serving);
+                let limits = (!is_http1 && !is_stream).then_some(common.limits);
+                let mut answer = answer.map(|body| Counted::new(body, &pulse, limits, serving));
                 if is_tls_only {
                     answer.headers_mut().insert(
                         header::STRICT_TRANSPORT_SECURITY,

@@ -9,6 +9,7 @@ pub(super) fn tags() -> Value {
         ("users", "Accounts, guests and sessions; who may do what."),
         ("products", "The catalogue, its stock with a journal, and pictures."),
         ("orders", "Placing orders, what becomes of them, and what was sold."),
+        ("events", "What has happened, in one order, to read and to follow."),
         ("system", "Whether the shop is well."),
     ];
     tags.map(tag).into_iter().collect()

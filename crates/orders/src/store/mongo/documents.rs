@@ -23,8 +23,18 @@ pub(super) async fn get(db: &Mongo, id: OrderId) -> Result<Option<Order>> {
 
 /// The documents with these ids, tombstones included.
 pub(super) async fn find(tx: &Tx, ids: &[OrderId]) -> Result<Vec<Document>, Fault> {
+    tx.find(ORDERS, &among(ids)).await
+}
+
+fn among(ids: &[OrderId]) -> Query {
     let ids: Vec<_> = ids.iter().map(|id| fields::uuid(id.uuid())).collect();
-    tx.find(ORDERS, &Query::of(doc! {"_id": {"$in": ids}})).await
+    Query::of(doc! {"_id": {"$in": ids}})
+}
+
+/// The orders with these ids outside of a transaction.
+pub(super) async fn get_all(db: &Mongo, ids: &[OrderId]) -> Result<Vec<Order>> {
+    let found = db.find(ORDERS, &among(ids)).await?;
+    found.iter().filter(|found| !is_tombstone(found)).map(order).collect()
 }
 
 pub(super) fn is_tombstone(found: &Document) -> bool {

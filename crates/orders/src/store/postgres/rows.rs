@@ -29,14 +29,23 @@ pub(super) async fn get(db: &Postgres, id: OrderId) -> Result<Option<Order>> {
 
 /// The orders with these ids as they are now; tombstones are not among them.
 pub(super) async fn get_all(tx: &Tx, ids: &[Uuid]) -> Result<Vec<Order>, Fault> {
-    let sql = format!("{SELECT} WHERE id = ANY($1) AND status <> {TOMBSTONE}");
-    tx.query(&sql, &[&ids]).await?.iter().map(order).collect()
+    tx.query(&select_among(), &[&ids]).await?.iter().map(order).collect()
+}
+
+/// The same outside of a transaction.
+pub(super) async fn get_all_alone(db: &Postgres, ids: Vec<OrderId>) -> Result<Vec<Order>> {
+    let ids: Vec<Uuid> = ids.into_iter().map(OrderId::uuid).collect();
+    let rows = db.query(&select_among(), &[&ids]).await?;
+    Ok(rows.iter().map(order).collect::<Result<_, _>>()?)
+}
+
+fn select_among() -> String {
+    format!("{SELECT} WHERE id = ANY($1) AND status <> {TOMBSTONE}")
 }
 
 /// Locks orders in the order of their ids and reads them; tombstones are not among them.
 pub(super) async fn lock(tx: &Tx, ids: &[Uuid]) -> Result<Vec<Order>, Fault> {
-    let sql =
-        format!("{SELECT} WHERE id = ANY($1) AND status <> {TOMBSTONE} ORDER BY id FOR UPDATE");
+    let sql = format!("{} ORDER BY id FOR UPDATE", select_among());
     tx.query(&sql, &[&ids]).await?.iter().map(order).collect()
 }
 

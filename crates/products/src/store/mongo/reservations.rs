@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use holdfast_storage::mongo::{Document, Fault, Query, Tx, doc, fields};
 use holdfast_types::{
-    BatchId, Error, Fingerprint, OrderId, OrderLines, ProductId, Reservation, ReservationState,
+    BatchId, Error, Fingerprint, Message, OrderId, OrderLines, ProductId, Reservation, ReservationState,
     ReserveCommand, Reserved, Result, StockAction, Timestamp, Unconfirmed,
 };
 
@@ -35,13 +35,14 @@ pub(super) async fn take(
     tx.update(PRODUCTS, changes.map(change).collect()).await?;
     let reservations = decided.reservations(commands);
     let orders = reservations.iter().map(|(id, ..)| *id).collect();
+    let messages = decided.messages(now);
     let held = |(id, fingerprint, reserved): (OrderId, Fingerprint, &Reserved)| {
         document(id, fingerprint, ReservationState::Held, &reserved.lines, reserved.at)
     };
     let documents = reservations.into_iter().map(held).collect::<Result<_, _>>()?;
     tx.insert(RESERVATIONS, documents).await?;
     journal::append(tx, &decided.movements).await?;
-    Ok(TakenStock { results: decided.results, orders })
+    Ok(TakenStock { results: decided.results, orders, messages })
 }
 
 async fn shelf(tx: &Tx, products: BTreeSet<ProductId>) -> Result<Shelf, Fault> {
@@ -113,10 +114,10 @@ pub(super) fn document(
 }
 
 pub(super) async fn apply_stock_actions(
-    tx: Tx,
+    tx: &Tx,
     actions: &[(OrderId, StockAction)],
     now: Timestamp,
-) -> Result<(), Fault> {
+) -> Result<Vec<Message>, Fault> {
     let ids: Vec<OrderId> = actions.iter().map(|(id, _)| *id).collect();
     let found = tx.find(RESERVATIONS, &among(&ids)).await?;
     let found = found.iter().map(reservation).collect::<Result<Vec<_>>>()?;
@@ -147,7 +148,8 @@ pub(super) async fn apply_stock_actions(
         (like, doc! {"$set": {"state": state.code()}})
     });
     tx.update(RESERVATIONS, states.collect()).await?;
-    journal::append(&tx, &applied.movements).await
+    journal::append(tx, &applied.movements).await?;
+    Ok(applied.messages(&before, now))
 }
 
 /// A shipment changes the quantity, and with it the version.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use futures_util::future::{try_join, try_join3, try_join4};
 use holdfast_storage::postgres::{Fault, Row, Tx, bytes};
 use holdfast_types::{
-    Code, Error, Fingerprint, OrderId, OrderLines, ProductId, Reservation, ReservationState,
+    Code, Error, Fingerprint, Message, OrderId, OrderLines, ProductId, Reservation, ReservationState,
     ReserveCommand, Reserved, Result, StockAction, Timestamp,
 };
 use uuid::Uuid;
@@ -31,7 +31,7 @@ pub(super) async fn take(
         command.items.iter().all(|(id, _)| !skipped.contains(&id.uuid()))
     };
     let rest: Vec<_> = commands.iter().filter(|command| is_free(command)).cloned().collect();
-    let TakenStock { results, orders } = take_locked(tx, &rest, &free, now).await?;
+    let TakenStock { results, orders, messages } = take_locked(tx, &rest, &free, now).await?;
     let why = "somebody else holds the stock of a product: repeat with the same key";
     let waits = || Err(Error::new(Code::Unavailable, why));
     let mut results = results.into_iter();
@@ -39,7 +39,7 @@ pub(super) async fn take(
     let results = all
         .map(|command| is_free(command).then(|| results.next()).flatten().unwrap_or_else(waits))
         .collect();
-    Ok(TakenStock { results, orders })
+    Ok(TakenStock { results, orders, messages })
 }
 
 fn products(commands: &[ReserveCommand]) -> Vec<Uuid> {
@@ -84,13 +84,14 @@ async fn take_locked(
     let decided = decide_all(commands, &earliers, shelf, now);
     let reservations = decided.reservations(commands);
     let orders = reservations.iter().map(|(id, ..)| *id).collect();
+    let messages = decided.messages(now);
     try_join3(
         insert(tx, &reservations, now),
         journal::append(tx, &decided.movements),
         journal::set_numbers(tx, decided.numbers.clone()),
     )
     .await?;
-    Ok(TakenStock { results: decided.results, orders })
+    Ok(TakenStock { results: decided.results, orders, messages })
 }
 
 async fn shelf(tx: &Tx, products: &[Uuid]) -> Result<Shelf, Fault> {
@@ -149,10 +150,10 @@ async fn insert(
 }
 
 pub(super) async fn apply_stock_actions(
-    tx: Tx,
+    tx: &Tx,
     actions: &[(OrderId, StockAction)],
     now: Timestamp,
-) -> Result<(), Fault> {
+) -> Result<Vec<Message>, Fault> {
     let mut ids: Vec<Uuid> = actions.iter().map(|(id, _)| id.uuid()).collect();
     ids.sort_unstable();
     // What a reservation holds never changes, so it says which products to lock first.
@@ -165,21 +166,22 @@ pub(super) async fn apply_stock_actions(
         .map(|line| line.product_id.uuid())
         .collect();
     let products: Vec<Uuid> = products.into_iter().collect();
-    rows::lock(&tx, &products).await?;
+    rows::lock(tx, &products).await?;
     let locked = tx.query(&format!("{sql} ORDER BY id FOR UPDATE"), &[&ids]).await?;
     let states = locked.iter().map(reservation);
     let states = states.map(|found| found.map(|found| (found.id, (found.state, found.lines))));
     let reservations = states.collect::<Result<_, _>>()?;
-    let numbers = numbers(&tx, &products).await?;
+    let numbers = numbers(tx, &products).await?;
     let applied = apply_all(actions, reservations, &numbers, now)?;
+    let messages = applied.messages(&numbers, now);
     try_join4(
-        set_states(&tx, &applied.states),
-        journal::append(&tx, &applied.movements),
-        journal::set_numbers(&tx, applied.numbers),
-        ship(&tx, &applied.shipped, now),
+        set_states(tx, &applied.states),
+        journal::append(tx, &applied.movements),
+        journal::set_numbers(tx, applied.numbers),
+        ship(tx, &applied.shipped, now),
     )
-    .await
-    .map(|_| ())
+    .await?;
+    Ok(messages)
 }
 
 async fn numbers(tx: &Tx, products: &[Uuid]) -> Result<HashMap<ProductId, Numbers>, Fault> {

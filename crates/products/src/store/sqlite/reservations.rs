@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{
-    Fingerprint, OrderId, OrderLines, ProductId, Reservation, ReservationState, ReserveCommand,
+    Fingerprint, Message, OrderId, OrderLines, ProductId, Reservation, ReservationState, ReserveCommand,
     Reserved, Result, StockAction, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -28,10 +28,11 @@ pub(super) fn take(
     let decided = decide_all(commands, &earliers(db, &indexes.reservations, commands)?, shelf, now);
     let reservations = decided.reservations(commands);
     let orders = reservations.iter().map(|(id, ..)| *id).collect();
+    let messages = decided.messages(now);
     insert(db, &indexes.reservations, reservations)?;
     append(db, &indexes.movements, &seqs, &decided.movements)?;
     update(db, &seqs, decided.numbers)?;
-    Ok(TakenStock { results: decided.results, orders })
+    Ok(TakenStock { results: decided.results, orders, messages })
 }
 
 fn append(
@@ -127,7 +128,7 @@ pub(super) fn apply_stock_actions(
     indexes: &Indexes,
     actions: &[(OrderId, StockAction)],
     now: Timestamp,
-) -> Result<(), Fault> {
+) -> Result<Vec<Message>, Fault> {
     let mut reservations = HashMap::new();
     for (id, _) in actions {
         if let Some(found) = find(db, &indexes.reservations, *id)? {
@@ -145,6 +146,7 @@ pub(super) fn apply_stock_actions(
         numbers.insert(product, found);
     }
     let applied = apply_all(actions, reservations, &numbers, now)?;
+    let messages = applied.messages(&numbers, now);
     let mut set_state = db.prepare_cached("UPDATE reservations SET state = ?2 WHERE seq = ?1")?;
     for (id, state) in applied.states {
         let seq = indexes.reservations.find(db, id.bytes())?;
@@ -157,7 +159,8 @@ pub(super) fn apply_stock_actions(
         ship.execute((seqs[product], shipments, now.as_millis()))?;
     }
     append(db, &indexes.movements, &seqs, &applied.movements)?;
-    update(db, &seqs, applied.numbers)
+    update(db, &seqs, applied.numbers)?;
+    Ok(messages)
 }
 
 fn numbers_of(db: &Connection, id: ProductId) -> Result<(i64, Numbers), Fault> {

@@ -1,0 +1,109 @@
+//! What events look like on the wire.
+
+use holdfast_types::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{model::id_of, service::Event};
+
+/// Something that has happened.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Event)]
+pub(super) struct EventView<'a> {
+    /// Always the same for the same event, however often it is told.
+    id: Uuid,
+    /// What happened.
+    #[serde(rename = "type")]
+    #[schema(example = "order.placed")]
+    kind: &'a str,
+    /// When it happened.
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Timestamp,
+    /// Its place in the order of all events, without gaps.
+    #[schema(minimum = 1)]
+    position: i64,
+    /// The id of the order, product or user that it happened to.
+    subject: Uuid,
+    /// Of one subject, what has a smaller version is older. Of `product.sold_out` and `product.restocked` it is the number of the
+    /// movement in the product's journal.
+    #[schema(minimum = 1)]
+    version: i64,
+    /// What there is to say about it, by its type: ids, states, totals, items; never e-mail or address.
+    #[schema(value_type = std::collections::HashMap<String, serde_json::Value>)]
+    data: &'a RawValue,
+}
+
+impl<'a> From<&'a Event> for EventView<'a> {
+    fn from(Event { position, message, data }: &'a Event) -> Self {
+        Self {
+            id: id_of(*position, message),
+            kind: &message.kind,
+            timestamp: message.at,
+            position: *position,
+            subject: message.subject,
+            version: message.version.0,
+            data,
+        }
+    }
+}
+
+/// Part of the log, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EventPage<'a> {
+    items: Vec<EventView<'a>>,
+    /// Up to which position this part tells: the `after` of the next. It moves on also where nothing passed the filters.
+    #[schema(minimum = 0)]
+    after: i64,
+    /// The position of the last event: where `after` has come to it, there is no more for now.
+    #[schema(minimum = 0)]
+    end: i64,
+}
+
+impl<'a> EventPage<'a> {
+    pub(super) fn new(events: &'a [Event], after: i64, end: i64) -> Self {
+        Self { items: events.iter().map(EventView::from).collect(), after, end }
+    }
+}
+
+/// The same as an event of the CNCF's: its `version` and `position` are extensions.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CloudEvent<'a> {
+    #[schema(example = "1.0")]
+    specversion: &'static str,
+    id: Uuid,
+    #[schema(example = "/api/events")]
+    source: &'static str,
+    #[serde(rename = "type")]
+    #[schema(example = "order.placed")]
+    kind: &'a str,
+    #[schema(value_type = String, format = DateTime)]
+    time: Timestamp,
+    subject: Uuid,
+    #[schema(example = "application/json")]
+    datacontenttype: &'static str,
+    #[schema(value_type = std::collections::HashMap<String, serde_json::Value>)]
+    data: &'a RawValue,
+    position: i64,
+    version: i64,
+}
+
+impl<'a> From<&'a Event> for CloudEvent<'a> {
+    fn from(event: &'a Event) -> Self {
+        let EventView { id, kind, timestamp, position, subject, version, data } =
+            EventView::from(event);
+        Self {
+            specversion: "1.0",
+            id,
+            source: "/api/events",
+            kind,
+            time: timestamp,
+            subject,
+            datacontenttype: "application/json",
+            data,
+            position,
+            version,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Rules about events: pure, without clock or I/O.
+
+use std::{collections::HashMap, str::FromStr};
+
+use holdfast_types::Message;
+use uuid::{Builder, Uuid};
+
+/// Patterns that a filter may have.
+const PATTERNS: usize = 20;
+/// Bytes of a pattern.
+const PATTERN_BYTES: usize = 100;
+/// The bits of an id that hold a position.
+const POSITION_BITS: u64 = (1 << 62) - 1;
+
+/// The id of an event: a `UUIDv7` (RFC 9562, §5.7) of its time, whose random bits are its position. So it is unique, the same for
+/// good, and found without an index.
+pub(crate) fn id_of(position: i64, message: &Message) -> Uuid {
+    let millis = u64::try_from(message.at.as_millis()).unwrap_or_default();
+    let mut tail = [0; 10];
+    tail[2..].copy_from_slice(&position.to_be_bytes());
+    Builder::from_unix_timestamp_millis(millis, &tail).into_uuid()
+}
+
+/// Where the event with that id stands, if there is such an event.
+pub(crate) fn position_of(id: Uuid) -> i64 {
+    let (_, tail) = id.as_u64_pair();
+    i64::try_from(tail & POSITION_BITS).unwrap_or_default()
+}
+
+/// Which events somebody wants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filter {
+    /// Any of these; none for all.
+    pub(crate) types: Vec<Pattern>,
+    pub(crate) subject: Option<Uuid>,
+}
+
+/// `order.placed`, or `order.*`, or `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pattern(String);
+
+impl Filter {
+    pub(crate) fn passes(&self, message: &Message) -> bool {
+        let is_wanted =
+            self.types.is_empty() || self.types.iter().any(|one| one.matches(&message.kind));
+        is_wanted && self.subject.is_none_or(|subject| subject == message.subject)
+    }
+
+    /// Reads a list of patterns with commas between them.
+    pub(crate) fn read_types(text: &str) -> Result<Vec<Pattern>, String> {
+        let types = text.split(',').map(|one| one.trim().parse()).collect::<Result<Vec<_>, _>>()?;
+        match types.len() <= PATTERNS {
+            true => Ok(types),
+            false => Err(format!("expected at most {PATTERNS} types")),
+        }
+    }
+}
+
+impl Pattern {
+    fn matches(&self, kind: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(beginning) => kind.starts_with(beginning),
+            None => kind == self.0,
+        }
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_word = |word: &str| {
+            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        };
+        let fits = match text.split_once('.') {
+            None => text == "*",
+            Some((first, second)) => is_word(first) && (second == "*" || is_word(second)),
+        };
+        match fits && text.len() <= PATTERN_BYTES {
+            true => Ok(Self(text.to_owned())),
+            false => {
+                Err("expected types such as `order.placed` or `order.*`, with commas".to_owned())
+            }
+        }
+    }
+}
+
+/// The order of what was collected at once: as it came, but of each subject the older version first, since the clocks of
+/// processes differ. Stock is counted apart from what else happens to a product.
+pub(crate) fn in_order(mut messages: Vec<Message>) -> Vec<Message> {
+    let mut places: HashMap<(Uuid, bool), Vec<usize>> = HashMap::new();
+    for (place, message) in messages.iter().enumerate() {
+        let is_stock = matches!(&*message.kind, "product.sold_out" | "product.restocked");
+        places.entry((message.subject, is_stock)).or_default().push(place);
+    }
+    for places in places.into_values().filter(|places| places.len() > 1) {
+        let mut of_subject: Vec<Message> =
+            places.iter().map(|place| messages[*place].clone()).collect();
+        of_subject.sort_by_key(|message| message.version);
+        for (place, message) in places.into_iter().zip(of_subject) {
+            messages[place] = message;
+        }
+    }
+    messages
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_types::{Timestamp, Version};
+
+    use super::*;
+
+    fn message(kind: &'static str, subject: u128, version: i64) -> Message {
+        let at = Timestamp::from_millis(1_800_000_000_000);
+        let subject = Uuid::from_u128(subject);
+        Message { kind: kind.into(), subject, version: Version(version), at, data: None }
+    }
+
+    #[test]
+    fn an_id_says_where_its_event_stands() {
+        for position in [1, 7, 1 << 20, (1 << 53) - 1] {
+            let id = id_of(position, &message("order.placed", 1, 1));
+            assert_eq!((position_of(id), id.get_version_num()), (position, 7));
+        }
+    }
+
+    #[test]
+    fn patterns_are_types_or_beginnings_of_them() {
+        let placed = message("order.placed", 1, 1);
+        let passes = |types: &str| {
+            let filter = Filter { types: Filter::read_types(types).unwrap(), subject: None };
+            filter.passes(&placed)
+        };
+        assert!(passes("*") && passes("order.*") && passes("order.placed"));
+        assert!(passes("product.sold_out, order.placed"));
+        assert!(!passes("order.paid") && !passes("product.*"));
+        for wrong in ["order", "order.", ".placed", "order.pl*", "Order.placed", "", "a.b.c", "a,,b"] {
+            assert!(Filter::read_types(wrong).is_err(), "{wrong}");
+        }
+        assert!(Filter::read_types(&"a.b,".repeat(21)).is_err());
+        let of = |subject| Filter { types: Vec::new(), subject: Some(Uuid::from_u128(subject)) };
+        assert!(of(1).passes(&placed) && !of(2).passes(&placed));
+    }
+
+    #[test]
+    fn each_subject_grows_older() {
+        let collected = vec![
+            message("order.paid", 1, 2),
+            message("order.placed", 2, 1),
+            message("order.placed", 1, 1),
+            message("product.sold_out", 3, 40),
+            message("product.updated", 3, 2),
+        ];
+        let kinds: Vec<String> =
+            in_order(collected).iter().map(|message| message.kind.to_string()).collect();
+        let expected =
+            ["order.placed", "order.placed", "order.paid", "product.sold_out", "product.updated"];
+        assert_eq!(kinds, expected);
+    }
+}

@@ -1,0 +1,139 @@
+//! What the events service offers to the rest of the program.
+
+mod collecting;
+mod log;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use holdfast_storage::{Database, EventSource};
+use holdfast_types::{Clock, Code, Error, Result, Sources};
+use holdfast_web::{Lists, auth::Verifier};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::{model::Filter, store::EventStore};
+use log::Log;
+pub(crate) use log::{Event, Part};
+
+/// How long events are kept.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Listeners that one process has at a time.
+const LISTENERS: usize = 256;
+
+/// The outboxes that are collected, by the name of their service.
+pub type EventSources = BTreeMap<&'static str, Arc<dyn EventSource>>;
+
+/// The events service. Clones share it.
+#[derive(Clone)]
+pub struct Events(Arc<Inner>);
+
+struct Inner {
+    store: EventStore,
+    log: Log,
+    sources: Arc<EventSources>,
+    /// The position of the last event, as far as this process knows.
+    end: watch::Sender<i64>,
+    listeners: Arc<Semaphore>,
+    verifier: Arc<Verifier>,
+    lists: Lists,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
+    }
+}
+
+impl Events {
+    /// Opens the service on its database: tables come about here.
+    pub async fn open(
+        database: &Database,
+        sources: EventSources,
+        verifier: Arc<Verifier>,
+        from: Sources,
+    ) -> Result<Self> {
+        let Sources { clock, random } = from;
+        let (store, sources) = (EventStore::open(database, &random).await?, Arc::new(sources));
+        Ok(Self(Arc::new(Inner {
+            log: Log::new(store.clone(), Arc::clone(&sources)),
+            store,
+            sources,
+            end: watch::Sender::new(0),
+            listeners: Arc::new(Semaphore::new(LISTENERS)),
+            verifier,
+            lists: Lists::default(),
+            clock,
+        })))
+    }
+
+    /// Part of the log. Refuses with `events-expired` what is too old.
+    pub(crate) async fn read(
+        &self,
+        after: Option<i64>,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Part> {
+        self.0.log.read(after, filter, limit).await
+    }
+
+    /// The event at a position.
+    pub(crate) async fn get(&self, position: i64) -> Result<Option<Event>> {
+        self.0.log.get(position).await
+    }
+
+    /// The position of the oldest event that is kept, or that will come.
+    pub(crate) async fn oldest(&self) -> Result<i64> {
+        let oldest = self.0.store.segment(1).await?;
+        match oldest {
+            Some(segment) => Ok(segment.first),
+            None => Ok(self.0.store.end().await? + 1),
+        }
+    }
+
+    /// The position of the last event.
+    pub(crate) async fn end(&self) -> Result<i64> {
+        self.0.store.end().await
+    }
+
+    /// Tells of each event that comes.
+    pub(crate) fn watch(&self) -> watch::Receiver<i64> {
+        self.0.end.subscribe()
+    }
+
+    /// A place among those who listen. Refuses with `overloaded`.
+    pub(crate) fn seat(&self) -> Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.listeners).try_acquire_owned().map_err(|_| {
+            let why = "too many listen to events already: repeat a little later";
+            Error::new(Code::Overloaded, why)
+        })
+    }
+
+    /// Forgets what is older than thirty days.
+    pub async fn forget(&self) -> Result<()> {
+        self.0.store.forget(self.0.clock.before(KEPT)).await
+    }
+
+    /// How many events there are, and what is wrong with them, a sentence each.
+    pub async fn audit(&self) -> Result<(u64, Vec<String>)> {
+        self.0.store.audit().await
+    }
+
+    /// Makes a log that came from another database go on: what it has is not collected again.
+    pub async fn restore(&self) -> Result<()> {
+        self.0.store.end_with_segments().await?;
+        for (source, rows) in self.0.store.collected_rows().await? {
+            if let Some(source) = self.0.sources.get(source.as_str()) {
+                source.settle(&rows).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn verifier(&self) -> Arc<Verifier> {
+        Arc::clone(&self.0.verifier)
+    }
+
+    pub(crate) fn lists(&self) -> Lists {
+        self.0.lists.clone()
+    }
+}

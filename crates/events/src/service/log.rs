@@ -1,0 +1,198 @@
+//! Reading the log. Of most events it has only who and what; the rest is asked of the services when somebody wants to read it.
+//! What was read last is kept, for those who follow at the same place.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use holdfast_types::{Code, Error, Message, Result};
+use serde_json::{Value, value::RawValue};
+
+use super::EventSources;
+use crate::{
+    model::Filter,
+    store::{EventStore, Segment},
+};
+
+/// Segments that are kept.
+const SEGMENTS: usize = 16;
+/// What has more bytes is asked anew by whoever reads it.
+const KEPT_BYTES: usize = 4 << 10;
+/// Events that one reading looks at.
+const LOOK: i64 = 20_000;
+/// Bytes of one reading: it ends with the event that reaches them.
+const BYTES: usize = 256 << 10;
+
+/// An event, whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) position: i64,
+    /// Its `data` is beside it.
+    pub(crate) message: Message,
+    pub(crate) data: Arc<RawValue>,
+}
+
+/// What one reading found.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) events: Vec<Event>,
+    /// The position up to which it looked.
+    pub(crate) upto: i64,
+    /// The position of the last event.
+    pub(crate) end: i64,
+}
+
+/// The log, as this process reads it.
+pub(super) struct Log {
+    store: EventStore,
+    sources: Arc<EventSources>,
+    /// The last used first.
+    kept: Mutex<VecDeque<Arc<Chunk>>>,
+}
+
+/// A segment that was read.
+struct Chunk {
+    first: i64,
+    source: String,
+    lines: Vec<Line>,
+}
+
+struct Line {
+    message: Message,
+    data: OnceLock<Arc<RawValue>>,
+}
+
+impl Chunk {
+    fn new(segment: &Segment) -> Result<Self> {
+        let line = |message| Line { message, data: OnceLock::new() };
+        let lines = segment.messages()?.into_iter().map(line).collect();
+        Ok(Self { first: segment.first, source: segment.source.clone(), lines })
+    }
+
+    fn last(&self) -> i64 {
+        self.first + i64::try_from(self.lines.len()).unwrap_or_default() - 1
+    }
+
+    fn has(&self, position: i64) -> bool {
+        (self.first..=self.last()).contains(&position)
+    }
+
+    /// The lines after a position.
+    fn after(&self, position: i64) -> impl Iterator<Item = (i64, &Line)> {
+        (self.first..).zip(&self.lines).filter(move |(at, _)| *at > position)
+    }
+}
+
+impl Log {
+    pub(super) fn new(store: EventStore, sources: Arc<EventSources>) -> Self {
+        Self { store, sources, kept: Mutex::default() }
+    }
+
+    /// At most `limit` of the events after `after` that pass; from the first that is kept on where nobody says. Refuses with
+    /// `events-expired` where that is too old, and what nobody can have seen yet.
+    pub(super) async fn read(
+        &self,
+        after: Option<i64>,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Part> {
+        let end = self.store.end().await?;
+        let mut part = Part { events: Vec::new(), upto: after.unwrap_or(0), end };
+        if part.upto > end {
+            let why = format!("after: the last event is {end}");
+            return Err(Error::new(Code::InvalidParameter, why).with("parameter", "after"));
+        }
+        let (began, mut bytes, mut may_skip) = (part.upto, 0, after.is_none());
+        while part.upto < end && part.upto - began < LOOK {
+            let Some(chunk) = self.chunk(part.upto + 1).await? else { break };
+            if chunk.first > part.upto + 1 && !may_skip {
+                return Err(expired(chunk.first));
+            }
+            may_skip = false;
+            let room = limit - part.events.len();
+            let wanted: Vec<_> = chunk
+                .after(part.upto)
+                .filter(|(_, line)| filter.passes(&line.message))
+                .take(room)
+                .collect();
+            for event in self.whole(&chunk, wanted).await? {
+                bytes += event.data.get().len();
+                part.upto = event.position;
+                part.events.push(event);
+                if part.events.len() == limit || bytes > BYTES {
+                    return Ok(part);
+                }
+            }
+            part.upto = chunk.last();
+        }
+        Ok(part)
+    }
+
+    /// The event at a position.
+    pub(super) async fn get(&self, position: i64) -> Result<Option<Event>> {
+        let found = self.chunk(position).await?.filter(|chunk| chunk.has(position));
+        let Some(chunk) = found else { return Ok(None) };
+        let wanted = chunk.after(position - 1).take(1).collect();
+        Ok(self.whole(&chunk, wanted).await?.pop())
+    }
+
+    /// The segment that has a position, or else the first after it.
+    async fn chunk(&self, position: i64) -> Result<Option<Arc<Chunk>>> {
+        if let Some(kept) = self.kept(position) {
+            return Ok(Some(kept));
+        }
+        let Some(segment) = self.store.segment(position).await? else { return Ok(None) };
+        let chunk = Arc::new(Chunk::new(&segment)?);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push_front(Arc::clone(&chunk));
+        kept.truncate(SEGMENTS);
+        Ok(Some(chunk))
+    }
+
+    fn kept(&self, position: i64) -> Option<Arc<Chunk>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = kept.iter().position(|chunk| chunk.has(position))?;
+        let chunk = kept.remove(place)?;
+        kept.push_front(Arc::clone(&chunk));
+        Some(chunk)
+    }
+
+    /// Lines with what there is to say about them.
+    async fn whole(&self, chunk: &Chunk, lines: Vec<(i64, &Line)>) -> Result<Vec<Event>> {
+        let unknown = lines.iter().filter(|(_, line)| line.data.get().is_none());
+        let messages: Vec<Message> = unknown.map(|(_, line)| line.message.clone()).collect();
+        let mut told = self.describe(&chunk.source, messages).await?.into_iter();
+        let event = |(position, line): (i64, &Line)| -> Result<Event> {
+            let data = match line.data.get() {
+                Some(data) => Arc::clone(data),
+                None => keep(line, told.next().unwrap_or_default())?,
+            };
+            Ok(Event { position, message: line.message.clone(), data })
+        };
+        lines.into_iter().map(event).collect()
+    }
+
+    async fn describe(&self, source: &str, messages: Vec<Message>) -> Result<Vec<Value>> {
+        match self.sources.get(source) {
+            _ if messages.is_empty() => Ok(Vec::new()),
+            Some(source) => source.describe(&messages).await,
+            None => Ok(messages.into_iter().map(|message| message.data.unwrap_or_default()).collect()),
+        }
+    }
+}
+
+/// Makes the text of what was told, and keeps it with the line unless it is large.
+fn keep(line: &Line, data: Value) -> Result<Arc<RawValue>> {
+    let data = serde_json::value::to_raw_value(&data).map_err(Error::internal)?;
+    let data: Arc<RawValue> = data.into();
+    if data.get().len() <= KEPT_BYTES {
+        let _ = line.data.set(Arc::clone(&data));
+    }
+    Ok(data)
+}
+
+fn expired(oldest: i64) -> Error {
+    let why = format!("events are kept for thirty days: the oldest is {oldest}");
+    Error::new(Code::EventsExpired, why).with("oldest", oldest)
+}
