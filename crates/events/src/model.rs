@@ -134,7 +134,9 @@ mod tests {
         assert!(passes("*") && passes("order.*") && passes("order.placed"));
         assert!(passes("product.sold_out, order.placed"));
         assert!(!passes("order.paid") && !passes("product.*"));
-        for wrong in ["order", "order.", ".placed", "order.pl*", "Order.placed", "", "a.b.c", "a,,b"] {
+        for wrong in
+            ["order", "order.", ".placed", "order.pl*", "Order.placed", "", "a.b.c", "a,,b"]
+        {
             assert!(Filter::read_types(wrong).is_err(), "{wrong}");
         }
         assert!(Filter::read_types(&"a.b,".repeat(21)).is_err());

@@ -9,7 +9,7 @@ use std::{ops::Bound, sync::Arc};
 
 use holdfast_storage::{
     Database, Migrations, OutboxBatch,
-    record::{Scan, Stored, Tx, Value},
+    record::{Fault, Record, Scan, Stored, Tx, Value},
 };
 use holdfast_types::{Error, Message, Random, Result, Timestamp};
 use uuid::Uuid;
@@ -73,11 +73,12 @@ impl EventStore {
                 let head: Option<Stored<Head>> = tx.get(Uuid::nil()).await?;
                 let end = head.as_ref().map_or(0, |head| head.end);
                 let segments = segments(&before.source, end, &rows, &messages, now)?;
-                tx.insert_all(&segments).await??;
                 let last = segments.last().map_or(end, Segment::last);
                 let after = Collected { turn: before.turn + 1, rows, ..before };
-                write(&tx, found, after).await?;
+                // First, since it holds up whoever else appends.
                 write(&tx, head, Head::at(last)).await?;
+                write(&tx, found, after).await?;
+                tx.insert_all(&segments).await??;
                 Ok(Some(last))
             }
         };
@@ -118,11 +119,7 @@ impl EventStore {
 }
 
 /// Keeps a record in the place of what was read, or anew.
-async fn write<R: holdfast_storage::record::Record>(
-    tx: &Tx,
-    before: Option<Stored<R>>,
-    record: R,
-) -> Result<(), holdfast_storage::record::Fault> {
+async fn write<R: Record>(tx: &Tx, before: Option<Stored<R>>, record: R) -> Result<(), Fault> {
     match before {
         Some(mut stored) => {
             *stored = record;
@@ -131,7 +128,7 @@ async fn write<R: holdfast_storage::record::Record>(
         // Who is first now was not there when it was read.
         None => match tx.insert(&record).await? {
             Ok(()) => Ok(()),
-            Err(_) => Err(holdfast_storage::record::Fault::Stale),
+            Err(_) => Err(Fault::Stale),
         },
     }
 }

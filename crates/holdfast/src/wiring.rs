@@ -21,8 +21,8 @@ use holdfast_web::{Peer, auth::Verifier};
 use crate::{config::Config, parts::Part};
 
 pub(crate) use node::Node;
-pub(crate) use services::{document, records_of};
 use services::Services;
+pub(crate) use services::{document, records_of};
 use stock::{LocalStock, StockElsewhere};
 
 /// The services of a whole shop in one process.

@@ -37,14 +37,8 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    const ALL: [Self; 6] = [
-        Self::Placed,
-        Self::Paid,
-        Self::Shipped,
-        Self::Delivered,
-        Self::Cancelled,
-        Self::Expired,
-    ];
+    const ALL: [Self; 6] =
+        [Self::Placed, Self::Paid, Self::Shipped, Self::Delivered, Self::Cancelled, Self::Expired];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

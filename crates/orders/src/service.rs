@@ -4,9 +4,9 @@ mod audit;
 mod batch;
 mod checkout;
 mod portable;
-mod telling;
 mod statistics;
 mod sweep;
+mod telling;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,7 +1,6 @@
 //! What the orders service keeps. Each method is one atomic operation; its doc comment is its guarantee.
 
 mod figures;
-mod telling;
 #[cfg(test)]
 mod guarantees;
 mod lifecycle;
@@ -12,6 +11,7 @@ pub(crate) mod portable;
 mod postgres;
 mod sqlite;
 mod statements;
+mod telling;
 
 use std::{ops::Deref, sync::Arc};
 
@@ -54,10 +54,8 @@ fn from_text<T: DeserializeOwned + Default>(text: Option<&str>) -> serde_json::R
 pub(crate) const TOMBSTONE: i64 = 9;
 
 /// Everything that the service keeps as records, beside its rows.
-pub const RECORDS: &[RecordType] = &[
-    RecordType::staying::<figures::Counted>(),
-    RecordType::told::<OutboxRow<OrdersOutbox>>(),
-];
+pub const RECORDS: &[RecordType] =
+    &[RecordType::staying::<figures::Counted>(), RecordType::told::<OutboxRow<OrdersOutbox>>()];
 
 /// Where orders tell what has happened to them.
 #[derive(Debug)]

@@ -8,10 +8,7 @@ mod listing;
 mod records;
 mod sessions;
 
-use holdfast_storage::{
-    Database, Migrations, Outbox, OutboxTable,
-    record::Table,
-};
+use holdfast_storage::{Database, Migrations, Outbox, OutboxTable, record::Table};
 use holdfast_types::{
     Answer, Code, Error, Operation, Random, Result, Secret, SessionId, Timestamp, UserId,
 };

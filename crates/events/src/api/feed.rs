@@ -86,7 +86,8 @@ pub(super) async fn get_event(
     _query: NoQuery,
 ) -> Reply {
     let found = events.get(position_of(id.uuid())).await?;
-    let found = found.filter(|event| Id::<EventKind>::new(id_of(event.position, &event.message)) == id);
+    let found =
+        found.filter(|event| Id::<EventKind>::new(id_of(event.position, &event.message)) == id);
     let event = found.ok_or_else(|| Error::not_found("event"))?;
     json_reply(200, &EventView::from(&event))
 }
@@ -113,9 +114,9 @@ pub(super) fn position(after: Option<i64>) -> Result<Option<i64>> {
 /// Whether a client names the envelope of the CNCF, and JSON does not come before it.
 fn wants_cloud_events(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut types = accepted.flat_map(|value| value.split(',')).map(|range| {
-        range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-    });
+    let mut types = accepted
+        .flat_map(|value| value.split(','))
+        .map(|range| range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     types.find(|kind| kind == CLOUD_EVENTS || kind == "application/json").as_deref()
         == Some(CLOUD_EVENTS)
 }

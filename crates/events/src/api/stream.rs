@@ -2,22 +2,19 @@
 
 use std::{fmt::Write, time::Duration};
 
-use axum::{
-    extract::State,
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{extract::State, http::HeaderMap, response::Response};
 use bytes::Bytes;
 use futures_util::stream;
 use holdfast_types::{Code, Error, Result, Role};
 use holdfast_web::{
-    Problem, Query, event_stream,
+    Problem, Query,
     auth::{Admin, Caller},
+    event_stream,
 };
 use serde::Deserialize;
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, timeout},
 };
 use utoipa::IntoParams;
 
@@ -31,6 +28,8 @@ use crate::{Events, model::Filter, service::Event};
 const PART: usize = 100;
 /// A listener that has heard nothing for so long hears that it still listens.
 const SILENCE: Duration = Duration::from_secs(15);
+/// Between two looks at whether a listener may still listen.
+const CHECK: Duration = Duration::from_secs(1);
 /// Between two attempts to read the log, and how many there are.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const RETRIES: u32 = 5;
@@ -80,12 +79,11 @@ pub(super) async fn follow_events(
         None => events.end().await?,
     };
     let listener = Listener { events, filter, after, headers, end, failures: 0, _seat: seat };
-    let told = stream::unfold((Some(GREETING), listener), async |(greeting, listener)| {
-        match greeting {
+    let told =
+        stream::unfold((Some(GREETING), listener), async |(greeting, listener)| match greeting {
             Some(greeting) => Some((Bytes::from_static(greeting.as_bytes()), (None, listener))),
             None => listener.next().await.map(|(told, listener)| (told, (None, listener))),
-        }
-    });
+        });
     Ok(event_stream(told))
 }
 
@@ -127,9 +125,13 @@ impl Listener {
                 Ok(None) if self.after > heard => {}
                 Ok(None) => {
                     let is_news = self.end.wait_for(|end| *end > heard);
-                    if !matches!(timeout_at(silence, is_news).await, Ok(Ok(_))) {
+                    let is_quiet = timeout(CHECK, is_news).await.is_err();
+                    if is_quiet && Instant::now() >= silence {
                         // Its id moves on too, past what it does not want to hear of.
-                        return Some((format!("id: {}\n: still here\n\n", self.after).into(), self));
+                        return Some((
+                            format!("id: {}\n: still here\n\n", self.after).into(),
+                            self,
+                        ));
                     }
                 }
                 Err(error) => {
@@ -151,7 +153,9 @@ impl Listener {
     async fn read(&mut self) -> Result<Option<Bytes>> {
         let part = match self.events.read(Some(self.after), &self.filter, PART).await {
             Ok(part) => part,
-            Err(error) if error.code() == Code::EventsExpired => return self.reset().await.map(Some),
+            Err(error) if error.code() == Code::EventsExpired => {
+                return self.reset().await.map(Some);
+            }
             // The log has been set back.
             Err(error) if error.code() == Code::InvalidParameter => {
                 return self.reset().await.map(Some);

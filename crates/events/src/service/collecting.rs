@@ -106,3 +106,150 @@ fn oldest(batches: &[OutboxBatch]) -> Option<i64> {
     let messages = batches.iter().flat_map(|batch| &batch.messages);
     messages.map(|message| message.at.as_millis()).min()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeMap,
+        sync::{
+            Arc,
+            atomic::{AtomicU64, Ordering::Relaxed},
+        },
+    };
+
+    use async_trait::async_trait;
+    use holdfast_storage::OutboxRow;
+    use holdfast_storage::{
+        Outbox, OutboxTable,
+        record::{RecordType, Table, Tx},
+    };
+    use holdfast_testkit::on_every_engine;
+    use holdfast_types::{Clock, Code, Error, Message, Random, Sources, Version};
+    use holdfast_web::auth::Verifier;
+    use serde_json::Value;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::model::Filter;
+
+    const SUBJECTS: u128 = 8;
+    const CHANGES: i64 = 12;
+
+    struct Tea;
+
+    impl OutboxTable for Tea {
+        const TABLE: Table = Table::of("tea_outbox", "batch of messages");
+    }
+
+    /// A source whose answers get lost now and then, before or after something was done.
+    struct Lossy {
+        outbox: Outbox<Tea>,
+        calls: AtomicU64,
+    }
+
+    impl Lossy {
+        async fn lossily<T>(&self, job: impl Future<Output = Result<T>>) -> Result<T> {
+            let lost = || Error::new(Code::Unavailable, "lost");
+            let call = self.calls.fetch_add(1, Relaxed);
+            if call % 7 == 3 {
+                return Err(lost());
+            }
+            let done = job.await;
+            if call % 5 == 2 { Err(lost()) } else { done }
+        }
+    }
+
+    #[async_trait]
+    impl EventSource for Lossy {
+        async fn take(&self, limit: usize) -> Result<Vec<OutboxBatch>> {
+            self.lossily(self.outbox.take(limit.min(3))).await
+        }
+
+        async fn settle(&self, batches: &[Uuid]) -> Result<()> {
+            self.lossily(self.outbox.settle(batches)).await
+        }
+
+        async fn describe(&self, messages: &[Message]) -> Result<Vec<Value>> {
+            self.outbox.describe(messages).await
+        }
+    }
+
+    /// Counts the changes of a subject: whoever changes it holds others up, as it is with orders.
+    async fn change(outbox: &Outbox<Tea>, db: &holdfast_storage::Database, subject: u128, at: i64) {
+        let message = Message {
+            kind: "tea.changed".into(),
+            subject: Uuid::from_u128(subject),
+            version: Version(at),
+            at: holdfast_types::Timestamp::from_millis(1_800_000_000_000),
+            data: Some(serde_json::json!({ "at": at })),
+        };
+        let outbox = outbox.clone();
+        let put = move |tx: Tx| {
+            let (outbox, message) = (outbox.clone(), message.clone());
+            async move { outbox.put(&tx, [message]).await }
+        };
+        db.transact(put).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_happens_comes_into_the_log_once_whoever_collects_and_whatever_is_lost() {
+        on_every_engine(|fresh| async move {
+            // All of it: with its home, the database would go.
+            let fresh = fresh;
+            let db = fresh.database.clone();
+            db.define_all(&[RecordType::staying::<OutboxRow<Tea>>()]).await.unwrap();
+            let outbox = Outbox::<Tea>::new(&db, &fresh.random);
+            let mut events = Vec::new();
+            for _ in 0..3 {
+                let source = Lossy { outbox: outbox.clone(), calls: AtomicU64::new(0) };
+                let sources = BTreeMap::from([("tea", Arc::new(source) as Arc<dyn EventSource>)]);
+                let verifier = Arc::new(Verifier::new("test", Clock::system()));
+                let from = Sources { clock: Clock::system(), random: Random::system() };
+                let collecting = Events::open(&db, sources, verifier, from).await.unwrap();
+                collecting.collect();
+                events.push(collecting);
+            }
+            let writers: Vec<_> = (0..SUBJECTS)
+                .map(|subject| {
+                    let (outbox, db) = (outbox.clone(), db.clone());
+                    tokio::spawn(async move {
+                        for at in 1..=CHANGES {
+                            change(&outbox, &db, subject, at).await;
+                        }
+                    })
+                })
+                .collect();
+            for writer in writers {
+                writer.await.unwrap();
+            }
+            let all = i64::try_from(SUBJECTS).unwrap() * CHANGES;
+            let mut end = events[0].watch();
+            let whole =
+                tokio::time::timeout(Duration::from_secs(60), end.wait_for(|end| *end >= all));
+            whole.await.expect("everything is collected").unwrap();
+            sleep(PAUSE * 5).await;
+            let (mut after, mut heard) = (0, Vec::new());
+            loop {
+                let part = events[1].read(Some(after), &Filter::default(), 100).await.unwrap();
+                heard.extend(
+                    part.events.into_iter().map(|event| {
+                        (event.position, event.message.subject, event.message.version.0)
+                    }),
+                );
+                after = part.upto;
+                if after == part.end {
+                    break;
+                }
+            }
+            assert_eq!(i64::try_from(heard.len()), Ok(all));
+            assert!(heard.iter().map(|(position, ..)| *position).eq(1..=all));
+            for subject in (0..SUBJECTS).map(Uuid::from_u128) {
+                let of_it = heard.iter().filter(|(_, of, _)| *of == subject);
+                assert!(of_it.map(|(.., version)| *version).eq(1..=CHANGES), "in order");
+            }
+            assert_eq!(events[2].audit().await.unwrap(), (all.unsigned_abs(), Vec::new()));
+            assert!(outbox.take(1).await.unwrap().is_empty(), "what is collected goes");
+        })
+        .await;
+    }
+}

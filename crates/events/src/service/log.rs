@@ -177,7 +177,9 @@ impl Log {
         match self.sources.get(source) {
             _ if messages.is_empty() => Ok(Vec::new()),
             Some(source) => source.describe(&messages).await,
-            None => Ok(messages.into_iter().map(|message| message.data.unwrap_or_default()).collect()),
+            None => {
+                Ok(messages.into_iter().map(|message| message.data.unwrap_or_default()).collect())
+            }
         }
     }
 }

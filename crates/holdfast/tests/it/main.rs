@@ -14,6 +14,7 @@ mod damage;
 mod differential;
 mod engines;
 mod errors;
+mod events;
 mod examples;
 mod groceries;
 mod guests;

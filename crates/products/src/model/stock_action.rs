@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use holdfast_types::{
-    Error, Message, OrderId, OrderLines, ProductId, ReservationState, Result, StockAction, Timestamp,
+    Error, Message, OrderId, OrderLines, ProductId, ReservationState, Result, StockAction,
+    Timestamp,
 };
 
 use super::{Cause, Movement, MovementKind, Numbers};

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Tx};
-use holdfast_types::{Code, Error, IdempotentAnswer, Message, Operation, ProductId, Result, Timestamp};
+use holdfast_types::{
+    Code, Error, IdempotentAnswer, Message, Operation, ProductId, Result, Timestamp,
+};
 
 use super::{ProductStore, Render, RenderBatch, SERVICE};
 use crate::model::{BatchRequest, Change, Movement, NewProduct, Product, Written, decide_batch};

@@ -16,7 +16,8 @@ use holdfast_storage::{
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp, Unconfirmed,
+    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp,
+    Unconfirmed,
 };
 
 use super::{

@@ -17,7 +17,8 @@ use holdfast_storage::{
     sqlite::{Cache, IdIndex, Sqlite},
 };
 use holdfast_types::{
-    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp, Unconfirmed,
+    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp,
+    Unconfirmed,
 };
 
 use super::{

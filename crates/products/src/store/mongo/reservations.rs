@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use holdfast_storage::mongo::{Document, Fault, Query, Tx, doc, fields};
 use holdfast_types::{
-    BatchId, Error, Fingerprint, Message, OrderId, OrderLines, ProductId, Reservation, ReservationState,
-    ReserveCommand, Reserved, Result, StockAction, Timestamp, Unconfirmed,
+    BatchId, Error, Fingerprint, Message, OrderId, OrderLines, ProductId, Reservation,
+    ReservationState, ReserveCommand, Reserved, Result, StockAction, Timestamp, Unconfirmed,
 };
 
 use super::{

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use futures_util::future::{try_join, try_join3, try_join4};
 use holdfast_storage::postgres::{Fault, Row, Tx, bytes};
 use holdfast_types::{
-    Code, Error, Fingerprint, Message, OrderId, OrderLines, ProductId, Reservation, ReservationState,
-    ReserveCommand, Reserved, Result, StockAction, Timestamp,
+    Code, Error, Fingerprint, Message, OrderId, OrderLines, ProductId, Reservation,
+    ReservationState, ReserveCommand, Reserved, Result, StockAction, Timestamp,
 };
 use uuid::Uuid;
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{
-    Fingerprint, Message, OrderId, OrderLines, ProductId, Reservation, ReservationState, ReserveCommand,
-    Reserved, Result, StockAction, Timestamp,
+    Fingerprint, Message, OrderId, OrderLines, ProductId, Reservation, ReservationState,
+    ReserveCommand, Reserved, Result, StockAction, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
