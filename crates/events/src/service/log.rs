@@ -198,3 +198,101 @@ fn expired(oldest: i64) -> Error {
     let why = format!("events are kept for thirty days: the oldest is {oldest}");
     Error::new(Code::EventsExpired, why).with("oldest", oldest)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::Duration};
+
+    use holdfast_storage::OutboxBatch;
+    use holdfast_testkit::{Fresh, on_every_engine};
+    use holdfast_types::Version;
+    use uuid::Uuid;
+
+    use super::*;
+
+    async fn append(fresh: &Fresh, store: &EventStore, kinds: &[&'static str]) {
+        let before = store.collected("tea").await.unwrap();
+        let message = |(number, kind): (usize, &&'static str)| Message {
+            kind: (*kind).into(),
+            subject: Uuid::from_u128(number as u128),
+            version: Version::FIRST,
+            at: fresh.clock.now(),
+            data: Some(serde_json::json!({ "text": "x".repeat(number) })),
+        };
+        let messages = kinds.iter().enumerate().map(message).collect();
+        let batch = OutboxBatch { id: fresh.random.uuid_v7(fresh.clock.now()), messages };
+        store.append(&before, vec![batch], fresh.clock.now()).await.unwrap().unwrap();
+    }
+
+    fn places(part: &Part) -> Vec<i64> {
+        part.events.iter().map(|event| event.position).collect()
+    }
+
+    #[tokio::test]
+    async fn parts_follow_each_other_and_what_is_gone_is_said() {
+        on_every_engine(|fresh| async move {
+            // All of it: with its home, the database would go.
+            let fresh = fresh;
+            let store = EventStore::open(&fresh.database, &fresh.random).await.unwrap();
+            let log = Log::new(store.clone(), Arc::new(BTreeMap::new()));
+            append(&fresh, &store, &["tea.made", "tea.drunk", "tea.made"]).await;
+            fresh.clock.advance(Duration::from_secs(60));
+            let later = fresh.clock.now();
+            append(&fresh, &store, &["tea.drunk", "tea.made"]).await;
+            let all = Filter::default();
+            let drunk =
+                Filter { types: Filter::read_types("tea.drunk").unwrap(), ..Filter::default() };
+            for _ in 0..2 {
+                let part = log.read(None, &all, 2).await.unwrap();
+                assert_eq!((places(&part), part.upto, part.end), (vec![1, 2], 2, 5));
+                let part = log.read(Some(2), &all, 10).await.unwrap();
+                assert_eq!((places(&part), part.upto), (vec![3, 4, 5], 5));
+                assert_eq!(part.events[0].data.get(), r#"{"text":"xx"}"#);
+                let part = log.read(Some(0), &drunk, 10).await.unwrap();
+                assert_eq!((places(&part), part.upto), (vec![2, 4], 5));
+                let part = log.read(Some(4), &drunk, 10).await.unwrap();
+                assert_eq!((places(&part), part.upto), (vec![], 5));
+            }
+            assert_eq!(log.get(4).await.unwrap().unwrap().position, 4);
+            assert!(log.get(6).await.unwrap().is_none() && log.get(0).await.unwrap().is_none());
+            assert_eq!(
+                log.read(Some(6), &all, 1).await.unwrap_err().code(),
+                Code::InvalidParameter
+            );
+            store.forget(later).await.unwrap();
+            // As another process sees it.
+            let log = Log::new(store, Arc::new(BTreeMap::new()));
+            for after in [0, 2] {
+                let gone = log.read(Some(after), &all, 1).await.unwrap_err();
+                let oldest = gone.extras()["oldest"].as_i64();
+                assert_eq!((gone.code(), oldest), (Code::EventsExpired, Some(4)));
+            }
+            assert_eq!(places(&log.read(Some(3), &all, 1).await.unwrap()), [4]);
+            assert_eq!(places(&log.read(None, &all, 1).await.unwrap()), [4]);
+            assert!(log.get(3).await.unwrap().is_none());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_part_is_bounded_in_bytes() {
+        on_every_engine(|fresh| async move {
+            // All of it: with its home, the database would go.
+            let fresh = fresh;
+            let store = EventStore::open(&fresh.database, &fresh.random).await.unwrap();
+            let log = Log::new(store.clone(), Arc::new(BTreeMap::new()));
+            // Each has as many bytes as its number.
+            append(&fresh, &store, &["tea.made"; 1000]).await;
+            let (mut after, mut heard) = (0, 0);
+            while after < 1000 {
+                let part = log.read(Some(after), &Filter::default(), 1000).await.unwrap();
+                let bytes: usize = part.events.iter().map(|event| event.data.get().len()).sum();
+                assert!(bytes <= BYTES + 2048, "{bytes}");
+                heard += part.events.len();
+                after = part.upto;
+            }
+            assert_eq!(heard, 1000);
+        })
+        .await;
+    }
+}

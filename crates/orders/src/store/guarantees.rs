@@ -16,6 +16,7 @@ mod figures;
 mod listing;
 mod pieces;
 mod placing;
+mod telling;
 
 const BUYER: UserId = UserId::from_bytes([3; 16]);
 

@@ -19,6 +19,7 @@ mod catalogue;
 mod listing;
 mod pieces;
 mod reservations;
+mod telling;
 
 const SELLER: UserId = UserId::from_bytes([7; 16]);
 
