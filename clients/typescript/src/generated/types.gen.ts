@@ -100,6 +100,24 @@ export type CategoryView = {
 };
 
 /**
+ * The same as an event of the CNCF's: its `version` and `position` are extensions.
+ */
+export type CloudEvent = {
+    data: {
+        [key: string]: unknown;
+    };
+    datacontenttype: string;
+    id: string;
+    position: number;
+    source: string;
+    specversion: string;
+    subject: string;
+    time: string;
+    type: string;
+    version: number;
+};
+
+/**
  * The body is too large. Bodies may have 64 KiB, product batches 1 MiB, pictures 4 MiB. Send less, or in several requests.
  */
 export type ContentTooLargeProblem = Problem & {
@@ -117,6 +135,58 @@ export type DeleteBody = {
 };
 
 /**
+ * Something that has happened.
+ */
+export type Event = {
+    /**
+     * What there is to say about it, by its type: ids, states, totals, items; never e-mail or address.
+     */
+    data: {
+        [key: string]: unknown;
+    };
+    /**
+     * Always the same for the same event, however often it is told.
+     */
+    id: string;
+    /**
+     * Its place in the order of all events, without gaps.
+     */
+    position: number;
+    /**
+     * The id of the order, product or user that it happened to.
+     */
+    subject: string;
+    /**
+     * When it happened.
+     */
+    timestamp: string;
+    /**
+     * What happened.
+     */
+    type: string;
+    /**
+     * Of one subject, what has a smaller version is older. Of `product.sold_out` and `product.restocked` it is the number of the
+     * movement in the product's journal.
+     */
+    version: number;
+};
+
+/**
+ * Part of the log, oldest first.
+ */
+export type EventPage = {
+    /**
+     * Up to which position this part tells: the `after` of the next. It moves on also where nothing passed the filters.
+     */
+    after: number;
+    /**
+     * The position of the last event: where `after` has come to it, there is no more for now.
+     */
+    end: number;
+    items: Array<Event>;
+};
+
+/**
  * Something that happened to an order.
  */
 export type EventView = {
@@ -130,6 +200,15 @@ export type EventView = {
      */
     type: OrderStatus;
     version: number;
+};
+
+/**
+ * Those events are gone. Events are kept for thirty days; `oldest` is the position of the first that is left. Read what they were about anew, and go on with `after` one below `oldest`.
+ */
+export type EventsExpiredProblem = Problem & {
+    code: 'events-expired';
+    oldest: number;
+    status: 410;
 };
 
 /**
@@ -1341,6 +1420,235 @@ export type ListPublicKeysResponses = {
 };
 
 export type ListPublicKeysResponse = ListPublicKeysResponses[keyof ListPublicKeysResponses];
+
+export type ListEventsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Events after this position; where it is left out, from the oldest on that is kept.
+         */
+        after?: number;
+        /**
+         * Types with commas between them; `order.*` stands for all that begin so.
+         */
+        types?: string;
+        /**
+         * The id of an order, product or user: what happened to it.
+         */
+        subject?: string;
+        /**
+         * 1 to 100.
+         */
+        limit?: number;
+    };
+    url: '/api/events';
+};
+
+export type ListEventsErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `events-expired`
+     */
+    410: EventsExpiredProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ListEventsError = ListEventsErrors[keyof ListEventsErrors];
+
+export type ListEventsResponses = {
+    /**
+     * Part of the log.
+     */
+    200: Array<CloudEvent>;
+};
+
+export type ListEventsResponse = ListEventsResponses[keyof ListEventsResponses];
+
+export type FollowEventsData = {
+    body?: never;
+    headers?: {
+        /**
+         * The position of the last event that was heard.
+         */
+        'Last-Event-ID'?: number | null;
+    };
+    path?: never;
+    query?: {
+        /**
+         * Events after this position; `Last-Event-ID` comes before it. Where both are left out, those that come from now on.
+         */
+        after?: number;
+        /**
+         * Types with commas between them; `order.*` stands for all that begin so.
+         */
+        types?: string;
+        /**
+         * The id of an order, product or user: what happens to it.
+         */
+        subject?: string;
+    };
+    url: '/api/events/stream';
+};
+
+export type FollowEventsErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type FollowEventsError = FollowEventsErrors[keyof FollowEventsErrors];
+
+export type FollowEventsResponses = {
+    /**
+     * It goes on for as long as somebody listens.
+     */
+    200: string;
+};
+
+export type FollowEventsResponse = FollowEventsResponses[keyof FollowEventsResponses];
+
+export type GetEventData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/events/{id}';
+};
+
+export type GetEventErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type GetEventError = GetEventErrors[keyof GetEventErrors];
+
+export type GetEventResponses = {
+    /**
+     * The answer.
+     */
+    200: Event;
+};
+
+export type GetEventResponse = GetEventResponses[keyof GetEventResponses];
 
 export type UploadPictureData = {
     body: PictureContent;

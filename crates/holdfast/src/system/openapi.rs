@@ -3,11 +3,12 @@
 //!
 //! A handler names only the problems that are its own, in the extension `x-problems`.
 
+mod extras;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_types::Code::{self, *};
+use holdfast_types::Code::*;
 use holdfast_web::problem_catalogue::{Description, PROBLEMS, describe, named};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
@@ -122,7 +123,7 @@ fn schema_of(problem: &Description) -> Value {
         "status": {"type": "integer", "const": problem.status},
     });
     let mut required = vec!["code", "status"];
-    for (name, schema) in extras(problem.code) {
+    for (name, schema) in extras::of(problem.code) {
         properties[name] = schema;
         if !matches!(name, "currentVersion" | "current" | "proofOfWork") {
             required.push(name);
@@ -135,62 +136,6 @@ fn schema_of(problem: &Description) -> Value {
             {"type": "object", "properties": properties, "required": required},
         ],
     })
-}
-
-/// What a problem says beside what all of them say.
-fn extras(code: Code) -> Vec<(&'static str, Value)> {
-    let integer = || json!({"type": "integer", "format": "int64"});
-    match code {
-        VersionConflict | PreconditionFailed => vec![
-            ("currentVersion", integer()),
-            (
-                "current",
-                json!({
-                    "description": "The resource as it is now.",
-                    "oneOf": [
-                        {"$ref": "#/components/schemas/ProductView"},
-                        {"$ref": "#/components/schemas/OrderView"},
-                        {"$ref": "#/components/schemas/UserView"},
-                    ],
-                }),
-            ),
-        ],
-        InsufficientStock => vec![(
-            "items",
-            json!({"type": "array", "items": {
-                "type": "object",
-                "required": ["productId", "requested", "available"],
-                "properties": {
-                    "productId": {"type": "string", "format": "uuid"},
-                    "requested": integer(),
-                    "available": integer(),
-                },
-            }}),
-        )],
-        BelowReserved => vec![("reserved", integer())],
-        EventsExpired => vec![("oldest", json!({"type": "integer", "minimum": 1}))],
-        InvalidTransition => {
-            vec![("orderStatus", json!({"$ref": "#/components/schemas/OrderStatus"}))]
-        }
-        PriceChanged => vec![("total", json!({"$ref": "#/components/schemas/Money"}))],
-        InvalidParameter => vec![("parameter", json!({"type": "string"}))],
-        RateLimited => vec![
-            ("retryAfter", json!({"type": "integer", "description": "Seconds."})),
-            (
-                "proofOfWork",
-                json!({
-                    "type": "object",
-                    "description": "At a login: a challenge whose answer lets the next attempt through at once.",
-                    "required": ["challenge", "bits"],
-                    "properties": {
-                        "challenge": {"type": "string"},
-                        "bits": {"type": "integer", "description": "Leading zero bits."},
-                    },
-                }),
-            ),
-        ],
-        _ => Vec::new(),
-    }
 }
 
 struct Operation<'a> {

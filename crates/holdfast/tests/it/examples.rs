@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::shop::{Client, Shop, is_recording};
 
 /// Numbers that are others each time.
-const MEASURED: [&str; 4] = ["pid", "uptimeSeconds", "inFlight", "p99Micros"];
+const MEASURED: [&str; 7] =
+    ["pid", "uptimeSeconds", "inFlight", "p99Micros", "position", "after", "end"];
 
 /// Requests by operation, in an order in which a shop can answer them.
 struct Recorder {
@@ -67,6 +68,7 @@ async fn examples_are_what_the_shop_answers() {
     people(&mut recorder).await;
     catalogue(&mut recorder).await;
     orders(&mut recorder).await;
+    events(&mut recorder).await;
     let processes = ("list_processes", "admin", "GET", "/api/processes", Value::Null);
     recorder.take(processes).await;
     leaving(&mut recorder).await;
@@ -80,8 +82,14 @@ async fn examples_are_what_the_shop_answers() {
     let operations = described(&mut recorder).await;
     let mut missing: Vec<_> =
         operations.iter().filter(|id| !recorder.examples.contains_key(*id)).collect();
-    let others =
-        ["export_orders", "show_metrics", "show_picture", "show_thumbnail", "upload_picture"];
+    let others = [
+        "export_orders",
+        "follow_events",
+        "show_metrics",
+        "show_picture",
+        "show_thumbnail",
+        "upload_picture",
+    ];
     missing.sort_unstable();
     assert_eq!(missing, others, "what they take or answer is no JSON");
 }
@@ -200,6 +208,14 @@ async fn orders(recorder: &mut Recorder) {
     recorder.know("placed", &second, "createdAt");
     let figures = "/api/orders/statistics?interval=day&from={placed}";
     recorder.take(("show_statistics", "admin", "GET", figures, Value::Null)).await;
+}
+
+async fn events(recorder: &mut Recorder) {
+    recorder.clients.get_mut("admin").unwrap().events("&types=order.placed", 2).await;
+    let path = "/api/events?types=order.placed&limit=1";
+    let said = recorder.take(("list_events", "admin", "GET", path, Value::Null)).await;
+    recorder.know("event", &said["items"][0], "id");
+    recorder.take(("get_event", "admin", "GET", "/api/events/{event}", Value::Null)).await;
 }
 
 async fn leaving(recorder: &mut Recorder) {

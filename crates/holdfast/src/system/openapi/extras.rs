@@ -1,0 +1,60 @@
+//! What problems say beside what all of them say.
+
+use holdfast_types::Code::{self, *};
+use serde_json::{Value, json};
+
+/// The members of a problem that are its own, with their schemas.
+pub(super) fn of(code: Code) -> Vec<(&'static str, Value)> {
+    let integer = || json!({"type": "integer", "format": "int64"});
+    match code {
+        VersionConflict | PreconditionFailed => vec![
+            ("currentVersion", integer()),
+            (
+                "current",
+                json!({
+                    "description": "The resource as it is now.",
+                    "oneOf": [
+                        reference("ProductView"), reference("OrderView"), reference("UserView"),
+                    ],
+                }),
+            ),
+        ],
+        InsufficientStock => vec![(
+            "items",
+            json!({"type": "array", "items": {
+                "type": "object",
+                "required": ["productId", "requested", "available"],
+                "properties": {
+                    "productId": {"type": "string", "format": "uuid"},
+                    "requested": integer(),
+                    "available": integer(),
+                },
+            }}),
+        )],
+        BelowReserved => vec![("reserved", integer())],
+        EventsExpired => vec![("oldest", json!({"type": "integer", "minimum": 1}))],
+        InvalidTransition => vec![("orderStatus", reference("OrderStatus"))],
+        PriceChanged => vec![("total", reference("Money"))],
+        InvalidParameter => vec![("parameter", json!({"type": "string"}))],
+        RateLimited => vec![
+            ("retryAfter", json!({"type": "integer", "description": "Seconds."})),
+            (
+                "proofOfWork",
+                json!({
+                    "type": "object",
+                    "description": "At a login: a challenge whose answer lets the next attempt through at once.",
+                    "required": ["challenge", "bits"],
+                    "properties": {
+                        "challenge": {"type": "string"},
+                        "bits": {"type": "integer", "description": "Leading zero bits."},
+                    },
+                }),
+            ),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+fn reference(schema: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
