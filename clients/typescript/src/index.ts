@@ -6,3 +6,4 @@ export * from "./generated/index.js";
 export { idempotencyKey, Shop, type Session, type ShopOptions } from "./shop.js";
 export { isProblem, ProblemError, type ProblemCode, type ProblemOf } from "./problems.js";
 export { pages, items } from "./pages.js";
+export { follow, type FollowOptions } from "./events.js";

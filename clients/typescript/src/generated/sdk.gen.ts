@@ -28,7 +28,7 @@ export const listPublicKeys = <ThrowOnError extends boolean = false>(options?: O
 /**
  * What happened in the shop, oldest first, each thing once
  *
- * What happened in the shop, oldest first, each thing once. Events are kept for thirty days; who reads on `after` the position where the part before ended misses none. With `Accept: application/cloudevents-batch+json` they come in the envelope of the CNCF, and `Link` says where the next part is.
+ * What happened in the shop, oldest first, each thing once. Events are kept for thirty days; who reads on `after` the position where the part before ended misses none. With `Accept: application/cloudevents-batch+json` they come in the envelope of the CNCF (CloudEvents 1.0.2, `position` and `version` are extensions), and `Link` says where the next part is.
  */
 export const listEvents = <ThrowOnError extends boolean = false>(options?: Options<ListEventsData, ThrowOnError>) => (options?.client ?? client).get<ListEventsResponses, ListEventsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

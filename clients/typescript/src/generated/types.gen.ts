@@ -100,24 +100,6 @@ export type CategoryView = {
 };
 
 /**
- * The same as an event of the CNCF's: its `version` and `position` are extensions.
- */
-export type CloudEvent = {
-    data: {
-        [key: string]: unknown;
-    };
-    datacontenttype: string;
-    id: string;
-    position: number;
-    source: string;
-    specversion: string;
-    subject: string;
-    time: string;
-    type: string;
-    version: number;
-};
-
-/**
  * The body is too large. Bodies may have 64 KiB, product batches 1 MiB, pictures 4 MiB. Send less, or in several requests.
  */
 export type ContentTooLargeProblem = Problem & {
@@ -135,43 +117,6 @@ export type DeleteBody = {
 };
 
 /**
- * Something that has happened.
- */
-export type Event = {
-    /**
-     * What there is to say about it, by its type: ids, states, totals, items; never e-mail or address.
-     */
-    data: {
-        [key: string]: unknown;
-    };
-    /**
-     * Always the same for the same event, however often it is told.
-     */
-    id: string;
-    /**
-     * Its place in the order of all events, without gaps.
-     */
-    position: number;
-    /**
-     * The id of the order, product or user that it happened to.
-     */
-    subject: string;
-    /**
-     * When it happened.
-     */
-    timestamp: string;
-    /**
-     * What happened.
-     */
-    type: string;
-    /**
-     * Of one subject, what has a smaller version is older. Of `product.sold_out` and `product.restocked` it is the number of the
-     * movement in the product's journal.
-     */
-    version: number;
-};
-
-/**
  * Part of the log, oldest first.
  */
 export type EventPage = {
@@ -183,7 +128,7 @@ export type EventPage = {
      * The position of the last event: where `after` has come to it, there is no more for now.
      */
     end: number;
-    items: Array<Event>;
+    items: Array<ShopEvent>;
 };
 
 /**
@@ -1175,6 +1120,43 @@ export type ShipBody = {
 };
 
 /**
+ * Something that has happened.
+ */
+export type ShopEvent = {
+    /**
+     * What there is to say about it, by its type: ids, states, totals, items; never e-mail or address.
+     */
+    data: {
+        [key: string]: unknown;
+    };
+    /**
+     * Always the same for the same event, however often it is told.
+     */
+    id: string;
+    /**
+     * Its place in the order of all events, without gaps.
+     */
+    position: number;
+    /**
+     * The id of the order, product or user that it happened to.
+     */
+    subject: string;
+    /**
+     * When it happened.
+     */
+    timestamp: string;
+    /**
+     * What happened.
+     */
+    type: string;
+    /**
+     * Of one subject, what has a smaller version is older. Of `product.sold_out` and `product.restocked` it is the number of the
+     * movement in the product's journal.
+     */
+    version: number;
+};
+
+/**
  * The sku is taken. Another product, archived ones included, has this sku. Choose another, or update the product that has it: GET /api/products?sku= finds it, with status=archived where it was taken off sale.
  */
 export type SkuTakenProblem = Problem & {
@@ -1498,7 +1480,7 @@ export type ListEventsResponses = {
     /**
      * Part of the log.
      */
-    200: Array<CloudEvent>;
+    200: EventPage;
 };
 
 export type ListEventsResponse = ListEventsResponses[keyof ListEventsResponses];
@@ -1645,7 +1627,7 @@ export type GetEventResponses = {
     /**
      * The answer.
      */
-    200: Event;
+    200: ShopEvent;
 };
 
 export type GetEventResponse = GetEventResponses[keyof GetEventResponses];

@@ -48,10 +48,9 @@ pub(super) struct FeedQuery {
 
 /// What happened in the shop, oldest first, each thing once. Events are kept for thirty days; who reads on `after` the position
 /// where the part before ended misses none. With `Accept: application/cloudevents-batch+json` they come in the envelope of the
-/// CNCF, and `Link` says where the next part is.
+/// CNCF (CloudEvents 1.0.2, `position` and `version` are extensions), and `Link` says where the next part is.
 #[utoipa::path(get, path = "/api/events", tag = "events", security(("bearer" = [])), params(FeedQuery),
-    responses((status = 200, description = "Part of the log.", content(
-        (EventPage<'static> = "application/json"), (Vec<CloudEvent<'static>> = "application/cloudevents-batch+json")))),
+    responses((status = 200, body = EventPage<'static>, description = "Part of the log.")),
     extensions(("x-problems" = json!(["forbidden", "events-expired"]))))]
 pub(super) async fn list_events(
     State(events): State<Events>,

@@ -10,7 +10,7 @@ use crate::{model::id_of, service::Event};
 
 /// Something that has happened.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Event)]
+#[schema(as = ShopEvent)]
 pub(super) struct EventView<'a> {
     /// Always the same for the same event, however often it is told.
     id: Uuid,
@@ -68,22 +68,16 @@ impl<'a> EventPage<'a> {
 }
 
 /// The same as an event of the CNCF's: its `version` and `position` are extensions.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 pub(super) struct CloudEvent<'a> {
-    #[schema(example = "1.0")]
     specversion: &'static str,
     id: Uuid,
-    #[schema(example = "/api/events")]
     source: &'static str,
     #[serde(rename = "type")]
-    #[schema(example = "order.placed")]
     kind: &'a str,
-    #[schema(value_type = String, format = DateTime)]
     time: Timestamp,
     subject: Uuid,
-    #[schema(example = "application/json")]
     datacontenttype: &'static str,
-    #[schema(value_type = std::collections::HashMap<String, serde_json::Value>)]
     data: &'a RawValue,
     position: i64,
     version: i64,
