@@ -11,6 +11,7 @@ type AnyProblem = ProblemsOf<
   | api.PlaceOrderError
   | api.CancelOrderError
   | api.ListOrdersError
+  | api.ListEventsError
   | api.RegisterUserError
   | api.LogInError
   | api.UpdateUserError

@@ -287,6 +287,27 @@ test("the overview leads to what it shows", async () => {
   await page.getByText("transfer 17").waitFor();
 });
 
+test("events are shown as they happen, and lead to what they are about", async () => {
+  await go("Events");
+  await button("order placed").first().waitFor();
+  await page.getByLabel("About").selectOption("Users");
+  await button("order placed").first().waitFor({ state: "detached" });
+  await page.getByLabel("About").selectOption("Orders");
+  await button("order delivered").first().click();
+  await page.getByText('"trackingNumber": "RM 1"').waitFor();
+  await inspect(page, "events");
+  await page.getByRole("link", { name: "All that happened to it" }).click();
+  await expect.poll(() => page.getByRole("table", { name: "Events" }).getByRole("row").count()).toBe(5);
+  await go("Events");
+  // The screen is told, and does not look by itself so soon.
+  const placed = page.getByRole("table", { name: "Events" }).getByRole("button", { name: "order placed" });
+  await placed.first().waitFor();
+  const before = await placed.count();
+  const oolong = await find("oolong");
+  await ask(placeOrder({ client: admin.client, body: { items: [{ productId: oolong.id, quantity: 1 }] } }));
+  await expect.poll(() => placed.count(), { timeout: 2500 }).toBe(before + 1);
+});
+
 test("health is shown, and keys lead everywhere", async () => {
   await page.keyboard.press("g");
   await page.keyboard.press("h");
@@ -295,7 +316,7 @@ test("health is shown, and keys lead everywhere", async () => {
   const processes = page.getByRole("table", { name: "Processes" });
   await processes.getByText("Up", { exact: true }).first().waitFor();
   const isCluster = (await processes.getByRole("row", { name: /^gateway Up/ }).count()) > 0;
-  for (const part of ["gateway", "users", "products", "orders"]) await processes.getByRole("row", { name: isCluster ? new RegExp(`^${part} Up`) : /gateway, users, products, orders/ }).first().waitFor();
+  for (const part of ["gateway", "users", "products", "orders", "events"]) await processes.getByRole("row", { name: isCluster ? new RegExp(`^${part} Up`) : /gateway, users, products, orders, events/ }).first().waitFor();
   await page.getByRole("cell", { name: /_count$/ }).first().waitFor();
   await inspect(page, "health");
   await page.keyboard.press("?");

@@ -166,7 +166,7 @@ impl Log {
         let event = |(position, line): (i64, &Line)| -> Result<Event> {
             let data = match line.data.get() {
                 Some(data) => Arc::clone(data),
-                None => keep(line, told.next().unwrap_or_default())?,
+                None => keep(line, &told.next().unwrap_or_default())?,
             };
             Ok(Event { position, message: line.message.clone(), data })
         };
@@ -185,8 +185,8 @@ impl Log {
 }
 
 /// Makes the text of what was told, and keeps it with the line unless it is large.
-fn keep(line: &Line, data: Value) -> Result<Arc<RawValue>> {
-    let data = serde_json::value::to_raw_value(&data).map_err(Error::internal)?;
+fn keep(line: &Line, data: &Value) -> Result<Arc<RawValue>> {
+    let data = serde_json::value::to_raw_value(data).map_err(Error::internal)?;
     let data: Arc<RawValue> = data.into();
     if data.get().len() <= KEPT_BYTES {
         let _ = line.data.set(Arc::clone(&data));

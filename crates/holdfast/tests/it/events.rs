@@ -314,7 +314,7 @@ async fn a_stream_ends_with_the_right_to_it_and_with_the_process() {
     assert_eq!(of_process.field("retry").await.as_deref(), Some("200"), "when to come back");
     assert_eq!(of_process.field("retry").await, None, "the stream ends");
     let child = shop.child.as_mut().unwrap();
-    let left = std::time::Instant::now();
+    let left = tokio::time::Instant::now();
     assert!(child.wait().unwrap().success());
     assert!(left.elapsed() < Duration::from_secs(8), "nobody waits for those who listen");
 }
