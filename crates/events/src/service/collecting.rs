@@ -118,19 +118,19 @@ mod tests {
     };
 
     use async_trait::async_trait;
-    use holdfast_storage::OutboxRow;
     use holdfast_storage::{
-        Outbox, OutboxTable,
+        Database, Outbox, OutboxRow, OutboxTable,
         record::{RecordType, Table, Tx},
     };
     use holdfast_testkit::on_every_engine;
-    use holdfast_types::{Clock, Code, Error, Message, Random, Sources, Version};
+    use holdfast_types::{Clock, Code, Error, Message, Random, Sources, Timestamp, Version};
     use holdfast_web::auth::Verifier;
     use serde_json::Value;
+    use tokio::time::timeout;
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::Filter;
+    use crate::{model::Filter, service::Event};
 
     const SUBJECTS: u128 = 8;
     const CHANGES: i64 = 12;
@@ -174,21 +174,52 @@ mod tests {
         }
     }
 
-    /// Counts the changes of a subject: whoever changes it holds others up, as it is with orders.
-    async fn change(outbox: &Outbox<Tea>, db: &holdfast_storage::Database, subject: u128, at: i64) {
-        let message = Message {
-            kind: "tea.changed".into(),
-            subject: Uuid::from_u128(subject),
-            version: Version(at),
-            at: holdfast_types::Timestamp::from_millis(1_800_000_000_000),
-            data: Some(serde_json::json!({ "at": at })),
-        };
-        let outbox = outbox.clone();
-        let put = move |tx: Tx| {
-            let (outbox, message) = (outbox.clone(), message.clone());
-            async move { outbox.put(&tx, [message]).await }
-        };
-        db.transact(put).await.unwrap();
+    /// Changes a subject again and again.
+    async fn change(outbox: Outbox<Tea>, db: Database, subject: u128) {
+        for at in 1..=CHANGES {
+            let message = Message {
+                kind: "tea.changed".into(),
+                subject: Uuid::from_u128(subject),
+                version: Version(at),
+                at: Timestamp::from_millis(1_800_000_000_000),
+                data: Some(serde_json::json!({ "at": at })),
+            };
+            let outbox = outbox.clone();
+            let put = move |tx: Tx| {
+                let (outbox, message) = (outbox.clone(), message.clone());
+                async move { outbox.put(&tx, [message]).await }
+            };
+            db.transact(put).await.unwrap();
+        }
+    }
+
+    /// Three who collect.
+    async fn collect(outbox: &Outbox<Tea>, db: &Database) -> Vec<Events> {
+        let mut all = Vec::new();
+        for _ in 0..3 {
+            let source = Lossy { outbox: outbox.clone(), calls: AtomicU64::new(0) };
+            let sources = BTreeMap::from([("tea", Arc::new(source) as Arc<dyn EventSource>)]);
+            let verifier = Arc::new(Verifier::new("test", Clock::system()));
+            let from = Sources { clock: Clock::system(), random: Random::system() };
+            let events = Events::open(db, sources, verifier, from).await.unwrap();
+            events.collect();
+            all.push(events);
+        }
+        all
+    }
+
+    /// Position, subject and version of each event, part by part.
+    async fn log(events: &Events) -> Vec<(i64, Uuid, i64)> {
+        let (mut after, mut heard) = (0, Vec::new());
+        let place = |event: Event| (event.position, event.message.subject, event.message.version.0);
+        loop {
+            let part = events.read(Some(after), &Filter::default(), 100).await.unwrap();
+            heard.extend(part.events.into_iter().map(place));
+            after = part.upto;
+            if after == part.end {
+                return heard;
+            }
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -199,48 +230,18 @@ mod tests {
             let db = fresh.database.clone();
             db.define_all(&[RecordType::staying::<OutboxRow<Tea>>()]).await.unwrap();
             let outbox = Outbox::<Tea>::new(&db, &fresh.random);
-            let mut events = Vec::new();
-            for _ in 0..3 {
-                let source = Lossy { outbox: outbox.clone(), calls: AtomicU64::new(0) };
-                let sources = BTreeMap::from([("tea", Arc::new(source) as Arc<dyn EventSource>)]);
-                let verifier = Arc::new(Verifier::new("test", Clock::system()));
-                let from = Sources { clock: Clock::system(), random: Random::system() };
-                let collecting = Events::open(&db, sources, verifier, from).await.unwrap();
-                collecting.collect();
-                events.push(collecting);
-            }
-            let writers: Vec<_> = (0..SUBJECTS)
-                .map(|subject| {
-                    let (outbox, db) = (outbox.clone(), db.clone());
-                    tokio::spawn(async move {
-                        for at in 1..=CHANGES {
-                            change(&outbox, &db, subject, at).await;
-                        }
-                    })
-                })
-                .collect();
+            let events = collect(&outbox, &db).await;
+            let change = |subject| tokio::spawn(change(outbox.clone(), db.clone(), subject));
+            let writers: Vec<_> = (0..SUBJECTS).map(change).collect();
             for writer in writers {
                 writer.await.unwrap();
             }
             let all = i64::try_from(SUBJECTS).unwrap() * CHANGES;
             let mut end = events[0].watch();
-            let whole =
-                tokio::time::timeout(Duration::from_secs(60), end.wait_for(|end| *end >= all));
+            let whole = timeout(Duration::from_secs(60), end.wait_for(|end| *end >= all));
             whole.await.expect("everything is collected").unwrap();
             sleep(PAUSE * 5).await;
-            let (mut after, mut heard) = (0, Vec::new());
-            loop {
-                let part = events[1].read(Some(after), &Filter::default(), 100).await.unwrap();
-                heard.extend(
-                    part.events.into_iter().map(|event| {
-                        (event.position, event.message.subject, event.message.version.0)
-                    }),
-                );
-                after = part.upto;
-                if after == part.end {
-                    break;
-                }
-            }
+            let heard = log(&events[1]).await;
             assert_eq!(i64::try_from(heard.len()), Ok(all));
             assert!(heard.iter().map(|(position, ..)| *position).eq(1..=all));
             for subject in (0..SUBJECTS).map(Uuid::from_u128) {
