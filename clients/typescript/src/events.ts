@@ -36,12 +36,15 @@ export async function* follow(shop: Shop, options: FollowOptions = {}): AsyncGen
   let heard = options.after;
   let failures = 0;
   while (!signal?.aborted) {
+    const over = new AbortController();
+    const end = () => over.abort();
+    signal?.addEventListener("abort", end, { once: true });
     let refusal: ProblemError | undefined;
     let name: string | undefined;
     const { stream } = await followEvents({
       client: shop.client,
       query: { types: types?.join(","), subject, after: heard },
-      signal: signal ?? null,
+      signal: over.signal,
       sseMaxRetryAttempts: 1,
       fetch: async (...sent) => {
         const answer = await send(...sent);
@@ -57,9 +60,16 @@ export async function* follow(shop: Shop, options: FollowOptions = {}): AsyncGen
         if (id !== undefined) heard = Number(id);
       },
     });
-    for await (const said of stream as AsyncIterable<unknown>) {
-      if (name === "reset") onReset?.((said as { oldest: number }).oldest);
-      else yield said as ShopEvent;
+    try {
+      for await (const said of stream as AsyncIterable<unknown>) {
+        if (name === "reset") onReset?.((said as { oldest: number }).oldest);
+        // What is no JSON was cut off: it comes again.
+        else if (typeof said === "object") yield said as ShopEvent;
+      }
+    } finally {
+      // Whoever leaves a loop lets the shop know.
+      end();
+      signal?.removeEventListener("abort", end);
     }
     if (refusal !== undefined && refusal.status !== 429) throw refusal;
     await pause(Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** failures++), signal);
@@ -71,6 +81,11 @@ async function pause(time: number, signal: AbortSignal | undefined): Promise<voi
   if (signal?.aborted) return;
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, time);
-    signal?.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    const end = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    signal?.addEventListener("abort", end, { once: true });
+    setTimeout(() => signal?.removeEventListener("abort", end), time);
   });
 }

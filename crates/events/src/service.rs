@@ -83,8 +83,7 @@ impl Events {
 
     /// The position of the oldest event that is kept, or that will come.
     pub(crate) async fn oldest(&self) -> Result<i64> {
-        let oldest = self.0.store.segment(1).await?;
-        match oldest {
+        match self.0.store.segments_from(1, 1).await?.first() {
             Some(segment) => Ok(segment.first),
             None => Ok(self.0.store.end().await? + 1),
         }

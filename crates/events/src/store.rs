@@ -85,18 +85,17 @@ impl EventStore {
         self.db.transact(append).await
     }
 
-    /// The segment that has the event at `position`, or else the first after it.
-    pub(crate) async fn segment(&self, position: i64) -> Result<Option<Segment>> {
+    /// At most `limit` segments, in order: from the one on that has the event at `position`, or else the first after it.
+    pub(crate) async fn segments_from(&self, position: i64, limit: usize) -> Result<Vec<Segment>> {
         let read = move |tx: Tx| async move {
             let until = Bound::Included(Value::from(key_of(position)));
             let scan = Scan::of_keys(1).range(Bound::Unbounded, until).descending();
             let before: Option<Stored<Segment>> = tx.scan(scan).await?.pop();
-            if let Some(found) = before.filter(|found| found.last() >= position) {
-                return Ok(Some(found.into_inner()));
-            }
-            let from = Bound::Included(Value::from(key_of(position)));
-            let scan = Scan::of_keys(1).range(from, Bound::Unbounded);
-            Ok(tx.scan::<Segment>(scan).await?.pop().map(Stored::into_inner))
+            let has_it = before.filter(|found| found.last() >= position);
+            let first = has_it.map_or(position, |found| found.first);
+            let from = Bound::Included(Value::from(key_of(first)));
+            let found = tx.scan(Scan::of_keys(limit).range(from, Bound::Unbounded)).await?;
+            Ok(found.into_iter().map(Stored::into_inner).collect())
         };
         self.db.read(read).await
     }
@@ -106,13 +105,14 @@ impl EventStore {
         self.db.forget::<Segment>("age", before).await
     }
 
-    /// Lets the log end where its segments do: they came from another database.
+    /// Lets the log end no earlier than its segments do: they came from another database.
     pub(crate) async fn end_with_segments(&self) -> Result<()> {
         let end = |tx: Tx| async move {
             let last = tx.scan::<Segment>(Scan::of_keys(1).descending()).await?.pop();
             let Some(last) = last.map(|last| last.last()) else { return Ok(()) };
             let head: Option<Stored<Head>> = tx.get(Uuid::nil()).await?;
-            write(&tx, head, Head::at(last)).await
+            let end = head.as_ref().map_or(last, |head| head.end.max(last));
+            write(&tx, head, Head::at(end)).await
         };
         self.db.transact(end).await
     }

@@ -12,7 +12,7 @@ use crate::{
 
 /// A commerce backend that holds fast when everybody shows up at once.
 ///
-/// Without a command it serves a whole shop: users, products and orders on an embedded database.
+/// Without a command it serves a whole shop: users, products, orders and events on an embedded database.
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, propagate_version = true, arg_required_else_help = false)]
 pub(crate) struct Cli {

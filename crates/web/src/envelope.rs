@@ -150,6 +150,7 @@ impl<E: Endpoint> Envelope<E> {
             crate::trust::strip(request.headers_mut());
         }
         let (service, is_personal) = (place.service, place.is_personal);
+        let is_head = request.method() == Method::HEAD;
         let is_signed = request.headers().contains_key(header::AUTHORIZATION);
         let admitted = match self.load.admit(started, context.is_internal) {
             Ok(counted) => {
@@ -189,7 +190,7 @@ impl<E: Endpoint> Envelope<E> {
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         // Pages say more of it; for the rest it is enough that nobody shows it in a frame.
         headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(FRAMES));
-        if is_event_stream(response.headers()) {
+        if is_event_stream(response.headers()) && !is_head {
             let end = Arc::clone(&self.load).ended();
             return response.map(|body| event_stream::until(body, end));
         }

@@ -1,7 +1,13 @@
 //! Server-sent events (WHATWG HTML, §9.2): answers that go on for as long as their clients listen. They have no deadline, only
 //! their heads do; a process that is about to end lets its listeners go, who come back to another.
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use axum::{
     body::Body,
@@ -32,10 +38,20 @@ pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == EVENT_STREAM)
 }
 
-/// The same body until `end` comes, and a farewell.
+/// The same body until `end` comes, and a farewell, unless it would come into the middle of an event: what is not whole at the end
+/// is dropped by whoever listens.
 pub(crate) fn until(body: Body, end: impl Future<Output = ()> + Send + 'static) -> Body {
-    let farewell = stream::once(async { Ok(Bytes::from_static(FAREWELL.as_bytes())) });
-    Body::from_stream(body.into_data_stream().take_until(Box::pin(end)).chain(farewell))
+    let is_whole = Arc::new(AtomicBool::new(true));
+    let was_whole = Arc::clone(&is_whole);
+    let told = body.into_data_stream().inspect(move |some| {
+        let ends_event = some.as_ref().is_ok_and(|some| some.ends_with(b"\n\n"));
+        was_whole.store(ends_event, Relaxed);
+    });
+    let farewell = stream::once(async move {
+        let farewell = if is_whole.load(Relaxed) { FAREWELL } else { "" };
+        Ok(Bytes::from_static(farewell.as_bytes()))
+    });
+    Body::from_stream(told.take_until(Box::pin(end)).chain(farewell))
 }
 
 #[cfg(test)]
@@ -55,5 +71,14 @@ mod tests {
         assert_eq!(first, "data: 1\n\n");
         end.send(()).unwrap();
         assert_eq!(body.collect().await.unwrap().to_bytes(), FAREWELL);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_said_into_the_middle_of_an_event() {
+        let pieces = ["id: 1\ndata: 1\n\nid: 2\nda", "ta: 2"]
+            .map(|piece| Ok::<_, Infallible>(Bytes::from(piece)));
+        let body = until(Body::from_stream(stream::iter(pieces)), std::future::pending());
+        let told = body.collect().await.unwrap().to_bytes();
+        assert_eq!(told, "id: 1\ndata: 1\n\nid: 2\ndata: 2");
     }
 }

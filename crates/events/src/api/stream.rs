@@ -33,8 +33,8 @@ const CHECK: Duration = Duration::from_secs(1);
 /// Between two attempts to read the log, and how many there are.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const RETRIES: u32 = 5;
-/// What is said first: when to come back after a break, in milliseconds.
-const GREETING: &str = "retry: 1000\n\n";
+/// When to come back after a break, in milliseconds.
+const RETRY_TIME: u32 = 1000;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -56,7 +56,7 @@ pub(super) struct StreamQuery {
 
 /// What happens in the shop, as it happens: server-sent events (WHATWG HTML, §9.2), whose `id` is the position and whose `data` an
 /// event. A client that comes back with `Last-Event-ID` goes on where it was. What has gone meanwhile is told as `event: reset`
-/// with the position of the oldest; it goes on from there. The stream ends with the access token.
+/// with the position of the oldest, as is a position that the log has not come to; it goes on from there. The stream ends with the access token.
 #[utoipa::path(get, path = "/api/events/stream", tag = "events", security(("bearer" = [])),
     params(StreamQuery, ("Last-Event-ID" = Option<i64>, Header, minimum = 0, description = "The position of the last event that was heard.")),
     responses((status = 200, content_type = "text/event-stream", body = String, description = "It goes on for as long as somebody listens.")),
@@ -78,12 +78,16 @@ pub(super) async fn follow_events(
         Some(after) => after,
         None => events.end().await?,
     };
+    // Who comes back before anything was told comes back to this place.
+    let greeting = Bytes::from(format!("retry: {RETRY_TIME}\nid: {after}\n\n"));
     let listener = Listener { events, filter, after, headers, end, failures: 0, _seat: seat };
-    let told =
-        stream::unfold((Some(GREETING), listener), async |(greeting, listener)| match greeting {
-            Some(greeting) => Some((Bytes::from_static(greeting.as_bytes()), (None, listener))),
-            None => listener.next().await.map(|(told, listener)| (told, (None, listener))),
-        });
+    let told = stream::unfold((Some(greeting), listener), async |(greeting, listener)| {
+        let (told, listener) = match greeting {
+            Some(greeting) => (greeting, listener),
+            None => listener.next().await?,
+        };
+        Some((told, (None, listener)))
+    });
     Ok(event_stream(told))
 }
 
@@ -119,21 +123,16 @@ impl Listener {
             if !self.is_welcome() || self.failures > RETRIES {
                 return None;
             }
+            if Instant::now() >= silence {
+                // Its id moves on too, past what it does not want to hear of.
+                return Some((format!("id: {}\n: still here\n\n", self.after).into(), self));
+            }
             let heard = self.after;
             match self.read().await {
                 Ok(Some(told)) => return Some((told, self)),
                 Ok(None) if self.after > heard => {}
-                Ok(None) => {
-                    let is_news = self.end.wait_for(|end| *end > heard);
-                    let is_quiet = timeout(CHECK, is_news).await.is_err();
-                    if is_quiet && Instant::now() >= silence {
-                        // Its id moves on too, past what it does not want to hear of.
-                        return Some((
-                            format!("id: {}\n: still here\n\n", self.after).into(),
-                            self,
-                        ));
-                    }
-                }
+                // Either way, the next turn tells.
+                Ok(None) => drop(timeout(CHECK, self.end.wait_for(|end| *end > heard)).await),
                 Err(error) => {
                     tracing::debug!(%error, "cannot read events for a listener");
                     self.failures += 1;

@@ -21,7 +21,8 @@ pub(super) struct EventView<'a> {
     /// When it happened.
     #[schema(value_type = String, format = DateTime)]
     timestamp: Timestamp,
-    /// Its place in the order of all events, without gaps.
+    /// Its place in the order of all events, without gaps. It is the order in which they were written down: of one subject, `version`
+    /// says which is newer.
     #[schema(minimum = 1)]
     position: i64,
     /// The id of the order, product or user that it happened to.

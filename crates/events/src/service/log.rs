@@ -4,10 +4,12 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use holdfast_types::{Code, Error, Message, Result};
 use serde_json::{Value, value::RawValue};
+use tokio::time::Instant;
 
 use super::EventSources;
 use crate::{
@@ -19,8 +21,11 @@ use crate::{
 const SEGMENTS: usize = 16;
 /// What has more bytes is asked anew by whoever reads it.
 const KEPT_BYTES: usize = 4 << 10;
-/// Events that one reading looks at.
+/// Segments that are read at once.
+const AHEAD: usize = 32;
+/// Events that one reading looks at, and how long it takes: it ends early where few of many pass.
 const LOOK: i64 = 20_000;
+const TIME: Duration = Duration::from_secs(2);
 /// Bytes of one reading: it ends with the event that reaches them.
 const BYTES: usize = 256 << 10;
 
@@ -104,18 +109,22 @@ impl Log {
             return Err(Error::new(Code::InvalidParameter, why).with("parameter", "after"));
         }
         let (began, mut bytes, mut may_skip) = (part.upto, 0, after.is_none());
-        while part.upto < end && part.upto - began < LOOK {
-            let Some(chunk) = self.chunk(part.upto + 1).await? else { break };
+        let until = Instant::now() + TIME;
+        let mut ahead = VecDeque::new();
+        while part.upto < end && part.upto - began < LOOK && Instant::now() < until {
+            let chunk = match self.next(&mut ahead, part.upto + 1).await? {
+                Some(chunk) => chunk,
+                // Nothing is left of it.
+                None if may_skip => return Ok(Part { upto: end, ..part }),
+                None => return Err(expired(end + 1)),
+            };
             if chunk.first > part.upto + 1 && !may_skip {
                 return Err(expired(chunk.first));
             }
             may_skip = false;
             let room = limit - part.events.len();
-            let wanted: Vec<_> = chunk
-                .after(part.upto)
-                .filter(|(_, line)| filter.passes(&line.message))
-                .take(room)
-                .collect();
+            let passes = |(_, line): &(i64, &Line)| filter.passes(&line.message);
+            let wanted = chunk.after(part.upto).filter(passes).take(room).collect();
             for event in self.whole(&chunk, wanted).await? {
                 bytes += event.data.get().len();
                 part.upto = event.position;
@@ -131,18 +140,29 @@ impl Log {
 
     /// The event at a position.
     pub(super) async fn get(&self, position: i64) -> Result<Option<Event>> {
-        let found = self.chunk(position).await?.filter(|chunk| chunk.has(position));
+        let found = self.next(&mut VecDeque::new(), position).await?;
+        let found = found.filter(|chunk| chunk.has(position));
         let Some(chunk) = found else { return Ok(None) };
         let wanted = chunk.after(position - 1).take(1).collect();
         Ok(self.whole(&chunk, wanted).await?.pop())
     }
 
-    /// The segment that has a position, or else the first after it.
-    async fn chunk(&self, position: i64) -> Result<Option<Arc<Chunk>>> {
+    /// The segment that has a position, or else the first after it. Those that follow it are read with it, into `ahead`.
+    async fn next(
+        &self,
+        ahead: &mut VecDeque<Segment>,
+        position: i64,
+    ) -> Result<Option<Arc<Chunk>>> {
         if let Some(kept) = self.kept(position) {
             return Ok(Some(kept));
         }
-        let Some(segment) = self.store.segment(position).await? else { return Ok(None) };
+        while ahead.front().is_some_and(|segment| segment.last() < position) {
+            ahead.pop_front();
+        }
+        if ahead.is_empty() {
+            ahead.extend(self.store.segments_from(position, AHEAD).await?);
+        }
+        let Some(segment) = ahead.pop_front() else { return Ok(None) };
         let chunk = Arc::new(Chunk::new(&segment)?);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push_front(Arc::clone(&chunk));
@@ -201,7 +221,7 @@ fn expired(oldest: i64) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, time::Duration};
+    use std::collections::BTreeMap;
 
     use holdfast_storage::OutboxBatch;
     use holdfast_testkit::{Fresh, on_every_engine};
@@ -261,7 +281,7 @@ mod tests {
             );
             store.forget(later).await.unwrap();
             // As another process sees it.
-            let log = Log::new(store, Arc::new(BTreeMap::new()));
+            let log = Log::new(store.clone(), Arc::new(BTreeMap::new()));
             for after in [0, 2] {
                 let gone = log.read(Some(after), &all, 1).await.unwrap_err();
                 let oldest = gone.extras()["oldest"].as_i64();
@@ -270,6 +290,13 @@ mod tests {
             assert_eq!(places(&log.read(Some(3), &all, 1).await.unwrap()), [4]);
             assert_eq!(places(&log.read(None, &all, 1).await.unwrap()), [4]);
             assert!(log.get(3).await.unwrap().is_none());
+            fresh.clock.advance(Duration::from_secs(60));
+            store.forget(fresh.clock.now()).await.unwrap();
+            let log = Log::new(store, Arc::new(BTreeMap::new()));
+            let part = log.read(None, &all, 1).await.unwrap();
+            assert_eq!((places(&part), part.upto, part.end), (vec![], 5, 5), "nothing is left");
+            let gone = log.read(Some(4), &all, 1).await.unwrap_err();
+            assert_eq!(gone.extras()["oldest"].as_i64(), Some(6), "the next that comes");
         })
         .await;
     }

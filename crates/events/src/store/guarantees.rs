@@ -52,8 +52,8 @@ impl Bench {
 
     /// First and last of the segment that has a position.
     async fn segment(&self, position: i64) -> Option<(i64, i64)> {
-        let segment = self.store.segment(position).await.unwrap()?;
-        Some((segment.first, segment.last()))
+        let segments = self.store.segments_from(position, 1).await.unwrap();
+        segments.first().map(|segment| (segment.first, segment.last()))
     }
 }
 
@@ -127,7 +127,7 @@ async fn collected_says_what_a_source_told_last() {
 }
 
 #[tokio::test]
-async fn end_and_segment_find_what_was_appended() {
+async fn end_and_segments_from_find_what_was_appended() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
         assert_eq!((bench.store.end().await.unwrap(), bench.segment(1).await), (0, None));
@@ -138,8 +138,9 @@ async fn end_and_segment_find_what_was_appended() {
             assert_eq!(bench.segment(position).await, Some(found), "{position}");
         }
         assert_eq!(bench.segment(1104).await, None);
-        let segment = bench.store.segment(4).await.unwrap().unwrap();
-        assert_eq!((segment.messages().unwrap().len(), segment.rows.len()), (512, 2));
+        let segments = bench.store.segments_from(5, 2).await.unwrap();
+        assert!(segments.iter().map(|segment| segment.first).eq([4, 516]));
+        assert_eq!((segments[0].messages().unwrap().len(), segments[0].rows.len()), (512, 2));
     })
     .await;
 }
@@ -172,6 +173,13 @@ async fn end_with_segments_goes_on_after_those_that_came_from_elsewhere() {
         bench.store.db.load::<Segment>(vec![moved.remove(0)]).await.unwrap();
         bench.store.end_with_segments().await.unwrap();
         assert_eq!((bench.store.end().await.unwrap(), bench.append(&[1]).await), (43, 44));
+        // A log whose last events have gone ends where it did.
+        bench.fresh.clock.advance(Duration::from_secs(1));
+        bench.store.forget(bench.now()).await.unwrap();
+        let mut older = segments("orders", 11, &[], &bench.batch(2).messages, bench.now()).unwrap();
+        bench.store.db.load::<Segment>(vec![older.remove(0)]).await.unwrap();
+        bench.store.end_with_segments().await.unwrap();
+        assert_eq!(bench.store.end().await.unwrap(), 44);
     })
     .await;
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// Everything that the service keeps. What was collected last belongs to a database; the log moves with the shop.
 pub const RECORDS: &[RecordType] = &[
-    RecordType::staying::<Head>(),
+    RecordType::told::<Head>(),
     RecordType::staying::<Collected>(),
     RecordType::told::<Segment>(),
 ];

@@ -19,9 +19,9 @@ use uuid::Uuid;
 use super::remote::{get as ask_for, post as tell, read};
 use crate::parts::Part;
 
-/// Bytes of a question: the messages of 20,000 events have about 2 MiB.
-const QUESTION_BYTES: usize = 8 << 20;
-/// How long a question may take.
+/// Bytes of a question: some hundred messages with what they say, or ids.
+const QUESTION_BYTES: usize = 4 << 20;
+/// How long it may take to collect.
 const TIME: Duration = Duration::from_secs(5);
 
 type Outbox = Arc<dyn EventSource>;

@@ -270,7 +270,7 @@ async fn standings(admin: &mut Client) -> Vec<(String, String)> {
 async fn any_gateway_says_how_every_process_is() {
     let shop = cluster().await;
     let mut admin = shop.admin().await;
-    let all = ["gateway", "gateway", "orders", "orders", "products", "products", "users"];
+    let all = ["events", "gateway", "gateway", "orders", "orders", "products", "products", "users"];
     let up = all.map(|part| (part.to_owned(), "up".to_owned()));
     assert_eq!(standings(&mut admin).await, up);
     let [stopped, _] = <[SlotState; 2]>::try_from(slots_of(&shop, "products")).unwrap();

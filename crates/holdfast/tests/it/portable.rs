@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     io::{Read, Write},
     path::Path,
+    time::Duration,
 };
 
 use flate2::read::MultiGzDecoder;
@@ -39,7 +40,11 @@ async fn furnish(shop: &Shop) -> serde_json::Value {
     let goodbye = json!({"password": PASSWORD});
 
     assert_eq!(leaver.post("/api/users/me/delete", &goodbye).await.status, 204);
-    ada.post_under("kept", "/api/orders", &items(&[(&teapot, 2)])).await.expect(201).unwrap()
+    let kept = ada.post_under("kept", "/api/orders", &items(&[(&teapot, 2)])).await;
+    // All of it has come into the log, and has left the outboxes.
+    admin.events("", 15).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    kept.expect(201).unwrap()
 }
 
 /// The records of an export, in any order.

@@ -184,12 +184,13 @@ impl UserStore {
                 if user.is_in_charge() {
                     require_others_in_charge(&tx, id).await?;
                 }
+                let had_account = !user.guest;
                 user.erase(now);
                 tx.put(&user).await??;
                 ending::revoke_user(&tx, id, i64::MAX, now).await?;
                 ending::end_all(&tx, id, None, now).await?;
                 ending::end_resets(&tx, id).await?;
-                outbox.put(&tx, [user.has_left(now)]).await?;
+                outbox.put(&tx, had_account.then(|| user.has_left(now))).await?;
                 Ok(no_content())
             }
         };

@@ -15,7 +15,7 @@ use axum::{
     http::{HeaderValue, Request, Response, header},
 };
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     body::Incoming,
@@ -107,13 +107,19 @@ impl InFlight {
         self,
         body: Incoming,
         sender: SendRequest<Full<Bytes>>,
-    ) -> impl Stream<Item = Result<Bytes, hyper::Error>> + Send + 'static {
+    ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let instance = Arc::clone(&self.0);
         let gone = Box::pin(async move { instance.found_gone().await });
-        let kept = (self, sender);
-        body.into_data_stream().take_until(gone).inspect(move |_| {
-            // It ends with the stream.
-            let _ = &kept;
+        let begun = Some((body.into_data_stream(), gone, (self, sender)));
+        stream::unfold(begun, async |begun| {
+            let (mut pieces, mut gone, counted) = begun?;
+            tokio::select! {
+                piece = pieces.next() => {
+                    let piece = piece?.map_err(io::Error::other);
+                    Some((piece, Some((pieces, gone, counted))))
+                }
+                () = &mut gone => Some((Err(io::ErrorKind::TimedOut.into()), None)),
+            }
         })
     }
 }
