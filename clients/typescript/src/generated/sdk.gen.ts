@@ -39,7 +39,7 @@ export const listEvents = <ThrowOnError extends boolean = false>(options?: Optio
 /**
  * What happens in the shop, as it happens: server-sent events (WHATWG HTML, §9.2), whose id is the position and whose data an event
  *
- * What happens in the shop, as it happens: server-sent events (WHATWG HTML, §9.2), whose `id` is the position and whose `data` an event. A client that comes back with `Last-Event-ID` goes on where it was. What has gone meanwhile is told as `event: reset` with the position of the oldest; it goes on from there. The stream ends with the access token.
+ * What happens in the shop, as it happens: server-sent events (WHATWG HTML, §9.2), whose `id` is the position and whose `data` an event. A client that comes back with `Last-Event-ID` goes on where it was. What has gone meanwhile is told as `event: reset` with the position of the oldest, as is a position that the log has not come to; it goes on from there. The stream ends with the access token.
  */
 export const followEvents = <ThrowOnError extends boolean = false>(options?: Options<FollowEventsData, ThrowOnError, FollowEventsResponse>) => (options?.client ?? client).sse.get<FollowEventsResponses, FollowEventsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -1134,7 +1134,8 @@ export type ShopEvent = {
      */
     id: string;
     /**
-     * Its place in the order of all events, without gaps.
+     * Its place in the order of all events, without gaps. It is the order in which they were written down: of one subject, `version`
+     * says which is newer.
      */
     position: number;
     /**
