@@ -44,6 +44,7 @@ BY_RULE = {
     ("invalid-parameter", "currency"): "wanted by minPrice and maxPrice",
     ("invalid-parameter", "from"): "so many intervals, of calendars",
     ("invalid-parameter", "to"): "after `from`",
+    ("invalid-parameter", "after"): "a position that the log has come to",
     ("validation", "#/note"): "something to read",
 }
 
