@@ -14,7 +14,7 @@ use super::Health;
 /// Between two rounds of moving samples into buckets: what is not moved costs memory.
 const UPKEEP: std::time::Duration = std::time::Duration::from_secs(5);
 /// Every metric: its name, its kind, and what it says.
-const METRICS: [(&str, Kind, &str); 3] = [
+const METRICS: [(&str, Kind, &str); 4] = [
     (
         "http_request_duration_seconds",
         Kind::Histogram(&[
@@ -26,6 +26,11 @@ const METRICS: [(&str, Kind, &str); 3] = [
         "checkout_batch_orders",
         Kind::Histogram(&[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]),
         "Orders that were placed together in one batch.",
+    ),
+    (
+        "outbox_lag_seconds",
+        Kind::Histogram(&[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0]),
+        "Time from what a service did until it was in the log of events, of the oldest of what was collected at once, by service.",
     ),
     (
         "storage_retries_total",
