@@ -78,10 +78,10 @@ async fn rate_limits_are_told_and_kept() {
     anybody.get("/api/products").await;
     anybody.get("/api/products").await;
     let limited = anybody.get("/api/products").await;
-    assert_eq!(
-        (problem(&limited), header(&limited, "retry-after")),
-        ((429, "rate-limited".into()), "20")
-    );
+    assert_eq!(problem(&limited), (429, "rate-limited".into()));
+    // Twenty seconds, less the time that the four have taken.
+    let wait: u32 = header(&limited, "retry-after").parse().unwrap();
+    assert!((15..=20).contains(&wait), "{wait}");
     let spoofed =
         anybody.send("GET", "/api/products", &[("x-forwarded-for", "10.1.2.3")], "").await;
     assert_eq!(spoofed.status, 429, "nobody trusts a header of a stranger");
