@@ -117,13 +117,14 @@ impl Product {
         }
     }
 
-    /// Units that can be ordered.
+    /// The numbers, apart from the details.
     pub(crate) const fn numbers(&self) -> Numbers {
         Numbers { quantity: self.quantity, reserved: self.reserved, sequence: self.sequence }
     }
 
+    /// Units that can be ordered.
     pub(crate) const fn available(&self) -> i64 {
-        self.quantity - self.reserved
+        self.numbers().available()
     }
 
     /// The strong entity tag, quotes included: version and sales together move with every byte that is shown.

@@ -85,8 +85,7 @@ pub(super) async fn get_event(
     _query: NoQuery,
 ) -> Reply {
     let found = events.get(position_of(id.uuid())).await?;
-    let found =
-        found.filter(|event| Id::<EventKind>::new(id_of(event.position, &event.message)) == id);
+    let found = found.filter(|event| id_of(event.position, &event.message) == id.uuid());
     let event = found.ok_or_else(|| Error::not_found("event"))?;
     json_reply(200, &EventView::from(&event))
 }

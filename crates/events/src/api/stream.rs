@@ -5,7 +5,7 @@ use std::{fmt::Write, time::Duration};
 use axum::{extract::State, http::HeaderMap, response::Response};
 use bytes::Bytes;
 use futures_util::stream;
-use holdfast_types::{Code, Error, Result, Role};
+use holdfast_types::{Code, Error, Result};
 use holdfast_web::{
     Problem, Query,
     auth::{Admin, Caller},
@@ -145,21 +145,20 @@ impl Listener {
     /// Tokens end.
     fn is_welcome(&self) -> bool {
         let caller = Caller::from_headers(&self.headers, &self.events.verifier());
-        matches!(caller, Ok(Some(Caller { role: Role::Admin, .. })))
+        matches!(caller, Ok(Some(caller)) if caller.is_admin())
     }
 
     /// Events that it has not heard, if any pass within one reading.
     async fn read(&mut self) -> Result<Option<Bytes>> {
         let part = match self.events.read(Some(self.after), &self.filter, PART).await {
             Ok(part) => part,
-            Err(error) if error.code() == Code::EventsExpired => {
-                return self.reset().await.map(Some);
-            }
-            // The log has been set back.
-            Err(error) if error.code() == Code::InvalidParameter => {
-                return self.reset().await.map(Some);
-            }
-            Err(error) => return Err(error),
+            Err(error) => match error.code() {
+                // It is gone, or the log has been set back.
+                Code::EventsExpired | Code::InvalidParameter => {
+                    return self.reset().await.map(Some);
+                }
+                _ => return Err(error),
+            },
         };
         self.failures = 0;
         self.after = part.upto;

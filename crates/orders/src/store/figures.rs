@@ -30,25 +30,8 @@ impl Kept for Counted {
 }
 
 impl OrderStore {
-    /// Records orders; tells of those that are new, and counts them.
-    pub(super) async fn record_and_tell(
-        &self,
-        tx: &Tx,
-        orders: Vec<Order>,
-    ) -> Result<Vec<Recorded>, Fault> {
-        let recorded = self.statements.record(tx, orders).await?;
-        self.outbox.put(tx, new_of(&recorded).map(Order::message)).await?;
-        self.count_new(tx, &recorded).await?;
-        Ok(recorded)
-    }
-
-    /// Records what was placed elsewhere, and counts what is new of it: who is told of orders has heard of them.
-    pub(super) async fn record_moved(&self, tx: &Tx, orders: Vec<Order>) -> Result<(), Fault> {
-        let recorded = self.statements.record(tx, orders).await?;
-        self.count_new(tx, &recorded).await
-    }
-
-    async fn count_new(&self, tx: &Tx, recorded: &[Recorded]) -> Result<(), Fault> {
+    /// Counts what is recorded just now.
+    pub(super) async fn count_new(&self, tx: &Tx, recorded: &[Recorded]) -> Result<(), Fault> {
         let tallies: Vec<Tally> = new_of(recorded).flat_map(figures::recorded).collect();
         tx.count(&self.shards, tallies).await
     }
@@ -105,7 +88,7 @@ impl OrderStore {
 }
 
 /// Those that are recorded just now.
-fn new_of(recorded: &[Recorded]) -> impl Iterator<Item = &Order> {
+pub(super) fn new_of(recorded: &[Recorded]) -> impl Iterator<Item = &Order> {
     recorded.iter().filter_map(|recorded| match recorded {
         Recorded::New(order) => Some(order),
         Recorded::Before(_) | Recorded::Undone => None,

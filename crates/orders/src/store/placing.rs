@@ -5,7 +5,7 @@ use std::sync::Arc;
 use holdfast_storage::record::{Fault, Tx};
 use holdfast_types::{Error, Reserved, Result};
 
-use super::{OrderStore, Recorded};
+use super::{OrderStore, Recorded, figures::new_of};
 use crate::model::Order;
 
 impl OrderStore {
@@ -17,6 +17,24 @@ impl OrderStore {
             async move { store.record_and_tell(&tx, orders).await }
         };
         self.db.transact(record).await
+    }
+
+    /// Records orders; tells of those that are new, and counts them.
+    pub(super) async fn record_and_tell(
+        &self,
+        tx: &Tx,
+        orders: Vec<Order>,
+    ) -> Result<Vec<Recorded>, Fault> {
+        let recorded = self.statements.record(tx, orders).await?;
+        self.outbox.put(tx, new_of(&recorded).map(Order::message)).await?;
+        self.count_new(tx, &recorded).await?;
+        Ok(recorded)
+    }
+
+    /// Records what was placed elsewhere, and counts what is new of it: who is told of orders has heard of them.
+    pub(super) async fn record_moved(&self, tx: &Tx, orders: Vec<Order>) -> Result<(), Fault> {
+        let recorded = self.statements.record(tx, orders).await?;
+        self.count_new(tx, &recorded).await
     }
 
     /// Takes stock with `reserve` and records the orders that `order` makes of it, each by its place, in one transaction:
