@@ -1,8 +1,10 @@
 //! The routes of the events service.
 
+mod deliveries;
 mod feed;
 mod stream;
-mod wire;
+mod webhook_wire;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -19,7 +21,10 @@ const CLOUD_EVENTS: &str = "application/cloudevents-batch+json";
 /// What is known of the service before it is opened.
 pub const SERVICE: Service = Service {
     name: "events",
-    paths: &[Paths { beginning: "/api/events", is_personal: true }],
+    paths: &[
+        Paths { beginning: "/api/events", is_personal: true },
+        Paths { beginning: "/api/webhooks", is_personal: true },
+    ],
     large_bodies: &[],
     types: &[
         Types {
@@ -64,4 +69,12 @@ fn table() -> OpenApiRouter<Events> {
         .routes(routes!(feed::list_events))
         .routes(routes!(stream::follow_events))
         .routes(routes!(feed::get_event))
+        .routes(routes!(webhooks::list_webhooks, webhooks::create_webhook))
+        .routes(routes!(webhooks::get_webhook, webhooks::update_webhook, webhooks::delete_webhook))
+        .routes(routes!(webhooks::rotate_webhook_secret))
+        .routes(routes!(webhooks::test_webhook))
+        .routes(routes!(webhooks::replay_webhook))
+        .routes(routes!(deliveries::list_deliveries))
+        .routes(routes!(deliveries::get_delivery))
+        .routes(routes!(deliveries::retry_delivery))
 }

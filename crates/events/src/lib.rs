@@ -1,10 +1,12 @@
-//! The events service: collects what services tell, gives it one order, and shows it to whoever follows.
+//! The events service: collects what services tell, gives it one order, shows it to whoever follows, and delivers it to webhooks.
 
 mod api;
 mod model;
 mod service;
 mod store;
+mod wire;
 
 pub use api::{SERVICE, document, routes};
-pub use service::{EventSources, Events};
+pub use model::Schedule;
+pub use service::{EventSources, Events, WebhookSettings};
 pub use store::RECORDS;

@@ -1,12 +1,24 @@
 //! Rules about events: pure, without clock or I/O.
 
-use std::{collections::HashMap, str::FromStr};
+mod delivery;
+mod signing;
+mod webhook;
+
+use std::{collections::HashMap, fmt, str::FromStr};
 
 use holdfast_types::Message;
+use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
+pub use delivery::Schedule;
+pub(crate) use delivery::{Attempt, Delivery, DeliveryId, DeliveryStatus, EventRef, Told};
+pub(crate) use signing::SigningSecret;
+pub(crate) use webhook::{
+    NewWebhook, Progress, Replay, Webhook, WebhookChange, WebhookId, WebhookKind,
+};
+
 /// Patterns that a filter may have.
-const PATTERNS: usize = 20;
+pub(crate) const PATTERNS: usize = 20;
 /// Bytes of a pattern.
 const PATTERN_BYTES: usize = 100;
 /// The bits of an id that hold a position.
@@ -36,8 +48,23 @@ pub(crate) struct Filter {
 }
 
 /// `order.placed`, or `order.*`, or `*`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub(crate) struct Pattern(String);
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Pattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
 
 impl Filter {
     pub(crate) fn passes(&self, message: &Message) -> bool {
@@ -78,9 +105,7 @@ impl FromStr for Pattern {
         };
         match fits && text.len() <= PATTERN_BYTES {
             true => Ok(Self(text.to_owned())),
-            false => {
-                Err("expected types such as `order.placed` or `order.*`, with commas".to_owned())
-            }
+            false => Err("expected types such as `order.placed` or `order.*`".to_owned()),
         }
     }
 }

@@ -1,18 +1,36 @@
 //! What the events service offers to the rest of the program.
 
+mod attempt;
 mod collecting;
+mod deliverer;
+mod dispatch;
 mod log;
+mod webhooks;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use holdfast_outbound::{Outbound, Policy};
 use holdfast_storage::{Database, EventSource};
-use holdfast_types::{Clock, Code, Error, Result, Sources};
+use holdfast_types::{Clock, Code, Error, Random, Result, Secret, Sources, Timestamp};
 use holdfast_web::{Lists, auth::Verifier};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use uuid::Uuid;
 
-use crate::{model::Filter, store::EventStore};
+use crate::{
+    model::{Filter, Schedule, WebhookId},
+    store::EventStore,
+};
+use dispatch::Delivering;
 use log::Log;
 pub(crate) use log::{Event, Part};
+pub(crate) use webhooks::ReplayOrder;
+
+/// How long answers are kept for repeats.
+const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
 
 /// How long events are kept.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -26,8 +44,26 @@ pub type EventSources = BTreeMap<&'static str, Arc<dyn EventSource>>;
 #[derive(Clone)]
 pub struct Events(Arc<Inner>);
 
+/// How webhooks are delivered.
+#[derive(Clone, Debug)]
+pub struct WebhookSettings {
+    /// To which addresses.
+    pub policy: Policy,
+    /// When.
+    pub schedule: Schedule,
+}
+
+#[cfg(test)]
+impl WebhookSettings {
+    /// To the world, when it is usual.
+    pub(crate) fn usual() -> Self {
+        Self { policy: Policy::default(), schedule: Schedule::usual() }
+    }
+}
+
 struct Inner {
     store: EventStore,
+    secret: Secret,
     log: Log,
     sources: Arc<EventSources>,
     /// The position of the last event, as far as this process knows.
@@ -36,6 +72,15 @@ struct Inner {
     verifier: Arc<Verifier>,
     lists: Lists,
     clock: Clock,
+    random: Random,
+    webhooks: WebhookSettings,
+    outbound: Outbound,
+    /// Names this run of the process among those that deliver.
+    process: Uuid,
+    /// Wakes whoever sees to webhooks.
+    nudge: Notify,
+    /// Who delivers for which webhook; nothing once the process is about to end.
+    delivering: Mutex<Option<BTreeMap<WebhookId, Delivering>>>,
 }
 
 impl std::fmt::Debug for Events {
@@ -48,12 +93,16 @@ impl Events {
     /// Opens the service on its database: tables come about here.
     pub async fn open(
         database: &Database,
-        sources: EventSources,
+        mut sources: EventSources,
+        webhooks: WebhookSettings,
         verifier: Arc<Verifier>,
         from: Sources,
     ) -> Result<Self> {
         let Sources { clock, random } = from;
-        let (store, sources) = (EventStore::open(database, &random).await?, Arc::new(sources));
+        let (store, secret) = EventStore::open(database, &random).await?;
+        // What becomes of webhooks is told like everything else.
+        sources.insert(crate::SERVICE.name, Arc::new(store.outbox().clone()));
+        let sources = Arc::new(sources);
         Ok(Self(Arc::new(Inner {
             log: Log::new(store.clone(), Arc::clone(&sources)),
             store,
@@ -62,7 +111,14 @@ impl Events {
             listeners: Arc::new(Semaphore::new(LISTENERS)),
             verifier,
             lists: Lists::default(),
+            process: random.uuid_v7(clock.now()),
             clock,
+            random,
+            webhooks,
+            outbound: Outbound::new(attempt::ATTEMPT_TIME),
+            nudge: Notify::new(),
+            delivering: Mutex::new(Some(BTreeMap::new())),
+            secret,
         })))
     }
 
@@ -83,10 +139,7 @@ impl Events {
 
     /// The position of the oldest event that is kept, or that will come.
     pub(crate) async fn oldest(&self) -> Result<i64> {
-        match self.0.store.segments_from(1, 1).await?.first() {
-            Some(segment) => Ok(segment.first),
-            None => Ok(self.0.store.end().await? + 1),
-        }
+        self.0.oldest().await
     }
 
     /// The position of the last event.
@@ -107,8 +160,9 @@ impl Events {
         })
     }
 
-    /// Forgets what is older than thirty days.
+    /// Forgets events and deliveries that are older than thirty days, and answers that nobody asks for any more.
     pub async fn forget(&self) -> Result<()> {
+        self.0.store.forget_answers(self.0.clock.before(ANSWER_TIME)).await?;
         self.0.store.forget(self.0.clock.before(KEPT)).await
     }
 
@@ -128,11 +182,33 @@ impl Events {
         Ok(())
     }
 
+    pub(crate) fn store(&self) -> &EventStore {
+        &self.0.store
+    }
+
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.0.secret
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
     pub(crate) fn verifier(&self) -> Arc<Verifier> {
         Arc::clone(&self.0.verifier)
     }
 
     pub(crate) fn lists(&self) -> Lists {
         self.0.lists.clone()
+    }
+}
+
+impl Inner {
+    /// The position of the oldest event that is kept, or that will come.
+    async fn oldest(&self) -> Result<i64> {
+        match self.store.segments_from(1, 1).await?.first() {
+            Some(segment) => Ok(segment.first),
+            None => Ok(self.store.end().await? + 1),
+        }
     }
 }

@@ -1,23 +1,32 @@
 //! What the events service keeps. Each method is one atomic operation; its doc comment is its guarantee.
 
 mod audit;
+mod deliveries;
 #[cfg(test)]
 mod guarantees;
+mod leases;
 mod records;
+mod webhook_records;
+mod webhooks;
 
 use std::{ops::Bound, sync::Arc};
 
 use holdfast_storage::{
-    Database, Migrations, OutboxBatch,
+    Database, Migrations, Outbox, OutboxBatch,
     record::{Fault, Record, Scan, Stored, Tx, Value},
 };
-use holdfast_types::{Error, Message, Random, Result, Timestamp};
+use holdfast_types::{Error, Message, Random, Result, Secret, Timestamp};
 use uuid::Uuid;
 
 pub use self::records::RECORDS;
-pub(crate) use self::records::{Collected, Segment};
 use self::records::{Head, key_of};
-use crate::model::in_order;
+pub(crate) use self::{
+    deliveries::{HandOut, RenderDelivery, Settled},
+    records::{Collected, Segment},
+    webhook_records::EventsOutbox,
+    webhooks::Render,
+};
+use crate::model::{Delivery, in_order};
 
 /// Names the service in what it keeps.
 const SERVICE: &str = crate::SERVICE.name;
@@ -25,18 +34,25 @@ const SERVICE: &str = crate::SERVICE.name;
 /// Events of a segment.
 const SEGMENT: usize = 512;
 
-/// The log of events. Clones share the database.
+/// The log of events, and to whom it is delivered. Clones share the database.
 #[derive(Clone)]
 pub(crate) struct EventStore {
     db: Database,
+    outbox: Outbox<EventsOutbox>,
 }
 
 impl EventStore {
     /// Brings the tables up to date.
-    pub(crate) async fn open(database: &Database, random: &Random) -> Result<Self> {
+    pub(crate) async fn open(database: &Database, random: &Random) -> Result<(Self, Secret)> {
         let none = &Migrations::NONE;
-        let (db, _) = database.of_service(SERVICE, none, RECORDS, random).await?;
-        Ok(Self { db })
+        let (db, secret) = database.of_service(SERVICE, none, RECORDS, random).await?;
+        let outbox = Outbox::new(&db, random);
+        Ok((Self { db, outbox }, secret))
+    }
+
+    /// What the service itself has told and nobody has collected.
+    pub(crate) const fn outbox(&self) -> &Outbox<EventsOutbox> {
+        &self.outbox
     }
 
     /// The position of the last event; 0 where there is none.
@@ -100,9 +116,27 @@ impl EventStore {
         self.db.read(read).await
     }
 
-    /// Forgets the events of before `before`, by whole segments.
+    /// The position of the last event before those that were written down at `from` or later.
+    pub(crate) async fn position_before(&self, from: Timestamp) -> Result<i64> {
+        let read = move |tx: Tx| async move {
+            let from = Bound::Included(Value::from(from));
+            let scan = Scan::of("age", 1).range(from, Bound::Unbounded);
+            let found: Option<Stored<Segment>> = tx.scan(scan).await?.pop();
+            let end = tx.get::<Head>(Uuid::nil()).await?.map_or(0, |head| head.end);
+            Ok(found.map_or(end, |found| found.first - 1))
+        };
+        self.db.read(read).await
+    }
+
+    /// Forgets answers given before `before`.
+    pub(crate) async fn forget_answers(&self, before: Timestamp) -> Result<()> {
+        self.db.forget_answers(before).await
+    }
+
+    /// Forgets the events of before `before`, by whole segments, and deliveries of that time.
     pub(crate) async fn forget(&self, before: Timestamp) -> Result<()> {
-        self.db.forget::<Segment>("age", before).await
+        self.db.forget::<Segment>("age", before).await?;
+        self.db.forget::<Delivery>("age", before).await
     }
 
     /// Lets the log end no earlier than its segments do: they came from another database.

@@ -14,8 +14,8 @@ use holdfast_web::{ClusterSecret, InternalTls, rate::Quota};
 use crate::parts::Part;
 pub(crate) use layers::{DEFAULTS, Flags, Layers};
 use values::{
-    parse_addresses, parse_bytes, parse_count, parse_duration, parse_listen, parse_origins,
-    parse_quota, parse_targets,
+    parse_addresses, parse_bytes, parse_count, parse_duration, parse_hosts, parse_listen,
+    parse_origins, parse_quota, parse_schedule, parse_switch, parse_targets,
 };
 
 /// All settings, checked.
@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) admin_password: Option<String>,
     pub(crate) issuer: String,
     pub(crate) payment_window: Option<std::time::Duration>,
+    /// Where webhooks are delivered, and when.
+    pub(crate) webhooks: holdfast_events::WebhookSettings,
     pub(crate) limits: Limits,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) trusted_proxies: Vec<std::net::IpAddr>,
@@ -114,6 +116,13 @@ impl Config {
                 "" => Ok(None),
                 text => parse_duration(text).map(Some),
             })?,
+            webhooks: holdfast_events::WebhookSettings {
+                policy: holdfast_outbound::Policy {
+                    allows_http: layers.parse("webhooks_http", parse_switch)?,
+                    allowed_hosts: layers.parse("webhooks_allowed_hosts", parse_hosts)?,
+                },
+                schedule: layers.parse("webhooks_schedule", parse_schedule)?,
+            },
             limits: Limits::load(layers)?,
             cors_origins: layers.parse("cors_origins", parse_origins)?,
             trusted_proxies: layers.parse("trusted_proxies", parse_addresses)?,
@@ -165,11 +174,7 @@ impl Config {
 
 impl Limits {
     fn load(layers: &Layers) -> Result<Self> {
-        let on = layers.parse("rate_limits", |text| match text {
-            "on" => Ok(true),
-            "off" => Ok(false),
-            _ => Err("expected on or off".to_owned()),
-        })?;
+        let on = layers.parse("rate_limits", parse_switch)?;
         let quota = |key| Ok::<_, Error>(Some(layers.parse(key, parse_quota)?).filter(|_| on));
         Ok(Self {
             reads: quota("reads_limit")?,

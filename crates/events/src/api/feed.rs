@@ -12,13 +12,11 @@ use holdfast_web::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{
-    CLOUD_EVENTS,
-    wire::{CloudEvent, EventPage, EventView},
-};
+use super::CLOUD_EVENTS;
 use crate::{
     Events,
     model::{Filter, id_of, position_of},
+    wire::{CloudEvent, EventPage, EventView},
 };
 
 /// Marks ids of events.

@@ -18,11 +18,8 @@ use tokio::{
 };
 use utoipa::IntoParams;
 
-use super::{
-    feed::{filter, position},
-    wire::EventView,
-};
-use crate::{Events, model::Filter, service::Event};
+use super::feed::{filter, position};
+use crate::{Events, model::Filter, service::Event, wire::EventView};
 
 /// Events that are read at a time.
 const PART: usize = 100;

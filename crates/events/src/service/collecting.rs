@@ -130,7 +130,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{model::Filter, service::Event};
+    use crate::{
+        model::Filter,
+        service::{Event, WebhookSettings},
+    };
 
     const SUBJECTS: u128 = 8;
     const CHANGES: i64 = 12;
@@ -201,7 +204,8 @@ mod tests {
             let sources = BTreeMap::from([("tea", Arc::new(source) as Arc<dyn EventSource>)]);
             let verifier = Arc::new(Verifier::new("test", Clock::system()));
             let from = Sources { clock: Clock::system(), random: Random::system() };
-            let events = Events::open(db, sources, verifier, from).await.unwrap();
+            let events =
+                Events::open(db, sources, WebhookSettings::usual(), verifier, from).await.unwrap();
             events.collect();
             all.push(events);
         }

@@ -253,7 +253,7 @@ mod tests {
         on_every_engine(|fresh| async move {
             // All of it: with its home, the database would go.
             let fresh = fresh;
-            let store = EventStore::open(&fresh.database, &fresh.random).await.unwrap();
+            let (store, _) = EventStore::open(&fresh.database, &fresh.random).await.unwrap();
             let log = Log::new(store.clone(), Arc::new(BTreeMap::new()));
             append(&fresh, &store, &["tea.made", "tea.drunk", "tea.made"]).await;
             fresh.clock.advance(Duration::from_secs(60));
@@ -306,7 +306,7 @@ mod tests {
         on_every_engine(|fresh| async move {
             // All of it: with its home, the database would go.
             let fresh = fresh;
-            let store = EventStore::open(&fresh.database, &fresh.random).await.unwrap();
+            let (store, _) = EventStore::open(&fresh.database, &fresh.random).await.unwrap();
             let log = Log::new(store.clone(), Arc::new(BTreeMap::new()));
             // Each has as many bytes as its number.
             append(&fresh, &store, &["tea.made"; 1000]).await;

@@ -14,7 +14,7 @@ struct Bench {
 
 impl Bench {
     async fn new(fresh: Fresh) -> Self {
-        let store = EventStore::open(&fresh.database, &fresh.random).await.unwrap();
+        let (store, _) = EventStore::open(&fresh.database, &fresh.random).await.unwrap();
         Self { store, fresh }
     }
 

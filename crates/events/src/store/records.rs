@@ -4,16 +4,27 @@ use std::io::{self, Read, Write};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
-use holdfast_storage::record::{Column, Index, Kind, Record, RecordType, Table, Value};
+use holdfast_storage::{
+    OutboxRow,
+    record::{Column, Index, Kind, Record, RecordType, Table, Value},
+};
 use holdfast_types::{Error, Message, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use super::EventsOutbox;
+use crate::model::{Delivery, Progress, Replay, Webhook};
 
 /// Everything that the service keeps. What was collected last belongs to a database; the log moves with the shop.
 pub const RECORDS: &[RecordType] = &[
     RecordType::told::<Head>(),
     RecordType::staying::<Collected>(),
     RecordType::told::<Segment>(),
+    RecordType::moving::<Webhook>(),
+    RecordType::told::<Progress>(),
+    RecordType::told::<Delivery>(),
+    RecordType::told::<Replay>(),
+    RecordType::told::<OutboxRow<EventsOutbox>>(),
 ];
 
 /// Bytes of a segment at most, as it is read: many times what one has.

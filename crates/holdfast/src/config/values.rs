@@ -5,13 +5,39 @@ use std::{
     time::Duration,
 };
 
+use holdfast_events::Schedule;
+use holdfast_outbound::HostPort;
 use holdfast_web::rate::Quota;
+
+/// "on" or "off".
+pub(super) fn parse_switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("expected on or off".to_owned()),
+    }
+}
 
 /// "30m", "90s", "1h 30m".
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected a duration such as 30m, 90s or 1h".to_owned();
     let duration: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
     Duration::try_from(duration).ok().filter(|duration| !duration.is_zero()).ok_or_else(expected)
+}
+
+/// "0s, 5s, 5m".
+pub(super) fn parse_schedule(text: &str) -> Result<Schedule, String> {
+    let parse = |part: String| {
+        let expected = || format!("expected durations such as 0s, 5s, 5m, found `{part}`");
+        let duration: jiff::SignedDuration = part.parse().map_err(|_| expected())?;
+        Duration::try_from(duration).map_err(|_| expected())
+    };
+    Schedule::new(parse_list(text).into_iter().map(parse).collect::<Result<_, _>>()?)
+}
+
+/// "intranet:8080".
+pub(super) fn parse_hosts(text: &str) -> Result<Vec<HostPort>, String> {
+    parse_list(text).iter().map(|part| part.parse()).collect()
 }
 
 /// "600/1m".
@@ -108,6 +134,17 @@ mod tests {
         {
             assert!(parse_origins(other).is_err(), "{other}");
         }
+    }
+
+    #[test]
+    fn schedules_and_hosts() {
+        let usual = "0s, 5s, 5m, 30m, 2h, 5h, 10h, 14h, 20h, 24h";
+        assert_eq!(parse_schedule(usual), Ok(Schedule::usual()));
+        assert!(["", "soon", "-1s", "25h"].iter().all(|text| parse_schedule(text).is_err()));
+        assert_eq!(parse_hosts("a:80, b:443").unwrap().len(), 2);
+        assert!(parse_hosts("a").is_err() && parse_hosts("").unwrap().is_empty());
+        assert_eq!((parse_switch("on"), parse_switch("off")), (Ok(true), Ok(false)));
+        assert!(parse_switch("yes").is_err());
     }
 
     #[test]

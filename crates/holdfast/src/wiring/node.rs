@@ -173,7 +173,7 @@ impl Node {
         for (part, service) in self.services.all() {
             let flushed = tokio::time::timeout(FLUSH_TIME, service.flush()).await;
             if !matches!(flushed, Ok(Ok(()))) {
-                tracing::warn!(part = part.name(), "figures of the last seconds are not kept");
+                tracing::warn!(part = part.name(), "what is only in memory is not kept");
             }
         }
     }
@@ -191,6 +191,7 @@ impl Node {
         }
         if let Some(events) = events {
             events.collect();
+            events.deliver();
         }
         if let Some(stock) = stock_elsewhere.clone() {
             tokio::spawn(async move { stock.keep_looking().await });

@@ -109,6 +109,10 @@ impl Served for Events {
         holdfast_events::routes(self.clone())
     }
 
+    async fn flush(&self) -> Result<()> {
+        self.flush().await
+    }
+
     async fn forget(&self) -> Result<()> {
         self.forget().await
     }

@@ -32,3 +32,4 @@ mod system;
 mod tidy;
 mod tls;
 mod users;
+mod webhooks;

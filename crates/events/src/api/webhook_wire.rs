@@ -1,0 +1,417 @@
+//! What webhooks and their deliveries look like on the wire.
+
+use holdfast_types::{Answer, Result, Timestamp, Validation, check_line};
+use holdfast_web::{not_null, present};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    Events,
+    model::{
+        Attempt, Delivery, DeliveryStatus, EventRef, NewWebhook, PATTERNS, Pattern, Progress,
+        Replay, Webhook, WebhookChange,
+    },
+    service::ReplayOrder,
+};
+
+/// Characters of a description.
+const DESCRIPTION_CHARS: usize = 200;
+/// Seconds for which two secrets sign.
+const LONGEST_OVERLAP: u64 = 86_400;
+
+/// An endpoint that events are delivered to.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WebhookView {
+    id: Uuid,
+    #[schema(format = "uri", example = "https://example.com/hooks")]
+    url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    /// Types, or beginnings of them: `order.*`, or `*` for all.
+    #[schema(example = json!(["order.*"]))]
+    types: Vec<String>,
+    /// Whether one delivery comes after the other, in the order of the log: one that fails holds up the rest.
+    ordered: bool,
+    enabled: bool,
+    /// Present when it is not enabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    disabled_at: Option<Timestamp>,
+    /// Present when every attempt has failed since then; after five days of it the webhook is disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    failing_since: Option<Timestamp>,
+    /// The position in the log up to which deliveries have been made.
+    #[schema(minimum = 0)]
+    after: i64,
+    /// Present when so many positions had left the log before deliveries were made of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<i64>,
+    /// What deliveries are signed with (HMAC-SHA-256): only in the answers to creation and rotation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwq1fAUqe0x2E=")]
+    secret: Option<String>,
+    /// Present while the secret before signs as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    previous_secret_until: Option<Timestamp>,
+    version: i64,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl WebhookView {
+    pub(super) fn new(webhook: &Webhook, progress: &Progress) -> Self {
+        let (reason, at) =
+            webhook.disabled.clone().map(|disabled| (disabled.reason, disabled.at)).unzip();
+        Self {
+            id: webhook.id.uuid(),
+            url: webhook.url.clone(),
+            description: webhook.description.clone(),
+            types: webhook.types.iter().map(Pattern::to_string).collect(),
+            ordered: webhook.ordered,
+            enabled: webhook.disabled.is_none(),
+            disabled_reason: reason,
+            disabled_at: at,
+            failing_since: progress.failing_since,
+            after: progress.after,
+            skipped: (progress.skipped > 0).then_some(progress.skipped),
+            secret: None,
+            previous_secret_until: webhook.previous.as_ref().map(|(_, until)| *until),
+            version: webhook.version.0,
+            created_at: webhook.created_at,
+        }
+    }
+
+    /// The answer to a change.
+    pub(super) fn shown(webhook: &Webhook, progress: &Progress) -> Result<Answer> {
+        Answer::ok(webhook.etag(), &Self::new(webhook, progress))
+    }
+
+    /// The answer to a rotation.
+    pub(super) fn rotated(webhook: &Webhook, progress: &Progress) -> Result<Answer> {
+        let secret = Some(webhook.secret.reveal());
+        Answer::ok(webhook.etag(), &Self { secret, ..Self::new(webhook, progress) })
+    }
+
+    /// The answer to a creation.
+    pub(super) fn created(webhook: &Webhook, progress: &Progress) -> Result<Answer> {
+        Ok(Answer { status: 201, ..Self::rotated(webhook, progress)? })
+    }
+}
+
+/// Part of the webhooks.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes a list to readers of the API")]
+pub(super) struct WebhookPage {
+    items: Vec<WebhookView>,
+    /// Where the next page begins; null on the last.
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct CreateWebhookBody {
+    /// `https`, and of the public internet.
+    #[schema(format = "uri", max_length = 2048, example = "https://example.com/hooks")]
+    url: String,
+    /// Types, or beginnings of them: `order.*`, or `*` for all.
+    #[schema(min_items = 1, max_items = 20, example = json!(["order.*"]))]
+    types: Vec<String>,
+    /// Whether one delivery comes after the other, in the order of the log; else up to eight are under way at a time.
+    #[serde(default)]
+    #[schema(required = false)]
+    ordered: bool,
+    #[schema(max_length = 200)]
+    description: Option<String>,
+}
+
+impl CreateWebhookBody {
+    pub(super) async fn check(self, events: &Events) -> Result<NewWebhook> {
+        let mut validation = Validation::default();
+        let types = read_types(&mut validation, "#/types", &self.types);
+        check_description(&mut validation, self.description.as_deref());
+        validation.take("#/url", events.check_url(&self.url).await);
+        validation.finish()?;
+        let Self { url, ordered, description, .. } = self;
+        Ok(NewWebhook { url, description, types, ordered })
+    }
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct UpdateWebhookBody {
+    /// The version that the change is based on; or send `If-Match`.
+    #[expect(dead_code, reason = "the basis is read before the rest of the body")]
+    #[schema(value_type = i64, required = false, minimum = 1)]
+    version: Option<i64>,
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = String, format = "uri", max_length = 2048, example = "https://example.com/hooks")]
+    url: Option<String>,
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Vec<String>, min_items = 1, max_items = 20, example = json!(["order.*"]))]
+    types: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = bool)]
+    ordered: Option<bool>,
+    /// `false` stops deliveries; `true` lets them go on where they were.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = bool)]
+    enabled: Option<bool>,
+    /// `null` clears it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 200)]
+    description: Option<Option<String>>,
+}
+
+impl UpdateWebhookBody {
+    pub(super) fn check(self) -> Result<WebhookChange> {
+        let mut validation = Validation::default();
+        let types = self.types.map(|types| read_types(&mut validation, "#/types", &types));
+        check_description(&mut validation, self.description.as_ref().and_then(Option::as_deref));
+        validation.finish()?;
+        let Self { url, ordered, enabled, description, .. } = self;
+        Ok(WebhookChange { url, description, types, ordered, enabled })
+    }
+}
+
+fn read_types(validation: &mut Validation, pointer: &str, types: &[String]) -> Vec<Pattern> {
+    if types.is_empty() || types.len() > PATTERNS {
+        validation.refuse(pointer, format!("expected 1 to {PATTERNS} types"));
+    }
+    let read = |(number, text): (usize, &String)| {
+        validation.take(&format!("{pointer}/{number}"), text.parse::<Pattern>())
+    };
+    types.iter().take(PATTERNS).enumerate().filter_map(read).collect()
+}
+
+fn check_description(validation: &mut Validation, description: Option<&str>) {
+    if let Some(text) = description {
+        validation.take("#/description", check_line(text, DESCRIPTION_CHARS));
+    }
+}
+
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RotateBody {
+    /// For how long the secret before signs as well; 0 where it is left out.
+    #[serde(default)]
+    #[schema(required = false, maximum = 86400, example = 3600)]
+    overlap_seconds: u64,
+}
+
+impl RotateBody {
+    pub(super) fn check(&self) -> Result<u64> {
+        let mut validation = Validation::default();
+        if self.overlap_seconds > LONGEST_OVERLAP {
+            validation.refuse("#/overlapSeconds", format!("expected 0 to {LONGEST_OVERLAP}"));
+        }
+        validation.finish().map(|()| self.overlap_seconds)
+    }
+}
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ReplayBody {
+    /// What happened at this time and later.
+    #[schema(value_type = String, format = DateTime)]
+    from: Timestamp,
+    /// What happened before this time; until now where it is left out.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    to: Option<Timestamp>,
+    /// Which of the types that the webhook is for; all of them where it is left out.
+    #[schema(max_items = 20, example = json!(["order.placed"]))]
+    types: Option<Vec<String>>,
+    /// Only deliveries that were given up: they are begun again.
+    #[serde(default)]
+    #[schema(required = false)]
+    only_failed: bool,
+}
+
+impl ReplayBody {
+    pub(super) fn check(self) -> Result<ReplayOrder> {
+        let mut validation = Validation::default();
+        let types = self.types.map(|types| read_types(&mut validation, "#/types", &types));
+        validation.finish()?;
+        let (from, to, types) = (self.from, self.to, types.unwrap_or_default());
+        Ok(ReplayOrder { from, to, types, only_failed: self.only_failed })
+    }
+}
+
+/// What is delivered once more.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReplayView {
+    id: Uuid,
+    #[schema(value_type = String, format = DateTime)]
+    from: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    to: Timestamp,
+    /// Empty for all that the webhook is for.
+    types: Vec<String>,
+    only_failed: bool,
+}
+
+impl ReplayView {
+    pub(super) fn answer(replay: &Replay) -> Result<Answer> {
+        let view = Self {
+            id: replay.id,
+            from: replay.from,
+            to: replay.to,
+            types: replay.types.iter().map(Pattern::to_string).collect(),
+            only_failed: replay.only_failed,
+        };
+        let body = serde_json::to_vec(&view).map_err(holdfast_types::Error::internal)?;
+        Ok(Answer { status: 202, etag: None, body })
+    }
+}
+
+/// The event of a delivery.
+#[derive(Debug, Serialize, ToSchema)]
+struct DeliveredEvent {
+    /// What the endpoint gets as `webhook-id`.
+    id: Uuid,
+    #[serde(rename = "type")]
+    #[schema(example = "order.placed")]
+    kind: String,
+    /// 0 for one that is only for trying out.
+    #[schema(minimum = 0)]
+    position: i64,
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Timestamp,
+}
+
+impl From<&EventRef> for DeliveredEvent {
+    fn from(EventRef { id, kind, position, at }: &EventRef) -> Self {
+        Self { id: *id, kind: kind.clone(), position: *position, timestamp: *at }
+    }
+}
+
+/// An event on its way to an endpoint.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DeliverySummary {
+    id: Uuid,
+    event: DeliveredEvent,
+    status: DeliveryStatus,
+    /// Present while it is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    next_attempt_at: Option<Timestamp>,
+    /// How many there were, as far as they are kept.
+    attempt_count: usize,
+    /// What the last attempt was answered, or why it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_result: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl From<&Delivery> for DeliverySummary {
+    fn from(delivery: &Delivery) -> Self {
+        let last = delivery.attempts.last();
+        Self {
+            id: delivery.id.uuid(),
+            event: (&delivery.event).into(),
+            status: delivery.status,
+            next_attempt_at: next_attempt(delivery),
+            attempt_count: delivery.attempts.len(),
+            last_result: last.and_then(|last| match last.status {
+                Some(status) => Some(status.to_string()),
+                None => last.error.clone(),
+            }),
+            created_at: delivery.created_at,
+        }
+    }
+}
+
+fn next_attempt(delivery: &Delivery) -> Option<Timestamp> {
+    (delivery.status == DeliveryStatus::Pending).then_some(delivery.due)
+}
+
+/// Part of the deliveries.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes a list to readers of the API")]
+pub(super) struct DeliveryPage {
+    items: Vec<DeliverySummary>,
+    /// Where the next page begins; null on the last.
+    next_cursor: Option<String>,
+}
+
+/// The same with its attempts.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DeliveryView {
+    id: Uuid,
+    webhook_id: Uuid,
+    event: DeliveredEvent,
+    status: DeliveryStatus,
+    /// Present while it is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    next_attempt_at: Option<Timestamp>,
+    /// The last twenty, oldest first.
+    attempts: Vec<AttemptView>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+/// One attempt at a delivery.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct AttemptView {
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// How long it took, in milliseconds.
+    duration_ms: u64,
+    /// What was answered: only 2xx says that the endpoint has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    /// The first KiB of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<String>,
+    /// Why nothing was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl From<&Attempt> for AttemptView {
+    fn from(attempt: &Attempt) -> Self {
+        let Attempt { at, millis, status, answer, error } = attempt.clone();
+        Self { at, duration_ms: millis, status, answer, error }
+    }
+}
+
+impl From<&Delivery> for DeliveryView {
+    fn from(delivery: &Delivery) -> Self {
+        Self {
+            id: delivery.id.uuid(),
+            webhook_id: delivery.webhook.uuid(),
+            event: (&delivery.event).into(),
+            status: delivery.status,
+            next_attempt_at: next_attempt(delivery),
+            attempts: delivery.attempts.iter().map(AttemptView::from).collect(),
+            created_at: delivery.created_at,
+        }
+    }
+}
+
+impl DeliveryView {
+    /// The answer to a retry.
+    pub(super) fn shown(delivery: &Delivery) -> Result<Answer> {
+        let body = serde_json::to_vec(&Self::from(delivery));
+        let body = body.map_err(holdfast_types::Error::internal)?;
+        Ok(Answer { status: 200, etag: None, body })
+    }
+
+    /// The answer to a test.
+    pub(super) fn created(delivery: &Delivery) -> Result<Answer> {
+        Ok(Answer { status: 201, ..Self::shown(delivery)? })
+    }
+}

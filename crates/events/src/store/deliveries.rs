@@ -1,0 +1,286 @@
+//! Deliveries: made with the place in the log that they are of, noted, shown, and begun again.
+
+use std::{sync::Arc, time::Duration};
+
+use holdfast_storage::record::{Fault, Position, Scan, Stored, Tx, Value};
+use holdfast_types::{
+    Answer, Error, IdempotentAnswer, Operation, Page, PageRequest, Result, Timestamp,
+};
+use uuid::Uuid;
+
+use super::{EventStore, SERVICE, webhooks::lock_enabled};
+use crate::model::{
+    Attempt, Delivery, DeliveryId, DeliveryStatus, Progress, Replay, Schedule, Told, Webhook,
+    WebhookId,
+};
+
+/// Deliveries that were given up of which one transaction begins some again.
+const AGAIN_ROWS: usize = 100;
+
+/// Shapes the answer about a delivery.
+pub(crate) type RenderDelivery = fn(&Delivery) -> Result<Answer>;
+
+/// Deliveries of the events between two places of the log.
+#[derive(Clone, Debug)]
+pub(crate) struct HandOut {
+    pub(crate) webhook: WebhookId,
+    pub(crate) process: Uuid,
+    pub(crate) before: i64,
+    pub(crate) after: i64,
+    /// Positions between them that the log has lost.
+    pub(crate) skipped: i64,
+    pub(crate) deliveries: Vec<Delivery>,
+}
+
+/// How an attempt at a delivery went.
+#[derive(Clone, Debug)]
+pub(crate) struct Settled {
+    pub(crate) delivery: DeliveryId,
+    pub(crate) attempt: Attempt,
+    /// How long the endpoint asks to be left alone.
+    pub(crate) rest: Option<Duration>,
+    /// 0 to 1.
+    pub(crate) jitter: f64,
+}
+
+impl EventStore {
+    /// Moves the place of a webhook in the log, and makes the deliveries of what is passed: all of it, once, and only by the
+    /// process that holds the webhook. Says whether it was so.
+    pub(crate) async fn hand_out(&self, hand_out: HandOut) -> Result<bool> {
+        let hand_out = Arc::new(hand_out);
+        let apply = move |tx: Tx| {
+            let hand_out = Arc::clone(&hand_out);
+            async move {
+                let found = tx.get::<Progress>(hand_out.webhook).await?;
+                let ours = found.filter(|progress| {
+                    (progress.holder, progress.after) == (Some(hand_out.process), hand_out.before)
+                });
+                let Some(mut progress) = ours else { return Ok(false) };
+                progress.after = hand_out.after;
+                progress.skipped += hand_out.skipped;
+                tx.put(&progress).await??;
+                tx.insert_all(&hand_out.deliveries).await??;
+                Ok(true)
+            }
+        };
+        self.db.transact(apply).await
+    }
+
+    /// The next deliveries of a webhook: in the order of the log where it is `ordered`, else in that of their time.
+    pub(crate) async fn due(
+        &self,
+        webhook: WebhookId,
+        ordered: bool,
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        let index = if ordered { "order" } else { "due" };
+        let read = move |tx: Tx| async move {
+            let found = tx.scan::<Delivery>(Scan::of(index, limit).equal(webhook)).await?;
+            Ok(found.into_iter().map(Stored::into_inner).collect())
+        };
+        self.db.read(read).await
+    }
+
+    /// Notes how attempts went, and what comes of it for each delivery; a webhook that is gone, or that has failed for five
+    /// days, is disabled, and the world is told. Says how many of the deliveries are over.
+    pub(crate) async fn settle(
+        &self,
+        webhook: WebhookId,
+        settled: Vec<Settled>,
+        schedule: &Schedule,
+        now: Timestamp,
+    ) -> Result<usize> {
+        let (settled, schedule) = (Arc::new(settled), schedule.clone());
+        let store = self.clone();
+        let settle = move |tx: Tx| {
+            let (store, settled, schedule) =
+                (store.clone(), Arc::clone(&settled), schedule.clone());
+            async move {
+                let mut over = 0;
+                for one in settled.iter() {
+                    let found: Option<Stored<Delivery>> = tx.get(one.delivery).await?;
+                    let Some(mut delivery) = found else { continue };
+                    // Another process may have seen to it meanwhile.
+                    if delivery.status == DeliveryStatus::Pending {
+                        delivery.note(one.attempt.clone(), &schedule, one.rest, one.jitter);
+                        tx.put(&delivery).await??;
+                    }
+                    over += usize::from(delivery.status != DeliveryStatus::Pending);
+                }
+                store.judge(&tx, webhook, &settled, now).await?;
+                Ok(over)
+            }
+        };
+        self.db.transact(settle).await
+    }
+
+    /// Notes what attempts say about their endpoint.
+    async fn judge(
+        &self,
+        tx: &Tx,
+        id: WebhookId,
+        settled: &[Settled],
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let Some(mut progress) = tx.get::<Progress>(id).await? else { return Ok(()) };
+        let told: Vec<Told> = settled.iter().map(|one| one.attempt.told()).collect();
+        let before = progress.failing_since;
+        let is_lost = progress.note(told.contains(&Told::Taken), now);
+        if progress.failing_since != before {
+            tx.put(&progress).await??;
+        }
+        let reason = if told.contains(&Told::Gone) {
+            "the endpoint answered 410 Gone"
+        } else if is_lost {
+            "every attempt of the last five days has failed"
+        } else {
+            return Ok(());
+        };
+        let found: Option<Stored<Webhook>> = tx.get(id).await?;
+        let Some(mut webhook) = found.filter(|webhook| webhook.disabled.is_none()) else {
+            return Ok(());
+        };
+        webhook.disable(reason, now);
+        let message = webhook.disabled.as_ref().map(|disabled| webhook.was_disabled(disabled));
+        tx.put(&webhook).await??;
+        self.outbox.put(tx, message).await
+    }
+
+    /// A page of the deliveries of a webhook, newest first.
+    pub(crate) async fn deliveries(
+        &self,
+        webhook: WebhookId,
+        status: Option<DeliveryStatus>,
+        request: &PageRequest,
+    ) -> Result<Page<Delivery>> {
+        let scan = match status {
+            Some(status) => Scan::of("status", 0).equal(webhook).equal(status.as_str()),
+            None => Scan::of("webhook", 0).equal(webhook),
+        };
+        let list = format!("deliveries {webhook} {status:?}");
+        self.db.page(scan.descending(), &list, request).await
+    }
+
+    /// The delivery with that id.
+    pub(crate) async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
+        self.db.get(id).await
+    }
+
+    /// Keeps a delivery that is of no event, to try a webhook out; once per operation. Refuses with `not-found`, and with
+    /// `invalid-transition` where the webhook is disabled.
+    pub(crate) async fn add_delivery(
+        &self,
+        delivery: Delivery,
+        operation: &Operation,
+        render: RenderDelivery,
+    ) -> Result<IdempotentAnswer> {
+        let now = delivery.created_at;
+        let add = move |tx: Tx| {
+            let delivery = delivery.clone();
+            async move {
+                let mut progress = lock_enabled(&tx, delivery.webhook).await?;
+                progress.wake += 1;
+                tx.put(&progress).await??;
+                tx.insert(&delivery).await??;
+                Ok(render(&delivery)?)
+            }
+        };
+        self.db.once(SERVICE, operation, now, add).await
+    }
+
+    /// Begins a delivery again, now; once per operation. Refuses with `not-found`, and with `invalid-transition` one that has
+    /// arrived, or whose webhook is disabled.
+    pub(crate) async fn retry_delivery(
+        &self,
+        webhook: WebhookId,
+        id: DeliveryId,
+        operation: &Operation,
+        now: Timestamp,
+        render: RenderDelivery,
+    ) -> Result<IdempotentAnswer> {
+        let retry = move |tx: Tx| async move {
+            let mut progress = lock_enabled(&tx, webhook).await?;
+            let found: Option<Stored<Delivery>> = tx.get(id).await?;
+            let found = found.filter(|delivery| delivery.webhook == webhook);
+            let mut delivery = found.ok_or_else(|| Error::not_found("delivery"))?;
+            delivery.retry(now)?;
+            progress.wake += 1;
+            tx.put(&progress).await??;
+            tx.put(&delivery).await??;
+            Ok(render(&delivery)?)
+        };
+        self.db.once(SERVICE, operation, now, retry).await
+    }
+
+    /// What of a webhook is to be replayed next.
+    pub(crate) async fn next_replay(&self, webhook: WebhookId) -> Result<Option<Replay>> {
+        let read = move |tx: Tx| async move {
+            let found = tx.scan::<Replay>(Scan::of("webhook", 1).equal(webhook)).await?;
+            Ok(found.into_iter().next().map(Stored::into_inner))
+        };
+        self.db.read(read).await
+    }
+
+    /// Moves a replay on to the position `upto`, with deliveries of what is passed: all of it, once. It ends where it has come to
+    /// its end. Says whether somebody else was faster.
+    pub(crate) async fn replay_events(
+        &self,
+        replay: &Replay,
+        upto: i64,
+        deliveries: Vec<Delivery>,
+    ) -> Result<bool> {
+        let (replay, deliveries) = (replay.clone(), Arc::new(deliveries));
+        let step = move |tx: Tx| {
+            let (before, deliveries) = (replay.clone(), Arc::clone(&deliveries));
+            async move {
+                let found: Option<Stored<Replay>> = tx.get(before.id).await?;
+                let Some(mut replay) = found.filter(|found| **found == before) else {
+                    return Ok(false);
+                };
+                replay.after = upto;
+                tx.insert_all(&*deliveries).await??;
+                match upto >= replay.until {
+                    true => tx.delete(replay).await?,
+                    false => tx.put(&replay).await??,
+                }
+                Ok(true)
+            }
+        };
+        self.db.transact(step).await
+    }
+
+    /// Begins some of the deliveries again that were given up and that a replay is of; it ends where there are no more.
+    pub(crate) async fn replay_failed(&self, replay: &Replay, now: Timestamp) -> Result<()> {
+        let replay = replay.clone();
+        let step = move |tx: Tx| {
+            let before = replay.clone();
+            async move {
+                let found: Option<Stored<Replay>> = tx.get(before.id).await?;
+                let Some(mut replay) = found.filter(|found| **found == before) else {
+                    return Ok(());
+                };
+                let failed = DeliveryStatus::Failed.as_str();
+                let place = |last: Uuid| Position {
+                    values: vec![replay.webhook.into(), failed.into()],
+                    key: Value::Id(last),
+                };
+                let scan = Scan::of("status", AGAIN_ROWS).equal(replay.webhook).equal(failed);
+                let some: Vec<Stored<Delivery>> =
+                    tx.scan(scan.after(replay.last.map(place))).await?;
+                let is_last = some.len() < AGAIN_ROWS;
+                replay.last = some.last().map(|delivery| delivery.id.uuid());
+                for mut delivery in some {
+                    if replay.wants(&delivery.event.kind, delivery.event.at) {
+                        delivery.begin_again(now);
+                        tx.put(&delivery).await??;
+                    }
+                }
+                match is_last {
+                    true => tx.delete(replay).await,
+                    false => Ok(tx.put(&replay).await??),
+                }
+            }
+        };
+        self.db.transact(step).await
+    }
+}

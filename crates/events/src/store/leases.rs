@@ -1,0 +1,70 @@
+//! Which process delivers for a webhook. It holds the webhook for as long as it shows signs of life; others tell by their own
+//! watches, since the clocks of machines differ (as leader election in Kubernetes does).
+
+use holdfast_storage::record::{Stored, Tx};
+use holdfast_types::Result;
+use uuid::Uuid;
+
+use super::EventStore;
+use crate::model::{Progress, WebhookId};
+
+impl EventStore {
+    /// Makes `process` the holder of a webhook if it is as `seen`: of those who try at once, one is.
+    pub(crate) async fn take_lease(&self, seen: &Progress, process: Uuid) -> Result<bool> {
+        let (id, holder, turn) = (seen.webhook, seen.holder, seen.turn);
+        let take = move |tx: Tx| async move {
+            let Some(mut progress) = tx.get::<Progress>(id).await? else { return Ok(false) };
+            if (progress.holder, progress.turn) != (holder, turn) {
+                return Ok(false);
+            }
+            progress.holder = Some(process);
+            progress.turn += 1;
+            tx.put(&progress).await??;
+            Ok(true)
+        };
+        self.db.transact(take).await
+    }
+
+    /// A sign of life of `process` for each of these webhooks that it holds; says which.
+    pub(crate) async fn renew_leases(
+        &self,
+        process: Uuid,
+        webhooks: Vec<WebhookId>,
+    ) -> Result<Vec<WebhookId>> {
+        let renew = move |tx: Tx| {
+            let webhooks = webhooks.clone();
+            async move {
+                let mut held = Vec::new();
+                for id in webhooks {
+                    let found: Option<Stored<Progress>> = tx.get(id).await?;
+                    let ours = found.filter(|progress| progress.holder == Some(process));
+                    let Some(mut progress) = ours else { continue };
+                    progress.turn += 1;
+                    tx.put(&progress).await??;
+                    held.push(id);
+                }
+                Ok(held)
+            }
+        };
+        self.db.transact(renew).await
+    }
+
+    /// Lets go of those of these webhooks that `process` holds, so that another may take them at once.
+    pub(crate) async fn drop_leases(&self, process: Uuid, webhooks: Vec<WebhookId>) -> Result<()> {
+        let let_go = move |tx: Tx| {
+            let webhooks = webhooks.clone();
+            async move {
+                for id in webhooks {
+                    let found: Option<Stored<Progress>> = tx.get(id).await?;
+                    let ours = found.filter(|progress| progress.holder == Some(process));
+                    let Some(mut progress) = ours else { continue };
+                    progress.holder = None;
+                    progress.turn += 1;
+                    tx.put(&progress).await??;
+                }
+                Ok(())
+            }
+        };
+        self.db.transact(let_go).await
+    }
+}

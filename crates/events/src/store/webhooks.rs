@@ -1,0 +1,190 @@
+//! What merchants do with webhooks.
+
+use std::sync::Arc;
+
+use holdfast_storage::record::{Fault, Scan, Stored, Tx};
+use holdfast_types::{Answer, Code, Error, IdempotentAnswer, Operation, Result, Timestamp};
+use uuid::Uuid;
+
+use super::{EventStore, Head, SERVICE};
+use crate::model::{Delivery, Progress, Replay, Webhook, WebhookId};
+
+/// Webhooks of a shop.
+const WEBHOOKS: usize = 50;
+/// Replays of a webhook that have not ended.
+const REPLAYS: usize = 10;
+/// Deliveries that one transaction deletes.
+const SWEPT_ROWS: usize = 200;
+/// Stands for all webhooks: whoever decides by how many there are locks it.
+const ALL: Uuid = Uuid::nil();
+
+/// Shapes the answer about a webhook, so that it can be kept with the change.
+pub(crate) type Render = fn(&Webhook, &Progress) -> Result<Answer>;
+
+impl EventStore {
+    /// Keeps a webhook, for which events begin after the last there is; once per operation. Refuses more than fifty.
+    pub(crate) async fn create_webhook(
+        &self,
+        webhook: Webhook,
+        operation: &Operation,
+        render: Render,
+    ) -> Result<IdempotentAnswer> {
+        let now = webhook.created_at;
+        let create = move |tx: Tx| {
+            let webhook = webhook.clone();
+            async move {
+                tx.lock::<Webhook>([ALL.into()]).await?;
+                if tx.scan::<Webhook>(Scan::of_keys(WEBHOOKS)).await?.len() == WEBHOOKS {
+                    let why = format!("a shop has {WEBHOOKS} webhooks at most: delete one");
+                    return Err(Error::new(Code::InvalidTransition, why).into());
+                }
+                let head = tx.get::<Head>(Uuid::nil()).await?;
+                let progress = Progress::new(webhook.id, head.map_or(0, |head| head.end));
+                tx.insert(&webhook).await??;
+                tx.insert(&progress).await??;
+                Ok(render(&webhook, &progress)?)
+            }
+        };
+        self.db.once(SERVICE, operation, now, create).await
+    }
+
+    /// All webhooks, each with its progress.
+    pub(crate) async fn webhooks(&self) -> Result<Vec<(Webhook, Progress)>> {
+        let read = |tx: Tx| async move {
+            let webhooks = tx.scan::<Webhook>(Scan::of_keys(WEBHOOKS)).await?;
+            let mut progress = tx.scan::<Progress>(Scan::of_keys(WEBHOOKS)).await?.into_iter();
+            let mut all = Vec::with_capacity(webhooks.len());
+            // Both are in the order of their ids.
+            for webhook in webhooks.into_iter().map(Stored::into_inner) {
+                let of_it = progress.find(|progress| progress.webhook >= webhook.id);
+                let of_it = of_it.filter(|progress| progress.webhook == webhook.id);
+                all.extend(of_it.map(|progress| (webhook, progress.into_inner())));
+            }
+            Ok(all)
+        };
+        self.db.read(read).await
+    }
+
+    /// The webhook with that id, and its progress.
+    pub(crate) async fn webhook(&self, id: WebhookId) -> Result<Option<(Webhook, Progress)>> {
+        let read = move |tx: Tx| async move {
+            let Some(webhook) = tx.get::<Webhook>(id).await? else { return Ok(None) };
+            let progress = tx.get::<Progress>(id).await?;
+            Ok(progress.map(|progress| (webhook.into_inner(), progress.into_inner())))
+        };
+        self.db.read(read).await
+    }
+
+    /// Changes a webhook as `judge` says, and lets whoever delivers look at it; once per operation. One that is asked again has
+    /// its five days anew. Refuses with `not-found`.
+    pub(crate) async fn change_webhook(
+        &self,
+        id: WebhookId,
+        operation: &Operation,
+        now: Timestamp,
+        render: Render,
+        judge: impl Fn(&mut Webhook) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<IdempotentAnswer> {
+        let judge = Arc::new(judge);
+        let change = move |tx: Tx| {
+            let judge = Arc::clone(&judge);
+            async move {
+                let (mut webhook, mut progress) = lock(&tx, id).await?;
+                let was_disabled = webhook.disabled.is_some();
+                judge(&mut webhook)?;
+                if was_disabled && webhook.disabled.is_none() {
+                    progress.failing_since = None;
+                }
+                progress.wake += 1;
+                tx.put(&webhook).await??;
+                tx.put(&progress).await??;
+                Ok(render(&webhook, &progress)?)
+            }
+        };
+        self.db.once(SERVICE, operation, now, change).await
+    }
+
+    /// Deletes a webhook with what is to be replayed for it; once per operation. Its deliveries go by
+    /// [`Self::sweep_deliveries`]. Refuses with `not-found`.
+    pub(crate) async fn delete_webhook(
+        &self,
+        id: WebhookId,
+        operation: &Operation,
+        now: Timestamp,
+    ) -> Result<IdempotentAnswer> {
+        let delete = move |tx: Tx| async move {
+            let (webhook, progress) = lock(&tx, id).await?;
+            let replays = tx.scan::<Replay>(Scan::of("webhook", REPLAYS).equal(id)).await?;
+            tx.delete_all(replays).await?;
+            tx.delete(progress).await?;
+            tx.delete(webhook).await?;
+            Ok(Answer { status: 204, etag: None, body: Vec::new() })
+        };
+        self.db.once(SERVICE, operation, now, delete).await
+    }
+
+    /// Deletes all deliveries of a webhook, some hundred in each transaction.
+    pub(crate) async fn sweep_deliveries(&self, id: WebhookId) -> Result<()> {
+        loop {
+            let sweep = move |tx: Tx| async move {
+                let scan = Scan::of("webhook", SWEPT_ROWS).equal(id);
+                let some = tx.scan::<Delivery>(scan).await?;
+                let count = some.len();
+                tx.delete_all(some).await.map(|()| count)
+            };
+            if self.db.transact(sweep).await? < SWEPT_ROWS {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Notes what is to be delivered once more; once per operation. Refuses with `invalid-transition` more than ten replays at a
+    /// time, and a webhook that is disabled; with `not-found` none.
+    pub(crate) async fn begin_replay(
+        &self,
+        replay: Replay,
+        operation: &Operation,
+        now: Timestamp,
+        answer: Answer,
+    ) -> Result<IdempotentAnswer> {
+        let begin = move |tx: Tx| {
+            let (replay, answer) = (replay.clone(), answer.clone());
+            async move {
+                let mut progress = lock_enabled(&tx, replay.webhook).await?;
+                let scan = Scan::of("webhook", REPLAYS).equal(replay.webhook);
+                if tx.scan::<Replay>(scan).await?.len() == REPLAYS {
+                    let why = format!("{REPLAYS} replays of the webhook have not ended: wait");
+                    return Err(Error::new(Code::InvalidTransition, why).into());
+                }
+                progress.wake += 1;
+                tx.insert(&replay).await??;
+                tx.put(&progress).await??;
+                Ok(answer)
+            }
+        };
+        self.db.once(SERVICE, operation, now, begin).await
+    }
+}
+
+/// Reads a webhook that nobody changes meanwhile.
+pub(super) async fn lock(
+    tx: &Tx,
+    id: WebhookId,
+) -> Result<(Stored<Webhook>, Stored<Progress>), Fault> {
+    tx.lock::<Webhook>([id.into()]).await?;
+    let webhook = tx.get::<Webhook>(id).await?;
+    let progress = tx.get::<Progress>(id).await?;
+    Ok(webhook.zip(progress).ok_or_else(|| Error::not_found("webhook"))?)
+}
+
+/// The same of one that is asked. Refuses with `invalid-transition`.
+pub(super) async fn lock_enabled(tx: &Tx, id: WebhookId) -> Result<Stored<Progress>, Fault> {
+    let (webhook, progress) = lock(tx, id).await?;
+    match webhook.disabled {
+        None => Ok(progress),
+        Some(_) => {
+            let why = "the webhook is disabled: enable it first";
+            Err(Error::new(Code::InvalidTransition, why).into())
+        }
+    }
+}
