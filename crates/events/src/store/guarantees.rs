@@ -7,6 +7,9 @@ use holdfast_types::Version;
 
 use super::*;
 
+mod deliveries;
+mod webhooks;
+
 struct Bench {
     store: EventStore,
     fresh: Fresh,

@@ -16,13 +16,13 @@ use endpoint::{Endpoint, Heard, Reply};
 /// How long a delivery may take.
 const SOON: Duration = Duration::from_secs(15);
 
-/// A shop that may deliver there, and tries again after 100 ms, four times.
-fn shop_for(endpoints: &[&Endpoint]) -> Shop {
+/// A shop that may deliver there, and makes so many attempts, each 100 ms after the one before.
+fn shop_for(endpoints: &[&Endpoint], attempts: usize) -> Shop {
     let places: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.place.as_str()).collect();
     Shop::start_with(&[
         ("HOLDFAST_RATE_LIMITS", "off"),
         ("HOLDFAST_WEBHOOKS_ALLOWED_HOSTS", &places.join(",")),
-        ("HOLDFAST_WEBHOOKS_SCHEDULE", "0s, 100ms, 100ms, 100ms"),
+        ("HOLDFAST_WEBHOOKS_SCHEDULE", &format!("0s{}", ", 100ms".repeat(attempts - 1))),
     ])
 }
 
@@ -65,7 +65,7 @@ async fn taken(endpoint: &Endpoint, count: usize) -> Vec<Heard> {
 #[tokio::test]
 async fn events_are_delivered_as_the_feed_tells_them_and_signed() {
     let endpoint = Endpoint::start().await;
-    let shop = shop_for(&[&endpoint]);
+    let shop = shop_for(&[&endpoint], 4);
     let mut admin = shop.admin().await;
     let tea = admin.product("Tea", 5).await;
     admin.events("&types=product.created", 1).await;
@@ -104,7 +104,7 @@ async fn events_are_delivered_as_the_feed_tells_them_and_signed() {
 #[tokio::test]
 async fn a_webhook_is_tried_out_changed_and_deleted() {
     let endpoint = Endpoint::start().await;
-    let shop = shop_for(&[&endpoint]);
+    let shop = shop_for(&[&endpoint], 4);
     let mut admin = shop.admin().await;
     let webhook = admin.webhook(&endpoint.url(), &["order.*"], true).await;
     let path = path_of(&webhook);
@@ -159,7 +159,7 @@ async fn only_success_is_success_and_what_was_given_up_can_be_delivered_again() 
         _ => Reply::status(400),
     })
     .await;
-    let shop = shop_for(&[&endpoint]);
+    let shop = shop_for(&[&endpoint], 4);
     let mut admin = shop.admin().await;
     let webhook = admin.webhook(&endpoint.url(), &["product.*"], false).await;
     admin.product("Tea", 5).await;
@@ -208,7 +208,7 @@ async fn only_success_is_success_and_what_was_given_up_can_be_delivered_again() 
 #[tokio::test]
 async fn an_endpoint_that_is_gone_is_asked_no_more_and_that_is_told() {
     let endpoint = Endpoint::answering(|_, _| Reply::status(410)).await;
-    let shop = shop_for(&[&endpoint]);
+    let shop = shop_for(&[&endpoint], 4);
     let mut admin = shop.admin().await;
     let webhook = admin.webhook(&endpoint.url(), &["*"], false).await;
     admin.product("Tea", 5).await;
@@ -223,7 +223,7 @@ async fn an_endpoint_that_is_gone_is_asked_no_more_and_that_is_told() {
 #[tokio::test]
 async fn a_secret_is_rotated_and_both_sign_for_a_while() {
     let endpoint = Endpoint::start().await;
-    let shop = shop_for(&[&endpoint]);
+    let shop = shop_for(&[&endpoint], 4);
     let mut admin = shop.admin().await;
     let webhook = admin.webhook(&endpoint.url(), &["product.*"], false).await;
     let before = webhook["secret"].as_str().unwrap();
@@ -260,7 +260,7 @@ async fn a_slow_endpoint_slows_no_other_and_none_has_more_than_its_share() {
         })
         .await,
     );
-    let shop = shop_for(&[&slow, &quick, &ordered]);
+    let shop = shop_for(&[&slow, &quick, &ordered], 4);
     let mut admin = shop.admin().await;
     for (endpoint, is_ordered) in [(&slow, false), (&quick, false), (&ordered, true)] {
         admin.webhook(&endpoint.url(), &["order.*"], is_ordered).await;
@@ -285,7 +285,7 @@ async fn an_endpoint_may_ask_for_rest() {
         _ => Reply::status(200),
     })
     .await;
-    let shop = shop_for(&[&endpoint]);
+    let shop = shop_for(&[&endpoint], 4);
     let mut admin = shop.admin().await;
     admin.webhook(&endpoint.url(), &["product.*"], false).await;
     admin.product("Tea", 5).await;

@@ -40,7 +40,7 @@ async fn endpoint() -> Endpoint {
 async fn kill(shop: &mut Shop, done: impl Fn() -> bool) -> usize {
     let mut kills = 0;
     while !done() {
-        tokio::time::sleep(Duration::from_secs(7)).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
         match slots_of(shop, "events").first() {
             Some(slot) => signal("-9", slot),
             None => shop.kill_and_restart(),
@@ -59,7 +59,8 @@ fn ids(taken: &[Heard]) -> HashSet<String> {
 async fn kills_lose_no_delivery_and_keep_the_order() {
     let count = ordinary_or_long(800, 10_000);
     let (any, ordered) = (endpoint().await, endpoint().await);
-    let mut shop = shop_for(&[&any, &ordered]);
+    // Nothing is given up: it would take ten failures in a row.
+    let mut shop = shop_for(&[&any, &ordered], 10);
     let mut admin = shop.admin().await;
     for (endpoint, is_ordered) in [(&any, false), (&ordered, true)] {
         admin.webhook(&endpoint.url(), &["order.*"], is_ordered).await;
