@@ -46,6 +46,8 @@ BY_RULE = {
     ("invalid-parameter", "to"): "after `from`",
     ("invalid-parameter", "after"): "a position that the log has come to",
     ("validation", "#/note"): "something to read",
+    ("validation", "#/url"): "https, and of the public internet",
+    ("validation", "#/to"): "after `from`",
 }
 
 # What the bytes of a picture must be.

@@ -20,6 +20,11 @@ const DESCRIPTION_CHARS: usize = 200;
 /// Seconds for which two secrets sign.
 const LONGEST_OVERLAP: u64 = 86_400;
 
+/// A type of events, a beginning of some such as `order.*`, or `*` for all.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(max_length = 100, format = "event-types", example = "order.*")]
+struct EventTypes(String);
+
 /// An endpoint that events are delivered to.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -29,8 +34,7 @@ pub(crate) struct WebhookView {
     url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    /// Types, or beginnings of them: `order.*`, or `*` for all.
-    #[schema(example = json!(["order.*"]))]
+    #[schema(value_type = Vec<EventTypes>)]
     types: Vec<String>,
     /// Whether one delivery comes after the other, in the order of the log: one that fails holds up the rest.
     ordered: bool,
@@ -120,14 +124,13 @@ pub(super) struct CreateWebhookBody {
     /// `https`, and of the public internet.
     #[schema(format = "uri", max_length = 2048, example = "https://example.com/hooks")]
     url: String,
-    /// Types, or beginnings of them: `order.*`, or `*` for all.
-    #[schema(min_items = 1, max_items = 20, example = json!(["order.*"]))]
+    #[schema(value_type = Vec<EventTypes>, min_items = 1, max_items = 20)]
     types: Vec<String>,
     /// Whether one delivery comes after the other, in the order of the log; else up to eight are under way at a time.
     #[serde(default)]
     #[schema(required = false)]
     ordered: bool,
-    #[schema(max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, format = "line")]
     description: Option<String>,
 }
 
@@ -154,7 +157,7 @@ pub(super) struct UpdateWebhookBody {
     #[schema(value_type = String, format = "uri", max_length = 2048, example = "https://example.com/hooks")]
     url: Option<String>,
     #[serde(default, deserialize_with = "not_null")]
-    #[schema(value_type = Vec<String>, min_items = 1, max_items = 20, example = json!(["order.*"]))]
+    #[schema(value_type = Vec<EventTypes>, min_items = 1, max_items = 20)]
     types: Option<Vec<String>>,
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = bool)]
@@ -165,7 +168,7 @@ pub(super) struct UpdateWebhookBody {
     enabled: Option<bool>,
     /// `null` clears it.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, format = "line")]
     description: Option<Option<String>>,
 }
 
@@ -225,7 +228,7 @@ pub(super) struct ReplayBody {
     #[schema(value_type = Option<String>, format = DateTime)]
     to: Option<Timestamp>,
     /// Which of the types that the webhook is for; all of them where it is left out.
-    #[schema(max_items = 20, example = json!(["order.placed"]))]
+    #[schema(value_type = Option<Vec<EventTypes>>, min_items = 1, max_items = 20)]
     types: Option<Vec<String>>,
     /// Only deliveries that were given up: they are begun again.
     #[serde(default)]
@@ -253,6 +256,7 @@ pub(super) struct ReplayView {
     #[schema(value_type = String, format = DateTime)]
     to: Timestamp,
     /// Empty for all that the webhook is for.
+    #[schema(value_type = Vec<EventTypes>)]
     types: Vec<String>,
     only_failed: bool,
 }

@@ -16,13 +16,14 @@ use utoipa::openapi::OpenApi;
 /// The extension in which a handler names its own problems, and where they stand in the document.
 const OWN: &str = "x-problems";
 /// The rules about text that JSON Schema can say, by the name that a type gives as its format.
-const FORMATS: [(&str, &str); 7] = [
+const FORMATS: [(&str, &str); 8] = [
     // One line, not blank, without control characters.
     ("line", r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"),
     ("prose", r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"),
     ("mail", r"^[^@\s\x00-\x1f\x7f-\x9f]+@[^@\s\x00-\x1f\x7f-\x9f]+$"),
     ("password", r"^[^\x00-\x1f\x7f-\x9f]*$"),
     // Exact within ASCII: beyond it, letters and digits of one script.
+    ("event-types", r"^(\*|[a-z_]+\.([a-z_]+|\*))$"),
     ("username", r"^[^\s\x00-\x1f\x7f-\x9f!-,/:-?\[-\^`{-~]*$"),
     ("web", r"^https?://[^ \x00-\x1f\x7f-\x9f]*$"),
     ("entity-tags", r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#),

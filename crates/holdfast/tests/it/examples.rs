@@ -6,11 +6,14 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::shop::{Client, Shop, is_recording};
+use crate::{
+    shop::{Client, Shop, is_recording},
+    webhooks::{Endpoint, Reply},
+};
 
 /// Numbers that are others each time.
-const MEASURED: [&str; 7] =
-    ["pid", "uptimeSeconds", "inFlight", "p99Micros", "position", "after", "end"];
+const MEASURED: [&str; 8] =
+    ["pid", "uptimeSeconds", "inFlight", "p99Micros", "position", "after", "end", "durationMs"];
 
 /// Requests by operation, in an order in which a shop can answer them.
 struct Recorder {
@@ -57,7 +60,9 @@ impl Recorder {
 
 #[tokio::test]
 async fn examples_are_what_the_shop_answers() {
-    let shop = Shop::start();
+    let endpoint = Endpoint::answering(|_, _| Reply::status(503)).await;
+    let allowed = ("HOLDFAST_WEBHOOKS_ALLOWED_HOSTS", endpoint.place.as_str());
+    let shop = Shop::start_with(&[("HOLDFAST_RATE_LIMITS", "off"), allowed]);
     let clients = BTreeMap::from([
         ("anybody", shop.anybody()),
         ("admin", shop.admin().await),
@@ -69,6 +74,7 @@ async fn examples_are_what_the_shop_answers() {
     catalogue(&mut recorder).await;
     orders(&mut recorder).await;
     events(&mut recorder).await;
+    webhooks(&mut recorder, &endpoint).await;
     let processes = ("list_processes", "admin", "GET", "/api/processes", Value::Null);
     recorder.take(processes).await;
     leaving(&mut recorder).await;
@@ -218,6 +224,40 @@ async fn events(recorder: &mut Recorder) {
     recorder.take(("get_event", "admin", "GET", "/api/events/{event}", Value::Null)).await;
 }
 
+async fn webhooks(recorder: &mut Recorder, endpoint: &Endpoint) {
+    let new = json!({"url": "https://example.com/hooks", "types": ["order.*"], "description": "The warehouse"});
+    let said = recorder.take(("create_webhook", "admin", "POST", "/api/webhooks", new)).await;
+    recorder.know("webhook", &said, "id");
+    let from = json!({"from": "2026-11-01T00:00:00Z", "types": ["order.placed"]});
+    let overlap = json!({"overlapSeconds": 3600});
+    let change = json!({"version": 2, "types": ["order.*", "product.sold_out"]});
+    let steps: [Step; 6] = [
+        ("list_webhooks", "admin", "GET", "/api/webhooks", Value::Null),
+        ("replay_webhook", "admin", "POST", "/api/webhooks/{webhook}/replay", from),
+        ("rotate_webhook_secret", "admin", "POST", "/api/webhooks/{webhook}/rotate", overlap),
+        ("update_webhook", "admin", "PATCH", "/api/webhooks/{webhook}", change),
+        ("get_webhook", "admin", "GET", "/api/webhooks/{webhook}", Value::Null),
+        ("delete_webhook", "admin", "DELETE", "/api/webhooks/{webhook}", Value::Null),
+    ];
+    for step in steps {
+        recorder.take(step).await;
+    }
+    let admin = recorder.clients.get_mut("admin").unwrap();
+    let busy = admin.webhook(&endpoint.url(), &["order.*"], false).await;
+    recorder.know("webhook", &busy, "id");
+    let path = "/api/webhooks/{webhook}/test";
+    let said = recorder.take(("test_webhook", "admin", "POST", path, Value::Null)).await;
+    recorder.know("delivery", &said, "id");
+    let admin = recorder.clients.get_mut("admin").unwrap();
+    crate::webhooks::tried(admin, &busy).await;
+    let path = "/api/webhooks/{webhook}/deliveries";
+    recorder.take(("list_deliveries", "admin", "GET", path, Value::Null)).await;
+    let path = "/api/webhooks/{webhook}/deliveries/{delivery}";
+    recorder.take(("get_delivery", "admin", "GET", path, Value::Null)).await;
+    let path = "/api/webhooks/{webhook}/deliveries/{delivery}/retry";
+    recorder.take(("retry_delivery", "admin", "POST", path, Value::Null)).await;
+}
+
 async fn leaving(recorder: &mut Recorder) {
     let change = json!({"currentPassword": "another fine passphrase", "newPassword": "a third fine passphrase"});
     let steps: [Step; 5] = [
@@ -251,7 +291,8 @@ async fn described(recorder: &mut Recorder) -> Vec<String> {
 fn without_secrets(mut value: Value) -> Value {
     if let Value::Object(members) = &mut value {
         for (name, member) in members {
-            if let (true, Some(token)) = (name.ends_with("Token"), member.as_str()) {
+            let is_secret = name.ends_with("Token") || name == "secret";
+            if let (true, Some(token)) = (is_secret, member.as_str()) {
                 *member = json!(format!("{}…", &token[..12]));
             }
         }

@@ -11,7 +11,8 @@ use crate::{
     crash::assert_check_is_clean,
     shop::{Client, Shop, header, problem, wait_for},
 };
-use endpoint::{Endpoint, Heard, Reply};
+use endpoint::Heard;
+pub(crate) use endpoint::{Endpoint, Reply};
 
 /// How long a delivery may take.
 const SOON: Duration = Duration::from_secs(15);
@@ -27,7 +28,7 @@ fn shop_for(endpoints: &[&Endpoint], attempts: usize) -> Shop {
 }
 
 impl Client {
-    async fn webhook(&mut self, url: &str, types: &[&str], ordered: bool) -> Value {
+    pub(crate) async fn webhook(&mut self, url: &str, types: &[&str], ordered: bool) -> Value {
         let body = json!({"url": url, "types": types, "ordered": ordered});
         self.post("/api/webhooks", &body).await.expect(201).unwrap()
     }
@@ -47,6 +48,15 @@ impl Client {
         })
         .await
     }
+}
+
+/// Waits until the first delivery of a webhook has been tried.
+pub(crate) async fn tried(admin: &mut Client, webhook: &Value) {
+    wait_for(SOON, "it is tried", async || {
+        let deliveries = admin.deliveries(webhook, "").await;
+        deliveries.iter().any(|delivery| delivery["attemptCount"] == 1).then_some(())
+    })
+    .await;
 }
 
 fn path_of(webhook: &Value) -> String {

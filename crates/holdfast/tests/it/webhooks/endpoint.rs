@@ -19,14 +19,14 @@ use tokio::{net::TcpListener, task::JoinHandle, time::Duration};
 
 /// What an endpoint answers: a status, a header, after a while.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) header: (&'static str, &'static str),
-    pub(super) after: Duration,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) header: (&'static str, &'static str),
+    pub(crate) after: Duration,
 }
 
 impl Reply {
-    pub(super) const fn status(status: u16) -> Self {
+    pub(crate) const fn status(status: u16) -> Self {
         Self { status, header: ("x-tea", "green"), after: Duration::ZERO }
     }
 }
@@ -71,9 +71,9 @@ struct Inner {
 }
 
 /// A server; ends when dropped.
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     /// `127.0.0.1:PORT`.
-    pub(super) place: String,
+    pub(crate) place: String,
     inner: Arc<Inner>,
     server: JoinHandle<()>,
 }
@@ -91,7 +91,7 @@ impl Endpoint {
     }
 
     /// One that answers the request of that number (from 0) as the test says.
-    pub(super) async fn answering(
+    pub(crate) async fn answering(
         answering: impl Fn(usize, &Value) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let inner = Arc::new(Inner {
@@ -108,7 +108,7 @@ impl Endpoint {
         Self { place, inner, server }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/hooks?shop=tea", self.place)
     }
 
