@@ -25,7 +25,7 @@ CHOICE = random.Random(os.environ["CONTRACT_SEED"])
 BY_STATE = {
     "forbidden", "not-found", "unauthenticated", "invalid-credentials", "invalid-token", "token-revoked",
     "version-conflict", "precondition-failed", "precondition-required", "sku-taken", "username-taken",
-    "insufficient-stock", "unknown-product", "price-changed", "invalid-transition", "below-reserved",
+    "insufficient-stock", "unknown-product", "price-changed", "invalid-transition", "below-reserved", "webhook-disabled", "limit-reached",
     "idempotency-key-reused", "idempotency-key-spent", "idempotency-in-progress",
 }  # fmt: skip
 

@@ -39,6 +39,8 @@ pub enum Code {
     PriceChanged,
     IdempotencyInProgress,
     IdempotencyKeySpent,
+    WebhookDisabled,
+    LimitReached,
     EventsExpired,
     PreconditionFailed,
     ContentTooLarge,

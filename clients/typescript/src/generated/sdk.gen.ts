@@ -619,9 +619,9 @@ export const getDelivery = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * Try a delivery again, now, and by the schedule from its beginning where that fails
+ * Try a delivery again, now, also one that has arrived; and by the schedule from its beginning where that fails
  *
- * Try a delivery again, now, and by the schedule from its beginning where that fails.
+ * Try a delivery again, now, also one that has arrived; and by the schedule from its beginning where that fails.
  */
 export const retryDelivery = <ThrowOnError extends boolean = false>(options: Options<RetryDeliveryData, ThrowOnError>) => (options.client ?? client).post<RetryDeliveryResponses, RetryDeliveryErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -449,6 +449,14 @@ export type KeyView = {
 };
 
 /**
+ * There are as many as there may be. What the detail names has a bound, and it is reached. Nothing was made. Delete one, or wait until one is over.
+ */
+export type LimitReachedProblem = Problem & {
+    code: 'limit-reached';
+    status: 409;
+};
+
+/**
  * A line of an order, frozen at the moment of ordering.
  */
 export type LineView = {
@@ -827,7 +835,7 @@ export type PreconditionFailedProblem = Problem & {
     /**
      * The resource as it is now.
      */
-    current?: ProductView | OrderView | UserView;
+    current?: ProductView | OrderView | UserView | WebhookView;
     currentVersion?: number;
     status: 412;
 };
@@ -1516,8 +1524,16 @@ export type VersionConflictProblem = Problem & {
     /**
      * The resource as it is now.
      */
-    current?: ProductView | OrderView | UserView;
+    current?: ProductView | OrderView | UserView | WebhookView;
     currentVersion?: number;
+    status: 409;
+};
+
+/**
+ * The webhook is switched off. Nothing is delivered to a webhook that is disabled; `disabledReason` says why it is. Enable it first: PATCH /api/webhooks/{id}.
+ */
+export type WebhookDisabledProblem = Problem & {
+    code: 'webhook-disabled';
     status: 409;
 };
 
@@ -5048,9 +5064,9 @@ export type CreateWebhookErrors = {
      */
     408: RequestTimeoutProblem;
     /**
-     * `idempotency-in-progress`, `invalid-transition`
+     * `idempotency-in-progress`, `limit-reached`
      */
-    409: IdempotencyInProgressProblem | InvalidTransitionProblem;
+    409: IdempotencyInProgressProblem | LimitReachedProblem;
     /**
      * `content-too-large`
      */
@@ -5566,9 +5582,9 @@ export type RetryDeliveryErrors = {
      */
     408: RequestTimeoutProblem;
     /**
-     * `idempotency-in-progress`, `invalid-transition`
+     * `idempotency-in-progress`, `webhook-disabled`
      */
-    409: IdempotencyInProgressProblem | InvalidTransitionProblem;
+    409: IdempotencyInProgressProblem | WebhookDisabledProblem;
     /**
      * `content-too-large`
      */
@@ -5655,9 +5671,9 @@ export type ReplayWebhookErrors = {
      */
     408: RequestTimeoutProblem;
     /**
-     * `idempotency-in-progress`, `invalid-transition`
+     * `idempotency-in-progress`, `limit-reached`, `webhook-disabled`
      */
-    409: IdempotencyInProgressProblem | InvalidTransitionProblem;
+    409: IdempotencyInProgressProblem | LimitReachedProblem | WebhookDisabledProblem;
     /**
      * `content-too-large`
      */
@@ -5841,9 +5857,9 @@ export type TestWebhookErrors = {
      */
     408: RequestTimeoutProblem;
     /**
-     * `idempotency-in-progress`, `invalid-transition`
+     * `idempotency-in-progress`, `webhook-disabled`
      */
-    409: IdempotencyInProgressProblem | InvalidTransitionProblem;
+    409: IdempotencyInProgressProblem | WebhookDisabledProblem;
     /**
      * `content-too-large`
      */

@@ -308,6 +308,41 @@ test("events are shown as they happen, and lead to what they are about", async (
   await expect.poll(() => placed.count(), { timeout: 2500 }).toBe(before + 1);
 });
 
+test("a webhook is made, tried out, changed and deleted", async () => {
+  await go("Webhooks");
+  await button("New webhook").first().click();
+  await dialog().getByLabel("Address").fill("https://127.0.0.1/hooks");
+  await dialog().getByRole("button", { name: "Create" }).click();
+  await dialog().getByText("is not an address of the public internet").waitFor();
+  await dialog().getByLabel("Address").fill("https://shop.example/hooks");
+  await dialog().getByLabel("What it is for").fill("The warehouse");
+  await inspect(page, "webhook-new");
+  await dialog().getByRole("button", { name: "Create" }).click();
+  await dialog().getByText(/^whsec_/).waitFor();
+  await page.keyboard.press("Escape");
+  await button("https://shop.example/hooks").click();
+  await button("Send a test").click();
+  // Nobody is there by that name (RFC 6761, §6.5).
+  await button("webhook.test").click();
+  await page.getByText("No answer").first().waitFor();
+  await inspect(page, "webhooks");
+  await button("Another secret").click();
+  await button("Make one").click();
+  await dialog().getByText(/^whsec_/).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByText("Both secrets sign until").waitFor();
+  await button("Deliver once more").first().click();
+  await dialog().getByRole("button", { name: "Deliver" }).click();
+  await page.getByText("It is delivered once more").waitFor();
+  await button("Switch off").click();
+  await page.getByText("switched off by hand").waitFor();
+  await button("Switch on").click();
+  await button("Switch off").waitFor();
+  await button("Delete").click();
+  await button("Delete it").click();
+  await page.getByText("Nothing is delivered anywhere").waitFor();
+});
+
 test("health is shown, and keys lead everywhere", async () => {
   await page.keyboard.press("g");
   await page.keyboard.press("h");

@@ -82,10 +82,10 @@ pub(super) async fn get_delivery(
     json_reply(200, &DeliveryView::from(&delivery))
 }
 
-/// Try a delivery again, now, and by the schedule from its beginning where that fails.
+/// Try a delivery again, now, also one that has arrived; and by the schedule from its beginning where that fails.
 #[utoipa::path(post, path = "/api/webhooks/{id}/deliveries/{delivery}/retry", tag = "webhooks", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path), ("delivery" = uuid::Uuid, Path)), responses((status = 200, body = DeliveryView)),
-    extensions(("x-problems" = json!(["forbidden", "invalid-transition"]))))]
+    extensions(("x-problems" = json!(["forbidden", "webhook-disabled"]))))]
 pub(super) async fn retry_delivery(
     State(events): State<Events>,
     Admin(caller): Admin,

@@ -32,7 +32,7 @@ const LIST: &str = "webhooks";
 /// its name stands for, at each attempt; redirects are not followed. A shop has 50 webhooks at most.
 #[utoipa::path(post, path = "/api/webhooks", tag = "webhooks", security(("bearer" = [])), request_body = CreateWebhookBody,
     responses((status = 201, body = WebhookView, headers(("Location" = String)))),
-    extensions(("x-problems" = json!(["forbidden", "invalid-transition"]))))]
+    extensions(("x-problems" = json!(["forbidden", "limit-reached"]))))]
 pub(super) async fn create_webhook(
     State(events): State<Events>,
     Admin(caller): Admin,
@@ -159,7 +159,7 @@ pub(super) async fn rotate_webhook_secret(
 /// Send an endpoint something of the type `webhook.test`, which is no event and has the position 0.
 #[utoipa::path(post, path = "/api/webhooks/{id}/test", tag = "webhooks", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path)), responses((status = 201, body = DeliveryView)),
-    extensions(("x-problems" = json!(["forbidden", "invalid-transition"]))))]
+    extensions(("x-problems" = json!(["forbidden", "webhook-disabled"]))))]
 pub(super) async fn test_webhook(
     State(events): State<Events>,
     Admin(caller): Admin,
@@ -176,7 +176,7 @@ pub(super) async fn test_webhook(
 /// had, in the order of the log, beside what is new. Ten replays of a webhook may be under way.
 #[utoipa::path(post, path = "/api/webhooks/{id}/replay", tag = "webhooks", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path)), request_body = ReplayBody, responses((status = 202, body = ReplayView)),
-    extensions(("x-problems" = json!(["forbidden", "invalid-transition"]))))]
+    extensions(("x-problems" = json!(["forbidden", "limit-reached", "webhook-disabled"]))))]
 pub(super) async fn replay_webhook(
     State(events): State<Events>,
     Admin(caller): Admin,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_types::{Code, Error, Id, Result, Timestamp};
+use holdfast_types::{Id, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -133,7 +133,7 @@ impl Schedule {
     }
 
     /// One to twenty waits, each a day at most.
-    pub fn new(waits: Vec<Duration>) -> std::result::Result<Self, String> {
+    pub fn new(waits: Vec<Duration>) -> Result<Self, String> {
         let fits =
             (1..=ATTEMPTS).contains(&waits.len()) && waits.iter().all(|wait| *wait <= LONGEST_REST);
         let expected = || format!("expected 1 to {ATTEMPTS} waits, each of 24h at most");
@@ -186,16 +186,6 @@ impl Delivery {
         self.due = now;
         self.round = 0;
     }
-
-    /// Begins it again because somebody asks for it. Refuses one that has arrived.
-    pub(crate) fn retry(&mut self, now: Timestamp) -> Result<()> {
-        if self.status == DeliveryStatus::Delivered {
-            let why = "the delivery has arrived: replay its event instead";
-            return Err(Error::new(Code::InvalidTransition, why));
-        }
-        self.begin_again(now);
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -247,10 +237,9 @@ mod tests {
         assert_eq!(delivery.status, DeliveryStatus::Pending);
         delivery.note(attempt(Some(500)), &schedule, None, 0.0);
         assert_eq!(delivery.status, DeliveryStatus::Failed);
-        delivery.retry(begun).unwrap();
+        delivery.begin_again(begun);
         delivery.note(attempt(Some(201)), &schedule, None, 0.0);
         assert_eq!((delivery.status, delivery.attempts.len()), (DeliveryStatus::Delivered, 4));
-        assert_eq!(delivery.retry(begun).unwrap_err().code(), Code::InvalidTransition);
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl EventStore {
     }
 
     /// Keeps a delivery that is of no event, to try a webhook out; once per operation. Refuses with `not-found`, and with
-    /// `invalid-transition` where the webhook is disabled.
+    /// `webhook-disabled`.
     pub(crate) async fn add_delivery(
         &self,
         delivery: Delivery,
@@ -188,8 +188,8 @@ impl EventStore {
         self.db.once(SERVICE, operation, now, add).await
     }
 
-    /// Begins a delivery again, now; once per operation. Refuses with `not-found`, and with `invalid-transition` one that has
-    /// arrived, or whose webhook is disabled.
+    /// Begins a delivery again, now; once per operation. One that has arrived comes once more. Refuses with `not-found`, and with
+    /// `webhook-disabled`.
     pub(crate) async fn retry_delivery(
         &self,
         webhook: WebhookId,
@@ -203,7 +203,7 @@ impl EventStore {
             let found: Option<Stored<Delivery>> = tx.get(id).await?;
             let found = found.filter(|delivery| delivery.webhook == webhook);
             let mut delivery = found.ok_or_else(|| Error::not_found("delivery"))?;
-            delivery.retry(now)?;
+            delivery.begin_again(now);
             progress.wake += 1;
             tx.put(&progress).await??;
             tx.put(&delivery).await??;

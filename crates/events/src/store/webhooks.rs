@@ -22,7 +22,7 @@ const ALL: Uuid = Uuid::nil();
 pub(crate) type Render = fn(&Webhook, &Progress) -> Result<Answer>;
 
 impl EventStore {
-    /// Keeps a webhook, for which events begin after the last there is; once per operation. Refuses more than fifty.
+    /// Keeps a webhook, for which events begin after the last there is; once per operation. Refuses with `limit-reached` more than fifty.
     pub(crate) async fn create_webhook(
         &self,
         webhook: Webhook,
@@ -36,7 +36,7 @@ impl EventStore {
                 tx.lock::<Webhook>([ALL.into()]).await?;
                 if tx.scan::<Webhook>(Scan::of_keys(WEBHOOKS)).await?.len() == WEBHOOKS {
                     let why = format!("a shop has {WEBHOOKS} webhooks at most: delete one");
-                    return Err(Error::new(Code::InvalidTransition, why).into());
+                    return Err(Error::new(Code::LimitReached, why).into());
                 }
                 let head = tx.get::<Head>(Uuid::nil()).await?;
                 let progress = Progress::new(webhook.id, head.map_or(0, |head| head.end));
@@ -138,8 +138,8 @@ impl EventStore {
         }
     }
 
-    /// Notes what is to be delivered once more; once per operation. Refuses with `invalid-transition` more than ten replays at a
-    /// time, and a webhook that is disabled; with `not-found` none.
+    /// Notes what is to be delivered once more; once per operation. Refuses with `limit-reached` more than ten replays at a
+    /// time, with `webhook-disabled` and with `not-found`.
     pub(crate) async fn begin_replay(
         &self,
         replay: Replay,
@@ -154,7 +154,7 @@ impl EventStore {
                 let scan = Scan::of("webhook", REPLAYS).equal(replay.webhook);
                 if tx.scan::<Replay>(scan).await?.len() == REPLAYS {
                     let why = format!("{REPLAYS} replays of the webhook have not ended: wait");
-                    return Err(Error::new(Code::InvalidTransition, why).into());
+                    return Err(Error::new(Code::LimitReached, why).into());
                 }
                 progress.wake += 1;
                 tx.insert(&replay).await??;
@@ -177,14 +177,14 @@ pub(super) async fn lock(
     Ok(webhook.zip(progress).ok_or_else(|| Error::not_found("webhook"))?)
 }
 
-/// The same of one that is asked. Refuses with `invalid-transition`.
+/// The same of one that is asked. Refuses with `webhook-disabled`.
 pub(super) async fn lock_enabled(tx: &Tx, id: WebhookId) -> Result<Stored<Progress>, Fault> {
     let (webhook, progress) = lock(tx, id).await?;
     match webhook.disabled {
         None => Ok(progress),
         Some(_) => {
             let why = "the webhook is disabled: enable it first";
-            Err(Error::new(Code::InvalidTransition, why).into())
+            Err(Error::new(Code::WebhookDisabled, why).into())
         }
     }
 }

@@ -82,7 +82,7 @@ async fn create_webhook_keeps_it_once_and_begins_with_the_next_event() {
         }
         let operation = operation(&bench.fresh.random);
         let more = bench.store.create_webhook(bench.a_webhook(), &operation, told).await;
-        assert_eq!(more.unwrap_err().code(), Code::InvalidTransition);
+        assert_eq!(more.unwrap_err().code(), Code::LimitReached);
     })
     .await;
 }
@@ -159,11 +159,11 @@ async fn begin_replay_notes_ten_at_most_and_none_of_what_is_disabled() {
         }
         assert_eq!(bench.progress(&webhook).await.wake, 10);
         let refused = bench.replay(bench.a_replay(&webhook, 5, false)).await.unwrap_err();
-        assert_eq!(refused.code(), Code::InvalidTransition);
+        assert_eq!(refused.code(), Code::LimitReached);
         let off = bench.webhook().await;
         bench.switch(&off, false).await;
         let refused = bench.replay(bench.a_replay(&off, 5, false)).await.unwrap_err();
-        assert_eq!(refused.code(), Code::InvalidTransition);
+        assert_eq!(refused.code(), Code::WebhookDisabled);
         let unknown = bench.replay(bench.a_replay(&bench.a_webhook(), 5, false)).await;
         assert_eq!(unknown.unwrap_err().code(), Code::NotFound);
     })

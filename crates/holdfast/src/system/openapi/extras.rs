@@ -15,6 +15,7 @@ pub(super) fn of(code: Code) -> Vec<(&'static str, Value)> {
                     "description": "The resource as it is now.",
                     "oneOf": [
                         reference("ProductView"), reference("OrderView"), reference("UserView"),
+                        reference("WebhookView"),
                     ],
                 }),
             ),
