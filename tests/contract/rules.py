@@ -46,6 +46,7 @@ BY_RULE = {
     ("invalid-parameter", "to"): "after `from`",
     ("invalid-parameter", "after"): "a position that the log has come to",
     ("validation", "#/note"): "something to read",
+    ("validation", "#/role"): "a guest is a customer",
     ("validation", "#/url"): "https, and of the public internet",
     ("validation", "#/to"): "after `from`",
 }
