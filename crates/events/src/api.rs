@@ -1,6 +1,7 @@
 //! The routes of the events service.
 
 mod deliveries;
+mod delivery_wire;
 mod feed;
 mod stream;
 mod webhook_wire;

@@ -7,6 +7,8 @@ mod values;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use clap::ValueEnum;
+use holdfast_events::WebhookSettings;
+use holdfast_outbound::Policy;
 use holdfast_storage::Location;
 use holdfast_types::{Code, Error, Result};
 use holdfast_web::{ClusterSecret, InternalTls, rate::Quota};
@@ -33,7 +35,7 @@ pub(crate) struct Config {
     pub(crate) issuer: String,
     pub(crate) payment_window: Option<std::time::Duration>,
     /// Where webhooks are delivered, and when.
-    pub(crate) webhooks: holdfast_events::WebhookSettings,
+    pub(crate) webhooks: WebhookSettings,
     pub(crate) limits: Limits,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) trusted_proxies: Vec<std::net::IpAddr>,
@@ -116,13 +118,7 @@ impl Config {
                 "" => Ok(None),
                 text => parse_duration(text).map(Some),
             })?,
-            webhooks: holdfast_events::WebhookSettings {
-                policy: holdfast_outbound::Policy {
-                    allows_http: layers.parse("webhooks_http", parse_switch)?,
-                    allowed_hosts: layers.parse("webhooks_allowed_hosts", parse_hosts)?,
-                },
-                schedule: layers.parse("webhooks_schedule", parse_schedule)?,
-            },
+            webhooks: webhooks(layers)?,
             limits: Limits::load(layers)?,
             cors_origins: layers.parse("cors_origins", parse_origins)?,
             trusted_proxies: layers.parse("trusted_proxies", parse_addresses)?,
@@ -186,6 +182,14 @@ impl Limits {
             login_failures_spread: quota("login_failures_spread_limit")?,
         })
     }
+}
+
+fn webhooks(layers: &Layers) -> Result<WebhookSettings> {
+    let policy = Policy {
+        allows_http: layers.parse("webhooks_http", parse_switch)?,
+        allowed_hosts: layers.parse("webhooks_allowed_hosts", parse_hosts)?,
+    };
+    Ok(WebhookSettings { policy, schedule: layers.parse("webhooks_schedule", parse_schedule)? })
 }
 
 fn bucket(layers: &Layers) -> Result<holdfast_media::Bucket> {

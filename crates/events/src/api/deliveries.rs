@@ -13,7 +13,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    webhook_wire::{DeliveryPage, DeliverySummary, DeliveryView},
+    delivery_wire::{DeliveryPage, DeliverySummary, DeliveryView},
     webhooks::find,
 };
 use crate::{

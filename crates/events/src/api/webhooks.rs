@@ -15,9 +15,12 @@ use holdfast_web::{
 };
 use uuid::Uuid;
 
-use super::webhook_wire::{
-    CreateWebhookBody, DeliveryView, ReplayBody, ReplayView, RotateBody, UpdateWebhookBody,
-    WebhookPage, WebhookView,
+use super::{
+    delivery_wire::DeliveryView,
+    webhook_wire::{
+        CreateWebhookBody, ReplayBody, ReplayView, RotateBody, UpdateWebhookBody, WebhookPage,
+        WebhookView,
+    },
 };
 use crate::{
     Events,

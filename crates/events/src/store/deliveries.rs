@@ -98,14 +98,7 @@ impl EventStore {
             async move {
                 let mut over = 0;
                 for one in settled.iter() {
-                    let found: Option<Stored<Delivery>> = tx.get(one.delivery).await?;
-                    let Some(mut delivery) = found else { continue };
-                    // Another process may have seen to it meanwhile.
-                    if delivery.status == DeliveryStatus::Pending {
-                        delivery.note(one.attempt.clone(), &schedule, one.rest, one.jitter);
-                        tx.put(&delivery).await??;
-                    }
-                    over += usize::from(delivery.status != DeliveryStatus::Pending);
+                    over += usize::from(note(&tx, one, &schedule).await?);
                 }
                 store.judge(&tx, webhook, &settled, now).await?;
                 Ok(over)
@@ -269,11 +262,12 @@ impl EventStore {
                     tx.scan(scan.after(replay.last.map(place))).await?;
                 let is_last = some.len() < AGAIN_ROWS;
                 replay.last = some.last().map(|delivery| delivery.id.uuid());
-                for mut delivery in some {
-                    if replay.wants(&delivery.event.kind, delivery.event.at) {
-                        delivery.begin_again(now);
-                        tx.put(&delivery).await??;
-                    }
+                let wants = |delivery: &Stored<Delivery>| {
+                    replay.wants(&delivery.event.kind, delivery.event.at)
+                };
+                for mut delivery in some.into_iter().filter(wants) {
+                    delivery.begin_again(now);
+                    tx.put(&delivery).await??;
                 }
                 match is_last {
                     true => tx.delete(replay).await,
@@ -283,4 +277,17 @@ impl EventStore {
         };
         self.db.transact(step).await
     }
+}
+
+/// Notes one attempt; says whether its delivery is over.
+async fn note(tx: &Tx, settled: &Settled, schedule: &Schedule) -> Result<bool, Fault> {
+    let found: Option<Stored<Delivery>> = tx.get(settled.delivery).await?;
+    let Some(mut delivery) = found else { return Ok(true) };
+    // Another process may have seen to it meanwhile.
+    if delivery.status == DeliveryStatus::Pending {
+        let Settled { attempt, rest, jitter, .. } = settled;
+        delivery.note(attempt.clone(), schedule, *rest, *jitter);
+        tx.put(&delivery).await??;
+    }
+    Ok(delivery.status != DeliveryStatus::Pending)
 }

@@ -1,7 +1,7 @@
 //! Which process delivers for a webhook. It holds the webhook for as long as it shows signs of life; others tell by their own
 //! watches, since the clocks of machines differ (as leader election in Kubernetes does).
 
-use holdfast_storage::record::{Stored, Tx};
+use holdfast_storage::record::{Fault, Stored, Tx};
 use holdfast_types::Result;
 use uuid::Uuid;
 
@@ -35,13 +35,10 @@ impl EventStore {
             let webhooks = webhooks.clone();
             async move {
                 let mut held = Vec::new();
-                for id in webhooks {
-                    let found: Option<Stored<Progress>> = tx.get(id).await?;
-                    let ours = found.filter(|progress| progress.holder == Some(process));
-                    let Some(mut progress) = ours else { continue };
+                for mut progress in held_by(&tx, process, webhooks).await? {
                     progress.turn += 1;
                     tx.put(&progress).await??;
-                    held.push(id);
+                    held.push(progress.webhook);
                 }
                 Ok(held)
             }
@@ -54,10 +51,7 @@ impl EventStore {
         let let_go = move |tx: Tx| {
             let webhooks = webhooks.clone();
             async move {
-                for id in webhooks {
-                    let found: Option<Stored<Progress>> = tx.get(id).await?;
-                    let ours = found.filter(|progress| progress.holder == Some(process));
-                    let Some(mut progress) = ours else { continue };
+                for mut progress in held_by(&tx, process, webhooks).await? {
                     progress.holder = None;
                     progress.turn += 1;
                     tx.put(&progress).await??;
@@ -67,4 +61,18 @@ impl EventStore {
         };
         self.db.transact(let_go).await
     }
+}
+
+/// Those of these webhooks that `process` holds.
+async fn held_by(
+    tx: &Tx,
+    process: Uuid,
+    webhooks: Vec<WebhookId>,
+) -> Result<Vec<Stored<Progress>>, Fault> {
+    let mut held = Vec::new();
+    for id in webhooks {
+        let found: Option<Stored<Progress>> = tx.get(id).await?;
+        held.extend(found.filter(|progress| progress.holder == Some(process)));
+    }
+    Ok(held)
 }

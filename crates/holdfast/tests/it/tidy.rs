@@ -126,7 +126,8 @@ fn every_store_method_has_its_guarantee_test() {
     }
 }
 
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
+    "docs/webhooks.md",
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
