@@ -14,7 +14,7 @@ pub use delivery::Schedule;
 pub(crate) use delivery::{Attempt, Delivery, DeliveryId, DeliveryStatus, EventRef, Told};
 pub(crate) use signing::SigningSecret;
 pub(crate) use webhook::{
-    NewWebhook, Progress, Replay, Webhook, WebhookChange, WebhookId, WebhookKind,
+    BROKER, NewWebhook, Progress, Replay, Webhook, WebhookChange, WebhookId, WebhookKind,
 };
 
 /// Patterns that a filter may have.

@@ -1,9 +1,11 @@
 //! What the events service offers to the rest of the program.
 
 mod attempt;
+mod broker;
 mod collecting;
 mod deliverer;
 mod dispatch;
+mod lease;
 mod log;
 mod webhooks;
 
@@ -53,11 +55,21 @@ pub struct WebhookSettings {
     pub schedule: Schedule,
 }
 
+/// What the service is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How webhooks are delivered.
+    pub webhooks: WebhookSettings,
+    /// Where NATS is, if events are published there: `nats://HOST:PORT`.
+    pub nats: Option<String>,
+}
+
 #[cfg(test)]
-impl WebhookSettings {
-    /// To the world, when it is usual.
+impl Settings {
+    /// To the world, when it is usual, and to no broker.
     pub(crate) fn usual() -> Self {
-        Self { policy: Policy::default(), schedule: Schedule::usual() }
+        let webhooks = WebhookSettings { policy: Policy::default(), schedule: Schedule::usual() };
+        Self { webhooks, nats: None }
     }
 }
 
@@ -74,6 +86,7 @@ struct Inner {
     clock: Clock,
     random: Random,
     webhooks: WebhookSettings,
+    nats: Option<String>,
     outbound: Outbound,
     /// Names this run of the process among those that deliver.
     process: Uuid,
@@ -94,7 +107,7 @@ impl Events {
     pub async fn open(
         database: &Database,
         mut sources: EventSources,
-        webhooks: WebhookSettings,
+        settings: Settings,
         verifier: Arc<Verifier>,
         from: Sources,
     ) -> Result<Self> {
@@ -114,7 +127,8 @@ impl Events {
             process: random.uuid_v7(clock.now()),
             clock,
             random,
-            webhooks,
+            webhooks: settings.webhooks,
+            nats: settings.nats,
             outbound: Outbound::new(attempt::ATTEMPT_TIME),
             nudge: Notify::new(),
             delivering: Mutex::new(Some(BTreeMap::new())),
@@ -174,6 +188,7 @@ impl Events {
     /// Makes a log that came from another database go on: what it has is not collected again.
     pub async fn restore(&self) -> Result<()> {
         self.0.store.end_with_segments().await?;
+        self.0.store.fit_consumers().await?;
         for (source, rows) in self.0.store.collected_rows().await? {
             if let Some(source) = self.0.sources.get(source.as_str()) {
                 source.settle(&rows).await?;

@@ -60,6 +60,11 @@ pub(crate) fn payload_as(id: Uuid, event: &Event) -> Result<String> {
     serde_json::to_string(&EventView { data: &nothing, dataref, ..view }).map_err(Error::internal)
 }
 
+/// All of an event.
+pub(crate) fn whole(event: &Event) -> Result<String> {
+    serde_json::to_string(&EventView::from(event)).map_err(Error::internal)
+}
+
 impl<'a> From<&'a Event> for EventView<'a> {
     fn from(Event { position, message, data }: &'a Event) -> Self {
         Self {

@@ -34,8 +34,8 @@ pub(crate) struct Config {
     pub(crate) admin_password: Option<String>,
     pub(crate) issuer: String,
     pub(crate) payment_window: Option<std::time::Duration>,
-    /// Where webhooks are delivered, and when.
-    pub(crate) webhooks: WebhookSettings,
+    /// Where events are delivered, and when.
+    pub(crate) events: holdfast_events::Settings,
     pub(crate) limits: Limits,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) trusted_proxies: Vec<std::net::IpAddr>,
@@ -118,7 +118,10 @@ impl Config {
                 "" => Ok(None),
                 text => parse_duration(text).map(Some),
             })?,
-            webhooks: webhooks(layers)?,
+            events: holdfast_events::Settings {
+                webhooks: webhooks(layers)?,
+                nats: layers.optional("nats_url")?,
+            },
             limits: Limits::load(layers)?,
             cors_origins: layers.parse("cors_origins", parse_origins)?,
             trusted_proxies: layers.parse("trusted_proxies", parse_addresses)?,

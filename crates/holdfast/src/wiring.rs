@@ -141,8 +141,8 @@ impl<'a> Opener<'a> {
 
     async fn events(&mut self, sources: EventSources) -> Result<Events> {
         let database = self.database(Part::Events).await?;
-        let (webhooks, verifier) = (self.config.webhooks.clone(), Arc::clone(&self.verifier));
-        Events::open(&database, sources, webhooks, verifier, self.sources.clone()).await
+        let (settings, verifier) = (self.config.events.clone(), Arc::clone(&self.verifier));
+        Events::open(&database, sources, settings, verifier, self.sources.clone()).await
     }
 
     async fn orders(&mut self, stock: Arc<dyn Stock>) -> Result<Orders> {

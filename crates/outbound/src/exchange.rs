@@ -20,6 +20,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
     sync::Semaphore,
+    task::JoinHandle,
     time::timeout,
 };
 use tokio_rustls::{
@@ -116,7 +117,8 @@ impl Outbound {
     ) -> Result<Answer, Failure> {
         let exchange = async {
             let addresses = self.resolve(target).await?;
-            let mut sender = connect(target, &addresses).await.map_err(Failure::Unreachable)?;
+            let (mut sender, _connection) =
+                connect(target, &addresses).await.map_err(Failure::Unreachable)?;
             let request = request(target, headers, body).map_err(unreachable)?;
             let (head, body) =
                 sender.send_request(request).await.map_err(unreachable)?.into_parts();
@@ -133,9 +135,16 @@ impl Outbound {
         let addresses: Vec<SocketAddr> = match host.parse::<IpAddr>() {
             Ok(address) => vec![(address, port).into()],
             Err(_) => {
-                let _turn = self.lookups.acquire().await.map_err(unreachable)?;
-                let found = lookup_host((host, port)).await;
-                found.map_err(|error| unreachable(format!("{host}: {error}")))?.collect()
+                let turn = Arc::clone(&self.lookups).acquire_owned().await.map_err(unreachable)?;
+                let name = host.to_owned();
+                // It takes a thread until it has ended, whoever still waits for it.
+                let lookup = tokio::spawn(async move {
+                    let found = lookup_host((name.as_str(), port)).await.map(Iterator::collect);
+                    drop(turn);
+                    found
+                });
+                let found: io::Result<Vec<SocketAddr>> = lookup.await.map_err(unreachable)?;
+                found.map_err(|error| unreachable(format!("{host}: {error}")))?
             }
         };
         if addresses.iter().any(|address| !target.allows(address.ip())) {
@@ -148,11 +157,20 @@ impl Outbound {
     }
 }
 
+/// A connection, and the way to send a request over it.
+type Open = (SendRequest<Full<Bytes>>, Connection);
+
+/// The task of a connection; it ends with this, whatever the other side does.
+struct Connection(JoinHandle<()>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// A connection to the first of the addresses that takes one.
-async fn connect(
-    target: &Target,
-    addresses: &[SocketAddr],
-) -> Result<SendRequest<Full<Bytes>>, String> {
+async fn connect(target: &Target, addresses: &[SocketAddr]) -> Result<Open, String> {
     let mut why = String::new();
     for address in addresses.iter().take(ADDRESSES) {
         match timeout(CONNECT_TIME, dial(target, *address)).await {
@@ -164,7 +182,7 @@ async fn connect(
     Err(why)
 }
 
-async fn dial(target: &Target, address: SocketAddr) -> io::Result<SendRequest<Full<Bytes>>> {
+async fn dial(target: &Target, address: SocketAddr) -> io::Result<Open> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     if !target.is_tls() {
@@ -175,15 +193,15 @@ async fn dial(target: &Target, address: SocketAddr) -> io::Result<SendRequest<Fu
     talk_over(tls.connect(name, stream).await?).await
 }
 
-async fn talk_over<S>(stream: S) -> io::Result<SendRequest<Full<Bytes>>>
+async fn talk_over<S>(stream: S) -> io::Result<Open>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let handshake = http1::Builder::new().max_buf_size(HEAD_BYTES).handshake(TokioIo::new(stream));
     let (sender, connection) = handshake.await.map_err(io::Error::other)?;
-    // It ends with its sender and its answer; how is told to whoever sent the request.
-    tokio::spawn(async move { drop(connection.await) });
-    Ok(sender)
+    // How it ended is told to whoever sent the request.
+    let task = tokio::spawn(async move { drop(connection.await) });
+    Ok((sender, Connection(task)))
 }
 
 fn request(

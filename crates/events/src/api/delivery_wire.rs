@@ -119,7 +119,7 @@ struct AttemptView {
 
 impl From<&Attempt> for AttemptView {
     fn from(attempt: &Attempt) -> Self {
-        let Attempt { at, millis, status, answer, error } = attempt.clone();
+        let Attempt { at, millis, status, answer, error, .. } = attempt.clone();
         Self { at, duration_ms: millis, status, answer, error }
     }
 }

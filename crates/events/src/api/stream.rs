@@ -19,7 +19,7 @@ use tokio::{
 use utoipa::IntoParams;
 
 use super::feed::{filter, position};
-use crate::{Events, model::Filter, service::Event, wire::EventView};
+use crate::{Events, model::Filter, service::Event, wire::whole};
 
 /// Events that are read at a time.
 const PART: usize = 100;
@@ -174,7 +174,7 @@ impl Listener {
 }
 
 fn frame(event: &Event) -> Result<String> {
-    let json = serde_json::to_string(&EventView::from(event)).map_err(Error::internal)?;
+    let json = whole(event)?;
     let mut frame = String::with_capacity(json.len() + 32);
     let _ = write!(frame, "id: {}\ndata: {json}\n\n", event.position);
     Ok(frame)

@@ -86,6 +86,7 @@ impl DeliveryStatus {
 pub(crate) struct Attempt {
     pub(crate) at: Timestamp,
     pub(crate) millis: u64,
+    pub(crate) told: Told,
     /// What was answered, if anything.
     pub(crate) status: Option<u16>,
     /// The beginning of the answer.
@@ -95,7 +96,8 @@ pub(crate) struct Attempt {
 }
 
 /// What an attempt says about what to do next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Told {
     /// The endpoint has it.
     Taken,
@@ -103,17 +105,20 @@ pub(crate) enum Told {
     Gone,
     /// It has too much to do, or cannot be reached: 429, 502, 504, silence.
     Busy,
-    /// It does not take this one.
+    /// It does not take this one, or may not be asked.
     Refused,
+    /// There was nothing to send any more, which is no fault of the endpoint's.
+    Lost,
 }
 
-impl Attempt {
-    pub(crate) fn told(&self) -> Told {
-        match self.status {
-            Some(200..=299) => Told::Taken,
-            Some(410) => Told::Gone,
-            None | Some(429 | 502 | 504) => Told::Busy,
-            Some(_) => Told::Refused,
+impl Told {
+    /// What a status says.
+    pub(crate) const fn by(status: u16) -> Self {
+        match status {
+            200..=299 => Self::Taken,
+            410 => Self::Gone,
+            429 | 502 | 504 => Self::Busy,
+            _ => Self::Refused,
         }
     }
 }
@@ -165,14 +170,16 @@ impl Delivery {
         rest: Option<Duration>,
         jitter: f64,
     ) {
-        let (told, now) = (attempt.told(), attempt.at.plus(Duration::from_millis(attempt.millis)));
+        let (told, now) = (attempt.told, attempt.at.plus(Duration::from_millis(attempt.millis)));
         self.attempts.push(attempt);
         let kept_from = self.attempts.len().saturating_sub(ATTEMPTS);
         self.attempts.drain(..kept_from);
         self.round += 1;
-        match (told, schedule.0.get(self.round)) {
+        // Trying out is done once.
+        let next = schedule.0.get(self.round).filter(|_| self.event.position > 0);
+        match (told, next) {
             (Told::Taken, _) => self.status = DeliveryStatus::Delivered,
-            (Told::Gone, _) | (_, None) => self.status = DeliveryStatus::Failed,
+            (Told::Gone | Told::Lost, _) | (_, None) => self.status = DeliveryStatus::Failed,
             (_, Some(wait)) => {
                 let wait = wait.mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 5.0);
                 self.due = now.plus(wait.max(rest.unwrap_or_default().min(LONGEST_REST)));
@@ -194,7 +201,8 @@ mod tests {
 
     fn attempt(status: Option<u16>) -> Attempt {
         let at = Timestamp::from_millis(1_800_000_000_000);
-        Attempt { at, millis: 500, status, answer: None, error: None }
+        let told = status.map_or(Told::Busy, Told::by);
+        Attempt { at, millis: 500, told, status, answer: None, error: None }
     }
 
     fn delivery() -> Delivery {
@@ -211,18 +219,17 @@ mod tests {
     #[test]
     fn only_what_is_taken_has_arrived() {
         for (status, told) in [
-            (Some(200), Told::Taken),
-            (Some(204), Told::Taken),
-            (Some(302), Told::Refused),
-            (Some(400), Told::Refused),
-            (Some(500), Told::Refused),
-            (Some(410), Told::Gone),
-            (Some(429), Told::Busy),
-            (Some(502), Told::Busy),
-            (Some(504), Told::Busy),
-            (None, Told::Busy),
+            (200, Told::Taken),
+            (204, Told::Taken),
+            (302, Told::Refused),
+            (400, Told::Refused),
+            (500, Told::Refused),
+            (410, Told::Gone),
+            (429, Told::Busy),
+            (502, Told::Busy),
+            (504, Told::Busy),
         ] {
-            assert_eq!(attempt(status).told(), told, "{status:?}");
+            assert_eq!(Told::by(status), told, "{status}");
         }
     }
 
@@ -253,6 +260,13 @@ mod tests {
         let mut gone = self::delivery();
         gone.note(attempt(Some(410)), &schedule, None, 0.0);
         assert_eq!(gone.status, DeliveryStatus::Failed);
+        let mut lost = self::delivery();
+        lost.note(Attempt { told: Told::Lost, ..attempt(None) }, &schedule, None, 0.0);
+        assert_eq!(lost.status, DeliveryStatus::Failed, "what is lost does not come back");
+        let mut test = self::delivery();
+        test.event.position = 0;
+        test.note(attempt(Some(500)), &schedule, None, 0.0);
+        assert_eq!(test.status, DeliveryStatus::Failed, "trying out is done once");
     }
 
     #[test]

@@ -12,6 +12,9 @@ use super::{Filter, Pattern, SigningSecret};
 /// An endpoint that has failed for so long, and nothing but failed, is asked no more.
 const PATIENCE: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
+/// The broker among those who take events.
+pub(crate) const BROKER: Uuid = Uuid::nil();
+
 /// Marks ids of webhooks.
 #[derive(Debug)]
 pub(crate) enum WebhookKind {}
@@ -147,11 +150,12 @@ impl Webhook {
     }
 }
 
-/// How far the events of a webhook are, and which process sees to it.
+/// How far somebody is who takes events out of the log, a webhook or the broker, and which process sees to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Progress {
-    pub(crate) webhook: WebhookId,
-    /// The position up to which deliveries have been made of events.
+    /// The id of the webhook, or [`BROKER`].
+    pub(crate) consumer: Uuid,
+    /// The position up to which it has taken them.
     pub(crate) after: i64,
     /// Positions that had left the log before their turn came.
     pub(crate) skipped: i64,
@@ -166,10 +170,10 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Of a webhook whose events begin after `after`.
-    pub(crate) const fn new(webhook: WebhookId, after: i64) -> Self {
+    /// Of one whose events begin after `after`.
+    pub(crate) const fn new(consumer: Uuid, after: i64) -> Self {
         let (skipped, failing_since, holder, turn, wake) = (0, None, None, 0, 0);
-        Self { webhook, after, skipped, failing_since, holder, turn, wake }
+        Self { consumer, after, skipped, failing_since, holder, turn, wake }
     }
 
     /// Notes how attempts went; says whether it is time to give up.
@@ -259,7 +263,7 @@ mod tests {
 
     #[test]
     fn five_days_of_nothing_but_failures_are_enough() {
-        let mut progress = Progress::new(WebhookId::new(Uuid::nil()), 0);
+        let mut progress = Progress::new(Uuid::nil(), 0);
         let later = |hours: u64| now().plus(Duration::from_secs(hours * 3600));
         assert!(!progress.note(false, now()));
         assert!(!progress.note(false, later(119)));

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::{Event, Inner};
 use crate::{
-    model::{Attempt, Delivery, DeliveryId, Told, Webhook},
-    wire::payload,
+    model::{Attempt, Delivery, DeliveryId, Told, Webhook, id_of},
+    wire::{payload, payload_as},
 };
 
 /// How long an attempt may take, with everything.
@@ -33,16 +33,17 @@ impl Inner {
     pub(super) async fn attempt(&self, webhook: &Webhook, delivery: &Delivery) -> Tried {
         let (at, began) = (self.clock.now(), Instant::now());
         let (mut answered, mut rest) = (None, None);
-        let error = match self.body(webhook, delivery).await {
+        let (told, error) = match self.body(webhook, delivery).await {
             Ok(Some(body)) => match self.send(webhook, delivery, body, at).await {
                 Ok(answer) => {
                     rest = answer.retry_after.as_deref().and_then(|text| read_rest(text, at));
                     answered = Some((answer.status, readable(&answer.body)));
-                    None
+                    (Told::by(answer.status), None)
                 }
-                Err(failure) => Some(failure.to_string()),
+                Err(Failure::Refused(why)) => (Told::Refused, Some(why)),
+                Err(failure) => (Told::Busy, Some(failure.to_string())),
             },
-            Ok(None) => Some("the event is not kept any more".to_owned()),
+            Ok(None) => (Told::Lost, Some("the event is not kept any more".to_owned())),
             Err(error) => {
                 tracing::debug!(%error, "cannot read an event that is to be delivered");
                 return Tried { delivery: delivery.id, attempt: None, rest: None };
@@ -50,17 +51,18 @@ impl Inner {
         };
         let (status, answer) = answered.unzip();
         let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or_default();
-        let attempt = Attempt { at, millis, status, answer, error };
-        let result = match attempt.told() {
+        let attempt = Attempt { at, millis, told, status, answer, error };
+        let result = match told {
             Told::Taken => "taken",
             Told::Gone => "gone",
             Told::Busy => "busy",
             Told::Refused => "refused",
+            Told::Lost => "lost",
         };
         metrics::counter!("webhook_attempts_total", "result" => result).increment(1);
         metrics::histogram!("webhook_attempt_seconds").record(began.elapsed());
         // One that has taken a delivery may have more.
-        let rest = rest.filter(|_| attempt.told() != Told::Taken);
+        let rest = rest.filter(|_| told != Told::Taken);
         Tried { delivery: delivery.id, attempt: Some(attempt), rest }
     }
 
@@ -92,7 +94,9 @@ impl Inner {
     async fn body(&self, webhook: &Webhook, delivery: &Delivery) -> Result<Option<String>> {
         let of = &delivery.event;
         if of.position > 0 {
+            // A log that came from elsewhere may have another event in that place.
             let found = self.log.get(of.position).await?;
+            let found = found.filter(|event| id_of(event.position, &event.message) == of.id);
             return found.as_ref().map(payload).transpose();
         }
         let message = Message {
@@ -104,7 +108,7 @@ impl Inner {
         };
         let data = RawValue::from_string("{}".to_owned()).map_err(Error::internal)?;
         let event = Event { position: 0, message, data: data.into() };
-        crate::wire::payload_as(of.id, &event).map(Some)
+        payload_as(of.id, &event).map(Some)
     }
 }
 

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use crate::{
         model::Filter,
-        service::{Event, WebhookSettings},
+        service::{Event, Settings},
     };
 
     const SUBJECTS: u128 = 8;
@@ -205,7 +205,7 @@ mod tests {
             let verifier = Arc::new(Verifier::new("test", Clock::system()));
             let from = Sources { clock: Clock::system(), random: Random::system() };
             let events =
-                Events::open(db, sources, WebhookSettings::usual(), verifier, from).await.unwrap();
+                Events::open(db, sources, Settings::usual(), verifier, from).await.unwrap();
             events.collect();
             all.push(events);
         }

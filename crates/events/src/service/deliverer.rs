@@ -20,8 +20,9 @@ use crate::{
 const UNDER_WAY: usize = 8;
 /// Events that become deliveries at a time.
 const HAND_OUT: usize = 100;
-/// Deliveries of a webhook that wait; beyond that, events stay in the log.
-const PENDING: usize = 1000;
+/// Deliveries of a webhook that wait, and of one that takes nothing; beyond that, events stay in the log.
+const PENDING: usize = 10_000;
+const PENDING_OF_FAILING: usize = 1_000;
 /// Between two notes of how far the log was read where nothing in it was wanted.
 const NOTE_PAUSE: Duration = Duration::from_secs(5);
 /// Between two looks where nothing is due, and after one that failed.
@@ -45,8 +46,11 @@ pub(super) struct Deliverer {
     read: i64,
     kept: i64,
     kept_at: Instant,
-    /// Deliveries that wait, near enough.
+    /// Deliveries that wait, near enough, and since when that is known.
     pending: usize,
+    counted_at: Instant,
+    /// Whether the endpoint has taken nothing lately.
+    is_failing: bool,
     /// The wake that was seen last.
     woken: Option<i64>,
     has_replay: bool,
@@ -71,6 +75,8 @@ impl Deliverer {
             kept: 0,
             kept_at: now,
             pending: 0,
+            counted_at: now,
+            is_failing: false,
             woken: None,
             has_replay: false,
             reads: false,
@@ -79,13 +85,18 @@ impl Deliverer {
         }
     }
 
-    /// Delivers until it may not any more.
-    pub(super) async fn run(mut self) {
+    /// Delivers until it may not any more: whatever is under way then ends with it.
+    pub(super) async fn run(self) {
+        let news = self.news.clone();
+        tokio::select! {
+            () = self.deliver() => {}
+            () = lease_ends(news) => {}
+        }
+    }
+
+    async fn deliver(mut self) {
         loop {
             let News { webhook, wake, until } = self.news.borrow_and_update().clone();
-            if Instant::now() >= until {
-                return;
-            }
             match self.go_on(&webhook, wake).await {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -99,7 +110,7 @@ impl Deliverer {
                     Err(_) => return,
                 },
                 _ = self.end.wait_for(|end| *end > read), if reads => None,
-                () = sleep_until(self.look_at.min(until)) => None,
+                () = sleep_until(self.look_at) => None,
             };
             match tried {
                 Some(Ok(tried)) => self.finish(&webhook, tried, until).await,
@@ -128,31 +139,46 @@ impl Deliverer {
             self.woken = Some(wake);
         }
         self.reads = false;
-        loop {
-            let (now, limit) = (Instant::now(), self.limit(webhook));
-            self.look_at = now + IDLE_PAUSE;
-            if self.running.len() >= limit {
-                return Ok(true);
-            }
-            if let Some(rest) = self.rest.filter(|rest| *rest > now) {
-                self.look_at = rest;
-                return Ok(true);
-            }
-            let is_held = self.begin_due(webhook, limit).await?;
-            if is_held || self.running.len() >= limit || self.pending >= PENDING {
-                return Ok(true);
-            }
-            if self.has_replay {
-                self.replay(webhook).await?;
-            } else if self.read < *self.end.borrow() {
-                if !self.hand_out(webhook).await? {
-                    return Ok(false);
-                }
-            } else {
-                self.reads = true;
-                return Ok(true);
-            }
+        let (now, limit) = (Instant::now(), self.limit(webhook));
+        self.look_at = now + IDLE_PAUSE;
+        if self.running.len() >= limit {
+            return Ok(true);
         }
+        if let Some(rest) = self.rest.filter(|rest| *rest > now) {
+            self.look_at = rest;
+            return Ok(true);
+        }
+        let is_held = self.begin_due(webhook, limit).await?;
+        if is_held || self.running.len() >= limit || self.is_full(webhook.id).await? {
+            return Ok(true);
+        }
+        let has_news = self.read < *self.end.borrow();
+        if has_news && !self.hand_out(webhook).await? {
+            return Ok(false);
+        }
+        if self.has_replay {
+            self.replay(webhook).await?;
+        }
+        match has_news || self.has_replay {
+            // What has ended meanwhile has its turn first.
+            true => self.look_at = Instant::now(),
+            false => self.reads = true,
+        }
+        Ok(true)
+    }
+
+    /// Whether so much waits that events stay in the log. What waits is counted anew now and then, since it is known near enough
+    /// only.
+    async fn is_full(&mut self, id: WebhookId) -> Result<bool> {
+        let limit = if self.is_failing { PENDING_OF_FAILING } else { PENDING };
+        if self.pending < limit {
+            return Ok(false);
+        }
+        if self.counted_at.elapsed() >= IDLE_PAUSE {
+            self.pending = self.inner.store.count_pending(id, PENDING).await?;
+            self.counted_at = Instant::now();
+        }
+        Ok(self.pending >= limit)
     }
 
     /// Learns what others have changed.
@@ -162,7 +188,11 @@ impl Deliverer {
         if self.woken.is_none() {
             (self.read, self.kept) = (progress.after, progress.after);
         }
-        self.pending = self.inner.store.due(id, false, PENDING).await?.len();
+        // Somebody wants it to be asked, perhaps elsewhere.
+        (self.rest, self.window) = (None, UNDER_WAY);
+        self.is_failing = progress.failing_since.is_some();
+        self.pending = self.inner.store.count_pending(id, PENDING).await?;
+        self.counted_at = Instant::now();
         self.has_replay = self.inner.store.next_replay(id).await?.is_some();
         Ok(())
     }
@@ -199,34 +229,26 @@ impl Deliverer {
     /// Makes deliveries of what has come into the log. Says whether the webhook is still this process's.
     async fn hand_out(&mut self, webhook: &Webhook) -> Result<bool> {
         let read = self.inner.log.read(Some(self.read), &webhook.filter(), HAND_OUT).await;
-        let (mut skipped, mut events) = (0, Vec::new());
-        match read {
-            Ok(Part { events: found, upto, .. }) => {
-                events = found;
-                self.read = upto;
-            }
-            Err(error) if error.code() == Code::EventsExpired => {
-                let oldest = self.inner.oldest().await?;
-                skipped = (oldest - 1 - self.read).max(0);
+        let (events, upto, skipped) = match read {
+            Ok(Part { events, upto, .. }) => (events, upto, 0),
+            Err(error) => {
+                let upto = kept_after(&error, self.read).ok_or(error)?;
+                let skipped = upto - self.read;
                 tracing::warn!(webhook = %webhook.id, skipped, "events were not delivered in thirty days");
-                self.read = oldest - 1;
+                (Vec::new(), upto, skipped)
             }
-            // The log was set back.
-            Err(error) if error.code() == Code::InvalidParameter => {
-                self.read = self.inner.store.end().await?;
-            }
-            Err(error) => return Err(error),
-        }
+        };
         let has_news = !events.is_empty() || skipped > 0;
         if !has_news && self.kept_at.elapsed() < NOTE_PAUSE {
+            self.read = upto;
             return Ok(true);
         }
         let deliveries = events.iter().map(|event| self.delivery(webhook.id, event.into()));
         let hand_out = HandOut {
-            webhook: webhook.id,
+            consumer: webhook.id.uuid(),
             process: self.inner.process,
             before: self.kept,
-            after: self.read,
+            after: upto,
             skipped,
             deliveries: deliveries.collect(),
         };
@@ -234,7 +256,8 @@ impl Deliverer {
             return Ok(false);
         }
         self.pending += events.len();
-        (self.kept, self.kept_at) = (self.read, Instant::now());
+        // Not before it is so.
+        (self.read, self.kept, self.kept_at) = (upto, upto, Instant::now());
         Ok(true)
     }
 
@@ -251,12 +274,15 @@ impl Deliverer {
         };
         if replay.only_failed {
             self.inner.store.replay_failed(&replay, self.inner.clock.now()).await?;
-            self.pending = self.inner.store.due(webhook.id, false, PENDING).await?.len();
+            self.pending = self.inner.store.count_pending(webhook.id, PENDING).await?;
             return Ok(());
         }
         let (upto, deliveries) = self.replayed(webhook, &replay).await?;
-        self.pending += deliveries.len();
-        self.inner.store.replay_events(&replay, upto, deliveries).await.map(|_| ())
+        let count = deliveries.len();
+        if self.inner.store.replay_events(&replay, upto, deliveries).await? {
+            self.pending += count;
+        }
+        Ok(())
     }
 
     /// The next deliveries of a replay, and up to where they are.
@@ -273,10 +299,7 @@ impl Deliverer {
                 let deliveries = events.map(|event| self.delivery(webhook.id, event)).collect();
                 Ok((part.upto, deliveries))
             }
-            Err(error) if error.code() == Code::EventsExpired => {
-                Ok((self.inner.oldest().await? - 1, Vec::new()))
-            }
-            Err(error) => Err(error),
+            Err(error) => Ok((kept_after(&error, replay.after).ok_or(error)?, Vec::new())),
         }
     }
 
@@ -294,7 +317,7 @@ impl Deliverer {
                 self.rest = Some(self.look_at);
                 continue;
             };
-            self.learn(attempt.told(), rest);
+            self.learn(attempt.told, rest);
             let jitter = f64::from(u16::from_be_bytes(self.inner.random.bytes()));
             let jitter = jitter / f64::from(u16::MAX);
             settled.push(Settled { delivery, attempt, rest, jitter });
@@ -305,7 +328,7 @@ impl Deliverer {
             match self.inner.store.settle(webhook.id, settled.clone(), schedule, now).await {
                 Ok(over) => {
                     self.pending = self.pending.saturating_sub(over);
-                    if settled.iter().any(|one| one.attempt.told() == Told::Gone) {
+                    if settled.iter().any(|one| one.attempt.told == Told::Gone) {
                         self.inner.nudge.notify_one();
                     }
                     return;
@@ -321,9 +344,12 @@ impl Deliverer {
     /// Additive increase, multiplicative decrease (RFC 5681, §3.1).
     fn learn(&mut self, told: Told, rest: Option<Duration>) {
         match told {
-            Told::Taken => self.window = (self.window + 1).min(UNDER_WAY),
+            Told::Taken => {
+                self.window = (self.window + 1).min(UNDER_WAY);
+                self.is_failing = false;
+            }
             Told::Busy => self.window = (self.window / 2).max(1),
-            Told::Refused => {}
+            Told::Refused | Told::Lost => {}
             // It is about to be disabled.
             Told::Gone => self.rest = Some(Instant::now() + FAILURE_PAUSE),
         }
@@ -331,5 +357,22 @@ impl Deliverer {
             let until = Instant::now() + rest;
             self.rest = Some(self.rest.map_or(until, |known| known.max(until)));
         }
+    }
+}
+
+/// The place after which events are kept, where those after `place` are not.
+pub(super) fn kept_after(error: &Error, place: i64) -> Option<i64> {
+    let oldest = error.extras().get("oldest")?.as_i64()?;
+    (error.code() == Code::EventsExpired).then_some(place.max(oldest - 1))
+}
+
+/// Ends when the process may not deliver any more.
+async fn lease_ends(news: watch::Receiver<News>) {
+    loop {
+        let until = news.borrow().until;
+        if Instant::now() >= until {
+            return;
+        }
+        sleep_until(until).await;
     }
 }

@@ -2,7 +2,7 @@
 //! is silent for six seconds by another's watch, that one goes on.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -15,17 +15,15 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{Events, Inner, deliverer::Deliverer};
-use crate::model::{Progress, Webhook, WebhookId};
+use super::{
+    Events, Inner,
+    deliverer::Deliverer,
+    lease::{LEASE, RENEWAL, Seen},
+};
+use crate::model::{BROKER, Webhook, WebhookId};
 
 /// Between two looks at the webhooks.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Between two signs of life.
-const RENEWAL: Duration = Duration::from_secs(1);
-/// Who could show no sign of life for so long delivers no more.
-const LEASE: Duration = Duration::from_secs(4);
-/// After this silence another process takes over: the difference is for clocks that do not tick alike.
-const SILENCE: Duration = Duration::from_secs(6);
 /// Between two lines in the log about webhooks that cannot be read.
 const FAILURES_PAUSE: Duration = Duration::from_secs(60);
 
@@ -60,9 +58,6 @@ impl Drop for Delivering {
     }
 }
 
-/// Holder and turn of a webhook, and since when they are so.
-type Seen = HashMap<WebhookId, (Option<Uuid>, i64, Instant)>;
-
 impl Events {
     /// Delivers to webhooks until the process ends.
     pub fn deliver(&self) {
@@ -72,17 +67,15 @@ impl Events {
 
     /// Delivers no more, and lets another process do so at once.
     pub async fn flush(&self) -> Result<()> {
-        let ended = self.0.end_all();
-        match ended.is_empty() {
-            true => Ok(()),
-            false => self.0.store.drop_leases(self.0.process, ended).await,
-        }
+        let mut ended = self.0.end_all();
+        ended.push(BROKER);
+        self.0.store.drop_leases(self.0.process, ended).await
     }
 }
 
 impl Inner {
     async fn dispatch(self: &Arc<Self>) {
-        let (mut seen, mut failures) = (Seen::new(), Seldom::new(FAILURES_PAUSE));
+        let (mut seen, mut failures) = (Seen::default(), Seldom::new(FAILURES_PAUSE));
         let mut renewed = Instant::now();
         loop {
             if let Err(error) = self.look(&mut seen, &mut renewed).await
@@ -107,11 +100,11 @@ impl Inner {
             let mut is_ours = progress.holder == Some(self.process);
             if webhook.disabled.is_some() {
                 if is_ours {
-                    held.push(id);
+                    held.push(id.uuid());
                 }
                 continue;
             }
-            if !is_ours && is_free(seen, &progress, now) {
+            if !is_ours && seen.is_free(&progress, now) {
                 is_ours = self.store.take_lease(&progress, self.process).await?;
             }
             if is_ours {
@@ -122,16 +115,21 @@ impl Inner {
         if !held.is_empty() {
             self.store.drop_leases(self.process, held).await?;
         }
+        let ours = wanted.keys().map(|id| id.uuid()).collect();
         if now.duration_since(*renewed) >= RENEWAL || wanted.len() > self.count() {
-            let ids = wanted.keys().copied().collect();
+            let ids = wanted.keys().map(|id| id.uuid()).collect();
             let kept = self.store.renew_leases(self.process, ids).await?;
-            wanted.retain(|id, _| kept.contains(id));
+            wanted.retain(|id, _| kept.contains(&id.uuid()));
             *renewed = now;
             self.tell(wanted, true);
         } else {
             self.tell(wanted, false);
         }
-        Ok(())
+        match self.is_over() {
+            // What was taken at the last moment.
+            true => self.store.drop_leases(self.process, ours).await,
+            false => Ok(()),
+        }
     }
 
     /// Begins, tells and ends those who deliver. What they may is longer only where a sign of life was shown.
@@ -162,23 +160,13 @@ impl Inner {
             .map_or(0, |all| all.values().filter(|one| !one.task.is_finished()).count())
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.delivering.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
     /// Ends all who deliver, for good; says for which webhooks they did.
-    fn end_all(&self) -> Vec<WebhookId> {
+    fn end_all(&self) -> Vec<Uuid> {
         let mut delivering = self.delivering.lock().unwrap_or_else(PoisonError::into_inner);
-        delivering.take().map(|all| all.keys().copied().collect()).unwrap_or_default()
+        delivering.take().map(|all| all.keys().map(|id| id.uuid()).collect()).unwrap_or_default()
     }
-}
-
-/// Whether nobody sees to a webhook, as far as this process can tell.
-fn is_free(seen: &mut Seen, progress: &Progress, now: Instant) -> bool {
-    let Progress { webhook, holder, turn, .. } = progress;
-    let entry = seen.entry(*webhook).or_insert((*holder, *turn, now));
-    if (entry.0, entry.1) != (*holder, *turn) {
-        *entry = (*holder, *turn, now);
-    }
-    holder.is_none() || now.duration_since(entry.2) >= SILENCE
 }

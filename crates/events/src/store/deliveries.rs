@@ -17,13 +17,16 @@ use crate::model::{
 /// Deliveries that were given up of which one transaction begins some again.
 const AGAIN_ROWS: usize = 100;
 
+/// Deliveries that are read at once to be counted.
+const COUNTED_ROWS: usize = 200;
+
 /// Shapes the answer about a delivery.
 pub(crate) type RenderDelivery = fn(&Delivery) -> Result<Answer>;
 
-/// Deliveries of the events between two places of the log.
+/// What lies between two places of the log, for one who takes it: as deliveries, or having taken it already.
 #[derive(Clone, Debug)]
 pub(crate) struct HandOut {
-    pub(crate) webhook: WebhookId,
+    pub(crate) consumer: Uuid,
     pub(crate) process: Uuid,
     pub(crate) before: i64,
     pub(crate) after: i64,
@@ -44,14 +47,14 @@ pub(crate) struct Settled {
 }
 
 impl EventStore {
-    /// Moves the place of a webhook in the log, and makes the deliveries of what is passed: all of it, once, and only by the
-    /// process that holds the webhook. Says whether it was so.
+    /// Moves the place of a consumer in the log, and makes the deliveries of what is passed: all of it, once, and only by the
+    /// process that holds the consumer. Says whether it was so.
     pub(crate) async fn hand_out(&self, hand_out: HandOut) -> Result<bool> {
         let hand_out = Arc::new(hand_out);
         let apply = move |tx: Tx| {
             let hand_out = Arc::clone(&hand_out);
             async move {
-                let found = tx.get::<Progress>(hand_out.webhook).await?;
+                let found = tx.get::<Progress>(hand_out.consumer).await?;
                 let ours = found.filter(|progress| {
                     (progress.holder, progress.after) == (Some(hand_out.process), hand_out.before)
                 });
@@ -79,6 +82,26 @@ impl EventStore {
             Ok(found.into_iter().map(Stored::into_inner).collect())
         };
         self.db.read(read).await
+    }
+
+    /// How many deliveries of a webhook are pending, counted up to `limit`.
+    pub(crate) async fn count_pending(&self, webhook: WebhookId, limit: usize) -> Result<usize> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let scan = Scan::of("due", COUNTED_ROWS).equal(webhook).after(after.take());
+            let read = move |tx: Tx| {
+                let scan = scan.clone();
+                async move {
+                    let some = tx.scan::<Delivery>(scan).await?;
+                    Ok((some.len(), some.last().map(|last| last.position(Some("due")))))
+                }
+            };
+            let (some, last) = self.db.read(read).await?;
+            (count, after) = (count + some, last);
+            if some < COUNTED_ROWS || count >= limit {
+                return Ok(count.min(limit));
+            }
+        }
     }
 
     /// Notes how attempts went, and what comes of it for each delivery; a webhook that is gone, or that has failed for five
@@ -116,7 +139,11 @@ impl EventStore {
         now: Timestamp,
     ) -> Result<(), Fault> {
         let Some(mut progress) = tx.get::<Progress>(id).await? else { return Ok(()) };
-        let told: Vec<Told> = settled.iter().map(|one| one.attempt.told()).collect();
+        let told = settled.iter().map(|one| one.attempt.told);
+        let told: Vec<Told> = told.filter(|told| *told != Told::Lost).collect();
+        if told.is_empty() {
+            return Ok(());
+        }
         let before = progress.failing_since;
         let is_lost = progress.note(told.contains(&Told::Taken), now);
         if progress.failing_since != before {

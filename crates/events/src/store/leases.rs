@@ -1,17 +1,24 @@
-//! Which process delivers for a webhook. It holds the webhook for as long as it shows signs of life; others tell by their own
-//! watches, since the clocks of machines differ (as leader election in Kubernetes does).
+//! Which process sees to a consumer of the log. It holds the consumer for as long as it shows signs of life; others tell by their
+//! own watches, since the clocks of machines differ (as leader election in Kubernetes does).
 
 use holdfast_storage::record::{Fault, Stored, Tx};
 use holdfast_types::Result;
 use uuid::Uuid;
 
 use super::EventStore;
-use crate::model::{Progress, WebhookId};
+use crate::model::Progress;
 
 impl EventStore {
-    /// Makes `process` the holder of a webhook if it is as `seen`: of those who try at once, one is.
+    /// How far a consumer is; a new one begins after `after`.
+    pub(crate) async fn consumer(&self, consumer: Uuid, after: i64) -> Result<Progress> {
+        let (progress, _) =
+            self.db.create(Progress::new(consumer, after)).await?.map_err(Fault::from)?;
+        Ok(progress)
+    }
+
+    /// Makes `process` the holder of a consumer if it is as `seen`: of those who try at once, one is.
     pub(crate) async fn take_lease(&self, seen: &Progress, process: Uuid) -> Result<bool> {
-        let (id, holder, turn) = (seen.webhook, seen.holder, seen.turn);
+        let (id, holder, turn) = (seen.consumer, seen.holder, seen.turn);
         let take = move |tx: Tx| async move {
             let Some(mut progress) = tx.get::<Progress>(id).await? else { return Ok(false) };
             if (progress.holder, progress.turn) != (holder, turn) {
@@ -25,20 +32,20 @@ impl EventStore {
         self.db.transact(take).await
     }
 
-    /// A sign of life of `process` for each of these webhooks that it holds; says which.
+    /// A sign of life of `process` for each of these consumers that it holds; says which.
     pub(crate) async fn renew_leases(
         &self,
         process: Uuid,
-        webhooks: Vec<WebhookId>,
-    ) -> Result<Vec<WebhookId>> {
+        consumers: Vec<Uuid>,
+    ) -> Result<Vec<Uuid>> {
         let renew = move |tx: Tx| {
-            let webhooks = webhooks.clone();
+            let consumers = consumers.clone();
             async move {
                 let mut held = Vec::new();
-                for mut progress in held_by(&tx, process, webhooks).await? {
+                for mut progress in held_by(&tx, process, consumers).await? {
                     progress.turn += 1;
                     tx.put(&progress).await??;
-                    held.push(progress.webhook);
+                    held.push(progress.consumer);
                 }
                 Ok(held)
             }
@@ -46,12 +53,12 @@ impl EventStore {
         self.db.transact(renew).await
     }
 
-    /// Lets go of those of these webhooks that `process` holds, so that another may take them at once.
-    pub(crate) async fn drop_leases(&self, process: Uuid, webhooks: Vec<WebhookId>) -> Result<()> {
+    /// Lets go of those of these consumers that `process` holds, so that another may take them at once.
+    pub(crate) async fn drop_leases(&self, process: Uuid, consumers: Vec<Uuid>) -> Result<()> {
         let let_go = move |tx: Tx| {
-            let webhooks = webhooks.clone();
+            let consumers = consumers.clone();
             async move {
-                for mut progress in held_by(&tx, process, webhooks).await? {
+                for mut progress in held_by(&tx, process, consumers).await? {
                     progress.holder = None;
                     progress.turn += 1;
                     tx.put(&progress).await??;
@@ -63,14 +70,14 @@ impl EventStore {
     }
 }
 
-/// Those of these webhooks that `process` holds.
+/// Those of these consumers that `process` holds.
 async fn held_by(
     tx: &Tx,
     process: Uuid,
-    webhooks: Vec<WebhookId>,
+    consumers: Vec<Uuid>,
 ) -> Result<Vec<Stored<Progress>>, Fault> {
     let mut held = Vec::new();
-    for id in webhooks {
+    for id in consumers {
         let found: Option<Stored<Progress>> = tx.get(id).await?;
         held.extend(found.filter(|progress| progress.holder == Some(process)));
     }

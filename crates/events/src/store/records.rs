@@ -22,8 +22,8 @@ pub const RECORDS: &[RecordType] = &[
     RecordType::told::<Segment>(),
     RecordType::moving::<Webhook>(),
     RecordType::told::<Progress>(),
-    RecordType::told::<Delivery>(),
     RecordType::told::<Replay>(),
+    RecordType::told::<Delivery>(),
     RecordType::told::<OutboxRow<EventsOutbox>>(),
 ];
 

@@ -27,12 +27,12 @@ impl Record for Webhook {
     }
 }
 
-/// Apart from the webhook, so that what processes note is no change of what its owner sees.
+/// Apart from a webhook, so that what processes note is no change of what its owner sees.
 impl Record for Progress {
-    const TABLE: Table = Table::of("webhook_progress", "progress of a webhook");
+    const TABLE: Table = Table::of("event_consumers", "consumer of events");
 
     fn key(&self) -> Value {
-        self.webhook.into()
+        self.consumer.into()
     }
 
     fn columns(&self) -> Vec<Option<Value>> {

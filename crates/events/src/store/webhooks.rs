@@ -1,16 +1,18 @@
 //! What merchants do with webhooks.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use holdfast_storage::record::{Fault, Scan, Stored, Tx};
 use holdfast_types::{Answer, Code, Error, IdempotentAnswer, Operation, Result, Timestamp};
 use uuid::Uuid;
 
 use super::{EventStore, Head, SERVICE};
-use crate::model::{Delivery, Progress, Replay, Webhook, WebhookId};
+use crate::model::{BROKER, Delivery, Progress, Replay, Webhook, WebhookId};
 
 /// Webhooks of a shop.
 const WEBHOOKS: usize = 50;
+/// Consumers that are read at once: those, the broker, and room for what an import has left over until it ends.
+const CONSUMERS: usize = 4 * WEBHOOKS;
 /// Replays of a webhook that have not ended.
 const REPLAYS: usize = 10;
 /// Deliveries that one transaction deletes.
@@ -39,7 +41,7 @@ impl EventStore {
                     return Err(Error::new(Code::LimitReached, why).into());
                 }
                 let head = tx.get::<Head>(Uuid::nil()).await?;
-                let progress = Progress::new(webhook.id, head.map_or(0, |head| head.end));
+                let progress = Progress::new(webhook.id.uuid(), head.map_or(0, |head| head.end));
                 tx.insert(&webhook).await??;
                 tx.insert(&progress).await??;
                 Ok(render(&webhook, &progress)?)
@@ -52,15 +54,15 @@ impl EventStore {
     pub(crate) async fn webhooks(&self) -> Result<Vec<(Webhook, Progress)>> {
         let read = |tx: Tx| async move {
             let webhooks = tx.scan::<Webhook>(Scan::of_keys(WEBHOOKS)).await?;
-            let mut progress = tx.scan::<Progress>(Scan::of_keys(WEBHOOKS)).await?.into_iter();
-            let mut all = Vec::with_capacity(webhooks.len());
-            // Both are in the order of their ids.
-            for webhook in webhooks.into_iter().map(Stored::into_inner) {
-                let of_it = progress.find(|progress| progress.webhook >= webhook.id);
-                let of_it = of_it.filter(|progress| progress.webhook == webhook.id);
-                all.extend(of_it.map(|progress| (webhook, progress.into_inner())));
-            }
-            Ok(all)
+            let progress = tx.scan::<Progress>(Scan::of_keys(CONSUMERS)).await?;
+            let progress = progress.into_iter().map(Stored::into_inner);
+            let mut progress: HashMap<Uuid, Progress> =
+                progress.map(|progress| (progress.consumer, progress)).collect();
+            let with_progress = |webhook: Stored<Webhook>| {
+                let progress = progress.remove(&webhook.id.uuid())?;
+                Some((webhook.into_inner(), progress))
+            };
+            Ok(webhooks.into_iter().filter_map(with_progress).collect())
         };
         self.db.read(read).await
     }
@@ -75,8 +77,8 @@ impl EventStore {
         self.db.read(read).await
     }
 
-    /// Changes a webhook as `judge` says, and lets whoever delivers look at it; once per operation. One that is asked again has
-    /// its five days anew. Refuses with `not-found`.
+    /// Changes a webhook as `judge` says, and lets whoever delivers look at it; once per operation. One that is asked again, or at
+    /// another address, has its five days anew. Refuses with `not-found`.
     pub(crate) async fn change_webhook(
         &self,
         id: WebhookId,
@@ -90,9 +92,9 @@ impl EventStore {
             let judge = Arc::clone(&judge);
             async move {
                 let (mut webhook, mut progress) = lock(&tx, id).await?;
-                let was_disabled = webhook.disabled.is_some();
+                let (was_disabled, url) = (webhook.disabled.is_some(), webhook.url.clone());
                 judge(&mut webhook)?;
-                if was_disabled && webhook.disabled.is_none() {
+                if was_disabled && webhook.disabled.is_none() || webhook.url != url {
                     progress.failing_since = None;
                 }
                 progress.wake += 1;
@@ -102,6 +104,35 @@ impl EventStore {
             }
         };
         self.db.once(SERVICE, operation, now, change).await
+    }
+
+    /// Lets consumers and replays that came from another database go no further than the log does, gives a webhook its progress
+    /// that has none, and forgets consumers without a webhook: parts of a shop are exported one after the other.
+    pub(crate) async fn fit_consumers(&self) -> Result<()> {
+        let fit = |tx: Tx| async move {
+            let end = tx.get::<Head>(Uuid::nil()).await?.map_or(0, |head| head.end);
+            let webhooks = tx.scan::<Webhook>(Scan::of_keys(WEBHOOKS)).await?;
+            let mut missing: Vec<Uuid> = webhooks.iter().map(|one| one.id.uuid()).collect();
+            for mut progress in tx.scan::<Progress>(Scan::of_keys(CONSUMERS)).await? {
+                let is_of_webhook = missing.contains(&progress.consumer);
+                missing.retain(|id| *id != progress.consumer);
+                if !is_of_webhook && progress.consumer != BROKER {
+                    tx.delete(progress).await?;
+                } else if progress.after > end {
+                    progress.after = end;
+                    tx.put(&progress).await??;
+                }
+            }
+            for id in missing {
+                tx.insert(&Progress::new(id, end)).await??;
+            }
+            for mut replay in tx.scan::<Replay>(Scan::of_keys(WEBHOOKS * REPLAYS)).await? {
+                (replay.after, replay.until) = (replay.after.min(end), replay.until.min(end));
+                tx.put(&replay).await??;
+            }
+            Ok(())
+        };
+        self.db.transact(fit).await
     }
 
     /// Deletes a webhook with what is to be replayed for it; once per operation. Its deliveries go by

@@ -23,7 +23,7 @@ const SECRETS: [&str; 3] = ["admin_password", "cluster_secret", "media_secret_ke
 /// Settings that may hold a password inside.
 fn connection_strings() -> impl Iterator<Item = String> {
     let own = Part::SERVICES.into_iter().map(Part::database_key);
-    own.chain(["db_connection_string".to_owned()])
+    own.chain(["db_connection_string".to_owned(), "nats_url".to_owned()])
 }
 
 /// What the command line says.
@@ -144,6 +144,7 @@ impl Layers {
             (_, Part::Gateway) => false,
             ("admin_password", part) => part == Part::Users,
             ("media_secret_key", part) => part == Part::Products,
+            ("nats_url", part) => part == Part::Events,
             (key, _) => databases.iter().any(|database| key == database),
         };
         let known = self.0.iter().filter(|(key, (value, _))| is_for(key) && !value.is_empty());

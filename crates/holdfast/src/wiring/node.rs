@@ -192,6 +192,7 @@ impl Node {
         if let Some(events) = events {
             events.collect();
             events.deliver();
+            events.publish();
         }
         if let Some(stock) = stock_elsewhere.clone() {
             tokio::spawn(async move { stock.keep_looking().await });

@@ -4,6 +4,7 @@
 
 mod apart;
 mod attacks;
+mod broker;
 mod catalogue;
 mod cli;
 mod client;

@@ -4,7 +4,7 @@ use holdfast_testkit::{on_every_engine, operation};
 use holdfast_types::{Answer, Code, IdempotentAnswer, PageRequest};
 
 use super::*;
-use crate::model::{Attempt, Delivery, DeliveryStatus, Replay, Schedule, Webhook};
+use crate::model::{Attempt, Delivery, DeliveryStatus, Replay, Schedule, Told, Webhook};
 
 fn told(delivery: &Delivery) -> Result<Answer> {
     Answer::ok("\"1\"".to_owned(), &delivery.id)
@@ -20,9 +20,9 @@ impl Bench {
     async fn a_hand_out(&self, webhook: &Webhook, count: i64) -> HandOut {
         let before = self.progress(webhook).await.after;
         let deliveries = (before + 1..=before + count).map(|at| self.a_delivery(webhook, at));
-        let (webhook, deliveries) = (webhook.id, deliveries.collect());
+        let (consumer, deliveries) = (webhook.id.uuid(), deliveries.collect());
         let after = before + count;
-        HandOut { webhook, process: us(), before, after, skipped: 0, deliveries }
+        HandOut { consumer, process: us(), before, after, skipped: 0, deliveries }
     }
 
     pub(super) async fn hand_out(&self, webhook: &Webhook, count: i64) -> Vec<Delivery> {
@@ -44,8 +44,10 @@ impl Bench {
 
     async fn settle(&self, webhook: &Webhook, deliveries: &[Delivery], status: u16) -> usize {
         let settled = |delivery: &Delivery| {
-            let (at, status) = (self.now(), Some(status));
-            let attempt = Attempt { at, millis: 1, status, answer: None, error: None };
+            let at = self.now();
+            let told = Told::by(status);
+            let status = Some(status);
+            let attempt = Attempt { at, millis: 1, told, status, answer: None, error: None };
             Settled { delivery: delivery.id, attempt, rest: None, jitter: 0.0 }
         };
         let settled = deliveries.iter().map(settled).collect();
@@ -111,6 +113,21 @@ async fn due_tells_them_in_the_order_that_is_asked_for() {
         let due = bench.store.due(webhook.id, true, 9).await.unwrap();
         assert_eq!(positions(due), [1, 2, 3], "what failed holds up the rest");
         assert_eq!(bench.store.due(webhook.id, true, 1).await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn count_pending_counts_as_far_as_it_is_asked() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let webhook = bench.webhook().await;
+        let all = bench.hand_out(&webhook, 450).await;
+        bench.settle(&webhook, &all[..2], 200).await;
+        assert_eq!(bench.store.count_pending(webhook.id, 1_000).await.unwrap(), 448);
+        assert_eq!(bench.store.count_pending(webhook.id, 300).await.unwrap(), 300);
+        let none = bench.webhook().await;
+        assert_eq!(bench.store.count_pending(none.id, 300).await.unwrap(), 0);
     })
     .await;
 }
@@ -192,7 +209,6 @@ async fn add_delivery_and_retry_delivery_happen_once_and_wake_whoever_delivers()
             bench.store.add_delivery(test.clone(), &once, told).await.unwrap();
         }
         assert_eq!(bench.progress(&webhook).await.wake, 1);
-        bench.settle(&webhook, std::slice::from_ref(&test), 500).await;
         bench.settle(&webhook, std::slice::from_ref(&test), 500).await;
         assert_eq!(bench.status(&test).await, DeliveryStatus::Failed);
         let retry = async |id| {

@@ -5,7 +5,7 @@ use holdfast_types::{Answer, Basis, Code, Version};
 
 use super::*;
 use crate::model::{
-    Delivery, EventRef, NewWebhook, Progress, Replay, SigningSecret, Webhook, WebhookChange,
+    BROKER, Delivery, EventRef, NewWebhook, Progress, Replay, SigningSecret, Webhook, WebhookChange,
 };
 
 /// The answer that tests want.
@@ -76,7 +76,7 @@ async fn create_webhook_keeps_it_once_and_begins_with_the_next_event() {
         let first = bench.store.create_webhook(webhook.clone(), &once, told).await.unwrap();
         let again = bench.store.create_webhook(bench.a_webhook(), &once, told).await.unwrap();
         assert_eq!((first.answer, again.replayed), (again.answer, true));
-        assert_eq!(bench.progress(&webhook).await, Progress::new(webhook.id, 3));
+        assert_eq!(bench.progress(&webhook).await, Progress::new(webhook.id.uuid(), 3));
         for _ in 1..50 {
             bench.webhook().await;
         }
@@ -95,9 +95,9 @@ async fn webhooks_and_webhook_show_each_with_its_progress() {
         let (one, two) = (bench.webhook().await, bench.webhook().await);
         let all = bench.store.webhooks().await.unwrap();
         assert!(all.iter().map(|(webhook, _)| webhook.id).eq([one.id, two.id]));
-        assert!(all.iter().all(|(webhook, progress)| webhook.id == progress.webhook));
+        assert!(all.iter().all(|(webhook, progress)| webhook.id.uuid() == progress.consumer));
         let found = bench.store.webhook(two.id).await.unwrap().unwrap();
-        assert_eq!((found.0.url, found.1.webhook), (two.url, two.id));
+        assert_eq!((found.0.url, found.1.consumer), (two.url, two.id.uuid()));
         let unknown = bench.a_webhook().id;
         assert!(bench.store.webhook(unknown).await.unwrap().is_none());
     })
@@ -122,6 +122,31 @@ async fn change_webhook_wakes_whoever_delivers_and_gives_five_days_anew() {
         assert_eq!(none.unwrap_err().code(), Code::NotFound);
         let (webhook, _) = bench.store.webhook(webhook.id).await.unwrap().unwrap();
         assert_eq!(webhook.version, Version(3));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn fit_consumers_lets_nobody_go_further_than_the_log() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        bench.append(&[3]).await;
+        let (ahead, lost) = (bench.webhook().await, bench.a_webhook());
+        let progress = Progress::new(ahead.id.uuid(), 9);
+        let orphan = Progress::new(bench.a_webhook().id.uuid(), 1);
+        bench.hand_out(&ahead, 6).await;
+        bench.store.db.load(vec![lost.clone()]).await.unwrap();
+        bench.store.db.load(vec![orphan.clone()]).await.unwrap();
+        bench.store.consumer(BROKER, 2).await.unwrap();
+        bench.replay(bench.a_replay(&ahead, 8, false)).await.unwrap();
+        assert_eq!(bench.progress(&ahead).await.after, progress.after);
+        bench.store.fit_consumers().await.unwrap();
+        assert_eq!(bench.progress(&ahead).await.after, 3);
+        assert_eq!(bench.progress(&lost).await, Progress::new(lost.id.uuid(), 3));
+        assert_eq!(bench.store.consumer(BROKER, 7).await.unwrap().after, 2);
+        assert_eq!(bench.store.next_replay(ahead.id).await.unwrap().unwrap().until, 3);
+        let anew = bench.store.consumer(orphan.consumer, 5).await.unwrap();
+        assert_eq!(anew.after, 5, "the orphan is gone");
     })
     .await;
 }
@@ -202,6 +227,19 @@ async fn take_lease_has_one_winner() {
 }
 
 #[tokio::test]
+async fn consumer_begins_once() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        assert_eq!(bench.store.consumer(BROKER, 7).await.unwrap(), Progress::new(BROKER, 7));
+        assert_eq!(bench.store.consumer(BROKER, 9).await.unwrap().after, 7, "it goes on");
+        let webhook = bench.webhook().await;
+        let all = bench.store.webhooks().await.unwrap();
+        assert!(all.iter().map(|(one, _)| one.id).eq([webhook.id]), "the broker is no webhook");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn renew_leases_is_a_sign_of_life_of_the_holder_alone() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
@@ -209,8 +247,8 @@ async fn renew_leases_is_a_sign_of_life_of_the_holder_alone() {
         let (us, them) = (Uuid::from_u128(1), Uuid::from_u128(2));
         assert!(bench.store.take_lease(&bench.progress(&ours).await, us).await.unwrap());
         assert!(bench.store.take_lease(&bench.progress(&theirs).await, them).await.unwrap());
-        let all = vec![ours.id, theirs.id, bench.a_webhook().id];
-        assert_eq!(bench.store.renew_leases(us, all).await.unwrap(), [ours.id]);
+        let all = [&ours, &theirs, &bench.a_webhook()].map(|webhook| webhook.id.uuid()).to_vec();
+        assert_eq!(bench.store.renew_leases(us, all).await.unwrap(), [ours.id.uuid()]);
         assert_eq!(bench.progress(&ours).await.turn, 2);
         assert_eq!(bench.progress(&theirs).await.turn, 1);
     })
@@ -225,7 +263,7 @@ async fn drop_leases_frees_what_is_the_processs_own() {
         let (us, them) = (Uuid::from_u128(1), Uuid::from_u128(2));
         bench.store.take_lease(&bench.progress(&ours).await, us).await.unwrap();
         bench.store.take_lease(&bench.progress(&theirs).await, them).await.unwrap();
-        bench.store.drop_leases(us, vec![ours.id, theirs.id]).await.unwrap();
+        bench.store.drop_leases(us, vec![ours.id.uuid(), theirs.id.uuid()]).await.unwrap();
         assert_eq!(bench.progress(&ours).await.holder, None);
         assert_eq!(bench.progress(&theirs).await.holder, Some(them));
     })
