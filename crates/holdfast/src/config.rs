@@ -118,10 +118,7 @@ impl Config {
                 "" => Ok(None),
                 text => parse_duration(text).map(Some),
             })?,
-            events: holdfast_events::Settings {
-                webhooks: webhooks(layers)?,
-                nats: layers.optional("nats_url")?,
-            },
+            events: events(layers)?,
             limits: Limits::load(layers)?,
             cors_origins: layers.parse("cors_origins", parse_origins)?,
             trusted_proxies: layers.parse("trusted_proxies", parse_addresses)?,
@@ -187,12 +184,14 @@ impl Limits {
     }
 }
 
-fn webhooks(layers: &Layers) -> Result<WebhookSettings> {
+fn events(layers: &Layers) -> Result<holdfast_events::Settings> {
     let policy = Policy {
         allows_http: layers.parse("webhooks_http", parse_switch)?,
         allowed_hosts: layers.parse("webhooks_allowed_hosts", parse_hosts)?,
     };
-    Ok(WebhookSettings { policy, schedule: layers.parse("webhooks_schedule", parse_schedule)? })
+    let schedule = layers.parse("webhooks_schedule", parse_schedule)?;
+    let webhooks = WebhookSettings { policy, schedule };
+    Ok(holdfast_events::Settings { webhooks, nats: layers.optional("nats_url")? })
 }
 
 fn bucket(layers: &Layers) -> Result<holdfast_media::Bucket> {

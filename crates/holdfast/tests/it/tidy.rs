@@ -126,7 +126,8 @@ fn every_store_method_has_its_guarantee_test() {
     }
 }
 
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 10] = [
+    "docs/broker.md",
     "docs/webhooks.md",
     "README.md",
     "ARCHITECTURE.md",
