@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    io::Write,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -40,7 +41,7 @@ impl Nats {
             return Some(nats);
         }
         assert!(std::env::var_os("CI").is_none(), "nats-server is not installed");
-        println!("!!! NOT TESTED: nats-server is not installed !!!");
+        let _ = writeln!(std::io::stderr(), "!!! NOT TESTED: nats-server is not installed !!!");
         None
     }
 
