@@ -8,5 +8,5 @@ mod wire;
 
 pub use api::{SERVICE, document, routes};
 pub use model::Schedule;
-pub use service::{EventSources, Events, Settings, WebhookSettings};
+pub use service::{EventSources, Events, NatsServer, Settings, WebhookSettings};
 pub use store::RECORDS;

@@ -26,6 +26,7 @@ use crate::{
     model::{Filter, Schedule, WebhookId},
     store::EventStore,
 };
+pub use broker::NatsServer;
 use dispatch::Delivering;
 use log::Log;
 pub(crate) use log::{Event, Part};
@@ -60,8 +61,8 @@ pub struct WebhookSettings {
 pub struct Settings {
     /// How webhooks are delivered.
     pub webhooks: WebhookSettings,
-    /// Where NATS is, if events are published there: `nats://HOST:PORT`.
-    pub nats: Option<String>,
+    /// Where NATS is, if events are published there.
+    pub nats: Option<NatsServer>,
 }
 
 #[cfg(test)]
@@ -86,7 +87,7 @@ struct Inner {
     clock: Clock,
     random: Random,
     webhooks: WebhookSettings,
-    nats: Option<String>,
+    nats: Option<NatsServer>,
     outbound: Outbound,
     /// Names this run of the process among those that deliver.
     process: Uuid,
@@ -182,7 +183,9 @@ impl Events {
 
     /// How many events there are, and what is wrong with them, a sentence each.
     pub async fn audit(&self) -> Result<(u64, Vec<String>)> {
-        self.0.store.audit().await
+        let (count, mut findings) = self.0.store.audit().await?;
+        findings.extend(self.0.store.audit_consumers().await?);
+        Ok((count, findings))
     }
 
     /// Makes a log that came from another database go on: what it has is not collected again.

@@ -21,7 +21,7 @@ use uuid::Uuid;
 pub use self::records::RECORDS;
 use self::records::{Head, key_of};
 pub(crate) use self::{
-    deliveries::{HandOut, RenderDelivery, Settled},
+    deliveries::{HandOut, Outcome, RenderDelivery, Settled},
     records::{Collected, Segment},
     webhook_records::EventsOutbox,
     webhooks::Render,

@@ -191,7 +191,11 @@ fn events(layers: &Layers) -> Result<holdfast_events::Settings> {
     };
     let schedule = layers.parse("webhooks_schedule", parse_schedule)?;
     let webhooks = WebhookSettings { policy, schedule };
-    Ok(holdfast_events::Settings { webhooks, nats: layers.optional("nats_url")? })
+    let nats = layers.parse("nats_url", |text| match text {
+        "" => Ok(None),
+        text => text.parse().map(Some),
+    })?;
+    Ok(holdfast_events::Settings { webhooks, nats })
 }
 
 fn bucket(layers: &Layers) -> Result<holdfast_media::Bucket> {

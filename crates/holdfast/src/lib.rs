@@ -132,7 +132,9 @@ fn refuse_dotenv(error: &dotenvy::Error) -> Error {
 
 /// The log goes to standard error, so that what a command prints stays clean.
 fn start_log(config: &Config) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log).map_err(|error| {
+    // Its lines come at each attempt; what they say is said by whoever publishes, seldom.
+    let directives = format!("async_nats=off,{}", config.log);
+    let filter = tracing_subscriber::EnvFilter::try_new(directives).map_err(|error| {
         Error::new(
             holdfast_types::Code::InvalidParameter,
             format!("log = {:?}: {error}", config.log),

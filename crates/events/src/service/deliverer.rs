@@ -1,7 +1,7 @@
 //! Delivering for one webhook: what is due is sent, at most eight deliveries at a time, or one where order is asked for; and
 //! the events that have come meanwhile become deliveries.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, iter, sync::Arc, time::Duration};
 
 use holdfast_types::{Code, Error, Result, Seldom};
 use tokio::{
@@ -13,7 +13,7 @@ use tokio::{
 use super::{Inner, attempt::Tried, dispatch::News, log::Part};
 use crate::{
     model::{Delivery, DeliveryId, EventRef, Replay, Told, Webhook, WebhookId},
-    store::{HandOut, Settled},
+    store::{HandOut, Outcome, Settled},
 };
 
 /// Deliveries under way at a time.
@@ -96,7 +96,7 @@ impl Deliverer {
 
     async fn deliver(mut self) {
         loop {
-            let News { webhook, wake, until } = self.news.borrow_and_update().clone();
+            let News { webhook, wake, .. } = self.news.borrow_and_update().clone();
             match self.go_on(&webhook, wake).await {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -112,11 +112,16 @@ impl Deliverer {
                 _ = self.end.wait_for(|end| *end > read), if reads => None,
                 () = sleep_until(self.look_at) => None,
             };
-            match tried {
-                Some(Ok(tried)) => self.finish(&webhook, tried, until).await,
-                // What it was under way with is not known: whoever comes next begins anew.
-                Some(Err(_)) => return,
-                None => {}
+            let Some(first) = tried else { continue };
+            let (mut all, mut is_whole) = (Vec::new(), true);
+            for tried in iter::once(first).chain(iter::from_fn(|| self.running.try_join_next())) {
+                is_whole &= tried.is_ok();
+                all.extend(tried.ok());
+            }
+            self.finish(&webhook, all).await;
+            if !is_whole {
+                // With what an attempt was under way that broke is not known: whoever comes next begins anew.
+                return;
             }
         }
     }
@@ -273,8 +278,8 @@ impl Deliverer {
             return Ok(());
         };
         if replay.only_failed {
-            self.inner.store.replay_failed(&replay, self.inner.clock.now()).await?;
-            self.pending = self.inner.store.count_pending(webhook.id, PENDING).await?;
+            let begun = self.inner.store.replay_failed(&replay, self.inner.clock.now()).await?;
+            self.pending += begun;
             return Ok(());
         }
         let (upto, deliveries) = self.replayed(webhook, &replay).await?;
@@ -303,12 +308,8 @@ impl Deliverer {
         }
     }
 
-    /// Notes how attempts went: this one's, and those that have ended meanwhile.
-    async fn finish(&mut self, webhook: &Webhook, first: Tried, until: Instant) {
-        let mut all = vec![first];
-        while let Some(Ok(tried)) = self.running.try_join_next() {
-            all.push(tried);
-        }
+    /// Notes how attempts went.
+    async fn finish(&mut self, webhook: &Webhook, all: Vec<Tried>) {
         let mut settled = Vec::with_capacity(all.len());
         for Tried { delivery, attempt, rest } in all {
             self.under_way.remove(&delivery);
@@ -322,12 +323,13 @@ impl Deliverer {
             let jitter = jitter / f64::from(u16::MAX);
             settled.push(Settled { delivery, attempt, rest, jitter });
         }
-        // What cannot be noted is sent again, so it is worth some patience.
-        while Instant::now() < until && !settled.is_empty() {
+        // What cannot be noted is sent again, so it is worth patience, until the webhook is another process's.
+        while !settled.is_empty() {
             let (schedule, now) = (&self.inner.webhooks.schedule, self.inner.clock.now());
             match self.inner.store.settle(webhook.id, settled.clone(), schedule, now).await {
-                Ok(over) => {
+                Ok(Outcome { over, is_failing }) => {
                     self.pending = self.pending.saturating_sub(over);
+                    self.is_failing = is_failing;
                     if settled.iter().any(|one| one.attempt.told == Told::Gone) {
                         self.inner.nudge.notify_one();
                     }
@@ -344,10 +346,7 @@ impl Deliverer {
     /// Additive increase, multiplicative decrease (RFC 5681, §3.1).
     fn learn(&mut self, told: Told, rest: Option<Duration>) {
         match told {
-            Told::Taken => {
-                self.window = (self.window + 1).min(UNDER_WAY);
-                self.is_failing = false;
-            }
+            Told::Taken => self.window = (self.window + 1).min(UNDER_WAY),
             Told::Busy => self.window = (self.window / 2).max(1),
             Told::Refused | Told::Lost => {}
             // It is about to be disabled.

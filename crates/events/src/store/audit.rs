@@ -1,10 +1,17 @@
-//! What an audit finds of the log: it is read from its first event to its last, without a gap.
+//! What an audit finds of the log, which is read from its first event to its last, without a gap, and of those who read it.
 
-use holdfast_storage::{Entry, Flow};
+use holdfast_storage::{
+    Entry, Flow,
+    record::{Scan, Tx},
+};
 use holdfast_types::Result;
 use uuid::Uuid;
 
-use super::{EventStore, Segment};
+use super::{
+    EventStore, Head, Segment,
+    webhooks::{CONSUMERS, WEBHOOKS},
+};
+use crate::model::{Progress, Webhook};
 
 impl EventStore {
     /// All segments, in order, in one snapshot.
@@ -39,6 +46,33 @@ impl EventStore {
             findings.push(format!("the log ends at event {last}, but {end} were written"));
         }
         Ok((count, findings))
+    }
+
+    /// What is wrong with those who take events out of the log, a sentence each.
+    pub(crate) async fn audit_consumers(&self) -> Result<Vec<String>> {
+        let audit = |tx: Tx| async move {
+            let end = tx.get::<Head>(Uuid::nil()).await?.map_or(0, |head| head.end);
+            let mut without: Vec<Uuid> = Vec::new();
+            for webhook in tx.scan::<Webhook>(Scan::of_keys(WEBHOOKS)).await? {
+                without.push(webhook.id.uuid());
+            }
+            let mut findings = Vec::new();
+            for progress in tx.scan::<Progress>(Scan::of_keys(CONSUMERS)).await? {
+                without.retain(|id| *id != progress.consumer);
+                if progress.after > end {
+                    let Progress { consumer, after, .. } = &*progress;
+                    let found = format!(
+                        "consumer {consumer} of events is at {after}, after the last, {end}"
+                    );
+                    findings.push(found);
+                }
+            }
+            let lost =
+                |id| format!("webhook {id} has no place in the log: nothing is delivered to it");
+            findings.extend(without.into_iter().map(lost));
+            Ok(findings)
+        };
+        self.db.read(audit).await
     }
 
     /// The rows of sources that the log has.

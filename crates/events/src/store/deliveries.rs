@@ -46,6 +46,15 @@ pub(crate) struct Settled {
     pub(crate) jitter: f64,
 }
 
+/// What came of attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// Deliveries that are over.
+    pub(crate) over: usize,
+    /// Whether the endpoint has taken nothing lately.
+    pub(crate) is_failing: bool,
+}
+
 impl EventStore {
     /// Moves the place of a consumer in the log, and makes the deliveries of what is passed: all of it, once, and only by the
     /// process that holds the consumer. Says whether it was so.
@@ -105,14 +114,14 @@ impl EventStore {
     }
 
     /// Notes how attempts went, and what comes of it for each delivery; a webhook that is gone, or that has failed for five
-    /// days, is disabled, and the world is told. Says how many of the deliveries are over.
+    /// days, is disabled, and the world is told.
     pub(crate) async fn settle(
         &self,
         webhook: WebhookId,
         settled: Vec<Settled>,
         schedule: &Schedule,
         now: Timestamp,
-    ) -> Result<usize> {
+    ) -> Result<Outcome> {
         let (settled, schedule) = (Arc::new(settled), schedule.clone());
         let store = self.clone();
         let settle = move |tx: Tx| {
@@ -123,47 +132,49 @@ impl EventStore {
                 for one in settled.iter() {
                     over += usize::from(note(&tx, one, &schedule).await?);
                 }
-                store.judge(&tx, webhook, &settled, now).await?;
-                Ok(over)
+                let is_failing = store.judge(&tx, webhook, &settled, now).await?;
+                Ok(Outcome { over, is_failing })
             }
         };
         self.db.transact(settle).await
     }
 
-    /// Notes what attempts say about their endpoint.
+    /// Notes what attempts say about their endpoint; says whether it takes nothing.
     async fn judge(
         &self,
         tx: &Tx,
         id: WebhookId,
         settled: &[Settled],
         now: Timestamp,
-    ) -> Result<(), Fault> {
-        let Some(mut progress) = tx.get::<Progress>(id).await? else { return Ok(()) };
+    ) -> Result<bool, Fault> {
+        let Some(mut progress) = tx.get::<Progress>(id).await? else { return Ok(false) };
         let told = settled.iter().map(|one| one.attempt.told);
         let told: Vec<Told> = told.filter(|told| *told != Told::Lost).collect();
         if told.is_empty() {
-            return Ok(());
+            return Ok(progress.failing_since.is_some());
         }
         let before = progress.failing_since;
         let is_lost = progress.note(told.contains(&Told::Taken), now);
         if progress.failing_since != before {
             tx.put(&progress).await??;
         }
+        let is_failing = progress.failing_since.is_some();
         let reason = if told.contains(&Told::Gone) {
             "the endpoint answered 410 Gone"
         } else if is_lost {
             "every attempt of the last five days has failed"
         } else {
-            return Ok(());
+            return Ok(is_failing);
         };
         let found: Option<Stored<Webhook>> = tx.get(id).await?;
         let Some(mut webhook) = found.filter(|webhook| webhook.disabled.is_none()) else {
-            return Ok(());
+            return Ok(is_failing);
         };
         webhook.disable(reason, now);
         let message = webhook.disabled.as_ref().map(|disabled| webhook.was_disabled(disabled));
         tx.put(&webhook).await??;
-        self.outbox.put(tx, message).await
+        self.outbox.put(tx, message).await?;
+        Ok(is_failing)
     }
 
     /// A page of the deliveries of a webhook, newest first.
@@ -269,15 +280,16 @@ impl EventStore {
         self.db.transact(step).await
     }
 
-    /// Begins some of the deliveries again that were given up and that a replay is of; it ends where there are no more.
-    pub(crate) async fn replay_failed(&self, replay: &Replay, now: Timestamp) -> Result<()> {
+    /// Begins some of the deliveries again that were given up and that a replay is of, and says how many; it ends where
+    /// there are no more.
+    pub(crate) async fn replay_failed(&self, replay: &Replay, now: Timestamp) -> Result<usize> {
         let replay = replay.clone();
         let step = move |tx: Tx| {
             let before = replay.clone();
             async move {
                 let found: Option<Stored<Replay>> = tx.get(before.id).await?;
                 let Some(mut replay) = found.filter(|found| **found == before) else {
-                    return Ok(());
+                    return Ok(0);
                 };
                 let failed = DeliveryStatus::Failed.as_str();
                 let place = |last: Uuid| Position {
@@ -292,14 +304,17 @@ impl EventStore {
                 let wants = |delivery: &Stored<Delivery>| {
                     replay.wants(&delivery.event.kind, delivery.event.at)
                 };
+                let mut begun = 0;
                 for mut delivery in some.into_iter().filter(wants) {
                     delivery.begin_again(now);
                     tx.put(&delivery).await??;
+                    begun += 1;
                 }
                 match is_last {
-                    true => tx.delete(replay).await,
-                    false => Ok(tx.put(&replay).await??),
+                    true => tx.delete(replay).await?,
+                    false => tx.put(&replay).await??,
                 }
+                Ok(begun)
             }
         };
         self.db.transact(step).await

@@ -9,8 +9,13 @@ use super::EventStore;
 use crate::model::Progress;
 
 impl EventStore {
-    /// How far a consumer is; a new one begins after `after`.
-    pub(crate) async fn consumer(&self, consumer: Uuid, after: i64) -> Result<Progress> {
+    /// How far a consumer is, if it has begun.
+    pub(crate) async fn consumer(&self, consumer: Uuid) -> Result<Option<Progress>> {
+        self.db.get(consumer).await
+    }
+
+    /// Lets a consumer begin after `after`, once: a second call says how far it is.
+    pub(crate) async fn begin_consumer(&self, consumer: Uuid, after: i64) -> Result<Progress> {
         let (progress, _) =
             self.db.create(Progress::new(consumer, after)).await?.map_err(Fault::from)?;
         Ok(progress)

@@ -10,9 +10,9 @@ use super::{EventStore, Head, SERVICE};
 use crate::model::{BROKER, Delivery, Progress, Replay, Webhook, WebhookId};
 
 /// Webhooks of a shop.
-const WEBHOOKS: usize = 50;
+pub(super) const WEBHOOKS: usize = 50;
 /// Consumers that are read at once: those, the broker, and room for what an import has left over until it ends.
-const CONSUMERS: usize = 4 * WEBHOOKS;
+pub(super) const CONSUMERS: usize = 4 * WEBHOOKS;
 /// Replays of a webhook that have not ended.
 const REPLAYS: usize = 10;
 /// Deliveries that one transaction deletes.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long events may take.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A server; ends when dropped.
 struct Nats {
@@ -48,7 +48,8 @@ impl Nats {
     fn run(&mut self) -> bool {
         let port = self.port.to_string();
         let spawned = Command::new("nats-server")
-            .args(["--jetstream", "--addr", "127.0.0.1", "--port", &port, "--store_dir"])
+            .args(["--jetstream", "--addr", "127.0.0.1", "--port", &port])
+            .args(["--user", "shop", "--pass", "s@same", "--store_dir"])
             .arg(self.folder.path())
             .stderr(Stdio::null())
             .spawn();
@@ -64,13 +65,20 @@ impl Nats {
     }
 
     fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        format!("nats://shop:s%40same@127.0.0.1:{}", self.port)
+    }
+
+    /// Somebody else who is let in.
+    async fn connect(&self) -> Option<async_nats::Client> {
+        let options =
+            async_nats::ConnectOptions::with_user_and_password("shop".into(), "s@same".into());
+        options.connect(format!("nats://127.0.0.1:{}", self.port)).await.ok()
     }
 
     /// Subject, message id and event of all that is there, as soon as it is so much.
     async fn events(&self, count: usize) -> Vec<(String, String, Value)> {
         let context = wait_for(SOON, "the server is there", async || {
-            async_nats::connect(self.url()).await.ok().map(jetstream::new)
+            self.connect().await.map(jetstream::new)
         })
         .await;
         wait_for(SOON, "all is published", async || {
@@ -136,7 +144,7 @@ async fn a_password_of_the_broker_is_not_shown() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_lose_no_published_event_and_double_none() {
-    let Some(nats) = Nats::start() else { return };
+    let Some(mut nats) = Nats::start() else { return };
     let mut shop = shop_with(&nats);
     let (products, accounts) = stocked(&shop).await;
     let behaviour = behaviour(&shop, Repeat::SameKey);
@@ -150,6 +158,12 @@ async fn kills_lose_no_published_event_and_double_none() {
             Some(slot) => signal("-9", slot),
             None => shop.kill_and_restart(),
         }
+    }
+    // Of the server too, while much waits for it.
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        nats.kill();
+        assert!(nats.run());
     }
     assert_eq!(load.await.unwrap().ledger.acknowledged.len(), 5_000);
     let mut admin = shop.admin().await;

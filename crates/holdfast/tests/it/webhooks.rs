@@ -287,6 +287,21 @@ async fn a_slow_endpoint_slows_no_other_and_none_has_more_than_its_share() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_takes_its_time_is_asked_once() {
+    let endpoint =
+        Endpoint::answering(|_, _| Reply { after: Duration::from_secs(6), ..Reply::status(200) })
+            .await;
+    let shop = shop_for(&[&endpoint], 4);
+    let mut admin = shop.admin().await;
+    let webhook = admin.webhook(&endpoint.url(), &["product.*"], false).await;
+    admin.product("Tea", 5).await;
+    let delivered = admin.settled(&webhook, "delivered", 1).await;
+    assert_eq!(delivered[0]["attemptCount"], 1);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!((endpoint.heard().len(), endpoint.most()), (1, 1));
+}
+
+#[tokio::test]
 async fn an_endpoint_may_ask_for_rest() {
     let endpoint = Endpoint::answering(|number, _| match number {
         0 => Reply { header: ("retry-after", "2"), ..Reply::status(429) },

@@ -127,7 +127,7 @@ async fn change_webhook_wakes_whoever_delivers_and_gives_five_days_anew() {
 }
 
 #[tokio::test]
-async fn fit_consumers_lets_nobody_go_further_than_the_log() {
+async fn fit_consumers_mends_what_audit_consumers_finds() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
         bench.append(&[3]).await;
@@ -137,15 +137,18 @@ async fn fit_consumers_lets_nobody_go_further_than_the_log() {
         bench.hand_out(&ahead, 6).await;
         bench.store.db.load(vec![lost.clone()]).await.unwrap();
         bench.store.db.load(vec![orphan.clone()]).await.unwrap();
-        bench.store.consumer(BROKER, 2).await.unwrap();
+        bench.store.begin_consumer(BROKER, 2).await.unwrap();
         bench.replay(bench.a_replay(&ahead, 8, false)).await.unwrap();
         assert_eq!(bench.progress(&ahead).await.after, progress.after);
+        let findings = bench.store.audit_consumers().await.unwrap();
+        assert_eq!(findings.len(), 2, "{findings:?}");
         bench.store.fit_consumers().await.unwrap();
+        assert!(bench.store.audit_consumers().await.unwrap().is_empty());
         assert_eq!(bench.progress(&ahead).await.after, 3);
         assert_eq!(bench.progress(&lost).await, Progress::new(lost.id.uuid(), 3));
-        assert_eq!(bench.store.consumer(BROKER, 7).await.unwrap().after, 2);
+        assert_eq!(bench.store.begin_consumer(BROKER, 7).await.unwrap().after, 2);
         assert_eq!(bench.store.next_replay(ahead.id).await.unwrap().unwrap().until, 3);
-        let anew = bench.store.consumer(orphan.consumer, 5).await.unwrap();
+        let anew = bench.store.begin_consumer(orphan.consumer, 5).await.unwrap();
         assert_eq!(anew.after, 5, "the orphan is gone");
     })
     .await;
@@ -227,11 +230,15 @@ async fn take_lease_has_one_winner() {
 }
 
 #[tokio::test]
-async fn consumer_begins_once() {
+async fn begin_consumer_begins_once_and_consumer_says_how_far_it_is() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
-        assert_eq!(bench.store.consumer(BROKER, 7).await.unwrap(), Progress::new(BROKER, 7));
-        assert_eq!(bench.store.consumer(BROKER, 9).await.unwrap().after, 7, "it goes on");
+        assert_eq!(bench.store.consumer(BROKER).await.unwrap(), None);
+        let begun = bench.store.begin_consumer(BROKER, 7).await.unwrap();
+        assert_eq!(begun, Progress::new(BROKER, 7));
+        let again = bench.store.begin_consumer(BROKER, 9).await.unwrap();
+        assert_eq!(again.after, 7, "it goes on");
+        assert_eq!(bench.store.consumer(BROKER).await.unwrap(), Some(again));
         let webhook = bench.webhook().await;
         let all = bench.store.webhooks().await.unwrap();
         assert!(all.iter().map(|(one, _)| one.id).eq([webhook.id]), "the broker is no webhook");
