@@ -127,7 +127,7 @@ async fn change_webhook_wakes_whoever_delivers_and_gives_five_days_anew() {
 }
 
 #[tokio::test]
-async fn fit_consumers_mends_what_audit_consumers_finds() {
+async fn fit_consumers_and_audit_consumers_agree() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
         bench.append(&[3]).await;
