@@ -27,8 +27,12 @@ afterEach(async ({ task }) => {
 });
 
 const button = (name: string) => page.getByRole("button", { name, exact: true });
-const go = (screen: string) => page.getByRole("navigation").getByRole("link", { name: screen }).click();
 const heading = (name: string) => page.getByRole("heading", { name, exact: true, level: 1 });
+/** Leads to a screen; what the one before has there in the same place is gone then. */
+async function go(screen: string): Promise<void> {
+  await page.getByRole("navigation").getByRole("link", { name: screen }).click();
+  await heading(screen).waitFor();
+}
 const notice = (text: string) => page.getByRole("status").getByText(text).first();
 const dialog = () => page.getByRole("dialog");
 
