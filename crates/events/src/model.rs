@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
 pub use delivery::Schedule;
-pub(crate) use delivery::{Attempt, Delivery, DeliveryId, DeliveryStatus, EventRef, Told};
+pub(crate) use delivery::{
+    Attempt, Delivery, DeliveryId, DeliveryStatus, EventRef, LONGEST_REST, Told,
+};
 pub(crate) use signing::SigningSecret;
 pub(crate) use webhook::{
     BROKER, NewWebhook, Progress, Replay, Webhook, WebhookChange, WebhookId, WebhookKind,

@@ -13,7 +13,7 @@ use crate::service::Event;
 /// Attempts that are kept of one delivery.
 const ATTEMPTS: usize = 20;
 /// How long an endpoint may ask to be left alone.
-const LONGEST_REST: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const LONGEST_REST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Marks ids of deliveries.
 #[derive(Debug)]

@@ -10,14 +10,12 @@ use tokio::time::Instant;
 
 use super::{Event, Inner};
 use crate::{
-    model::{Attempt, Delivery, DeliveryId, Told, Webhook, id_of},
+    model::{Attempt, Delivery, DeliveryId, LONGEST_REST, Told, Webhook, id_of},
     wire::{payload, payload_as},
 };
 
 /// How long an attempt may take, with everything.
 pub(super) const ATTEMPT_TIME: Duration = Duration::from_secs(15);
-/// How long an endpoint may ask to be left alone.
-const LONGEST_REST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How an attempt went.
 pub(super) struct Tried {
