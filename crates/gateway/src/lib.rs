@@ -2,6 +2,7 @@
 //! `/internal` is never forwarded.
 
 mod cors;
+mod keys;
 mod limits;
 mod upstream;
 
@@ -11,10 +12,12 @@ use axum::{
     Router,
     extract::{Request, State},
     http::{HeaderValue, Method, StatusCode, header},
-    response::Response,
+    response::{IntoResponse, Response},
 };
-use holdfast_web::{BODY_BYTES, Endpoint, Service, auth::Verifier, with_fallbacks};
+use holdfast_web::{BODY_BYTES, Endpoint, Problem, Service, auth::Verifier, with_fallbacks};
 
+pub use keys::KeyExchange;
+use keys::Keys;
 use limits::Limiter;
 pub use limits::RateLimits;
 pub use upstream::Upstream;
@@ -47,6 +50,7 @@ struct Plain {
     /// Paths outside the services.
     system: Router,
     limiter: Limiter,
+    keys: Keys,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -62,10 +66,12 @@ impl Gateway {
         upstreams: Upstreams,
         system: Router,
         settings: &Settings,
+        exchange: Arc<dyn KeyExchange>,
         verifier: Arc<Verifier>,
     ) -> Self {
+        let keys = Keys::new(exchange, Arc::clone(&verifier));
         let limiter = Limiter::new(settings.limits, verifier);
-        let plain = Arc::new(Plain { upstreams, system: with_fallbacks(system), limiter });
+        let plain = Arc::new(Plain { upstreams, system: with_fallbacks(system), limiter, keys });
         let behind = |State(plain): State<Arc<Plain>>, request: Request| async move {
             plain.forward(request).await
         };
@@ -97,7 +103,29 @@ impl Endpoint for Gateway {
 }
 
 impl Plain {
-    async fn forward(&self, request: Request) -> Response {
+    /// Answers a request. One that shows an API key is answered as the token is that the key is changed for.
+    async fn forward(&self, mut request: Request) -> Response {
+        let proof = match Keys::shown(&request) {
+            Ok(None) => return self.route(request).await,
+            Ok(Some(proof)) => proof,
+            Err(error) => return Problem::from(error).into_response(),
+        };
+        if !self.keys.knows(&proof)
+            && let Err(refusal) = self.limiter.admit_question(&request)
+        {
+            return *refusal;
+        }
+        if let Err(error) = self.keys.change(&mut request, &proof).await {
+            return Problem::from(error).into_response();
+        }
+        let response = Box::pin(self.route(request)).await;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            self.keys.forget(&proof);
+        }
+        response
+    }
+
+    async fn route(&self, request: Request) -> Response {
         let path = request.uri().path();
         let known = |(service, _): &&(&Service, _)| service.paths_of(path).is_some();
         let Some((service, upstream)) = self.upstreams.iter().find(known) else {

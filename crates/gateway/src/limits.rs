@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue},
     response::{IntoResponse, Response},
 };
-use holdfast_types::{Code, Error, Role};
+use holdfast_types::{Code, Error, Permission};
 use holdfast_web::{
     Context, Problem,
     auth::{Caller, Verifier},
@@ -57,36 +57,51 @@ impl Limiter {
     ) -> Result<Option<RateLimitHeaders>, Box<Response>> {
         let safe = request.method().is_safe();
         let (name, limit) = if safe { ("reads", &self.reads) } else { ("writes", &self.writes) };
-        let Some(limit) = limit else { return Ok(None) };
-        let standing = limit.take(&self.key(request), Instant::now());
-        let told = RateLimitHeaders { name, quota: limit.quota(), standing };
-        if standing.allowed {
-            return Ok(Some(told));
-        }
-        let seconds = seconds(standing);
-        let error = Error::new(Code::RateLimited, format!("too many {name}: wait {seconds} s"))
-            .with("retryAfter", seconds);
-        let mut refusal = Problem::from(error).into_response();
-        told.tell(refusal.headers_mut());
-        Err(Box::new(refusal))
+        take(name, limit.as_ref(), || self.key(request))
     }
 
-    /// Whether a seller or an administrator sends it.
+    /// Counts a question to users about a key against its address; refuses with `rate-limited`.
+    pub(crate) fn admit_question(&self, request: &Request) -> Result<(), Box<Response>> {
+        take("reads", self.reads.as_ref(), || address(request)).map(|_| ())
+    }
+
+    /// Whether somebody sends it who may write products.
     pub(crate) fn knows_seller(&self, headers: &HeaderMap) -> bool {
         let caller = Caller::from_headers(headers, &self.verifier);
-        matches!(caller, Ok(Some(Caller { role: Role::Seller | Role::Admin, .. })))
+        matches!(caller, Ok(Some(caller)) if caller.may(Permission::ProductsWrite))
     }
 
     /// The principal; a token that is not good counts against its address.
     fn key(&self, request: &Request) -> String {
         match Caller::from_headers(request.headers(), &self.verifier) {
             Ok(Some(caller)) => caller.principal(),
-            _ => request
-                .extensions()
-                .get::<Context>()
-                .map_or_else(String::new, |context| source(context.client)),
+            _ => address(request),
         }
     }
+}
+
+fn address(request: &Request) -> String {
+    let context = request.extensions().get::<Context>();
+    context.map_or_else(String::new, |context| source(context.client))
+}
+
+fn take(
+    name: &'static str,
+    limit: Option<&RateLimit>,
+    key: impl FnOnce() -> String,
+) -> Result<Option<RateLimitHeaders>, Box<Response>> {
+    let Some(limit) = limit else { return Ok(None) };
+    let standing = limit.take(&key(), Instant::now());
+    let told = RateLimitHeaders { name, quota: limit.quota(), standing };
+    if standing.allowed {
+        return Ok(Some(told));
+    }
+    let seconds = seconds(standing);
+    let error = Error::new(Code::RateLimited, format!("too many {name}: wait {seconds} s"))
+        .with("retryAfter", seconds);
+    let mut refusal = Problem::from(error).into_response();
+    told.tell(refusal.headers_mut());
+    Err(Box::new(refusal))
 }
 
 impl RateLimitHeaders {

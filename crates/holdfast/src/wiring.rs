@@ -6,6 +6,7 @@ mod outboxes;
 mod remote;
 mod services;
 mod stock;
+mod users_at;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -40,6 +40,8 @@ pub enum Code {
     IdempotencyInProgress,
     IdempotencyKeySpent,
     WebhookDisabled,
+    RoleTaken,
+    RoleInUse,
     LimitReached,
     EventsExpired,
     PreconditionFailed,

@@ -20,6 +20,9 @@ pub enum UserKind {}
 /// Marks ids of sessions, that is, of families of refresh tokens.
 #[derive(Debug)]
 pub enum SessionKind {}
+/// Marks ids of API keys.
+#[derive(Debug)]
+pub enum KeyKind {}
 /// Marks ids of products.
 #[derive(Debug)]
 pub enum ProductKind {}
@@ -34,6 +37,8 @@ pub enum BatchKind {}
 pub type UserId = Id<UserKind>;
 /// Identifies a session: the family of refresh tokens that one login began.
 pub type SessionId = Id<SessionKind>;
+/// Identifies an API key, whatever secret it has.
+pub type KeyId = Id<KeyKind>;
 /// Identifies a product.
 pub type ProductId = Id<ProductKind>;
 /// Identifies an order, its reservation and the operation that placed it.

@@ -10,6 +10,7 @@ mod money;
 mod operation;
 mod order_lines;
 mod page;
+mod permission;
 mod problem;
 mod random;
 mod reservation;
@@ -25,14 +26,15 @@ pub use basis::{Basis, IfMatch};
 pub use currency::Currency;
 pub use error::{Code, Error, FieldError, Result, Validation};
 pub use id::{
-    BatchId, BatchKind, Id, OrderId, OrderKind, ProductId, ProductKind, SessionId, SessionKind,
-    UserId, UserKind,
+    BatchId, BatchKind, Id, KeyId, KeyKind, OrderId, OrderKind, ProductId, ProductKind, SessionId,
+    SessionKind, UserId, UserKind,
 };
 pub use message::Message;
 pub use money::{Money, TOTAL_MAX};
 pub use operation::{Answer, Fingerprint, IdempotentAnswer, Operation, Secret, reused};
 pub use order_lines::OrderLines;
 pub use page::{Cursor, Page, PageRequest};
+pub use permission::{Authority, Permission, Permissions};
 pub use problem::read_problem;
 pub use random::Random;
 pub use reservation::{

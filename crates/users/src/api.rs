@@ -3,6 +3,10 @@
 mod accounts;
 mod administration;
 mod internal;
+mod key_wire;
+mod keys;
+mod role_wire;
+mod roles;
 mod sessions;
 mod wire;
 
@@ -22,6 +26,8 @@ pub const SERVICE: Service = Service {
     name: "users",
     paths: &[
         Paths { beginning: "/api/users", is_personal: true },
+        Paths { beginning: "/api/roles", is_personal: true },
+        Paths { beginning: "/api/keys", is_personal: true },
         // The keys that sign tokens are everybody's.
         Paths { beginning: "/.well-known", is_personal: false },
     ],
@@ -67,4 +73,9 @@ fn table() -> OpenApiRouter<Users> {
         .routes(routes!(administration::permit_password_reset))
         .routes(routes!(accounts::reset_password))
         .routes(routes!(sessions::list_public_keys))
+        .routes(routes!(roles::list_roles, roles::create_role))
+        .routes(routes!(roles::get_role, roles::update_role, roles::delete_role))
+        .routes(routes!(keys::list_keys, keys::create_key))
+        .routes(routes!(keys::get_key, keys::update_key, keys::delete_key))
+        .routes(routes!(keys::rotate_key))
 }

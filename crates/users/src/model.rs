@@ -1,14 +1,21 @@
 //! Rules about users: pure, without clock or I/O.
 
+mod api_key;
 mod messages;
+mod role;
 
 use std::fmt;
 
 use holdfast_types::{
-    Basis, Code, Error, Fingerprint, Result, Role, Timestamp, UserId, Version, fold,
+    Authority, Basis, Code, Error, Fingerprint, Result, Role, Timestamp, UserId, Version, fold,
 };
 use serde::{Deserialize, Serialize};
 use unicode_security::{GeneralSecurityProfile, MixedScript, skeleton};
+
+pub(crate) use self::{
+    api_key::{ApiKey, KeyChange, KeySecret, KeyStanding, NewKey, parse_range, unknown_key},
+    role::{CustomRole, RoleChange, Roles, Standing, require_cover},
+};
 
 /// The 3,000 commonest passwords of eight characters and more in what was breached (the list of Django 5, by Royce Williams
 /// out of Pwned Passwords), and some more; folded, one per line.
@@ -190,7 +197,7 @@ impl User {
             username: new.username.as_str().to_owned(),
             guest: false,
             password_hash: new.password_hash.clone(),
-            role: new.role,
+            role: new.role.clone(),
             fingerprint: new.fingerprint,
             ..Self::guest(new.id, new.email.clone(), new.name.clone(), new.created_at)
         }
@@ -210,7 +217,7 @@ impl User {
             guest: true,
             password_hash: String::new(),
             password_changed: false,
-            role: Role::Customer,
+            role: Role::customer(),
             email,
             name,
             disabled: false,
@@ -254,7 +261,7 @@ impl User {
 
     /// Whether they are an administrator who can act.
     pub(crate) fn is_in_charge(&self) -> bool {
-        self.is_active() && self.role == Role::Admin
+        self.is_active() && self.role.as_str() == Role::ADMIN
     }
 
     /// Sets another password than at registration.
@@ -277,6 +284,17 @@ impl User {
         self.deleted.then(|| self.deleted_at.unwrap_or(self.created_at))
     }
 
+    /// Whether who has `holder` may change what this user may do, to `role` if it is given. Refuses with `forbidden`.
+    pub(crate) fn may_be_changed_by(
+        &self,
+        holder: &Authority,
+        role: Option<&Role>,
+        roles: &Roles,
+    ) -> Result<()> {
+        require_cover(holder, &roles.standing(&self.role).authority)?;
+        role.map_or(Ok(()), |role| require_cover(holder, &roles.require(role)?.authority))
+    }
+
     /// Makes a change that is based on `basis`. A change that alters nothing leaves the version alone.
     /// Refuses with `precondition-failed` or `version-conflict`.
     pub(crate) fn change(&mut self, change: &UserChange, basis: &Basis) -> Result<()> {
@@ -290,10 +308,10 @@ impl User {
             }
             UserChange::Access { role, disabled } => {
                 basis.check_version(self.version, self.access_version)?;
-                if self.guest && role.is_some_and(|role| role != Role::Customer) {
+                if self.guest && role.as_ref().is_some_and(|role| *role != self.role) {
                     return Err(Error::invalid("#/role", "a guest is a customer"));
                 }
-                self.role = role.unwrap_or(self.role);
+                role.clone_into_option(&mut self.role);
                 self.disabled = disabled.unwrap_or(self.disabled);
             }
         }
@@ -314,11 +332,11 @@ impl User {
 
 /// Sets a member when the change names it.
 trait CloneIntoOption<T> {
-    fn clone_into_option(&self, target: &mut Option<T>);
+    fn clone_into_option(&self, target: &mut T);
 }
 
-impl<T: Clone> CloneIntoOption<T> for Option<Option<T>> {
-    fn clone_into_option(&self, target: &mut Option<T>) {
+impl<T: Clone> CloneIntoOption<T> for Option<T> {
+    fn clone_into_option(&self, target: &mut T) {
         if let Some(value) = self {
             target.clone_from(value);
         }
@@ -363,7 +381,7 @@ mod tests {
         let now = Timestamp::from_millis(0);
         let mut user = User::guest(UserId::from_bytes([1; 16]), Some("a@b.c".into()), None, now);
         let first = Basis { if_match: None, version: Some(Version(1)) };
-        let promote = UserChange::Access { role: Some(Role::Admin), disabled: None };
+        let promote = UserChange::Access { role: Some(Role::admin()), disabled: None };
         assert!(user.change(&promote, &first).is_err());
         let claim = Claim {
             user: user.id,
@@ -384,7 +402,7 @@ mod tests {
             id: UserId::from_bytes([1; 16]),
             username: Username::parse("ada").unwrap(),
             password_hash: String::new(),
-            role: Role::Customer,
+            role: Role::customer(),
             email: None,
             name: None,
             fingerprint: Fingerprint([0; 16]),
@@ -393,7 +411,7 @@ mod tests {
         let mut user = User::new(&new);
         let first = Basis { if_match: None, version: Some(Version(1)) };
         let rename = UserChange::Profile { email: None, name: Some(Some("Ada".into())) };
-        let promote = UserChange::Access { role: Some(Role::Seller), disabled: None };
+        let promote = UserChange::Access { role: Some(Role::seller()), disabled: None };
         user.change(&rename, &first).unwrap();
         user.change(&promote, &first).unwrap();
         assert_eq!((user.version, user.epoch), (Version(3), 1));

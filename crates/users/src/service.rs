@@ -2,6 +2,8 @@
 
 mod accounts;
 mod guesses;
+mod keys;
+mod roles;
 mod sessions;
 
 use std::{
@@ -175,13 +177,14 @@ impl Users {
         }
         let made_up = password.is_none().then(|| self.make_up_password());
         let password = password.or(made_up.as_deref()).unwrap_or_default();
-        let new = self.new_user("admin", password, Role::Admin).await?;
+        let new = self.new_user("admin", password, Role::admin()).await?;
         let created = self.0.store.create_first(&new).await?;
         Ok(created.then_some(FirstAdministrator { username: "admin", made_up_password: made_up }))
     }
 
     /// Adds a user of any role, as an operator. Refuses what registration refuses.
     pub async fn add(&self, username: &str, password: &str, role: Role) -> Result<UserId> {
+        self.0.store.roles().await?.require(&role)?;
         let new = self.new_user(username, password, role).await?;
         Ok(self.0.store.create(&new).await?.0.id)
     }

@@ -4,8 +4,10 @@ mod accounts;
 mod ending;
 #[cfg(test)]
 mod guarantees;
+mod keys;
 mod listing;
 mod records;
+mod roles;
 mod sessions;
 
 use holdfast_storage::{Database, Migrations, Outbox, OutboxTable, record::Table};
@@ -16,6 +18,7 @@ use holdfast_types::{
 pub(crate) use self::listing::UserFilter;
 pub use self::records::RECORDS;
 use self::records::{PasswordReset, Revocation};
+pub(crate) use self::roles::role_taken;
 use crate::model::User;
 
 /// Shapes the answer about a user, so that it can be kept with the change.

@@ -12,7 +12,7 @@ use holdfast_web::auth::{Claims, PublicKey};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::{Deserialize, Serialize};
 
-use crate::model::User;
+use crate::model::{ApiKey, KeyStanding, Standing, User};
 
 /// Seconds that an access token lives.
 pub(crate) const ACCESS_SECONDS: i64 = 15 * 60;
@@ -78,8 +78,45 @@ impl Signer {
         }
     }
 
-    pub(crate) fn sign(&self, user: &User, session: SessionId, now: Timestamp) -> Result<String> {
-        let claims = Claims {
+    /// A token of `user`, whose role says `standing`.
+    pub(crate) fn sign(
+        &self,
+        user: &User,
+        standing: Standing,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Result<String> {
+        self.encode(&self.claims(user, standing, session, now))
+    }
+
+    /// A token of what an API key of `user` permits.
+    pub(crate) fn sign_for_key(
+        &self,
+        user: &User,
+        standing: Standing,
+        key: &ApiKey,
+        admitted: KeyStanding,
+        now: Timestamp,
+    ) -> Result<String> {
+        let authority = key.authority(&standing.authority);
+        let claims = self.claims(user, Standing { authority, ..standing }, admitted.session, now);
+        let exp = admitted.until.map_or(claims.exp, |until| claims.exp.min(until.as_seconds()));
+        self.encode(&Claims { key: Some(key.id), client_id: key.id.to_string(), exp, ..claims })
+    }
+
+    fn encode(&self, claims: &Claims) -> Result<String> {
+        jsonwebtoken::encode(&self.header, claims, &self.key).map_err(Error::internal)
+    }
+
+    fn claims(
+        &self,
+        user: &User,
+        standing: Standing,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Claims {
+        let Standing { authority, version } = standing;
+        Claims {
             iss: self.issuer.clone(),
             aud: self.issuer.clone(),
             sub: user.id,
@@ -88,10 +125,13 @@ impl Signer {
             exp: now.as_seconds() + ACCESS_SECONDS,
             jti: self.random.uuid_v7(now).to_string(),
             sid: session,
-            role: user.role,
+            role: user.role.clone(),
+            role_version: version,
+            scope: Some(authority.permissions),
+            own_products_only: authority.own_products_only,
+            key: None,
             epoch: user.epoch,
-        };
-        jsonwebtoken::encode(&self.header, &claims, &self.key).map_err(Error::internal)
+        }
     }
 }
 

@@ -6,8 +6,9 @@ use axum::{
 };
 use holdfast_types::{Error, Id, Page};
 use holdfast_web::{
-    IdPath, Input, ListTurn, NoQuery, Problem, Query, Reply, answered, auth::Admin, json_reply,
-    list_reply, page_request,
+    IdPath, Input, ListTurn, NoQuery, Problem, Query, Reply, answered,
+    auth::{May, WEBHOOKS_READ, WEBHOOKS_WRITE},
+    json_reply, list_reply, page_request,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -54,7 +55,7 @@ impl<S: Send + Sync> FromRequestParts<S> for DeliveryPath {
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn list_deliveries(
     State(events): State<Events>,
-    _admin: Admin,
+    _: May<WEBHOOKS_READ>,
     IdPath(id): IdPath<WebhookKind>,
     Query(query): Query<DeliveriesQuery>,
     _turn: ListTurn,
@@ -72,7 +73,7 @@ pub(super) async fn list_deliveries(
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn get_delivery(
     State(events): State<Events>,
-    _admin: Admin,
+    _: May<WEBHOOKS_READ>,
     DeliveryPath(webhook, id): DeliveryPath,
     _: NoQuery,
 ) -> Reply {
@@ -88,7 +89,7 @@ pub(super) async fn get_delivery(
     extensions(("x-problems" = json!(["forbidden", "webhook-disabled"]))))]
 pub(super) async fn retry_delivery(
     State(events): State<Events>,
-    Admin(caller): Admin,
+    May(caller): May<WEBHOOKS_WRITE>,
     DeliveryPath(webhook, id): DeliveryPath,
     mut input: Input,
 ) -> Reply {

@@ -6,8 +6,9 @@ use axum::{
 };
 use holdfast_types::{Error, Id, Result};
 use holdfast_web::{
-    IdPath, ListTurn, NoQuery, Query, Reply, auth::Admin, invalid_parameter, json_reply,
-    page_request,
+    IdPath, ListTurn, NoQuery, Query, Reply,
+    auth::{EVENTS_READ, May},
+    invalid_parameter, json_reply, page_request,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -52,7 +53,7 @@ pub(super) struct FeedQuery {
     extensions(("x-problems" = json!(["forbidden", "events-expired"]))))]
 pub(super) async fn list_events(
     State(events): State<Events>,
-    _admin: Admin,
+    _: May<EVENTS_READ>,
     Query(query): Query<FeedQuery>,
     _turn: ListTurn,
     headers: HeaderMap,
@@ -78,7 +79,7 @@ pub(super) async fn list_events(
     extensions(("x-problems" = json!(["forbidden", "not-found"]))))]
 pub(super) async fn get_event(
     State(events): State<Events>,
-    _admin: Admin,
+    _: May<EVENTS_READ>,
     IdPath(id): IdPath<EventKind>,
     _query: NoQuery,
 ) -> Reply {

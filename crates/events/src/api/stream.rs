@@ -5,10 +5,10 @@ use std::{fmt::Write, time::Duration};
 use axum::{extract::State, http::HeaderMap, response::Response};
 use bytes::Bytes;
 use futures_util::stream;
-use holdfast_types::{Code, Error, Result};
+use holdfast_types::{Code, Error, Permission, Result};
 use holdfast_web::{
     Problem, Query,
-    auth::{Admin, Caller},
+    auth::{Caller, EVENTS_READ, May},
     event_stream,
 };
 use serde::Deserialize;
@@ -60,7 +60,7 @@ pub(super) struct StreamQuery {
     extensions(("x-problems" = json!(["forbidden", "overloaded"]))))]
 pub(super) async fn follow_events(
     State(events): State<Events>,
-    _admin: Admin,
+    _: May<EVENTS_READ>,
     Query(query): Query<StreamQuery>,
     headers: HeaderMap,
 ) -> std::result::Result<Response, Problem> {
@@ -142,7 +142,7 @@ impl Listener {
     /// Tokens end.
     fn is_welcome(&self) -> bool {
         let caller = Caller::from_headers(&self.headers, &self.events.verifier());
-        matches!(caller, Ok(Some(caller)) if caller.is_admin())
+        matches!(caller, Ok(Some(caller)) if caller.may(Permission::EventsRead))
     }
 
     /// Events that it has not heard, if any pass within one reading.

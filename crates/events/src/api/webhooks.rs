@@ -9,9 +9,10 @@ use axum::{
 };
 use holdfast_types::{Cursor, Error, Page, Result};
 use holdfast_web::{
-    IdPath, Input, ListTurn, NoQuery, PageQuery, Problem, Query, Reply, answered, auth::Admin,
-    conditional::MERGE_PATCH, from_json, json_reply, list_reply, not_modified, parse, with_etag,
-    with_location,
+    IdPath, Input, ListTurn, NoQuery, PageQuery, Problem, Query, Reply, answered,
+    auth::{May, WEBHOOKS_READ, WEBHOOKS_WRITE},
+    conditional::MERGE_PATCH,
+    from_json, json_reply, list_reply, not_modified, parse, with_etag, with_location,
 };
 use uuid::Uuid;
 
@@ -38,7 +39,7 @@ const LIST: &str = "webhooks";
     extensions(("x-problems" = json!(["forbidden", "limit-reached"]))))]
 pub(super) async fn create_webhook(
     State(events): State<Events>,
-    Admin(caller): Admin,
+    May(caller): May<WEBHOOKS_WRITE>,
     mut input: Input,
 ) -> Reply {
     let body: CreateWebhookBody = parse(&input.body().await?)?;
@@ -54,7 +55,7 @@ pub(super) async fn create_webhook(
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn list_webhooks(
     State(events): State<Events>,
-    _admin: Admin,
+    _: May<WEBHOOKS_READ>,
     Query(query): Query<PageQuery>,
     _turn: ListTurn,
     uri: Uri,
@@ -76,7 +77,7 @@ pub(super) async fn list_webhooks(
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn get_webhook(
     State(events): State<Events>,
-    _admin: Admin,
+    _: May<WEBHOOKS_READ>,
     IdPath(id): IdPath<WebhookKind>,
     _: NoQuery,
     headers: HeaderMap,
@@ -95,7 +96,7 @@ pub(super) async fn get_webhook(
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn update_webhook(
     State(events): State<Events>,
-    Admin(caller): Admin,
+    May(caller): May<WEBHOOKS_WRITE>,
     IdPath(id): IdPath<WebhookKind>,
     mut input: Input,
 ) -> Reply {
@@ -133,7 +134,7 @@ pub(super) async fn update_webhook(
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn delete_webhook(
     State(events): State<Events>,
-    Admin(caller): Admin,
+    May(caller): May<WEBHOOKS_WRITE>,
     IdPath(id): IdPath<WebhookKind>,
     input: Input,
 ) -> Reply {
@@ -147,7 +148,7 @@ pub(super) async fn delete_webhook(
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn rotate_webhook_secret(
     State(events): State<Events>,
-    Admin(caller): Admin,
+    May(caller): May<WEBHOOKS_WRITE>,
     IdPath(id): IdPath<WebhookKind>,
     mut input: Input,
 ) -> Reply {
@@ -165,7 +166,7 @@ pub(super) async fn rotate_webhook_secret(
     extensions(("x-problems" = json!(["forbidden", "webhook-disabled"]))))]
 pub(super) async fn test_webhook(
     State(events): State<Events>,
-    Admin(caller): Admin,
+    May(caller): May<WEBHOOKS_WRITE>,
     IdPath(id): IdPath<WebhookKind>,
     mut input: Input,
 ) -> Reply {
@@ -182,7 +183,7 @@ pub(super) async fn test_webhook(
     extensions(("x-problems" = json!(["forbidden", "limit-reached", "webhook-disabled"]))))]
 pub(super) async fn replay_webhook(
     State(events): State<Events>,
-    Admin(caller): Admin,
+    May(caller): May<WEBHOOKS_WRITE>,
     IdPath(id): IdPath<WebhookKind>,
     mut input: Input,
 ) -> Reply {

@@ -12,7 +12,7 @@ pub(crate) async fn add(config: &Config, name: &str, role: Role) -> Result<ExitC
     let password = read_password(&format!("Password for {name}: "))?;
     prepare_data_dir(config)?;
     let shop = Shop::open(config).await?;
-    let id = shop.users.add(name, &password, role).await?;
+    let id = shop.users.add(name, &password, role.clone()).await?;
     print(&format!("Added {name} ({}) as {id}\n", role.as_str()))?;
     Ok(ExitCode::SUCCESS)
 }

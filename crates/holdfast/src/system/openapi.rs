@@ -16,7 +16,7 @@ use utoipa::openapi::OpenApi;
 /// The extension in which a handler names its own problems, and where they stand in the document.
 const OWN: &str = "x-problems";
 /// The rules about text that JSON Schema can say, by the name that a type gives as its format.
-const FORMATS: [(&str, &str); 8] = [
+const FORMATS: [(&str, &str); 10] = [
     // One line, not blank, without control characters.
     ("line", r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"),
     ("prose", r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"),
@@ -25,6 +25,8 @@ const FORMATS: [(&str, &str); 8] = [
     // Exact within ASCII: beyond it, letters and digits of one script.
     ("event-types", r"^(\*|[a-z_]+\.([a-z_]+|\*))$"),
     ("username", r"^[^\s\x00-\x1f\x7f-\x9f!-,/:-?\[-\^`{-~]*$"),
+    ("role-name", r"^[a-z][a-z0-9-]{1,39}$"),
+    ("ip-range", r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$"),
     ("web", r"^https?://[^ \x00-\x1f\x7f-\x9f]*$"),
     ("entity-tags", r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#),
 ];

@@ -7,7 +7,7 @@ use holdfast_types::{Clock, Result, Timestamp, UserId};
 use holdfast_users::{DELETED_PAGE, Users};
 use holdfast_web::{Peer, auth::Verifier};
 
-use super::{remote, services::Served};
+use super::{remote, services::Served, users_at::UsersAt};
 use crate::parts::Part;
 
 /// Between two looks at what was revoked.
@@ -50,21 +50,6 @@ async fn learn_trusted(users: &Peer, verifier: &Verifier) -> Result<()> {
     let trusted = remote::trusted(users).await?;
     verifier.set_revocations(trusted.revocations);
     verifier.set_keys(&trusted.keys)
-}
-
-/// Where users are asked.
-pub(super) enum UsersAt {
-    Here(Users),
-    There(Peer),
-}
-
-impl UsersAt {
-    async fn deleted(&self, since: Timestamp) -> Result<Vec<(Timestamp, UserId)>> {
-        match self {
-            Self::Here(users) => users.deleted(since).await,
-            Self::There(peer) => remote::deleted(peer, since).await,
-        }
-    }
 }
 
 /// Erases what orders say about users who deleted their accounts: all of them once, then those of the last while, since

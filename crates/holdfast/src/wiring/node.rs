@@ -11,12 +11,7 @@ use holdfast_web::{
     ClusterSecret, InternalTls, Load, Peer, Service, auth::Verifier, with_fallbacks,
 };
 
-use super::{
-    Opener,
-    chores::{self, UsersAt},
-    document, outboxes,
-    services::Services,
-};
+use super::{Opener, chores, document, outboxes, services::Services, users_at::UsersAt};
 use crate::{
     config::Config,
     parts::{Part, Parts},
@@ -153,7 +148,14 @@ impl Node {
             cors_origins: config.cors_origins.clone(),
         };
         let system = system::routes(health, &document()).merge(holdfast_console::routes());
-        Gateway::new(upstreams, system, &settings, Arc::clone(&self.verifier))
+        let users = self.users_at().expect("a gateway serves users itself or asks them elsewhere");
+        Gateway::new(upstreams, system, &settings, Arc::new(users), Arc::clone(&self.verifier))
+    }
+
+    /// Users, here or elsewhere.
+    fn users_at(&self) -> Option<UsersAt> {
+        let elsewhere = || self.peers.get(&Part::Users).cloned().map(UsersAt::There);
+        self.users().cloned().map(UsersAt::Here).or_else(elsewhere)
     }
 
     /// What is served here, for other processes of the shop.
@@ -183,8 +185,7 @@ impl Node {
         let Services { users, orders, events, stock_elsewhere, .. } = &self.services;
         let users_elsewhere = self.peers.get(&Part::Users);
         if let Some(orders) = orders.clone() {
-            let users = users.clone().map(UsersAt::Here);
-            if let Some(users) = users.or_else(|| users_elsewhere.cloned().map(UsersAt::There)) {
+            if let Some(users) = self.users_at() {
                 chores::erase_buyers(orders.clone(), users, Clock::system());
             }
             tokio::spawn(async move { orders.sweep().await });

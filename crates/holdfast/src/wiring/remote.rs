@@ -12,7 +12,10 @@ use holdfast_types::{
     Unconfirmed, UserId, read_problem,
 };
 use holdfast_users::Trusted;
-use holdfast_web::{Call, CallContext, Peer};
+use holdfast_web::{
+    Call, CallContext, Peer,
+    auth::{KeyGrant, KeyProof},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
@@ -58,6 +61,12 @@ pub(super) async fn trusted(users: &Peer) -> Result<Trusted> {
     read(&get(users, "/internal/users/trusted", TRUST_TIME).await?)
 }
 
+/// Asks users for a token in an API key's place.
+pub(super) async fn exchange_key(users: &Peer, proof: &KeyProof) -> Result<KeyGrant> {
+    let call = posted("/internal/users/keys/exchange", proof, None)?;
+    read(&ask(users, &call, TRUST_TIME).await?)
+}
+
 /// Asks users who was deleted at `since` or later.
 pub(super) async fn deleted(users: &Peer, since: Timestamp) -> Result<Vec<(Timestamp, UserId)>> {
     let path = format!("/internal/users/deleted?since={}", since.as_millis());
@@ -74,6 +83,10 @@ pub(super) async fn post(
     body: &impl Serialize,
     trace: Option<&str>,
 ) -> Result<Bytes> {
+    ask(peer, &posted(path, body, trace)?, STOCK_TIME).await
+}
+
+fn posted(path: &str, body: &impl Serialize, trace: Option<&str>) -> Result<Call> {
     let body = serde_json::to_vec(body).map_err(Error::internal)?.into();
     let (method, mut headers) = (Method::POST, HeaderMap::new());
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -81,8 +94,7 @@ pub(super) async fn post(
         headers.insert("traceparent", trace);
     }
     let uri = path.parse().map_err(Error::internal)?;
-    let call = Call { method, uri, headers, body, told: CallContext::default() };
-    ask(peer, &call, STOCK_TIME).await
+    Ok(Call { method, uri, headers, body, told: CallContext::default() })
 }
 
 async fn ask(peer: &Peer, call: &Call, limit: Duration) -> Result<Bytes> {

@@ -1,7 +1,7 @@
 //! Steps of the lifecycle. Each may be repeated: a step that was passed already answers 200 with the order.
 
 use axum::extract::State;
-use holdfast_types::{Code, Error, OrderId, OrderKind, Result};
+use holdfast_types::{OrderId, OrderKind, Permission, Result};
 use holdfast_web::{IdPath, Input, Reply, answered, auth::Caller, parse};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -34,7 +34,7 @@ pub(super) async fn pay_order(
     IdPath(id): IdPath<OrderKind>,
     mut input: Input,
 ) -> Reply {
-    administrators_only(&orders, &caller, id).await?;
+    staff_only(&orders, &caller, id).await?;
     let read = |body: PayBody| body.check().map(|()| Action::Pay { reference: body.reference });
     take(&orders, &caller, id, &mut input, read).await
 }
@@ -49,7 +49,7 @@ pub(super) async fn ship_order(
     IdPath(id): IdPath<OrderKind>,
     mut input: Input,
 ) -> Reply {
-    administrators_only(&orders, &caller, id).await?;
+    staff_only(&orders, &caller, id).await?;
     let read = |body: ShipBody| {
         body.check()
             .map(|()| Action::Ship { carrier: body.carrier, tracking_number: body.tracking_number })
@@ -67,21 +67,14 @@ pub(super) async fn deliver_order(
     IdPath(id): IdPath<OrderKind>,
     mut input: Input,
 ) -> Reply {
-    administrators_only(&orders, &caller, id).await?;
+    staff_only(&orders, &caller, id).await?;
     take(&orders, &caller, id, &mut input, |_: EmptyBody| Ok(Action::Deliver)).await
 }
 
-/// Owners learn that they may not; others, that there is no such order.
-pub(super) async fn administrators_only(
-    orders: &Orders,
-    caller: &Caller,
-    id: OrderId,
-) -> Result<()> {
+/// Buyers learn that they may not; others, that there is no such order.
+pub(super) async fn staff_only(orders: &Orders, caller: &Caller, id: OrderId) -> Result<()> {
     find(orders, caller, id).await?;
-    match caller.is_admin() {
-        true => Ok(()),
-        false => Err(Error::new(Code::Forbidden, "administrators only")),
-    }
+    caller.require(Permission::OrdersWrite).map(|_| ())
 }
 
 /// The course of every step: 404, 400, replay, 422, 409.
@@ -92,7 +85,10 @@ async fn take<Body: DeserializeOwned + Serialize + Default>(
     input: &mut Input,
     read: impl FnOnce(Body) -> Result<Action>,
 ) -> Reply {
-    find(orders, caller, id).await?;
+    let order = find(orders, caller, id).await?;
+    if order.user != caller.user || caller.key.is_some() {
+        caller.require(Permission::OrdersWrite)?;
+    }
     let bytes = input.body().await?;
     let body = if bytes.is_empty() { Body::default() } else { parse(&bytes)? };
     let operation = input.operation_of(orders.secret(), &caller.principal(), &body)?;

@@ -7,7 +7,7 @@ use holdfast_web::{
 };
 
 use super::{
-    lifecycle::administrators_only,
+    lifecycle::staff_only,
     wire::{NoteBody, OrderView, changed},
 };
 use crate::{Orders, model::Order};
@@ -23,7 +23,7 @@ pub(super) async fn update_order(
     IdPath(id): IdPath<OrderKind>,
     mut input: Input,
 ) -> Reply {
-    administrators_only(&orders, &caller, id).await?;
+    staff_only(&orders, &caller, id).await?;
     let read = |value| from_json::<NoteBody>(value)?.check();
     let principal = caller.principal();
     let edit = input.edit(orders.secret(), &principal, &MERGE_PATCH, read).await?;

@@ -1,7 +1,7 @@
 //! Placing orders.
 
 use axum::extract::State;
-use holdfast_types::{OrderId, ReserveCommand};
+use holdfast_types::{OrderId, Permission, ReserveCommand};
 use holdfast_web::{Input, Reply, auth::Caller, created, parse, replayed};
 
 use super::wire::{OrderView, PlaceBody};
@@ -11,12 +11,13 @@ use crate::{Orders, model::Placement};
 /// more and gets the same answer.
 #[utoipa::path(post, path = "/api/orders", tag = "orders", security(("bearer" = [])), request_body = PlaceBody,
     responses((status = 201, body = OrderView<'static>)),
-    extensions(("x-problems" = json!(["unknown-product", "mixed-currencies", "total-too-large", "price-changed", "insufficient-stock", "idempotency-key-spent"]))))]
+    extensions(("x-problems" = json!(["unknown-product", "mixed-currencies", "total-too-large", "price-changed", "insufficient-stock", "idempotency-key-spent", "forbidden"]))))]
 pub(super) async fn place_order(
     State(orders): State<Orders>,
     caller: Caller,
     mut input: Input,
 ) -> Reply {
+    caller.reach(Permission::OrdersWrite)?;
     let body: PlaceBody = parse(&input.body().await?)?;
     body.check()?;
     let operation = input.operation_of(orders.secret(), &caller.principal(), &body)?;

@@ -6,11 +6,14 @@ use axum::{
     response::IntoResponse,
 };
 use holdfast_types::{
-    Code, Error, OrderId, OrderKind, Page, PageRequest, Result, Timestamp, UserId, check_email,
+    Code, Error, OrderId, OrderKind, Page, PageRequest, Permission, Result, Timestamp, UserId,
+    check_email,
 };
 use holdfast_web::{
-    IdPath, ListTurn, NoQuery, Query, Reply, auth::Caller, bounded_list_reply, invalid_parameter,
-    json_reply, list_reply, not_modified, page_request, with_etag,
+    IdPath, ListTurn, NoQuery, Query, Reply,
+    auth::{Caller, Reach},
+    bounded_list_reply, invalid_parameter, json_reply, list_reply, not_modified, page_request,
+    with_etag,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -72,7 +75,7 @@ impl ListQuery {
     }
 }
 
-/// One's own orders, newest first; administrators see all of them. A page may be shorter than `limit`, even empty, and still have
+/// One's own orders, newest first; the staff see all of them. A page may be shorter than `limit`, even empty, and still have
 /// a `nextCursor`.
 #[utoipa::path(get, path = "/api/orders", tag = "orders", security(("bearer" = [])), params(ListQuery),
     responses((status = 200, body = OrderPage, description = "A page of orders.")),
@@ -92,17 +95,18 @@ pub(super) async fn list_orders(
 
 /// Whose orders a caller sees; `None` for everybody's.
 fn whose(caller: &Caller, asked: Option<&str>) -> Result<Option<UserId>> {
+    let reach = caller.reach(Permission::OrdersRead)?;
     let asked = match asked {
         Some("me") => Some(caller.user),
         Some(id) => {
             Some(id.parse().map_err(|_| invalid_parameter("userId", "expected a UUID or `me`"))?)
         }
-        None if caller.is_admin() => None,
+        None if reach == Reach::All => None,
         None => Some(caller.user),
     };
     match asked {
-        Some(user) if user != caller.user && !caller.is_admin() => {
-            Err(Error::new(Code::Forbidden, "only administrators see other people's orders"))
+        Some(user) if user != caller.user && reach == Reach::Own => {
+            Err(Error::new(Code::Forbidden, "only the staff see other people's orders"))
         }
         asked => Ok(asked),
     }
@@ -127,8 +131,9 @@ pub(super) async fn get_order(
 
 /// The order, if the caller may see it; what they may not see does not exist.
 pub(super) async fn find(orders: &Orders, caller: &Caller, id: OrderId) -> Result<Order> {
+    let reach = caller.reach(Permission::OrdersRead)?;
     match orders.store().get(id).await? {
-        Some(order) if caller.is_admin() || order.user == caller.user => Ok(order),
+        Some(order) if reach == Reach::All || order.user == caller.user => Ok(order),
         Some(_) => Err(Error::hidden("order")),
         None => Err(Error::not_found("order")),
     }

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use axum::extract::State;
 use holdfast_types::{Result, Timestamp};
-use holdfast_web::{ListTurn, Query, Reply, auth::Admin, invalid_parameter, json_reply};
+use holdfast_web::{
+    ListTurn, Query, Reply,
+    auth::{May, ORDERS_READ},
+    invalid_parameter, json_reply,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -61,7 +65,7 @@ impl StatisticsQuery {
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn show_statistics(
     State(orders): State<Orders>,
-    _admin: Admin,
+    _: May<ORDERS_READ>,
     Query(query): Query<StatisticsQuery>,
     _turn: ListTurn,
 ) -> Reply {

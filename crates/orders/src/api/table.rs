@@ -9,7 +9,11 @@ use axum::{
     response::Response,
 };
 use holdfast_types::{Error, Page, Timestamp};
-use holdfast_web::{ANSWER_BYTES, ListTurn, Query, Reply, auth::Admin, linked};
+use holdfast_web::{
+    ANSWER_BYTES, ListTurn, Query, Reply,
+    auth::{May, ORDERS_READ},
+    linked,
+};
 
 use super::reading::ListQuery;
 use crate::{
@@ -56,7 +60,7 @@ const COLUMNS: [&str; 24] = [
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn export_orders(
     State(orders): State<Orders>,
-    Admin(caller): Admin,
+    May(caller): May<ORDERS_READ>,
     Query(query): Query<ListQuery>,
     _turn: ListTurn,
     uri: Uri,

@@ -5,8 +5,8 @@ mod statistics;
 use std::collections::BTreeMap;
 
 use holdfast_types::{
-    Answer, Money, OrderId, OrderLines, ProductId, Result, TOTAL_MAX, Timestamp, UserId,
-    Validation, check_email, check_line, check_metadata, check_prose, metadata_schema,
+    Answer, Money, OrderId, OrderLines, Permission, ProductId, Result, TOTAL_MAX, Timestamp,
+    UserId, Validation, check_email, check_line, check_metadata, check_prose, metadata_schema,
 };
 use holdfast_web::{auth::Caller, present};
 use serde::{Deserialize, Serialize};
@@ -333,7 +333,7 @@ impl<'a> OrderView<'a> {
 
     /// As `caller` sees it.
     pub(super) fn to(caller: &Caller, order: &'a Order) -> Self {
-        if caller.is_admin() { Self::for_staff(order) } else { Self::from(order) }
+        if caller.may(Permission::OrdersRead) { Self::for_staff(order) } else { Self::from(order) }
     }
 }
 
@@ -359,7 +359,7 @@ pub(crate) struct OrderEventList {
 
 /// The answer to a change of an order, as `caller` sees it.
 pub(super) fn changed(caller: &Caller) -> Render {
-    match caller.is_admin() {
+    match caller.may(Permission::OrdersRead) {
         true => |order| Answer::ok(order.etag(), &OrderView::for_staff(order)),
         false => |order| Answer::ok(order.etag(), &OrderView::from(order)),
     }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use holdfast_types::{Error, FieldError, Result, Version};
 use holdfast_web::{
     Input, Problem, Reply, answered,
-    auth::{Caller, Seller},
+    auth::{Caller, May, PRODUCTS_WRITE},
     from_json, parse_value,
 };
 use serde_json::Value;
@@ -27,7 +27,7 @@ const BATCH_ITEMS: usize = 500;
     extensions(("x-problems" = json!(["forbidden", "sku-taken", "version-conflict", "precondition-required", "below-reserved"]))))]
 pub(super) async fn write_products(
     State(products): State<Products>,
-    Seller(caller): Seller,
+    May(caller): May<PRODUCTS_WRITE>,
     mut input: Input,
 ) -> Reply {
     let bytes = input.body_of(BATCH_BYTES, &["application/json"]).await?;
@@ -57,7 +57,12 @@ fn read_request(products: &Products, caller: &Caller, body: BatchBody) -> Result
     if mode == BatchMode::Atomic {
         refuse_invalid(&items)?;
     }
-    Ok(BatchRequest { mode, overwrite: body.overwrite, is_admin: caller.is_admin(), items })
+    Ok(BatchRequest {
+        mode,
+        overwrite: body.overwrite,
+        of_anybody: !caller.authority.own_products_only,
+        items,
+    })
 }
 
 /// Adds what is current to the conflict of an item.

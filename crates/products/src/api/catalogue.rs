@@ -7,9 +7,9 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use holdfast_types::{Currency, Error, ProductId, ProductKind, Result, words};
+use holdfast_types::{Currency, Error, Permission, ProductId, ProductKind, Result, words};
 use holdfast_web::{
-    IdPath, ListPlace, ListTurn, NoQuery, Query, Reply, auth::Seller, bounded_list_reply,
+    IdPath, ListPlace, ListTurn, NoQuery, Query, Reply, auth::Caller, bounded_list_reply,
     invalid_parameter, json_reply, not_modified, page_request, with_etag,
 };
 use serde::Deserialize;
@@ -178,7 +178,7 @@ pub(super) async fn list_products(
 ) -> Reply {
     let filter = query.filter()?;
     if filter.archived {
-        Seller::from_headers(&headers, &products.verifier())?;
+        Caller::required(&headers, &products.verifier())?.require(Permission::ProductsRead)?;
     }
     let is_by_relevance = query.is_by_relevance();
     let request = page_request(query.limit, query.cursor)?;

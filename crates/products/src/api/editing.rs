@@ -4,7 +4,7 @@ use axum::extract::State;
 use holdfast_types::{Answer, Error, ProductId, ProductKind, Result};
 use holdfast_web::{
     Edit, IdPath, Input, Query, Reply, answered,
-    auth::{Caller, Seller},
+    auth::{Caller, May, PRODUCTS_WRITE},
     conditional::MERGE_PATCH,
     created, from_json, invalid_parameter, parse_value, replayed,
 };
@@ -33,7 +33,7 @@ const JSON: &str = "application/json";
     extensions(("x-problems" = json!(["forbidden", "sku-taken"]))))]
 pub(super) async fn create_product(
     State(products): State<Products>,
-    Seller(caller): Seller,
+    May(caller): May<PRODUCTS_WRITE>,
     mut input: Input,
 ) -> Reply {
     let value = parse_value(&input.body().await?)?;
@@ -66,7 +66,7 @@ pub(super) async fn create_product(
     extensions(("x-problems" = json!(["forbidden", "sku-taken", "below-reserved"]))))]
 pub(super) async fn replace_product(
     State(products): State<Products>,
-    Seller(caller): Seller,
+    May(caller): May<PRODUCTS_WRITE>,
     IdPath(id): IdPath<ProductKind>,
     mut input: Input,
 ) -> Reply {
@@ -85,7 +85,7 @@ pub(super) async fn replace_product(
     extensions(("x-problems" = json!(["forbidden", "sku-taken", "below-reserved"]))))]
 pub(super) async fn update_product(
     State(products): State<Products>,
-    Seller(caller): Seller,
+    May(caller): May<PRODUCTS_WRITE>,
     IdPath(id): IdPath<ProductKind>,
     mut input: Input,
 ) -> Reply {
@@ -103,7 +103,7 @@ async fn edit(
     types: &[&str],
     read: impl FnOnce(Value) -> Result<ProductPatch>,
 ) -> Result<Edit<ProductPatch>> {
-    find(products, id).await?.may_change(caller.user, caller.is_admin())?;
+    find(products, id).await?.may_change(caller.user, !caller.authority.own_products_only)?;
     input.edit(products.secret(), &caller.principal(), types, read).await
 }
 
@@ -141,7 +141,7 @@ pub(super) struct ArchiveQuery {
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn archive_product(
     State(products): State<Products>,
-    Seller(caller): Seller,
+    May(caller): May<PRODUCTS_WRITE>,
     IdPath(id): IdPath<ProductKind>,
     Query(query): Query<ArchiveQuery>,
     input: Input,
@@ -149,7 +149,7 @@ pub(super) async fn archive_product(
     if query.version.is_some_and(|version| version < 1) {
         return Err(invalid_parameter("version", "expected 1 or more").into());
     }
-    find(&products, id).await?.may_change(caller.user, caller.is_admin())?;
+    find(&products, id).await?.may_change(caller.user, !caller.authority.own_products_only)?;
     let operation = input.operation(
         products.secret(),
         &caller.principal(),

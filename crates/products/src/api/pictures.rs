@@ -8,7 +8,11 @@ use axum::{
 };
 use holdfast_media::{Format, Name, PICTURE_BYTES, Picture, Size};
 use holdfast_types::Error;
-use holdfast_web::{Input, NoQuery, Reply, auth::Seller, created, not_modified, with_etag};
+use holdfast_web::{
+    Input, NoQuery, Reply,
+    auth::{May, PRODUCTS_WRITE},
+    created, not_modified, with_etag,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -72,7 +76,7 @@ impl From<&Picture> for PictureView {
     extensions(("x-problems" = json!(["forbidden", "unsupported-media-type"]))))]
 pub(super) async fn upload_picture(
     State(products): State<Products>,
-    Seller(caller): Seller,
+    May(caller): May<PRODUCTS_WRITE>,
     _: NoQuery,
     mut input: Input,
 ) -> Reply {

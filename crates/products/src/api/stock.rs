@@ -3,8 +3,9 @@
 use axum::{extract::State, http::Uri};
 use holdfast_types::{Page, ProductKind};
 use holdfast_web::{
-    IdPath, Input, ListTurn, PageQuery, Query, Reply, answered, auth::Seller, from_json,
-    list_reply, parse_value,
+    IdPath, Input, ListTurn, PageQuery, Query, Reply, answered,
+    auth::{May, STOCK_READ, STOCK_WRITE},
+    from_json, list_reply, parse_value,
 };
 
 use super::{
@@ -19,11 +20,11 @@ use crate::{Products, model::Product};
     extensions(("x-problems" = json!(["forbidden", "below-reserved"]))))]
 pub(super) async fn adjust_stock(
     State(products): State<Products>,
-    Seller(caller): Seller,
+    May(caller): May<STOCK_WRITE>,
     IdPath(id): IdPath<ProductKind>,
     mut input: Input,
 ) -> Reply {
-    find(&products, id).await?.may_change(caller.user, caller.is_admin())?;
+    find(&products, id).await?.may_change(caller.user, !caller.authority.own_products_only)?;
     let value = parse_value(&input.body().await?)?;
     let operation =
         input.operation(products.secret(), &caller.principal(), value.to_string().as_bytes())?;
@@ -41,13 +42,13 @@ pub(super) async fn adjust_stock(
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn list_movements(
     State(products): State<Products>,
-    Seller(caller): Seller,
+    May(caller): May<STOCK_READ>,
     IdPath(id): IdPath<ProductKind>,
     Query(query): Query<PageQuery>,
     _turn: ListTurn,
     uri: Uri,
 ) -> Reply {
-    find(&products, id).await?.may_change(caller.user, caller.is_admin())?;
+    find(&products, id).await?.may_change(caller.user, !caller.authority.own_products_only)?;
     let found = products.store().movements(id, &query.request()?).await?;
     let items = found.items.into_iter().map(MovementView::from).collect();
     list_reply(&uri, &Page { items, next: found.next })

@@ -32,7 +32,7 @@ pub(crate) struct BatchItem {
 pub(crate) struct BatchRequest {
     pub(crate) mode: BatchMode,
     pub(crate) overwrite: bool,
-    pub(crate) is_admin: bool,
+    pub(crate) of_anybody: bool,
     pub(crate) items: Vec<Result<BatchItem>>,
 }
 
@@ -141,7 +141,7 @@ fn upsert(
         };
         return Ok(Written { before: None, product: Product::new(&new), movement: None });
     };
-    if before.may_change(change.by, request.is_admin).is_err() {
+    if before.may_change(change.by, request.of_anybody).is_err() {
         return Err(Error::new(Code::SkuTaken, "another seller has a product with this sku"));
     }
     if item.version.is_none() && !request.overwrite {

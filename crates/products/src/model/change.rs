@@ -150,9 +150,9 @@ impl Product {
         }
     }
 
-    /// Who may change it: its seller, and administrators.
-    pub(crate) fn may_change(&self, user: holdfast_types::UserId, is_admin: bool) -> Result<()> {
-        match is_admin || self.seller == user {
+    /// Who may change it: its seller, and who may change products `of_anybody`.
+    pub(crate) fn may_change(&self, user: holdfast_types::UserId, of_anybody: bool) -> Result<()> {
+        match of_anybody || self.seller == user {
             true => Ok(()),
             false => Err(Error::new(Code::Forbidden, "this product belongs to another seller")),
         }

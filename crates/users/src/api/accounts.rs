@@ -5,10 +5,10 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::IntoResponse,
 };
-use holdfast_types::{Code, Error, IdempotentAnswer, Result, UserId};
+use holdfast_types::{Code, Error, Result, UserId};
 use holdfast_web::{
     Input, NoQuery, Origin, Problem, Reply, answered,
-    auth::{Caller, LapsedCaller},
+    auth::{Caller, InPerson, LapsedCaller},
     conditional::MERGE_PATCH,
     created, from_json, json_reply, not_modified, parse, replayed, with_etag, with_location,
 };
@@ -18,7 +18,7 @@ use super::wire::{
 };
 use crate::{
     Users,
-    model::{Password, User, UserChange},
+    model::{Password, User},
 };
 
 /// Register as a customer. A guest who sends their token registers the account they have, orders included; all its sessions
@@ -98,22 +98,12 @@ pub(super) async fn find(users: &Users, id: UserId) -> Result<User> {
     responses((status = 200, body = UserView)))]
 pub(super) async fn update_me(
     State(users): State<Users>,
-    caller: Caller,
+    InPerson(caller): InPerson,
     mut input: Input,
 ) -> Reply {
+    let id = caller.user;
+    find(&users, id).await?;
     let read = |value| from_json::<ProfileBody>(value)?.check();
-    Ok(answered(update(&users, caller, caller.user, &mut input, read).await?))
-}
-
-/// The course of every conditional change of a user: 404, 400, replay, 428, 412, 422, 409.
-pub(super) async fn update(
-    users: &Users,
-    caller: Caller,
-    id: UserId,
-    input: &mut Input,
-    read: impl FnOnce(serde_json::Value) -> Result<UserChange>,
-) -> Reply<IdempotentAnswer> {
-    find(users, id).await?;
     let edit = input.edit(users.secret(), &caller.principal(), &MERGE_PATCH, read).await?;
     let operation = edit.operation;
     let judge = move |user: &mut User| {
@@ -121,17 +111,16 @@ pub(super) async fn update(
         user.change(change, basis)
     };
     match users.store().change(id, &operation, users.now(), changed, judge).await {
-        Ok(answer) => {
-            users.refresh_revocations().await?;
-            Ok(answer)
-        }
-        Err(error) => {
-            let show = |user: &User| {
-                (user.version, user.etag(), serde_json::to_value(UserView::from(user)))
-            };
-            Err(Problem::with_current(error, users.store().get(id), show).await)
-        }
+        Ok(answer) => Ok(answered(answer)),
+        Err(error) => Err(with_current(&users, error, id).await),
     }
+}
+
+/// A refusal of a change, with what is there when that is what stands in its way.
+pub(super) async fn with_current(users: &Users, error: Error, id: UserId) -> Problem {
+    let show =
+        |user: &User| (user.version, user.etag(), serde_json::to_value(UserView::from(user)));
+    Problem::with_current(error, users.store().get(id), show).await
 }
 
 /// Change one's password: ends all other sessions.

@@ -4,10 +4,11 @@ use axum::{
     extract::State,
     http::{HeaderMap, Uri},
 };
-use holdfast_types::{Code, Error, Page, Role, fold};
+use holdfast_types::{Code, Error, Page, Permission, Role, fold};
 use holdfast_web::{
     IdPath, Input, ListTurn, NoQuery, Origin, Query, Reply, answered,
-    auth::{Admin, Caller},
+    auth::{Caller, May, Reach, USERS_READ, USERS_WRITE},
+    conditional::MERGE_PATCH,
     from_json, invalid_parameter, json_reply, list_reply, page_request, replayed,
 };
 use serde::Deserialize;
@@ -15,9 +16,13 @@ use utoipa::IntoParams;
 
 use super::{
     accounts,
-    wire::{AccessBody, ResetView, UserPage, UserView},
+    wire::{AccessBody, ResetView, UserPage, UserView, changed},
 };
-use crate::{Users, model::UserChange, store::UserFilter};
+use crate::{
+    Users,
+    model::{Roles, User, UserChange},
+    store::UserFilter,
+};
 
 /// Characters that a search may have: as many as an e-mail address.
 const Q_CHARS: usize = 254;
@@ -30,6 +35,7 @@ pub(super) struct ListQuery {
     /// How the username, the e-mail address or the name begins, without regard to case.
     #[param(example = "ada", min_length = 1, max_length = 254)]
     q: Option<String>,
+    #[param(value_type = Option<String>, example = "seller", format = "role-name")]
     role: Option<Role>,
     /// Those who are shut out, or those who are not.
     disabled: Option<bool>,
@@ -49,7 +55,7 @@ pub(super) struct ListQuery {
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn list_users(
     State(users): State<Users>,
-    _admin: Admin,
+    _: May<USERS_READ>,
     Query(query): Query<ListQuery>,
     _turn: ListTurn,
     uri: Uri,
@@ -66,7 +72,7 @@ pub(super) async fn list_users(
     list_reply(&uri, &Page { items, next: found.next })
 }
 
-/// One user: for administrators, and for the user.
+/// One user: for the staff, and for the user.
 #[utoipa::path(get, path = "/api/users/{id}", tag = "users", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path)), responses((status = 200, body = UserView), (status = 304)))]
 pub(super) async fn get_user(
@@ -76,30 +82,42 @@ pub(super) async fn get_user(
     IdPath(id): IdPath<holdfast_types::UserKind>,
     headers: HeaderMap,
 ) -> Reply {
-    if !caller.is_admin() && caller.user != id {
+    if caller.reach(Permission::UsersRead)? == Reach::Own && caller.user != id {
         return Err(Error::hidden("user").into());
     }
     accounts::show(&users, id, &headers).await
 }
 
-/// Change a user's role, or shut them out: their tokens stop within 5 s.
+/// Change a user's role, or shut them out: their tokens stop within 5 s. Nobody grants what they do not hold, nor acts on who
+/// holds more.
 #[utoipa::path(patch, path = "/api/users/{id}", tag = "users", security(("bearer" = [])), request_body = AccessBody,
     params(("id" = uuid::Uuid, Path)), responses((status = 200, body = UserView)),
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn update_user(
     State(users): State<Users>,
     origin: Origin,
-    Admin(caller): Admin,
+    May(caller): May<USERS_WRITE>,
     IdPath(id): IdPath<holdfast_types::UserKind>,
     mut input: Input,
 ) -> Reply {
-    let read = |value| {
-        let body: AccessBody = from_json(value)?;
-        Ok(UserChange::Access { role: body.role, disabled: body.disabled })
+    accounts::find(&users, id).await?;
+    let read = |value| from_json::<AccessBody>(value);
+    let edit = input.edit(users.secret(), &caller.principal(), &MERGE_PATCH, read).await?;
+    let operation = edit.operation;
+    let judge = move |user: &mut User, roles: &Roles| {
+        let (body, basis) = edit.judge(&user.etag())?;
+        user.may_be_changed_by(&caller.authority, body.role.as_ref(), roles)?;
+        let (role, disabled) = (body.role.clone(), body.disabled);
+        user.change(&UserChange::Access { role, disabled }, basis)
     };
-    let changed = accounts::update(&users, caller, id, &mut input, read).await?;
-    origin.note("authz_change", &format_args!("user {id} by {}", caller.user));
-    Ok(answered(changed))
+    match users.store().change_access(id, &operation, users.now(), changed, judge).await {
+        Ok(answer) => {
+            users.refresh_revocations().await?;
+            origin.note("authz_change", &format_args!("user {id} by {}", caller.principal()));
+            Ok(answered(answer))
+        }
+        Err(error) => Err(accounts::with_current(&users, error, id).await),
+    }
 }
 
 /// Permit a user to set a new password once, within an hour.
@@ -109,7 +127,7 @@ pub(super) async fn update_user(
 pub(super) async fn permit_password_reset(
     State(users): State<Users>,
     origin: Origin,
-    Admin(caller): Admin,
+    May(caller): May<USERS_WRITE>,
     IdPath(id): IdPath<holdfast_types::UserKind>,
     mut input: Input,
 ) -> Reply {
@@ -119,7 +137,8 @@ pub(super) async fn permit_password_reset(
     if user.guest {
         return Err(Error::new(Code::Forbidden, "a guest has no password").into());
     }
-    let (reset_token, expires_at, repeat) = users.grant_reset(user.id, &operation).await?;
-    origin.note("authn_password_reset", &format_args!("user {id} by {}", caller.user));
+    let holder = caller.authority;
+    let (reset_token, expires_at, repeat) = users.grant_reset(user.id, holder, &operation).await?;
+    origin.note("authn_password_reset", &format_args!("user {id} by {}", caller.principal()));
     Ok(replayed(json_reply(200, &ResetView { reset_token, expires_at })?, repeat))
 }

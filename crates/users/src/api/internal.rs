@@ -1,11 +1,15 @@
 //! What every process asks of users: whose tokens are good.
 
-use axum::{Router, extract::State, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    routing::{get, post},
+};
 use holdfast_types::Timestamp;
 use holdfast_web::{
-    FromPeer, NoQuery, Query, Reply,
-    auth::{PublicKey, Revocations},
-    json_reply,
+    FromPeer, Input, NoQuery, Query, Reply,
+    auth::{KeyProof, PublicKey, Revocations},
+    json_reply, parse,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +29,7 @@ pub fn internal_routes(users: Users) -> Router {
     Router::new()
         .route("/internal/users/trusted", get(trusted))
         .route("/internal/users/deleted", get(deleted))
+        .route("/internal/users/keys/exchange", post(exchange_key))
         .with_state(users)
 }
 
@@ -41,6 +46,11 @@ async fn deleted(
     Query(Since { since }): Query<Since>,
 ) -> Reply {
     json_reply(200, &users.deleted(Timestamp::from_millis(since)).await?)
+}
+
+async fn exchange_key(State(users): State<Users>, _: FromPeer, mut input: Input) -> Reply {
+    let proof: KeyProof = parse(&input.body().await?)?;
+    json_reply(200, &users.exchange_key(&proof).await?)
 }
 
 async fn trusted(State(users): State<Users>, _: FromPeer, _: NoQuery) -> Reply {

@@ -1,6 +1,8 @@
 //! What users look like on the wire.
 
-use holdfast_types::{Answer, Result, Role, Timestamp, Validation, check_email, check_line};
+use holdfast_types::{
+    Answer, Permission, Permissions, Result, Role, Timestamp, Validation, check_email, check_line,
+};
 use holdfast_web::{not_null, present};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,6 +23,7 @@ pub(crate) struct UserView {
     /// Absent for a guest.
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
+    #[schema(value_type = String, format = "role-name", example = "customer")]
     role: Role,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
@@ -39,7 +42,7 @@ impl From<&User> for UserView {
         Self {
             id: user.id,
             username: (!user.guest).then(|| user.username.clone()),
-            role: user.role,
+            role: user.role.clone(),
             email: user.email.clone(),
             name: user.name.clone(),
             disabled: user.disabled,
@@ -197,6 +200,9 @@ pub(crate) struct SessionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     device_token: Option<String>,
     user: UserView,
+    /// What the user may do for others than themselves.
+    #[schema(value_type = Vec<Permission>)]
+    permissions: Permissions,
 }
 
 impl From<SignedIn> for SessionView {
@@ -208,6 +214,7 @@ impl From<SignedIn> for SessionView {
             expires_in: ACCESS_SECONDS,
             refresh_token: session.refresh_token,
             device_token: session.device_token,
+            permissions: session.permissions,
         }
     }
 }
@@ -248,7 +255,7 @@ pub(crate) struct AccessBody {
     #[schema(value_type = i64, required = false, minimum = 1)]
     version: Option<i64>,
     #[serde(default, deserialize_with = "not_null")]
-    #[schema(value_type = Role)]
+    #[schema(value_type = String, format = "role-name", example = "seller")]
     pub(super) role: Option<Role>,
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = bool)]

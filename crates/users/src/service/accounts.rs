@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use holdfast_types::{
-    Code, Error, IdempotentAnswer, Operation, Result, Role, SessionId, Timestamp, UserId,
+    Authority, Code, Error, IdempotentAnswer, Operation, Result, Role, SessionId, Timestamp, UserId,
 };
 use holdfast_web::Origin;
 
@@ -46,7 +46,7 @@ impl Users {
             id,
             password_hash: self.0.passwords.hash(&source, registration.password.reveal()).await?,
             username: registration.username.clone(),
-            role: Role::Customer,
+            role: Role::customer(),
             email: registration.email.clone(),
             name: registration.name.clone(),
             fingerprint: operation.fingerprint,
@@ -132,7 +132,7 @@ impl Users {
             id: earlier.id,
             username: registration.username,
             password_hash: String::new(),
-            role: Role::Customer,
+            role: Role::customer(),
             email: registration.email,
             name: registration.name,
             fingerprint: earlier.fingerprint,
@@ -242,10 +242,11 @@ impl Users {
         Ok(given)
     }
 
-    /// Permits to reset the password of `user`. The token is derived from the operation, so a repeat gets the same.
+    /// Permits to reset the password of `user`, who may do no more than `holder`. The token is derived from the operation, so a repeat gets the same.
     pub(crate) async fn grant_reset(
         &self,
         user: UserId,
+        holder: Authority,
         operation: &Operation,
     ) -> Result<(String, Timestamp, bool)> {
         let token = self.secret().hash(&[b"reset".as_slice(), operation.id.as_bytes()].concat());
@@ -254,7 +255,10 @@ impl Users {
             token_hash: self.reset_hash(&token),
             expires_at: self.now().plus(RESET_TIME),
         };
-        let (expires_at, repeat) = self.store().grant_reset(&grant, operation).await?;
+        let granted = self.store().grant_reset(&grant, operation, move |user, roles| {
+            user.may_be_changed_by(&holder, None, roles)
+        });
+        let (expires_at, repeat) = granted.await?;
         Ok((BASE64_URL_SAFE_NO_PAD.encode(token), expires_at, repeat))
     }
 

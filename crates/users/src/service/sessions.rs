@@ -1,6 +1,6 @@
 //! Signing in, staying signed in, signing out.
 
-use holdfast_types::{Code, Error, Result, SessionId, Timestamp, UserId, fold};
+use holdfast_types::{Code, Error, Permissions, Result, SessionId, Timestamp, UserId, fold};
 use holdfast_web::{Origin, rate::RateLimit};
 use tokio::time::Instant;
 
@@ -19,6 +19,7 @@ pub(super) const PASSWORD_CHARACTERS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct SignedIn {
     pub(crate) user: User,
+    pub(crate) permissions: Permissions,
     pub(crate) access_token: String,
     pub(crate) refresh_token: String,
     /// After a login.
@@ -75,7 +76,7 @@ impl Users {
         if !self.store().begin_session(&user, token, now.plus(SESSION_TIME)).await? {
             return Ok(None);
         }
-        self.signed_in(user, token).map(Some)
+        self.signed_in(user, token).await.map(Some)
     }
 
     /// Begins a session of somebody who has no name.
@@ -90,7 +91,7 @@ impl Users {
         let token = self.first_token(now);
         self.store().begin_guest(&guest, token, now.plus(SESSION_TIME)).await?;
         origin.note("guest_created", &guest.id);
-        self.signed_in(guest, token)
+        self.signed_in(guest, token).await
     }
 
     fn first_token(&self, now: Timestamp) -> RefreshToken {
@@ -98,9 +99,11 @@ impl Users {
         RefreshToken::first(session, &self.0.random)
     }
 
-    fn signed_in(&self, user: User, token: RefreshToken) -> Result<SignedIn> {
+    async fn signed_in(&self, user: User, token: RefreshToken) -> Result<SignedIn> {
+        let standing = self.standing(&user.role).await?;
         Ok(SignedIn {
-            access_token: self.0.signer.sign(&user, token.session, self.now())?,
+            access_token: self.0.signer.sign(&user, standing, token.session, self.now())?,
+            permissions: standing.authority.permissions,
             refresh_token: token.to_wire(self.secret()),
             device_token: None,
             user,
@@ -115,7 +118,7 @@ impl Users {
         let token = RefreshToken::from_wire(token).ok_or_else(foreign)?;
         let now = self.now();
         match self.store().exchange(token, now, now.plus(SESSION_TIME)).await? {
-            Exchanged::Renewed(user) => self.signed_in(user, token.successor(self.secret())),
+            Exchanged::Renewed(user) => self.signed_in(user, token.successor(self.secret())).await,
             Exchanged::Over => Err(over("the session is over: sign in again")),
             Exchanged::Foreign => Err(foreign()),
             Exchanged::Theft => {

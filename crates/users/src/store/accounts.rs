@@ -7,10 +7,10 @@ use holdfast_types::{Error, IdempotentAnswer, Operation, Result, Timestamp, User
 use uuid::Uuid;
 
 use super::{
-    DELETED_PAGE, PasswordChange, Render, SERVICE, STAFF_NAMES, UserStore, ending, last_in_charge,
-    no_content, username_taken,
+    DELETED_PAGE, PasswordChange, Render, SERVICE, STAFF_NAMES, UserStore, ending, keys,
+    last_in_charge, no_content, roles, username_taken,
 };
-use crate::model::{Claim, NewUser, User};
+use crate::model::{Claim, NewUser, Roles, User};
 
 /// Stands for all users: whoever decides by how many there are of a kind locks it.
 const EVERYBODY: Uuid = Uuid::nil();
@@ -107,9 +107,7 @@ impl UserStore {
         self.db.read(read).await
     }
 
-    /// Changes a user as `judge` says; once per operation.
-    /// A change of access ends all the user's tokens, and who is shut out has no session left.
-    /// Refuses with `forbidden` when no other administrator would be left.
+    /// Changes a user as `judge` says, once per operation: what users say about themselves.
     pub(crate) async fn change(
         &self,
         id: UserId,
@@ -122,18 +120,40 @@ impl UserStore {
         let apply = move |tx: Tx| {
             let judge = Arc::clone(&judge);
             async move {
-                let mut user = lock(&tx, id).await?;
-                if user.deleted {
-                    return Err(Error::not_found("user").into());
-                }
-                let (epoch, was_in_charge) = (user.epoch, user.is_in_charge());
+                let mut user = lock_present(&tx, id).await?;
                 judge(&mut user)?;
+                tx.put(&user).await??;
+                Ok(render(&user)?)
+            }
+        };
+        self.db.once(SERVICE, operation, now, apply).await
+    }
+
+    /// Changes what a user may do as `judge` says, who is told what all roles permit; once per operation.
+    /// It ends all the user's tokens and permissions to reset the password, and who is shut out has no session left.
+    /// Refuses with `forbidden` when no other administrator would be left.
+    pub(crate) async fn change_access(
+        &self,
+        id: UserId,
+        operation: &Operation,
+        now: Timestamp,
+        render: Render,
+        judge: impl Fn(&mut User, &Roles) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<IdempotentAnswer> {
+        let judge = Arc::new(judge);
+        let apply = move |tx: Tx| {
+            let judge = Arc::clone(&judge);
+            async move {
+                let mut user = lock_present(&tx, id).await?;
+                let (epoch, was_in_charge) = (user.epoch, user.is_in_charge());
+                judge(&mut user, &roles::lock_roles(&tx).await?)?;
                 if was_in_charge && !user.is_in_charge() {
                     require_others_in_charge(&tx, id).await?;
                 }
                 tx.put(&user).await??;
                 if user.epoch > epoch {
                     ending::revoke_user(&tx, id, user.epoch, now).await?;
+                    ending::end_resets(&tx, id).await?;
                 }
                 if user.disabled {
                     ending::end_all(&tx, id, None, now).await?;
@@ -190,6 +210,7 @@ impl UserStore {
                 ending::revoke_user(&tx, id, i64::MAX, now).await?;
                 ending::end_all(&tx, id, None, now).await?;
                 ending::end_resets(&tx, id).await?;
+                keys::remove_keys_of(&tx, id, now).await?;
                 outbox.put(&tx, had_account.then(|| user.has_left(now))).await?;
                 Ok(no_content())
             }
@@ -206,6 +227,11 @@ async fn find(tx: &Tx, id: UserId) -> Result<Stored<User>, Fault> {
 pub(super) async fn lock(tx: &Tx, id: UserId) -> Result<Stored<User>, Fault> {
     tx.lock::<User>([id.into()]).await?;
     find(tx, id).await
+}
+
+async fn lock_present(tx: &Tx, id: UserId) -> Result<Stored<User>, Fault> {
+    let user = lock(tx, id).await?;
+    if user.deleted { Err(Error::not_found("user").into()) } else { Ok(user) }
 }
 
 /// A shop keeps an administrator.

@@ -61,7 +61,11 @@ pub(super) async fn revoke_user(
     let sessions = sessions_of(tx, user).await?;
     let issued = sessions.iter().map(|session| Session::last_issue(session.expires_at)).max();
     let at = issued.map_or(now, |issued| issued.max(now));
-    let subject = Subject::User(user, epoch);
+    revoke(tx, Subject::User(user, epoch), at).await
+}
+
+/// Notes whose tokens are bad from now on that were made until `at`.
+pub(super) async fn revoke(tx: &Tx, subject: Subject, at: Timestamp) -> Result<(), Fault> {
     match tx.get::<Revocation>(subject.key()).await? {
         Some(mut kept) => {
             (kept.subject, kept.at) = (subject, kept.at.max(at));

@@ -7,12 +7,14 @@ use holdfast_types::{Basis, Fingerprint, Role, Version};
 
 use super::*;
 use crate::{
-    model::{NewUser, UserChange, Username},
+    model::{NewUser, Roles, UserChange, Username},
     tokens::{RefreshToken, SESSION_TIME},
 };
 
 mod guests;
+mod keys;
 mod reading;
+mod roles;
 
 struct Bench {
     store: UserStore,
@@ -35,7 +37,7 @@ impl Bench {
             id: UserId::new(self.fresh.random.uuid_v7(self.now())),
             username: Username::parse(name).unwrap(),
             password_hash: "hash".to_owned(),
-            role: Role::Customer,
+            role: Role::customer(),
             email: None,
             name: None,
             fingerprint: Fingerprint([1; 16]),
@@ -62,6 +64,11 @@ impl Bench {
     fn operation(&self) -> Operation {
         operation(&self.fresh.random)
     }
+}
+
+/// Permits everything.
+fn anybody(_: &User, _: &Roles) -> Result<()> {
+    Ok(())
 }
 
 fn render(user: &User) -> Result<Answer> {
@@ -114,17 +121,17 @@ async fn create_first_makes_one_administrator() {
 }
 
 #[tokio::test]
-async fn change_refuses_what_is_stale_and_ends_tokens_on_access() {
+async fn change_access_refuses_what_is_stale_and_ends_tokens() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
         let user = bench.store.create(&bench.new_user("ada")).await.unwrap().0;
         let first = Basis { if_match: None, version: Some(Version(1)) };
-        let promote = UserChange::Access { role: Some(Role::Seller), disabled: None };
-        let demote = UserChange::Access { role: Some(Role::Customer), disabled: None };
+        let promote = UserChange::Access { role: Some(Role::seller()), disabled: None };
+        let demote = UserChange::Access { role: Some(Role::customer()), disabled: None };
         let change = |change: UserChange, operation: Operation| {
             let (store, first, now) = (bench.store.clone(), first.clone(), bench.now());
-            let judge = move |user: &mut User| user.change(&change, &first);
-            async move { store.change(user.id, &operation, now, render, judge).await }
+            let judge = move |user: &mut User, _: &Roles| user.change(&change, &first);
+            async move { store.change_access(user.id, &operation, now, render, judge).await }
         };
         let operation = bench.operation();
         assert!(!change(promote.clone(), operation).await.unwrap().replayed);
@@ -225,8 +232,8 @@ async fn reset_password_works_once_and_in_time() {
             token_hash: [number; 32],
             expires_at: bench.later(),
         };
-        bench.store.grant_reset(&grant(1), &bench.operation()).await.unwrap();
-        bench.store.grant_reset(&grant(2), &bench.operation()).await.unwrap();
+        bench.store.grant_reset(&grant(1), &bench.operation(), anybody).await.unwrap();
+        bench.store.grant_reset(&grant(2), &bench.operation(), anybody).await.unwrap();
         let reset = |number: u8| {
             let (store, operation, now) = (bench.store.clone(), bench.operation(), bench.now());
             async move { store.reset_password(&[number; 32], "new hash", &operation, now).await }
@@ -234,7 +241,7 @@ async fn reset_password_works_once_and_in_time() {
         assert_eq!(reset(1).await.unwrap_err().code(), Code::Validation, "replaced");
         reset(2).await.unwrap();
         assert_eq!(reset(2).await.unwrap_err().code(), Code::Validation, "used");
-        bench.store.grant_reset(&grant(3), &bench.operation()).await.unwrap();
+        bench.store.grant_reset(&grant(3), &bench.operation(), anybody).await.unwrap();
         bench.fresh.clock.advance(Duration::from_secs(3600));
         assert_eq!(reset(3).await.unwrap_err().code(), Code::Validation, "too late");
     })
@@ -256,14 +263,16 @@ async fn grant_reset_leaves_one_permission() {
             .map(|number| {
                 let (bench, grant) = (Arc::clone(&bench), grant(number));
                 let operation = operations[usize::from(number)];
-                tokio::spawn(async move { bench.store.grant_reset(&grant, &operation).await })
+                tokio::spawn(
+                    async move { bench.store.grant_reset(&grant, &operation, anybody).await },
+                )
             })
             .collect();
         for call in calls {
             call.await.unwrap().unwrap();
         }
         for (number, operation) in (0..6).zip(&operations) {
-            let again = bench.store.grant_reset(&grant(number), operation).await.unwrap();
+            let again = bench.store.grant_reset(&grant(number), operation, anybody).await.unwrap();
             assert!(again.1, "a repeat revives nothing");
         }
         let mut open = 0;
@@ -293,7 +302,7 @@ async fn delete_refuses_the_last_administrator() {
         let bench = Arc::new(Bench::new(fresh).await);
         let mut admins = Vec::new();
         for name in ["ada", "grace", "alan"] {
-            let new = NewUser { role: Role::Admin, ..bench.new_user(name) };
+            let new = NewUser { role: Role::admin(), ..bench.new_user(name) };
             admins.push(bench.store.create(&new).await.unwrap().0.id);
         }
         let calls: Vec<_> = admins

@@ -34,7 +34,7 @@ impl UserFilter {
     }
 
     fn passes(&self, user: &User) -> bool {
-        self.role.is_none_or(|role| role == user.role)
+        self.role.as_ref().is_none_or(|role| *role == user.role)
             && self.disabled.is_none_or(|disabled| disabled == user.disabled)
             && self.guest.is_none_or(|guest| guest == user.guest)
     }
@@ -51,7 +51,7 @@ impl UserStore {
         if let Some(q) = &filter.q {
             return self.search(filter, q, request).await;
         }
-        let scan = match (filter.role, filter.disabled, filter.guest) {
+        let scan = match (&filter.role, filter.disabled, filter.guest) {
             (None, None, None) => {
                 let scan = Scan::of("creation", 0).descending();
                 return self.db.page(scan, &filter.text(), request).await;

@@ -4,19 +4,21 @@ use holdfast_storage::{
     OutboxRow,
     record::{Column, Index, Kind, Record, RecordType, Table, Value},
 };
-use holdfast_types::{Role, SessionId, Timestamp, UserId, fold};
+use holdfast_types::{Operation, Role, SessionId, Timestamp, UserId, fold};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::UsersOutbox;
 use crate::{
-    model::User,
+    model::{ApiKey, CustomRole, User},
     tokens::{Session, SigningKey},
 };
 
 /// Everything that the service keeps. Sessions do not move with a shop: whoever has one signs in again.
 pub const RECORDS: &[RecordType] = &[
     RecordType::moving::<User>(),
+    RecordType::moving::<CustomRole>(),
+    RecordType::moving::<ApiKey>(),
     RecordType::staying::<Session>(),
     RecordType::staying::<Revocation>(),
     RecordType::staying::<PasswordReset>(),
@@ -61,7 +63,7 @@ impl Record for User {
 
     fn columns(&self) -> Vec<Option<Value>> {
         let is_there = !self.deleted;
-        let is_staff = is_there && self.role != Role::Customer;
+        let is_staff = is_there && self.role.as_str() != Role::CUSTOMER;
         vec![
             (is_there && !self.guest).then(|| fold(&self.username).as_str().into()),
             is_there.then(|| self.created_at.into()),
@@ -74,6 +76,36 @@ impl Record for User {
             self.name.as_deref().map(|name| fold(name).as_str().into()),
             is_there.then(|| i64::from(self.guest).into()),
         ]
+    }
+}
+
+/// Only those that were made: three are built in.
+impl Record for CustomRole {
+    const TABLE: Table = Table { key: Kind::Text, ..Table::of("roles", "role") };
+
+    fn key(&self) -> Value {
+        self.name.as_str().into()
+    }
+
+    fn columns(&self) -> Vec<Option<Value>> {
+        Vec::new()
+    }
+}
+
+/// Only the hash of its secret is kept.
+impl Record for ApiKey {
+    const TABLE: Table = Table {
+        columns: &[Column::of("user_id", Kind::Id), Column::of("created_at", Kind::Integer)],
+        indexes: &[Index::of("user", &["user_id"]), Index::of("creation", &["created_at"])],
+        ..Table::of("api_keys", "API key")
+    };
+
+    fn key(&self) -> Value {
+        self.id.into()
+    }
+
+    fn columns(&self) -> Vec<Option<Value>> {
+        vec![Some(self.user.into()), Some(self.created_at.into())]
     }
 }
 
@@ -103,21 +135,25 @@ pub(super) struct Revocation {
 }
 
 /// Whose tokens are refused.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Subject {
     /// All of a session.
     Session(SessionId),
     /// Those of a user that are of an earlier epoch.
     User(UserId, i64),
+    /// Those of a role that are of an earlier version of it.
+    Role(Role, i64),
 }
 
 impl Subject {
     /// What the revocation is found by.
-    pub(super) fn key(self) -> Value {
+    pub(super) fn key(&self) -> Value {
         match self {
-            Self::Session(id) => id.into(),
-            Self::User(id, _) => id.into(),
+            Self::Session(id) => (*id).into(),
+            Self::User(id, _) => (*id).into(),
+            // A role has no id: one is made of its name, as of a key that names an operation.
+            Self::Role(role, _) => Operation::derived_id("role", "", "", role.as_str()).into(),
         }
     }
 }

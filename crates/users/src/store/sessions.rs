@@ -1,6 +1,6 @@
 //! Sessions, what was revoked, permissions to reset a password, and the keys that sign.
 
-use std::ops::Bound;
+use std::{ops::Bound, sync::Arc};
 
 use holdfast_storage::record::{Fault, Scan, Stored, Tx, Value};
 use holdfast_types::{IdempotentAnswer, Operation, Result, Timestamp, UserId};
@@ -12,10 +12,10 @@ use super::{
     ending::{end, end_resets, remove},
     no_content,
     records::{PasswordReset, Revocation, Subject},
-    unknown_reset,
+    roles, unknown_reset,
 };
 use crate::{
-    model::User,
+    model::{Roles, User},
     tokens::{Exchange, RefreshToken, Session, SigningKey},
 };
 
@@ -141,7 +141,7 @@ impl UserStore {
                 let from = Bound::Excluded(Value::from(since));
                 let scan = Scan::of("time", PAGE).range(from, Bound::Unbounded).after(after);
                 let page = tx.scan::<Revocation>(scan).await?;
-                page.iter().for_each(|revocation| note(&mut revocations, revocation.subject));
+                page.iter().for_each(|revocation| note(&mut revocations, &revocation.subject));
                 match page.last() {
                     Some(last) if page.len() == PAGE => after = Some(last.position(Some("time"))),
                     _ => return Ok(revocations),
@@ -151,13 +151,15 @@ impl UserStore {
         self.db.read(read).await
     }
 
-    /// Keeps a permission to reset a password, in the place of earlier ones; once per operation. Returns when it expires,
-    /// and whether it was kept before.
+    /// Keeps a permission to reset a password, in the place of earlier ones, where `judge` permits it; once per operation.
+    /// Returns when it expires, and whether it was kept before.
     pub(crate) async fn grant_reset(
         &self,
         grant: &ResetGrant,
         operation: &Operation,
+        judge: impl Fn(&User, &Roles) -> Result<()> + Send + Sync + 'static,
     ) -> Result<(Timestamp, bool)> {
+        let judge = Arc::new(judge);
         let reset = PasswordReset {
             id: operation.id,
             token_hash: grant.token_hash,
@@ -166,9 +168,10 @@ impl UserStore {
             used: false,
         };
         let keep = move |tx: Tx| {
-            let reset = reset.clone();
+            let (reset, judge) = (reset.clone(), Arc::clone(&judge));
             async move {
-                lock(&tx, reset.user).await?;
+                let user = lock(&tx, reset.user).await?;
+                judge(&user, &roles::read_roles(&tx).await?)?;
                 if let Some(kept) = tx.get::<PasswordReset>(reset.id).await? {
                     return Ok((kept.expires_at, true));
                 }
@@ -292,11 +295,12 @@ async fn renew(
     Ok(Some(Exchanged::Renewed(user.into_inner())))
 }
 
-fn note(revocations: &mut Revocations, subject: Subject) {
+fn note(revocations: &mut Revocations, subject: &Subject) {
     match subject {
         Subject::Session(session) => {
-            revocations.sessions.insert(session);
+            revocations.sessions.insert(*session);
         }
-        Subject::User(user, epoch) => revocations.refuse_before(user, epoch),
+        Subject::User(user, epoch) => revocations.refuse_before(*user, *epoch),
+        Subject::Role(role, version) => revocations.refuse_role_before(role.clone(), *version),
     }
 }

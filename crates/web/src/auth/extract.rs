@@ -6,29 +6,71 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::{HeaderMap, header, request::Parts},
 };
-use holdfast_types::{Code, Error, Result, Role, SessionId, UserId};
+use holdfast_types::{
+    Authority, Code, Error, KeyId, Permission, Permissions, Result, SessionId, UserId,
+};
 
 use super::{Claims, Verifier};
 use crate::Problem;
 
-/// Anybody who is signed in.
+/// Anybody who is signed in, or shows an API key.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
-    /// The user.
+    /// The user, or whose the key is.
     pub user: UserId,
-    /// The session.
+    /// The session, or the secret of the key.
     pub session: SessionId,
-    /// What they may do.
-    pub role: Role,
+    /// What they may do for others than themselves.
+    pub authority: Authority,
+    /// The key, when they show one.
+    pub key: Option<KeyId>,
 }
 
-/// A seller or an administrator.
-#[derive(Clone, Copy, Debug)]
-pub struct Seller(pub Caller);
+/// Whose things a caller may act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Everybody's.
+    All,
+    /// Their own.
+    Own,
+}
 
-/// An administrator.
+/// Somebody who may do one thing: `May<ORDERS_READ>`.
+#[derive(Clone, Copy, Debug)]
+pub struct May<const PERMISSION: u8>(pub Caller);
+
+/// Somebody who may do everything.
 #[derive(Clone, Copy, Debug)]
 pub struct Admin(pub Caller);
+
+/// A user in person: no program with a key.
+#[derive(Clone, Copy, Debug)]
+pub struct InPerson(pub Caller);
+
+/// Names the permissions for [`May`].
+macro_rules! permissions {
+    ($($name:ident = $permission:ident),* $(,)?) => {
+        $(
+            #[doc = concat!("[`Permission::", stringify!($permission), "`]")]
+            pub const $name: u8 = Permission::$permission as u8;
+        )*
+    };
+}
+
+permissions! {
+    PRODUCTS_READ = ProductsRead,
+    PRODUCTS_WRITE = ProductsWrite,
+    STOCK_READ = StockRead,
+    STOCK_WRITE = StockWrite,
+    ORDERS_READ = OrdersRead,
+    USERS_READ = UsersRead,
+    USERS_WRITE = UsersWrite,
+    EVENTS_READ = EventsRead,
+    WEBHOOKS_READ = WebhooksRead,
+    WEBHOOKS_WRITE = WebhooksWrite,
+    KEYS_READ = KeysRead,
+    KEYS_WRITE = KeysWrite,
+}
 
 /// Somebody whose token is genuine, even when it was revoked meanwhile: for repeats of what ended the session.
 #[derive(Debug)]
@@ -40,16 +82,36 @@ pub struct LapsedCaller {
 }
 
 impl Caller {
-    /// The name under which this caller's operation ids are kept.
+    /// The name under which this caller's operation ids are kept, and requests counted.
     #[must_use]
     pub fn principal(&self) -> String {
-        self.user.to_string()
+        self.key.map_or_else(|| self.user.to_string(), |key| format!("key {key}"))
     }
 
-    /// True for administrators.
+    /// Whether they may do that for everybody.
     #[must_use]
-    pub fn is_admin(&self) -> bool {
-        self.role == Role::Admin
+    pub fn may(&self, permission: Permission) -> bool {
+        self.authority.permissions.has(permission)
+    }
+
+    /// Whose things they may do that with: a user at least with their own, a key only as far as it says.
+    pub fn reach(&self, permission: Permission) -> Result<Reach> {
+        match self.key {
+            _ if self.may(permission) => Ok(Reach::All),
+            None => Ok(Reach::Own),
+            Some(_) => Err(lacks(permission)),
+        }
+    }
+
+    /// Refuses with `forbidden`.
+    pub fn require(self, permission: Permission) -> Result<Self> {
+        if self.may(permission) { Ok(self) } else { Err(lacks(permission)) }
+    }
+
+    /// Refuses programs with `forbidden`.
+    pub fn in_person(self) -> Result<Self> {
+        let why = "an API key cannot do this: sign in with the password";
+        if self.key.is_none() { Ok(self) } else { Err(Error::new(Code::Forbidden, why)) }
     }
 
     /// Reads the caller out of a request's headers.
@@ -57,36 +119,32 @@ impl Caller {
         bearer(headers)?.map(|token| Ok(Self::new(&*verifier.verify(token)?))).transpose()
     }
 
+    /// The same where only some requests want one.
+    pub fn required(headers: &HeaderMap, verifier: &Verifier) -> Result<Self> {
+        Self::from_headers(headers, verifier)?.ok_or_else(unauthenticated)
+    }
+
     fn new(claims: &Claims) -> Self {
-        Self { user: claims.sub, session: claims.sid, role: claims.role }
+        let authority = claims.authority();
+        Self { user: claims.sub, session: claims.sid, authority, key: claims.key }
     }
 }
 
-impl Seller {
-    /// Reads the caller out of a request's headers, where only some requests want one.
-    pub fn from_headers(headers: &HeaderMap, verifier: &Verifier) -> Result<Self> {
-        Self::of(Caller::from_headers(headers, verifier)?.ok_or_else(unauthenticated)?)
-    }
-
-    fn of(caller: Caller) -> Result<Self> {
-        match caller.role {
-            Role::Seller | Role::Admin => Ok(Self(caller)),
-            Role::Customer => Err(Error::new(Code::Forbidden, "sellers and administrators only")),
-        }
-    }
+fn lacks(permission: Permission) -> Error {
+    Error::new(Code::Forbidden, format!("this wants the permission `{permission}`"))
 }
 
 impl LapsedCaller {
-    /// Reads the caller out of a request's headers, if a token is among them.
+    /// Reads the caller out of a request's headers, if a token is among them. An API key is none.
     pub fn from_headers(headers: &HeaderMap, verifier: &Verifier) -> Result<Option<Self>> {
         let Some(token) = bearer(headers)? else { return Ok(None) };
-        let caller = Caller::new(&*verifier.verify_unrevoked(token)?);
+        let caller = Caller::new(&*verifier.verify_unrevoked(token)?).in_person()?;
         Ok(Some(Self { caller, standing: verifier.verify(token).map(|_| ()) }))
     }
 }
 
 /// The bearer token (RFC 6750 §2.1), if any.
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
+pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let invalid =
@@ -115,14 +173,14 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let verifier = Arc::<Verifier>::from_ref(state);
-        let caller = Self::from_headers(&parts.headers, &verifier)?.ok_or_else(unauthenticated)?;
+        let caller = Self::required(&parts.headers, &verifier)?;
         // For who reads the body later.
         parts.extensions.insert(verifier);
         Ok(caller)
     }
 }
 
-impl<S> FromRequestParts<S> for Seller
+impl<S, const PERMISSION: u8> FromRequestParts<S> for May<PERMISSION>
 where
     S: Send + Sync,
     Arc<Verifier>: FromRef<S>,
@@ -131,7 +189,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, state).await?;
-        Ok(Self::of(caller)?)
+        Ok(Self(caller.require(Permission::ALL[usize::from(PERMISSION)])?))
     }
 }
 
@@ -144,12 +202,22 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, state).await?;
-        match caller.role {
-            Role::Admin => Ok(Self(caller)),
-            Role::Seller | Role::Customer => {
-                Err(Error::new(Code::Forbidden, "administrators only").into())
-            }
+        match caller.authority.permissions.has_all(Permissions::ALL) {
+            true => Ok(Self(caller)),
+            false => Err(Error::new(Code::Forbidden, "administrators only").into()),
         }
+    }
+}
+
+impl<S> FromRequestParts<S> for InPerson
+where
+    S: Send + Sync,
+    Arc<Verifier>: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Ok(Self(Caller::from_request_parts(parts, state).await?.in_person()?))
     }
 }
 

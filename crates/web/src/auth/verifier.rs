@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use holdfast_types::{Clock, Code, Error, Result, SessionId, UserId};
+use holdfast_types::{Clock, Code, Error, Result, Role, SessionId, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,9 @@ pub struct Revocations {
     pub users: HashMap<UserId, i64>,
     /// Sessions that are over.
     pub sessions: HashSet<SessionId>,
+    /// Tokens of a role are good only from this version on.
+    #[serde(default)]
+    pub roles: HashMap<Role, i64>,
 }
 
 impl Revocations {
@@ -43,6 +46,18 @@ impl Revocations {
     pub fn refuse_before(&mut self, user: UserId, epoch: i64) {
         let newest = self.users.entry(user).or_insert(epoch);
         *newest = epoch.max(*newest);
+    }
+
+    /// Notes that tokens of a role are good only from `version` on.
+    pub fn refuse_role_before(&mut self, role: Role, version: i64) {
+        let newest = self.roles.entry(role).or_insert(version);
+        *newest = version.max(*newest);
+    }
+
+    fn refuse(&self, claims: &Claims) -> bool {
+        self.users.get(&claims.sub).is_some_and(|epoch| claims.epoch < *epoch)
+            || self.sessions.contains(&claims.sid)
+            || self.roles.get(&claims.role).is_some_and(|version| claims.role_version < *version)
     }
 }
 
@@ -100,9 +115,7 @@ impl Verifier {
         let claims = self.verify_unrevoked(token)?;
         let revocations =
             Arc::clone(&self.revocations.read().unwrap_or_else(PoisonError::into_inner));
-        let outdated =
-            revocations.users.get(&claims.sub).is_some_and(|epoch| claims.epoch < *epoch);
-        if outdated || revocations.sessions.contains(&claims.sid) {
+        if revocations.refuse(&claims) {
             return Err(Error::new(
                 Code::TokenRevoked,
                 "the access token was revoked: sign in again",

@@ -166,7 +166,7 @@ async fn write_batch_is_all_or_nothing_where_it_should_be_and_happens_once() {
         let (operation, change) = (bench.operation(), bench.change());
         let write = async |mode, operation: &Operation| {
             let items = vec![Ok(bench.item("A", Some(7))), Ok(bench.item("B", None))];
-            let request = BatchRequest { mode, overwrite: false, is_admin: false, items };
+            let request = BatchRequest { mode, overwrite: false, of_anybody: false, items };
             bench.store.write_batch(Ok(request), operation, change, count).await
         };
         let refused = write(BatchMode::Atomic, &operation).await.unwrap_err();

@@ -1,0 +1,160 @@
+//! API keys: made, shown, changed, ended.
+
+use std::time::Duration;
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri},
+    response::IntoResponse,
+};
+use holdfast_types::{Error, IdempotentAnswer, KeyId, KeyKind, Page, Result};
+use holdfast_web::{
+    IdPath, Input, ListTurn, NoQuery, Origin, PageQuery, Problem, Query, Reply, answered,
+    auth::{ApiKeyText, KEYS_READ, KEYS_WRITE, May},
+    conditional::MERGE_PATCH,
+    from_json, json_reply, list_reply, not_modified, parse, with_etag, with_location,
+};
+use serde_json::{Map, Value};
+
+use super::key_wire::{CreateKeyBody, KeyPage, KeyView, RotateKeyBody, UpdateKeyBody};
+use crate::{Users, model::ApiKey};
+
+/// Make an API key: a program that shows it as `Authorization: Bearer hfk_…` acts in your name, as far as its permissions say and
+/// you may do it yourself. The answer shows the key, once; what is kept is its SHA-256. Nobody grants what they do not hold. A
+/// shop has 200 keys at most.
+#[utoipa::path(post, path = "/api/keys", tag = "keys", security(("bearer" = [])), request_body = CreateKeyBody,
+    responses((status = 201, body = KeyView, headers(("Location" = String)))),
+    extensions(("x-problems" = json!(["forbidden", "limit-reached"]))))]
+pub(super) async fn create_key(
+    State(users): State<Users>,
+    origin: Origin,
+    May(caller): May<KEYS_WRITE>,
+    mut input: Input,
+) -> Reply {
+    let body: CreateKeyBody = parse(&input.body().await?)?;
+    let operation = input.operation_of(users.secret(), &caller.principal(), &body)?;
+    let new = body.check()?;
+    let (user, id) = (caller.user, users.key_id(&operation));
+    let created = users.create_key(user, &caller.authority, new, &operation, KeyView::created);
+    let created = with_key(created.await?, &users.mint(id, &operation).text)?;
+    origin.note("authn_token_created", &format_args!("key {id} by {}", caller.principal()));
+    Ok(with_location(answered(created), &format!("/api/keys/{id}")))
+}
+
+/// All API keys of the shop, the newest first.
+#[utoipa::path(get, path = "/api/keys", tag = "keys", security(("bearer" = [])), params(PageQuery),
+    responses((status = 200, body = KeyPage, description = "A page of API keys.")),
+    extensions(("x-problems" = json!(["forbidden"]))))]
+pub(super) async fn list_keys(
+    State(users): State<Users>,
+    _: May<KEYS_READ>,
+    Query(query): Query<PageQuery>,
+    _turn: ListTurn,
+    uri: Uri,
+) -> Reply {
+    let found = users.store().list_keys(&query.request()?).await?;
+    let items = found.items.iter().map(KeyView::from).collect();
+    list_reply(&uri, &Page { items, next: found.next })
+}
+
+/// One API key.
+#[utoipa::path(get, path = "/api/keys/{id}", tag = "keys", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = KeyView), (status = 304)),
+    extensions(("x-problems" = json!(["forbidden"]))))]
+pub(super) async fn get_key(
+    State(users): State<Users>,
+    _: May<KEYS_READ>,
+    IdPath(id): IdPath<KeyKind>,
+    _: NoQuery,
+    headers: HeaderMap,
+) -> Reply {
+    let key = find(&users, id).await?;
+    match not_modified(&headers, &key.etag()) {
+        true => Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &key.etag())),
+        false => Ok(with_etag(json_reply(200, &KeyView::from(&key))?, &key.etag())),
+    }
+}
+
+/// Change an API key: it acts within 5 s. Nobody changes a key that permits more than they hold, nor makes it permit more.
+#[utoipa::path(patch, path = "/api/keys/{id}", tag = "keys", security(("bearer" = [])), request_body = UpdateKeyBody,
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = KeyView)),
+    extensions(("x-problems" = json!(["forbidden"]))))]
+pub(super) async fn update_key(
+    State(users): State<Users>,
+    origin: Origin,
+    May(caller): May<KEYS_WRITE>,
+    IdPath(id): IdPath<KeyKind>,
+    mut input: Input,
+) -> Reply {
+    find(&users, id).await?;
+    let read = |value| from_json::<UpdateKeyBody>(value)?.check();
+    let edit = input.edit(users.secret(), &caller.principal(), &MERGE_PATCH, read).await?;
+    let operation = edit.operation;
+    let judge = move |key: &mut ApiKey| {
+        let (change, basis) = edit.judge(&key.etag())?;
+        key.change(change, basis, &caller.authority)
+    };
+    match users.change_key(id, &operation, KeyView::shown, judge).await {
+        Ok(changed) => {
+            origin.note("authz_change", &format_args!("key {id} by {}", caller.principal()));
+            Ok(answered(changed))
+        }
+        Err(error) => {
+            let show =
+                |key: &ApiKey| (key.version, key.etag(), serde_json::to_value(KeyView::from(key)));
+            Err(Problem::with_current(error, users.store().key(id), show).await)
+        }
+    }
+}
+
+/// Give an API key another secret, which the answer shows, once. For `overlapSeconds` the one before is good as well.
+#[utoipa::path(post, path = "/api/keys/{id}/rotate", tag = "keys", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path)), request_body = Option<RotateKeyBody>, responses((status = 200, body = KeyView)),
+    extensions(("x-problems" = json!(["forbidden"]))))]
+pub(super) async fn rotate_key(
+    State(users): State<Users>,
+    origin: Origin,
+    May(caller): May<KEYS_WRITE>,
+    IdPath(id): IdPath<KeyKind>,
+    mut input: Input,
+) -> Reply {
+    find(&users, id).await?;
+    let bytes = input.body().await?;
+    let body = if bytes.is_empty() { RotateKeyBody::default() } else { parse(&bytes)? };
+    let operation = input.operation_of(users.secret(), &caller.principal(), &body)?;
+    let overlap = Duration::from_secs(body.check()?);
+    let rotated = users.rotate_key(id, caller.authority, overlap, &operation, KeyView::shown);
+    let rotated = with_key(rotated.await?, &users.mint(id, &operation).text)?;
+    origin.note("authn_token_created", &format_args!("key {id} by {}", caller.principal()));
+    Ok(answered(rotated))
+}
+
+/// Delete an API key: it is refused within 5 s.
+#[utoipa::path(delete, path = "/api/keys/{id}", tag = "keys", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path)), responses((status = 204)),
+    extensions(("x-problems" = json!(["forbidden"]))))]
+pub(super) async fn delete_key(
+    State(users): State<Users>,
+    origin: Origin,
+    May(caller): May<KEYS_WRITE>,
+    IdPath(id): IdPath<KeyKind>,
+    input: Input,
+) -> Reply {
+    let operation = input.operation(users.secret(), &caller.principal(), &[])?;
+    let deleted = users.delete_key(id, caller.authority, &operation).await?;
+    origin.note("authn_token_revoked", &format_args!("key {id} by {}", caller.principal()));
+    Ok(answered(deleted))
+}
+
+async fn find(users: &Users, id: KeyId) -> Result<ApiKey> {
+    users.store().key(id).await?.ok_or_else(|| Error::not_found("API key"))
+}
+
+/// Shows the key in an answer that is kept without it.
+fn with_key(mut given: IdempotentAnswer, key: &ApiKeyText) -> Result<IdempotentAnswer> {
+    let mut body: Map<String, Value> =
+        serde_json::from_slice(&given.answer.body).map_err(Error::internal)?;
+    body.insert("key".to_owned(), key.reveal().into());
+    given.answer.body = serde_json::to_vec(&body).map_err(Error::internal)?;
+    Ok(given)
+}

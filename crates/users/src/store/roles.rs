@@ -1,0 +1,126 @@
+//! Roles that were made.
+
+use std::sync::Arc;
+
+use holdfast_storage::record::{Fault, Scan, Stored, Tx};
+use holdfast_types::{Answer, Code, Error, IdempotentAnswer, Operation, Result, Role, Timestamp};
+
+use super::{SERVICE, UserStore, ending, no_content, records::Subject};
+use crate::model::{CustomRole, Roles, User};
+
+/// Roles that a shop may make.
+pub(super) const ROLES: usize = 50;
+/// Stands for all roles: whoever changes one, or gives somebody one, locks it.
+const ALL: &str = "";
+
+impl UserStore {
+    /// All roles of the shop.
+    pub(crate) async fn roles(&self) -> Result<Roles> {
+        self.db.read(|tx| async move { read_roles(&tx).await }).await
+    }
+
+    /// The role of that name, if it was made.
+    pub(crate) async fn role(&self, name: &Role) -> Result<Option<CustomRole>> {
+        self.db.get(name.as_str()).await
+    }
+
+    /// Keeps a role, once per operation. Refuses with `role-taken`, or `limit-reached` when there are 50.
+    pub(crate) async fn create_role(
+        &self,
+        role: CustomRole,
+        operation: &Operation,
+        render: fn(&CustomRole) -> Result<Answer>,
+    ) -> Result<IdempotentAnswer> {
+        let now = role.created_at;
+        let create = move |tx: Tx| {
+            let role = role.clone();
+            async move {
+                let count = lock_roles(&tx).await?.into_custom().count();
+                if count >= ROLES {
+                    let why = format!("a shop makes {ROLES} roles at most");
+                    return Err(Error::new(Code::LimitReached, why).into());
+                }
+                tx.insert(&role).await?.map_err(|_| role_taken())?;
+                Ok(render(&role)?)
+            }
+        };
+        self.db.once(SERVICE, operation, now, create).await
+    }
+
+    /// Changes a role as `judge` says; once per operation. When it becomes another one, tokens of the one before are
+    /// refused. Refuses with `not-found`.
+    pub(crate) async fn change_role(
+        &self,
+        name: &Role,
+        operation: &Operation,
+        now: Timestamp,
+        render: fn(&CustomRole) -> Result<Answer>,
+        judge: impl Fn(&mut CustomRole) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<IdempotentAnswer> {
+        let (name, judge) = (name.clone(), Arc::new(judge));
+        let change = move |tx: Tx| {
+            let (name, judge) = (name.clone(), Arc::clone(&judge));
+            async move {
+                let mut role = find(&tx, &name).await?;
+                let authority = role.authority;
+                judge(&mut role)?;
+                tx.put(&role).await??;
+                if role.authority != authority {
+                    let subject = Subject::Role(name, role.version.0);
+                    ending::revoke(&tx, subject, now).await?;
+                }
+                Ok(render(&role)?)
+            }
+        };
+        self.db.once(SERVICE, operation, now, change).await
+    }
+
+    /// Deletes a role as `judge` permits; once per operation. Refuses with `not-found`, or `role-in-use` while a user has it.
+    pub(crate) async fn delete_role(
+        &self,
+        name: &Role,
+        operation: &Operation,
+        now: Timestamp,
+        judge: impl Fn(&CustomRole) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<IdempotentAnswer> {
+        let (name, judge) = (name.clone(), Arc::new(judge));
+        let delete = move |tx: Tx| {
+            let (name, judge) = (name.clone(), Arc::clone(&judge));
+            async move {
+                let role = find(&tx, &name).await?;
+                judge(&role)?;
+                let scan = Scan::of("role", 1).equal(name.as_str());
+                if !tx.scan::<User>(scan).await?.is_empty() {
+                    let why = "users have this role: give them another one first";
+                    return Err(Error::new(Code::RoleInUse, why).into());
+                }
+                tx.delete(role).await?;
+                Ok(no_content())
+            }
+        };
+        self.db.once(SERVICE, operation, now, delete).await
+    }
+}
+
+/// The role, while no other transaction changes roles or gives somebody one.
+async fn find(tx: &Tx, name: &Role) -> Result<Stored<CustomRole>, Fault> {
+    tx.lock::<CustomRole>([ALL.into()]).await?;
+    let role = tx.get::<CustomRole>(name.as_str()).await?;
+    Ok(role.ok_or_else(|| Error::not_found("role"))?)
+}
+
+pub(super) async fn read_roles(tx: &Tx) -> Result<Roles, Fault> {
+    let roles = tx.scan::<CustomRole>(Scan::of_keys(ROLES)).await?;
+    Ok(roles.into_iter().map(Stored::into_inner).collect())
+}
+
+/// The same, while no other transaction changes them or gives somebody one.
+pub(super) async fn lock_roles(tx: &Tx) -> Result<Roles, Fault> {
+    tx.lock::<CustomRole>([ALL.into()]).await?;
+    read_roles(tx).await
+}
+
+/// The refusal of a name that another role has.
+pub(crate) fn role_taken() -> Error {
+    Error::new(Code::RoleTaken, "there is a role of this name")
+}
