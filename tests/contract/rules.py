@@ -10,6 +10,7 @@ import collections
 import json
 import os
 import random
+import re
 import urllib.parse
 
 import requests
@@ -25,7 +26,7 @@ CHOICE = random.Random(os.environ["CONTRACT_SEED"])
 BY_STATE = {
     "forbidden", "not-found", "unauthenticated", "invalid-credentials", "invalid-token", "token-revoked",
     "version-conflict", "precondition-failed", "precondition-required", "sku-taken", "username-taken",
-    "insufficient-stock", "unknown-product", "price-changed", "invalid-transition", "below-reserved", "webhook-disabled", "limit-reached",
+    "insufficient-stock", "unknown-product", "price-changed", "invalid-transition", "below-reserved", "webhook-disabled", "limit-reached", "role-taken", "role-in-use",
     "idempotency-key-reused", "idempotency-key-spent", "idempotency-in-progress",
 }  # fmt: skip
 
@@ -46,7 +47,9 @@ BY_RULE = {
     ("invalid-parameter", "to"): "after `from`",
     ("invalid-parameter", "after"): "a position that the log has come to",
     ("validation", "#/note"): "something to read",
-    ("validation", "#/role"): "a guest is a customer",
+    ("validation", "#/role"): "a guest is a customer; there is such a role",
+    ("validation", "#/expiresAt"): "a time to come",
+    ("validation", "#/addresses/N"): "an address, or a network that ends in zeros",
     ("validation", "#/url"): "https, and of the public internet",
     ("validation", "#/to"): "after `from`",
 }
@@ -63,6 +66,8 @@ def problem_of(response):
 def is_allowed(problem):
     code = problem.get("code")
     places = [error["pointer"] for error in problem.get("errors", [])] or [problem.get("parameter")]
+    # A network ends in zeros after its prefix, and there are fewer of them than digits and dots can say.
+    places = [re.sub(r"^#/addresses/\d+$", "#/addresses/N", place) if place else place for place in places]
     return code in BY_STATE or all((code, place) in BY_RULE for place in places)
 
 
@@ -124,6 +129,8 @@ if ROLE != "anonymous":
     @schemathesis.auth(refresh_interval=600)
     class SignedIn:
         def get(self, case, context):
+            if ROLE == "key":
+                return os.environ["CONTRACT_KEY"]
             body = {"username": ROLE, "password": os.environ["CONTRACT_PASSWORD"]}
             answer = requests.post(f"{BASE}/api/users/login", json=body, timeout=30)
             answer.raise_for_status()

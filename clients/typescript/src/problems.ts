@@ -15,6 +15,9 @@ type AnyProblem = ProblemsOf<
   | api.RegisterUserError
   | api.LogInError
   | api.UpdateUserError
+  | api.CreateRoleError
+  | api.DeleteRoleError
+  | api.CreateKeyError
   | api.IsReadyError
 >;
 

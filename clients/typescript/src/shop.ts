@@ -2,7 +2,7 @@
 
 import { type Client, createClient } from "./generated/client/index.js";
 import { beginGuest, logIn, logOut, refreshSession } from "./generated/sdk.gen.js";
-import type { SessionView } from "./generated/types.gen.js";
+import type { Permission, SessionView } from "./generated/types.gen.js";
 import { isProblem, ProblemError } from "./problems.js";
 import { work } from "./work.js";
 
@@ -12,11 +12,17 @@ export interface Session {
   refreshToken: string;
   /** Milliseconds since the Unix epoch. */
   expiresAt: number;
+  /** What they may do for others than themselves. */
+  permissions: Permission[];
+  /** Whether products and stock are only their own. */
+  ownProductsOnly: boolean;
 }
 
 export interface ShopOptions {
   /** Where the shop is, such as `http://127.0.0.1:3000`. */
   baseUrl: string;
+  /** An API key, for a program: it is shown with each request, and there is no session. */
+  apiKey?: string | undefined;
   /** A session of before. */
   session?: Session | undefined;
   /** Told of each new session, and of its end: where to keep it. */
@@ -85,8 +91,9 @@ export class Shop {
   #begin(answer: { data?: SessionView | undefined; error?: unknown; response?: Response | undefined }): SessionView {
     const { data, error, response } = answer;
     if (data === undefined) throw new ProblemError(error, response?.status ?? 0);
-    const { accessToken, refreshToken, expiresIn } = data;
-    this.#keep({ accessToken, refreshToken, expiresAt: Date.now() + expiresIn * 1000 });
+    const { accessToken, refreshToken, expiresIn, permissions, ownProductsOnly } = data;
+    const expiresAt = Date.now() + expiresIn * 1000;
+    this.#keep({ accessToken, refreshToken, expiresAt, permissions, ownProductsOnly });
     return data;
   }
 
@@ -121,6 +128,9 @@ export class Shop {
     const isSafe = ["GET", "HEAD", "OPTIONS"].includes(request.method);
     if (!isSafe && !request.headers.has("Idempotency-Key")) {
       request.headers.set("Idempotency-Key", idempotencyKey());
+    }
+    if (this.#options.apiKey !== undefined && !request.headers.has("Authorization")) {
+      return this.#sendRepeatedly(authorized(request, this.#options.apiKey));
     }
     if (this.#session === undefined || request.headers.has("Authorization")) {
       return this.#sendRepeatedly(request);

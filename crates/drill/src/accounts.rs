@@ -46,6 +46,15 @@ pub async fn sign_in_again(connection: &mut Connection, number: usize) -> Result
     sign_in(connection, &format!("drill-{number}"), PASSWORD).await
 }
 
+/// The account in whose name an API key acts; its token is the key.
+pub async fn with_key(connection: &mut Connection, key: &str) -> Result<Account> {
+    let authorization = format!("Bearer {key}");
+    let headers = [("authorization", authorization.as_str())];
+    let me = connection.send(Method::GET, "/api/users/me", &headers, Bytes::new()).await?;
+    let id = me.expect(200)?["id"].as_str().unwrap_or_default().to_owned();
+    Ok(Account { id, token: key.to_owned() })
+}
+
 /// Signs one account in.
 pub async fn sign_in(
     connection: &mut Connection,

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use holdfast_client::Connection;
 use holdfast_drill::{
     Result,
-    accounts::{Account, sign_in},
+    accounts::{Account, sign_in, with_key},
     bench::{self, Stand, serve_bare},
     damage::damage,
     generate,
@@ -113,7 +113,7 @@ enum Drill {
 #[derive(Debug, Args)]
 struct BenchFlags {
     /// The shop [default: one on a file, and a cluster, both started for this]
-    #[arg(long, requires = "password")]
+    #[arg(long)]
     url: Option<String>,
     /// Another shop, such as a build before, to measure in the same rounds
     #[arg(long, value_name = "URL", requires = "url")]
@@ -136,12 +136,8 @@ struct BenchFlags {
     /// Seconds of each of the three rounds of each measurement
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// A seller or an administrator of the shop
-    #[arg(long, default_value = "admin")]
-    user: String,
-    /// Their password
-    #[arg(long, requires = "url")]
-    password: Option<String>,
+    #[command(flatten)]
+    seller: SellerFlags,
     /// Where the figures go, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -247,7 +243,10 @@ struct SellerFlags {
     user: String,
     /// Their password
     #[arg(long)]
-    password: String,
+    password: Option<String>,
+    /// An API key in their place
+    #[arg(long, conflicts_with_all = ["user", "password"])]
+    key: Option<String>,
 }
 
 impl LoadFlags {
@@ -266,7 +265,12 @@ impl LoadFlags {
 
 impl SellerFlags {
     async fn sign_in(&self, url: &str) -> Result<Account> {
-        sign_in(&mut Connection::new(url), &self.user, &self.password).await
+        let mut connection = Connection::new(url);
+        match (&self.key, &self.password) {
+            (Some(key), _) => with_key(&mut connection, key).await,
+            (None, Some(password)) => sign_in(&mut connection, &self.user, password).await,
+            (None, None) => Err("say who we are to the shop: --password, or --key".into()),
+        }
     }
 }
 
@@ -381,9 +385,7 @@ async fn run_bench(flags: &BenchFlags) -> Result<ExitCode> {
             bench::beside_limits((&seller, url), stand.database.as_deref(), None, &plan).await?
         }
         (None, Some(url)) => {
-            let password = flags.password.as_deref().unwrap_or_default();
-            let seller =
-                async |url: &str| sign_in(&mut Connection::new(url), &flags.user, password).await;
+            let seller = async |url: &str| flags.seller.sign_in(url).await;
             let other = match &flags.beside {
                 Some(other) => Some((seller(other).await?, other.as_str())),
                 None => None,

@@ -119,6 +119,9 @@ pub(crate) enum Command {
         /// The shop
         #[arg(long, default_value = "http://127.0.0.1:3000")]
         url: String,
+        /// An API key: requests then count against it and not against the address [default: HOLDFAST_API_KEY]
+        #[arg(long, conflicts_with = "all")]
+        key: Option<String>,
         /// Write the whole shop from the configured databases instead: a portable dump for any engine
         #[arg(long, requires = "file")]
         all: bool,
@@ -163,7 +166,7 @@ pub(crate) enum UserCommand {
     Add {
         /// The name to sign in with
         name: String,
-        /// customer, seller or admin
+        /// customer, seller, admin, or a role that was made
         #[arg(long, default_value = "customer")]
         role: Role,
     },
@@ -181,7 +184,13 @@ pub(crate) struct ShopFlags {
     /// Their password [default: a prompt, or standard input]
     #[arg(long)]
     pub(crate) password: Option<String>,
+    /// An API key in their place [default: HOLDFAST_API_KEY, unless there is a password]
+    #[arg(long, conflicts_with_all = ["user", "password"])]
+    pub(crate) key: Option<String>,
 }
+
+/// The environment variable that may hold an API key.
+pub(crate) const API_KEY: &str = "HOLDFAST_API_KEY";
 
 impl Cli {
     /// What the command line says about settings.

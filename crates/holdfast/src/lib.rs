@@ -77,7 +77,9 @@ async fn dispatch(cli: Cli, config: &Config, layers: &Layers) -> Result<ExitCode
         Command::Export { file: Some(file), all: true, .. } => {
             commands::portable::export(config, &file).await
         }
-        Command::Export { file, url, .. } => commands::export::export(file.as_deref(), &url).await,
+        Command::Export { file, url, key, .. } => {
+            commands::export::export(file.as_deref(), &url, key).await
+        }
         Command::Check { repair } => commands::check::check(config, repair).await,
         Command::Migrate => commands::migrate::migrate(config).await,
         Command::Backup { file } => commands::backup::backup(config, &file).await,

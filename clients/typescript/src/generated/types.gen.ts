@@ -6,7 +6,7 @@ export type ClientOptions = {
 
 export type AccessBody = {
     disabled?: boolean;
-    role?: Role;
+    role?: string;
     /**
      * The version that the change is based on; or send `If-Match`.
      */
@@ -27,6 +27,64 @@ export type Address = {
     name: string;
     postalCode: string;
     state?: string | null;
+};
+
+/**
+ * An IP address, or a network such as `192.0.2.0/24`.
+ */
+export type AddressRange = string;
+
+/**
+ * Part of the API keys, newest first.
+ */
+export type ApiKeyPage = {
+    items: Array<ApiKeyView>;
+    /**
+     * Where the next page begins; null on the last.
+     */
+    nextCursor?: string | null;
+};
+
+/**
+ * What a program may do in a user's name.
+ */
+export type ApiKeyView = {
+    /**
+     * Where it may be used from; everywhere, when the list is empty.
+     */
+    addresses: Array<AddressRange>;
+    createdAt: string;
+    expiresAt?: string | null;
+    id: string;
+    /**
+     * The key itself: `hfk_`, id, secret and CRC-32 in base 62. Only in the answers to creation and rotation.
+     */
+    key?: string | null;
+    /**
+     * To the minute; absent as long as it was not used.
+     */
+    lastUsedAt?: string | null;
+    /**
+     * What it is for.
+     */
+    name: string;
+    /**
+     * What it permits, as far as that user may do it too.
+     */
+    permissions: Array<Permission>;
+    /**
+     * How the key begins, whatever its secret: tells which one has turned up somewhere.
+     */
+    prefix: string;
+    /**
+     * Present when the secret was changed with an overlap: the one before is good until then.
+     */
+    previousSecretUntil?: string | null;
+    /**
+     * In whose name it acts.
+     */
+    userId: string;
+    version: number;
 };
 
 /**
@@ -128,6 +186,41 @@ export type CategoryView = {
 export type ContentTooLargeProblem = Problem & {
     code: 'content-too-large';
     status: 413;
+};
+
+export type CreateApiKeyBody = {
+    /**
+     * Where it may be used from; everywhere, when the list is empty.
+     */
+    addresses?: Array<AddressRange>;
+    /**
+     * When it ends; never, where it is left out.
+     */
+    expiresAt?: string | null;
+    /**
+     * What it is for.
+     */
+    name: string;
+    /**
+     * Writing includes reading.
+     */
+    permissions: Array<Permission>;
+};
+
+export type CreateRoleBody = {
+    description?: string | null;
+    /**
+     * 2 to 40 small letters, digits and hyphens, a letter first.
+     */
+    name: string;
+    /**
+     * Whether products and stock are only their own.
+     */
+    ownProductsOnly?: boolean;
+    /**
+     * Writing includes reading.
+     */
+    permissions: Array<Permission>;
 };
 
 export type CreateWebhookBody = {
@@ -289,7 +382,7 @@ export type FieldError = {
 };
 
 /**
- * You may see this but not change it. Another role or another owner is needed. Ask somebody who has it, or an administrator for the role.
+ * You may see this but not change it. Your role, or the API key, does not permit it, or it is somebody else's. The detail names the permission that is missing. Ask somebody who has it, or an administrator for a role that permits it.
  */
 export type ForbiddenProblem = Problem & {
     code: 'forbidden';
@@ -777,6 +870,11 @@ export type PayBody = {
 };
 
 /**
+ * Something that a role or an API key permits. Writing includes reading.
+ */
+export type Permission = 'products:read' | 'products:write' | 'stock:read' | 'stock:write' | 'orders:read' | 'orders:write' | 'payments:read' | 'payments:write' | 'refunds:read' | 'refunds:write' | 'users:read' | 'users:write' | 'events:read' | 'events:write' | 'webhooks:read' | 'webhooks:write' | 'drops:read' | 'drops:write' | 'keys:read' | 'keys:write';
+
+/**
  * A picture that is kept.
  */
 export type Picture = {
@@ -1244,9 +1342,62 @@ export type ResetView = {
 };
 
 /**
- * What a user may do; each role may do what the ones before it may.
+ * Users have this role. A role that somebody has is not deleted. Give its users another role first: GET /api/users?role= finds them.
  */
-export type Role = 'customer' | 'seller' | 'admin';
+export type RoleInUseProblem = Problem & {
+    code: 'role-in-use';
+    status: 409;
+};
+
+/**
+ * All roles.
+ */
+export type RoleList = {
+    items: Array<RoleView>;
+};
+
+/**
+ * There is a role of this name. Names of roles are unique; three are built in. Choose another, or change the role that has it: PATCH /api/roles/{name}.
+ */
+export type RoleTakenProblem = Problem & {
+    code: 'role-taken';
+    status: 409;
+};
+
+/**
+ * What users of a kind may do.
+ */
+export type RoleView = {
+    /**
+     * Whether it cannot be changed.
+     */
+    builtIn: boolean;
+    /**
+     * Absent for one that is built in.
+     */
+    createdAt?: string | null;
+    description?: string | null;
+    name: string;
+    /**
+     * Whether products and stock are only their own.
+     */
+    ownProductsOnly: boolean;
+    /**
+     * What those who have it may do for others than themselves: everybody may order.
+     */
+    permissions: Array<Permission>;
+    /**
+     * Absent for one that is built in.
+     */
+    version?: number | null;
+};
+
+export type RotateApiKeyBody = {
+    /**
+     * For how long the secret before is good as well; 0 where it is left out.
+     */
+    overlapSeconds?: number;
+};
 
 export type RotateBody = {
     /**
@@ -1268,6 +1419,14 @@ export type SessionView = {
      * Seconds.
      */
     expiresIn: number;
+    /**
+     * Whether products and stock are only their own.
+     */
+    ownProductsOnly: boolean;
+    /**
+     * What the user may do for others than themselves.
+     */
+    permissions: Array<Permission>;
     refreshToken: string;
     tokenType: string;
     user: UserView;
@@ -1443,6 +1602,33 @@ export type UnsupportedMediaTypeProblem = Problem & {
     status: 415;
 };
 
+export type UpdateApiKeyBody = {
+    addresses?: Array<AddressRange>;
+    /**
+     * `null` lets it never end.
+     */
+    expiresAt?: string | null;
+    name?: string;
+    permissions?: Array<Permission>;
+    /**
+     * The version that the change is based on; or send `If-Match`.
+     */
+    version?: number;
+};
+
+export type UpdateRoleBody = {
+    /**
+     * `null` clears it.
+     */
+    description?: string | null;
+    ownProductsOnly?: boolean;
+    permissions?: Array<Permission>;
+    /**
+     * The version that the change is based on; or send `If-Match`.
+     */
+    version?: number;
+};
+
 export type UpdateWebhookBody = {
     /**
      * `null` clears it.
@@ -1492,7 +1678,7 @@ export type UserView = {
     email?: string | null;
     id: string;
     name?: string | null;
-    role: Role;
+    role: string;
     /**
      * Absent for a guest.
      */
@@ -1878,6 +2064,535 @@ export type GetEventResponses = {
 
 export type GetEventResponse = GetEventResponses[keyof GetEventResponses];
 
+export type ListKeysData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * 1 to 100.
+         */
+        limit?: number;
+        /**
+         * Where the page before ended: its `nextCursor`.
+         */
+        cursor?: string;
+    };
+    url: '/api/keys';
+};
+
+export type ListKeysErrors = {
+    /**
+     * `invalid-cursor`, `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidCursorProblem | InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ListKeysError = ListKeysErrors[keyof ListKeysErrors];
+
+export type ListKeysResponses = {
+    /**
+     * A page of API keys.
+     */
+    200: ApiKeyPage;
+};
+
+export type ListKeysResponse = ListKeysResponses[keyof ListKeysResponses];
+
+export type CreateKeyData = {
+    body: CreateApiKeyBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/keys';
+};
+
+export type CreateKeyErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `limit-reached`
+     */
+    409: IdempotencyInProgressProblem | LimitReachedProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type CreateKeyError = CreateKeyErrors[keyof CreateKeyErrors];
+
+export type CreateKeyResponses = {
+    /**
+     * It was created.
+     */
+    201: ApiKeyView;
+};
+
+export type CreateKeyResponse = CreateKeyResponses[keyof CreateKeyResponses];
+
+export type DeleteKeyData = {
+    body?: never;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The entity tag that the change is based on, instead of a version.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/keys/{id}';
+};
+
+export type DeleteKeyErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `version-conflict`
+     */
+    409: IdempotencyInProgressProblem | VersionConflictProblem;
+    /**
+     * `precondition-failed`
+     */
+    412: PreconditionFailedProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `idempotency-key-reused`
+     */
+    422: IdempotencyKeyReusedProblem;
+    /**
+     * `precondition-required`
+     */
+    428: PreconditionRequiredProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type DeleteKeyError = DeleteKeyErrors[keyof DeleteKeyErrors];
+
+export type DeleteKeyResponses = {
+    /**
+     * It is done; there is nothing to tell.
+     */
+    204: void;
+};
+
+export type DeleteKeyResponse = DeleteKeyResponses[keyof DeleteKeyResponses];
+
+export type GetKeyData = {
+    body?: never;
+    headers?: {
+        /**
+         * Entity tags that the client has; without effect when it cannot be read.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/keys/{id}';
+};
+
+export type GetKeyErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type GetKeyError = GetKeyErrors[keyof GetKeyErrors];
+
+export type GetKeyResponses = {
+    /**
+     * The answer.
+     */
+    200: ApiKeyView;
+};
+
+export type GetKeyResponse = GetKeyResponses[keyof GetKeyResponses];
+
+export type UpdateKeyData = {
+    body: UpdateApiKeyBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The entity tag that the change is based on, instead of a version.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/keys/{id}';
+};
+
+export type UpdateKeyErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `version-conflict`
+     */
+    409: IdempotencyInProgressProblem | VersionConflictProblem;
+    /**
+     * `precondition-failed`
+     */
+    412: PreconditionFailedProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `precondition-required`
+     */
+    428: PreconditionRequiredProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type UpdateKeyError = UpdateKeyErrors[keyof UpdateKeyErrors];
+
+export type UpdateKeyResponses = {
+    /**
+     * The answer.
+     */
+    200: ApiKeyView;
+};
+
+export type UpdateKeyResponse = UpdateKeyResponses[keyof UpdateKeyResponses];
+
+export type RotateKeyData = {
+    body?: RotateApiKeyBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/keys/{id}/rotate';
+};
+
+export type RotateKeyErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`
+     */
+    409: IdempotencyInProgressProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type RotateKeyError = RotateKeyErrors[keyof RotateKeyErrors];
+
+export type RotateKeyResponses = {
+    /**
+     * The answer.
+     */
+    200: ApiKeyView;
+};
+
+export type RotateKeyResponse = RotateKeyResponses[keyof RotateKeyResponses];
+
 export type UploadPictureData = {
     body: PictureContent;
     path?: never;
@@ -2068,6 +2783,10 @@ export type PlaceOrderErrors = {
      * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
      */
     401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
     /**
      * `not-acceptable`
      */
@@ -3835,6 +4554,421 @@ export type ListMovementsResponses = {
 
 export type ListMovementsResponse = ListMovementsResponses[keyof ListMovementsResponses];
 
+export type ListRolesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/roles';
+};
+
+export type ListRolesErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ListRolesError = ListRolesErrors[keyof ListRolesErrors];
+
+export type ListRolesResponses = {
+    /**
+     * All roles.
+     */
+    200: RoleList;
+};
+
+export type ListRolesResponse = ListRolesResponses[keyof ListRolesResponses];
+
+export type CreateRoleData = {
+    body: CreateRoleBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/roles';
+};
+
+export type CreateRoleErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `limit-reached`, `role-taken`
+     */
+    409: IdempotencyInProgressProblem | LimitReachedProblem | RoleTakenProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type CreateRoleError = CreateRoleErrors[keyof CreateRoleErrors];
+
+export type CreateRoleResponses = {
+    /**
+     * It was created.
+     */
+    201: RoleView;
+};
+
+export type CreateRoleResponse = CreateRoleResponses[keyof CreateRoleResponses];
+
+export type DeleteRoleData = {
+    body?: never;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The entity tag that the change is based on, instead of a version.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        name: string;
+    };
+    query?: never;
+    url: '/api/roles/{name}';
+};
+
+export type DeleteRoleErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `role-in-use`, `version-conflict`
+     */
+    409: IdempotencyInProgressProblem | RoleInUseProblem | VersionConflictProblem;
+    /**
+     * `precondition-failed`
+     */
+    412: PreconditionFailedProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `idempotency-key-reused`
+     */
+    422: IdempotencyKeyReusedProblem;
+    /**
+     * `precondition-required`
+     */
+    428: PreconditionRequiredProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type DeleteRoleError = DeleteRoleErrors[keyof DeleteRoleErrors];
+
+export type DeleteRoleResponses = {
+    /**
+     * It is done; there is nothing to tell.
+     */
+    204: void;
+};
+
+export type DeleteRoleResponse = DeleteRoleResponses[keyof DeleteRoleResponses];
+
+export type GetRoleData = {
+    body?: never;
+    headers?: {
+        /**
+         * Entity tags that the client has; without effect when it cannot be read.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        name: string;
+    };
+    query?: never;
+    url: '/api/roles/{name}';
+};
+
+export type GetRoleErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type GetRoleError = GetRoleErrors[keyof GetRoleErrors];
+
+export type GetRoleResponses = {
+    /**
+     * The answer.
+     */
+    200: RoleView;
+};
+
+export type GetRoleResponse = GetRoleResponses[keyof GetRoleResponses];
+
+export type UpdateRoleData = {
+    body: UpdateRoleBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The entity tag that the change is based on, instead of a version.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        name: string;
+    };
+    query?: never;
+    url: '/api/roles/{name}';
+};
+
+export type UpdateRoleErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `version-conflict`
+     */
+    409: IdempotencyInProgressProblem | VersionConflictProblem;
+    /**
+     * `precondition-failed`
+     */
+    412: PreconditionFailedProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `precondition-required`
+     */
+    428: PreconditionRequiredProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type UpdateRoleError = UpdateRoleErrors[keyof UpdateRoleErrors];
+
+export type UpdateRoleResponses = {
+    /**
+     * The answer.
+     */
+    200: RoleView;
+};
+
+export type UpdateRoleResponse = UpdateRoleResponses[keyof UpdateRoleResponses];
+
 export type ListUsersData = {
     body?: never;
     path?: never;
@@ -3843,7 +4977,7 @@ export type ListUsersData = {
          * How the username, the e-mail address or the name begins, without regard to case.
          */
         q?: string;
-        role?: Role;
+        role?: string;
         /**
          * Those who are shut out, or those who are not.
          */

@@ -5,10 +5,18 @@ use std::{fs::File, io::Write, path::Path, process::ExitCode};
 use holdfast_client::{Product, Shop};
 use holdfast_types::{Code, Error, Result};
 
-use super::remark;
+use super::{remark, shop::key_of_environment};
 
 /// Writes all products on offer, oldest first.
-pub(crate) async fn export(file: Option<&Path>, url: &str) -> Result<ExitCode> {
+pub(crate) async fn export(
+    file: Option<&Path>,
+    url: &str,
+    key: Option<String>,
+) -> Result<ExitCode> {
+    let mut shop = match key.or_else(key_of_environment) {
+        Some(key) => Shop::with_key(url, &key).await?,
+        None => Shop::anybody(url),
+    };
     let output: Box<dyn Write> = match file {
         None => Box::new(std::io::stdout().lock()),
         Some(path) => Box::new(File::create_new(path).map_err(|error| {
@@ -19,7 +27,6 @@ pub(crate) async fn export(file: Option<&Path>, url: &str) -> Result<ExitCode> {
     let mut writer = csv::Writer::from_writer(output);
     let header = ["sku", "name", "description", "category", "price", "currency", "quantity"];
     writer.write_record(header).map_err(Error::internal)?;
-    let mut shop = Shop::anybody(url);
     let mut products = shop.list::<Product>("/api/products?sort=createdAt");
     let mut count = 0_u64;
     while let Some(product) = products.next().await? {

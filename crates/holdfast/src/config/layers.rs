@@ -95,7 +95,7 @@ impl Layers {
                 OWN_NAMES.iter().find(|(own, _)| *own == name).map(|(_, key)| (*key).to_owned());
             let key = match (own, name.strip_prefix("HOLDFAST_")) {
                 (Some(key), _) => key,
-                (None, Some("CONFIG" | "SECRETS")) | (None, None) => continue,
+                (None, Some("CONFIG" | "SECRETS" | "API_KEY")) | (None, None) => continue,
                 (None, Some(rest)) => rest.to_ascii_lowercase(),
             };
             let owned_elsewhere =

@@ -42,8 +42,7 @@ pub(super) fn complete(document: &OpenApi) -> Value {
     document["info"]["contact"] = text::contact();
     document["info"]["license"] =
         json!({"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"});
-    document["components"]["securitySchemes"] =
-        json!({"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}});
+    document["components"]["securitySchemes"] = json!({"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "An access token of a login, or an API key (`hfk_…`)."}});
     let schemas = document["components"]["schemas"].as_object_mut().expect("there are schemas");
     schemas.extend(PROBLEMS.iter().map(|problem| (name_of(problem), schema_of(problem))));
     let paths = document["paths"].as_object_mut().expect("there are paths");

@@ -75,6 +75,8 @@ async fn examples_are_what_the_shop_answers() {
     orders(&mut recorder).await;
     events(&mut recorder).await;
     webhooks(&mut recorder, &endpoint).await;
+    roles(&mut recorder).await;
+    keys(&mut recorder).await;
     let processes = ("list_processes", "admin", "GET", "/api/processes", Value::Null);
     recorder.take(processes).await;
     leaving(&mut recorder).await;
@@ -265,6 +267,39 @@ async fn webhooks(recorder: &mut Recorder, endpoint: &Endpoint) {
     recorder.take(("retry_delivery", "admin", "POST", path, Value::Null)).await;
 }
 
+async fn roles(recorder: &mut Recorder) {
+    let new = json!({"name": "packer", "description": "Packs and ships", "permissions": ["orders:write"]});
+    let change = json!({"version": 1, "permissions": ["orders:write", "stock:write"]});
+    let steps: [Step; 5] = [
+        ("create_role", "admin", "POST", "/api/roles", new),
+        ("update_role", "admin", "PATCH", "/api/roles/packer", change),
+        ("list_roles", "admin", "GET", "/api/roles", Value::Null),
+        ("get_role", "admin", "GET", "/api/roles/packer", Value::Null),
+        ("delete_role", "admin", "DELETE", "/api/roles/packer", Value::Null),
+    ];
+    for step in steps {
+        recorder.take(step).await;
+    }
+}
+
+async fn keys(recorder: &mut Recorder) {
+    let new = json!({"name": "Warehouse", "permissions": ["orders:write", "stock:read"], "addresses": ["192.0.2.0/24"]});
+    let said = recorder.take(("create_key", "admin", "POST", "/api/keys", new)).await;
+    recorder.know("key", &said, "id");
+    let change = json!({"version": 1, "expiresAt": "2099-01-01T00:00:00Z"});
+    let overlap = json!({"overlapSeconds": 3600});
+    let steps: [Step; 5] = [
+        ("update_key", "admin", "PATCH", "/api/keys/{key}", change),
+        ("list_keys", "admin", "GET", "/api/keys", Value::Null),
+        ("get_key", "admin", "GET", "/api/keys/{key}", Value::Null),
+        ("rotate_key", "admin", "POST", "/api/keys/{key}/rotate", overlap),
+        ("delete_key", "admin", "DELETE", "/api/keys/{key}", Value::Null),
+    ];
+    for step in steps {
+        recorder.take(step).await;
+    }
+}
+
 async fn leaving(recorder: &mut Recorder) {
     let change = json!({"currentPassword": "another fine passphrase", "newPassword": "a third fine passphrase"});
     let steps: [Step; 5] = [
@@ -298,7 +333,7 @@ async fn described(recorder: &mut Recorder) -> Vec<String> {
 fn without_secrets(mut value: Value) -> Value {
     if let Value::Object(members) = &mut value {
         for (name, member) in members {
-            let is_secret = name.ends_with("Token") || name == "secret";
+            let is_secret = name.ends_with("Token") || ["secret", "key"].contains(&name.as_str());
             if let (true, Some(token)) = (is_secret, member.as_str()) {
                 *member = json!(format!("{}…", &token[..12]));
             }

@@ -74,7 +74,7 @@ async fn the_screens_are_files() {
 }
 
 /// Routes that the document must name.
-const ROUTES: [&str; 57] = [
+const ROUTES: [&str; 68] = [
     "post /api/users/register",
     "post /api/users/login",
     "post /api/users/refresh",
@@ -128,6 +128,17 @@ const ROUTES: [&str; 57] = [
     "get /api/webhooks/{id}/deliveries",
     "get /api/webhooks/{id}/deliveries/{delivery}",
     "post /api/webhooks/{id}/deliveries/{delivery}/retry",
+    "get /api/roles",
+    "post /api/roles",
+    "get /api/roles/{name}",
+    "patch /api/roles/{name}",
+    "delete /api/roles/{name}",
+    "get /api/keys",
+    "post /api/keys",
+    "get /api/keys/{id}",
+    "patch /api/keys/{id}",
+    "delete /api/keys/{id}",
+    "post /api/keys/{id}/rotate",
     "get /livez",
     "get /readyz",
     "get /metrics",

@@ -126,8 +126,9 @@ fn every_store_method_has_its_guarantee_test() {
     }
 }
 
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 11] = [
     "docs/broker.md",
+    "docs/keys.md",
     "docs/webhooks.md",
     "README.md",
     "ARCHITECTURE.md",

@@ -25,7 +25,7 @@ struct AddressRange(String);
 /// What a program may do in a user's name.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct KeyView {
+pub(super) struct ApiKeyView {
     #[schema(value_type = uuid::Uuid)]
     id: KeyId,
     /// What it is for.
@@ -62,7 +62,7 @@ pub(super) struct KeyView {
     key: Option<String>,
 }
 
-impl From<&ApiKey> for KeyView {
+impl From<&ApiKey> for ApiKeyView {
     fn from(key: &ApiKey) -> Self {
         Self {
             id: key.id,
@@ -81,7 +81,7 @@ impl From<&ApiKey> for KeyView {
     }
 }
 
-impl KeyView {
+impl ApiKeyView {
     /// The answer to a change.
     pub(super) fn shown(key: &ApiKey) -> Result<Answer> {
         Answer::ok(key.etag(), &Self::from(key))
@@ -97,15 +97,15 @@ impl KeyView {
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes a list to readers of the API")]
-pub(super) struct KeyPage {
-    items: Vec<KeyView>,
+pub(super) struct ApiKeyPage {
+    items: Vec<ApiKeyView>,
     /// Where the next page begins; null on the last.
     next_cursor: Option<String>,
 }
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct CreateKeyBody {
+pub(super) struct CreateApiKeyBody {
     /// What it is for.
     #[schema(min_length = 1, max_length = 100, format = "line", example = "Warehouse")]
     name: String,
@@ -121,7 +121,7 @@ pub(super) struct CreateKeyBody {
     expires_at: Option<Timestamp>,
 }
 
-impl CreateKeyBody {
+impl CreateApiKeyBody {
     pub(super) fn check(self) -> Result<NewKey> {
         let mut validation = Validation::default();
         validation.take("#/name", check_line(&self.name, NAME_CHARS));
@@ -135,7 +135,7 @@ impl CreateKeyBody {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct UpdateKeyBody {
+pub(super) struct UpdateApiKeyBody {
     /// The version that the change is based on; or send `If-Match`.
     #[expect(dead_code, reason = "the basis is read before the rest of the body")]
     #[schema(value_type = i64, required = false, minimum = 1)]
@@ -155,7 +155,7 @@ pub(super) struct UpdateKeyBody {
     expires_at: Option<Option<Timestamp>>,
 }
 
-impl UpdateKeyBody {
+impl UpdateApiKeyBody {
     pub(super) fn check(self) -> Result<KeyChange> {
         let mut validation = Validation::default();
         if let Some(name) = &self.name {
@@ -189,14 +189,14 @@ fn read_ranges(validation: &mut Validation, ranges: &[String]) -> Vec<IpNet> {
 
 #[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct RotateKeyBody {
+pub(super) struct RotateApiKeyBody {
     /// For how long the secret before is good as well; 0 where it is left out.
     #[serde(default)]
     #[schema(required = false, maximum = 86400, example = 3600)]
     overlap_seconds: u64,
 }
 
-impl RotateKeyBody {
+impl RotateApiKeyBody {
     pub(super) fn check(&self) -> Result<u64> {
         let mut validation = Validation::default();
         if self.overlap_seconds > LONGEST_OVERLAP {

@@ -16,14 +16,16 @@ use holdfast_web::{
 };
 use serde_json::{Map, Value};
 
-use super::key_wire::{CreateKeyBody, KeyPage, KeyView, RotateKeyBody, UpdateKeyBody};
+use super::key_wire::{
+    ApiKeyPage, ApiKeyView, CreateApiKeyBody, RotateApiKeyBody, UpdateApiKeyBody,
+};
 use crate::{Users, model::ApiKey};
 
 /// Make an API key: a program that shows it as `Authorization: Bearer hfk_…` acts in your name, as far as its permissions say and
 /// you may do it yourself. The answer shows the key, once; what is kept is its SHA-256. Nobody grants what they do not hold. A
 /// shop has 200 keys at most.
-#[utoipa::path(post, path = "/api/keys", tag = "keys", security(("bearer" = [])), request_body = CreateKeyBody,
-    responses((status = 201, body = KeyView, headers(("Location" = String)))),
+#[utoipa::path(post, path = "/api/keys", tag = "keys", security(("bearer" = [])), request_body = CreateApiKeyBody,
+    responses((status = 201, body = ApiKeyView, headers(("Location" = String)))),
     extensions(("x-problems" = json!(["forbidden", "limit-reached"]))))]
 pub(super) async fn create_key(
     State(users): State<Users>,
@@ -31,11 +33,11 @@ pub(super) async fn create_key(
     May(caller): May<KEYS_WRITE>,
     mut input: Input,
 ) -> Reply {
-    let body: CreateKeyBody = parse(&input.body().await?)?;
+    let body: CreateApiKeyBody = parse(&input.body().await?)?;
     let operation = input.operation_of(users.secret(), &caller.principal(), &body)?;
     let new = body.check()?;
     let (user, id) = (caller.user, users.key_id(&operation));
-    let created = users.create_key(user, &caller.authority, new, &operation, KeyView::created);
+    let created = users.create_key(user, &caller.authority, new, &operation, ApiKeyView::created);
     let created = with_key(created.await?, &users.mint(id, &operation).text)?;
     origin.note("authn_token_created", &format_args!("key {id} by {}", caller.principal()));
     Ok(with_location(answered(created), &format!("/api/keys/{id}")))
@@ -43,7 +45,7 @@ pub(super) async fn create_key(
 
 /// All API keys of the shop, the newest first.
 #[utoipa::path(get, path = "/api/keys", tag = "keys", security(("bearer" = [])), params(PageQuery),
-    responses((status = 200, body = KeyPage, description = "A page of API keys.")),
+    responses((status = 200, body = ApiKeyPage, description = "A page of API keys.")),
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn list_keys(
     State(users): State<Users>,
@@ -53,13 +55,13 @@ pub(super) async fn list_keys(
     uri: Uri,
 ) -> Reply {
     let found = users.store().list_keys(&query.request()?).await?;
-    let items = found.items.iter().map(KeyView::from).collect();
+    let items = found.items.iter().map(ApiKeyView::from).collect();
     list_reply(&uri, &Page { items, next: found.next })
 }
 
 /// One API key.
 #[utoipa::path(get, path = "/api/keys/{id}", tag = "keys", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = KeyView), (status = 304)),
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = ApiKeyView), (status = 304)),
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn get_key(
     State(users): State<Users>,
@@ -71,13 +73,13 @@ pub(super) async fn get_key(
     let key = find(&users, id).await?;
     match not_modified(&headers, &key.etag()) {
         true => Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &key.etag())),
-        false => Ok(with_etag(json_reply(200, &KeyView::from(&key))?, &key.etag())),
+        false => Ok(with_etag(json_reply(200, &ApiKeyView::from(&key))?, &key.etag())),
     }
 }
 
 /// Change an API key: it acts within 5 s. Nobody changes a key that permits more than they hold, nor makes it permit more.
-#[utoipa::path(patch, path = "/api/keys/{id}", tag = "keys", security(("bearer" = [])), request_body = UpdateKeyBody,
-    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = KeyView)),
+#[utoipa::path(patch, path = "/api/keys/{id}", tag = "keys", security(("bearer" = [])), request_body = UpdateApiKeyBody,
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = ApiKeyView)),
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn update_key(
     State(users): State<Users>,
@@ -87,21 +89,22 @@ pub(super) async fn update_key(
     mut input: Input,
 ) -> Reply {
     find(&users, id).await?;
-    let read = |value| from_json::<UpdateKeyBody>(value)?.check();
+    let read = |value| from_json::<UpdateApiKeyBody>(value)?.check();
     let edit = input.edit(users.secret(), &caller.principal(), &MERGE_PATCH, read).await?;
     let operation = edit.operation;
     let judge = move |key: &mut ApiKey| {
         let (change, basis) = edit.judge(&key.etag())?;
         key.change(change, basis, &caller.authority)
     };
-    match users.change_key(id, &operation, KeyView::shown, judge).await {
+    match users.change_key(id, &operation, ApiKeyView::shown, judge).await {
         Ok(changed) => {
             origin.note("authz_change", &format_args!("key {id} by {}", caller.principal()));
             Ok(answered(changed))
         }
         Err(error) => {
-            let show =
-                |key: &ApiKey| (key.version, key.etag(), serde_json::to_value(KeyView::from(key)));
+            let show = |key: &ApiKey| {
+                (key.version, key.etag(), serde_json::to_value(ApiKeyView::from(key)))
+            };
             Err(Problem::with_current(error, users.store().key(id), show).await)
         }
     }
@@ -109,7 +112,7 @@ pub(super) async fn update_key(
 
 /// Give an API key another secret, which the answer shows, once. For `overlapSeconds` the one before is good as well.
 #[utoipa::path(post, path = "/api/keys/{id}/rotate", tag = "keys", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path)), request_body = Option<RotateKeyBody>, responses((status = 200, body = KeyView)),
+    params(("id" = uuid::Uuid, Path)), request_body = Option<RotateApiKeyBody>, responses((status = 200, body = ApiKeyView)),
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn rotate_key(
     State(users): State<Users>,
@@ -120,10 +123,10 @@ pub(super) async fn rotate_key(
 ) -> Reply {
     find(&users, id).await?;
     let bytes = input.body().await?;
-    let body = if bytes.is_empty() { RotateKeyBody::default() } else { parse(&bytes)? };
+    let body = if bytes.is_empty() { RotateApiKeyBody::default() } else { parse(&bytes)? };
     let operation = input.operation_of(users.secret(), &caller.principal(), &body)?;
     let overlap = Duration::from_secs(body.check()?);
-    let rotated = users.rotate_key(id, caller.authority, overlap, &operation, KeyView::shown);
+    let rotated = users.rotate_key(id, caller.authority, overlap, &operation, ApiKeyView::shown);
     let rotated = with_key(rotated.await?, &users.mint(id, &operation).text)?;
     origin.note("authn_token_created", &format_args!("key {id} by {}", caller.principal()));
     Ok(answered(rotated))

@@ -203,6 +203,8 @@ pub(crate) struct SessionView {
     /// What the user may do for others than themselves.
     #[schema(value_type = Vec<Permission>)]
     permissions: Permissions,
+    /// Whether products and stock are only their own.
+    own_products_only: bool,
 }
 
 impl From<SignedIn> for SessionView {
@@ -214,7 +216,8 @@ impl From<SignedIn> for SessionView {
             expires_in: ACCESS_SECONDS,
             refresh_token: session.refresh_token,
             device_token: session.device_token,
-            permissions: session.permissions,
+            permissions: session.authority.permissions,
+            own_products_only: session.authority.own_products_only,
         }
     }
 }

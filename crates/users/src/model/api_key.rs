@@ -147,9 +147,17 @@ impl ApiKey {
         Ok(())
     }
 
-    /// Gives it another secret; the one before is good for `overlap` as well.
-    pub(crate) fn rotate(&mut self, secret: KeySecret, overlap: Duration, now: Timestamp) {
-        let previous = PreviousSecret { secret: self.secret, until: now.plus(overlap) };
+    /// Gives it another secret; the one before is good for `overlap` as well. Tokens that were given for that one do not know that it
+    /// ends, so they are given anew, under the session `meanwhile`.
+    pub(crate) fn rotate(
+        &mut self,
+        secret: KeySecret,
+        meanwhile: SessionId,
+        overlap: Duration,
+        now: Timestamp,
+    ) {
+        let before = KeySecret { session: meanwhile, ..self.secret };
+        let previous = PreviousSecret { secret: before, until: now.plus(overlap) };
         self.previous = (!overlap.is_zero()).then_some(previous);
         self.secret = secret;
         self.version = self.version.next();
@@ -236,11 +244,14 @@ mod tests {
     fn a_rotation_overlaps() {
         let mut key = key();
         assert!(key.admit(&proof(2), at(0)).is_err());
-        key.rotate(secret(2), Duration::from_secs(60), at(100));
-        assert_eq!(key.admit(&proof(1), at(159)).unwrap().until, Some(at(160)));
+        let meanwhile = SessionId::from_bytes([9; 16]);
+        key.rotate(secret(2), meanwhile, Duration::from_secs(60), at(100));
+        let until = Some(at(160));
+        let standing = KeyStanding { session: meanwhile, until };
+        assert_eq!(key.admit(&proof(1), at(159)).unwrap(), standing);
         assert_eq!(key.admit(&proof(1), at(160)).unwrap_err().code(), Code::InvalidToken);
         assert_eq!(key.admit(&proof(2), at(160)).unwrap().until, None);
-        key.rotate(secret(3), Duration::ZERO, at(200));
+        key.rotate(secret(3), meanwhile, Duration::ZERO, at(200));
         assert!(key.admit(&proof(2), at(200)).is_err() && key.previous.is_none());
     }
 

@@ -7,7 +7,6 @@ use holdfast_types::{
     Version,
 };
 use holdfast_web::auth::{ApiKeyText, KeyGrant, KeyProof};
-use uuid::Uuid;
 
 use super::Users;
 use crate::model::{ApiKey, KeySecret, NewKey, require_cover, unknown_key};
@@ -78,7 +77,7 @@ impl Users {
         render: fn(&ApiKey) -> Result<Answer>,
         judge: impl Fn(&mut ApiKey) -> Result<()> + Send + Sync + 'static,
     ) -> Result<IdempotentAnswer> {
-        let session = SessionId::new(Uuid::from_bytes(half(self.derive(b"session", operation))));
+        let session = SessionId::from_bytes(half(self.derive(b"session", operation)));
         let renew = move |key: &mut ApiKey| {
             let version = key.version;
             judge(key)?;
@@ -102,9 +101,10 @@ impl Users {
         render: fn(&ApiKey) -> Result<Answer>,
     ) -> Result<IdempotentAnswer> {
         let (secret, now) = (self.mint(id, operation).secret, self.now());
+        let meanwhile = SessionId::from_bytes(half(self.derive(b"meanwhile", operation)));
         let rotate = move |key: &mut ApiKey| {
             key.require_cover(&holder)?;
-            key.rotate(secret, overlap, now);
+            key.rotate(secret, meanwhile, overlap, now);
             Ok(())
         };
         let given = self.store().change_key(id, operation, now, render, rotate).await?;

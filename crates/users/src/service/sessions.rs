@@ -1,6 +1,6 @@
 //! Signing in, staying signed in, signing out.
 
-use holdfast_types::{Code, Error, Permissions, Result, SessionId, Timestamp, UserId, fold};
+use holdfast_types::{Authority, Code, Error, Result, SessionId, Timestamp, UserId, fold};
 use holdfast_web::{Origin, rate::RateLimit};
 use tokio::time::Instant;
 
@@ -19,7 +19,7 @@ pub(super) const PASSWORD_CHARACTERS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct SignedIn {
     pub(crate) user: User,
-    pub(crate) permissions: Permissions,
+    pub(crate) authority: Authority,
     pub(crate) access_token: String,
     pub(crate) refresh_token: String,
     /// After a login.
@@ -103,7 +103,7 @@ impl Users {
         let standing = self.standing(&user.role).await?;
         Ok(SignedIn {
             access_token: self.0.signer.sign(&user, standing, token.session, self.now())?,
-            permissions: standing.authority.permissions,
+            authority: standing.authority,
             refresh_token: token.to_wire(self.secret()),
             device_token: None,
             user,

@@ -62,4 +62,4 @@ class Happening implements News {
   }
 }
 
-export const happening = new Happening(() => (signed.isAdmin ? signed.shop : undefined));
+export const happening = new Happening(() => (signed.may("events:read") ? signed.shop : undefined));

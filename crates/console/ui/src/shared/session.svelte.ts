@@ -1,7 +1,8 @@
 /** Who is signed in on a page. The access token stays in memory, the refresh token in the tab's own storage: no cookie, nothing on disk. */
 
-import { deleteMe, getMe, ProblemError, Shop, type Session, type UserView } from "holdfast-client";
+import { deleteMe, getMe, ProblemError, Shop, type Permission, type Session, type UserView } from "holdfast-client";
 import { ask, tell } from "./ask";
+import { PERMISSIONS } from "./permissions";
 
 /** How long a tab that renewed the session keeps others from it, until they have heard of the new one. */
 const TELLING = 200;
@@ -14,7 +15,7 @@ const RETRY = 3_000;
 
 function restored(key: string): Session | undefined {
   const refreshToken = sessionStorage.getItem(key);
-  return refreshToken === null ? undefined : { accessToken: "", refreshToken, expiresAt: 0 };
+  return refreshToken === null ? undefined : { accessToken: "", refreshToken, expiresAt: 0, permissions: [], ownProductsOnly: false };
 }
 
 /** What a session has become; or the question, where there is no session in it. */
@@ -43,6 +44,10 @@ async function oneAtATime(key: string, renew: () => Promise<void>): Promise<void
 export class Signed {
   /** `undefined` before it is known, `null` when nobody is. */
   user: UserView | null | undefined = $state.raw();
+  /** What they may do for others than themselves. */
+  permissions: readonly Permission[] = $state.raw([]);
+  /** Whether products and stock are only their own. */
+  ownProductsOnly = $state(false);
   readonly shop: Shop;
 
   /** Refresh tokens that this tab has had. */
@@ -61,6 +66,7 @@ export class Signed {
       if (session === undefined || before !== mine?.refreshToken) return;
       this.#remember(before);
       this.shop.adopt(session);
+      this.#stand(session);
       sessionStorage.setItem(key, session.refreshToken);
     });
     this.shop = new Shop({
@@ -76,8 +82,14 @@ export class Signed {
           this.#others.postMessage({ before, session } satisfies Renewed);
         }
         if (session === undefined) this.user = null;
+        this.#stand(session);
       },
     });
+  }
+
+  #stand(session: Session | undefined): void {
+    this.permissions = session?.permissions ?? [];
+    this.ownProductsOnly = session?.ownProductsOnly ?? false;
   }
 
   #remember(token: string): void {
@@ -97,8 +109,12 @@ export class Signed {
     return this.shop.client;
   }
 
-  get isAdmin(): boolean {
-    return this.user?.role === "admin";
+  may(permission: Permission): boolean {
+    return this.permissions.includes(permission);
+  }
+
+  get mayAll(): boolean {
+    return PERMISSIONS.every((permission) => this.may(permission));
   }
 
   /** Goes on with the session of before, if it is still one. */

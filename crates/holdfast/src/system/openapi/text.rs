@@ -10,6 +10,7 @@ pub(super) fn tags() -> Value {
         ("products", "The catalogue, its stock with a journal, and pictures."),
         ("orders", "Placing orders, what becomes of them, and what was sold."),
         ("events", "What has happened, in one order, to read and to follow."),
+        ("keys", "API keys: what programs may do in a user's name."),
         ("webhooks", "Events delivered to endpoints, and what became of each delivery."),
         ("system", "Whether the shop is well."),
     ];

@@ -170,7 +170,9 @@ async fn claims_are_what_they_should_be() {
         ("aud", "[]".to_owned()),
         ("sub", "\"admin\"".to_owned()),
         ("sub", "\"' OR 1=1 --\"".to_owned()),
-        ("role", "\"king\"".to_owned()),
+        ("role", "\"the king\"".to_owned()),
+        ("scope", "[\"orders:read\"]".to_owned()),
+        ("key", "\"mine\"".to_owned()),
         ("role", "\"customer\",\"role\":\"admin\"".to_owned()),
         ("sub", format!("{0},\"sub\":{0}", forge.claims["sub"])),
     ];
