@@ -1,7 +1,7 @@
 //! API keys: each is changed for an access token at users, so that services know tokens only. A token that was given for a key is
-//! used again for a minute, as long as it is not revoked.
+//! used again for a minute, as long as it is not revoked; and longer while users cannot be asked.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{
@@ -9,23 +9,22 @@ use axum::{
     http::{HeaderValue, header},
 };
 use holdfast_types::{Code, Error, Result};
-use holdfast_web::{
-    Context,
-    auth::{API_KEY, KeyGrant, KeyProof, Verifier, bearer},
-};
+use holdfast_web::auth::{API_KEY, KeyGrant, KeyProof, Verifier, bearer};
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
 /// Keys that are remembered: at about 1 kB each, 4 MB when full.
 const KEYS: usize = 4096;
-/// For how long.
+/// How long a token is used without a question.
 const KEPT: Duration = Duration::from_secs(60);
+/// How long one that is used since users cannot be asked.
+const KEPT_IN_NEED: Duration = Duration::from_secs(5);
 
 /// Where keys are changed for tokens.
 #[async_trait]
 pub trait KeyExchange: Send + Sync {
-    /// Refuses with `invalid-token`, `token-expired` or `token-revoked`.
-    async fn exchange(&self, proof: &KeyProof) -> Result<KeyGrant>;
+    /// A token for a key that is shown from `client`. Refuses with `invalid-token`, `token-expired`, `token-revoked` or `forbidden`.
+    async fn exchange(&self, proof: &KeyProof, client: Option<IpAddr>) -> Result<KeyGrant>;
 }
 
 /// Keys that were good a short while ago.
@@ -35,11 +34,28 @@ pub(crate) struct Keys {
     verifier: Arc<Verifier>,
 }
 
-struct Known {
+/// A key that is good.
+pub(crate) struct Known {
     grant: KeyGrant,
     /// The token, as services are shown it.
     header: HeaderValue,
-    since: Instant,
+    until: Instant,
+}
+
+impl Known {
+    fn new(grant: KeyGrant, time: Duration) -> Result<Arc<Self>> {
+        let header = HeaderValue::from_str(&format!("Bearer {}", grant.token));
+        let mut header = header.map_err(Error::internal)?;
+        header.set_sensitive(true);
+        Ok(Arc::new(Self { grant, header, until: Instant::now() + time }))
+    }
+
+    /// Puts the token in the key's place. Refuses with `forbidden` where the key may not be used.
+    pub(crate) fn replace(&self, request: &mut Request, client: Option<IpAddr>) -> Result<()> {
+        self.grant.check_address(client)?;
+        request.headers_mut().insert(header::AUTHORIZATION, self.header.clone());
+        Ok(())
+    }
 }
 
 impl Keys {
@@ -57,28 +73,22 @@ impl Keys {
         KeyProof::of(token).ok_or_else(foreign).map(Some)
     }
 
-    /// Whether users need not be asked about a key.
-    pub(crate) fn knows(&self, proof: &KeyProof) -> bool {
-        self.find(proof).is_some()
+    /// The key, if users need not be asked about it.
+    pub(crate) fn find(&self, proof: &KeyProof) -> Option<Arc<Known>> {
+        self.known.get(&proof.hash).filter(|known| self.is_fresh(known))
     }
 
-    /// Puts the token in the key's place. Refuses with `forbidden` where the key may not be used.
-    pub(crate) async fn change(&self, request: &mut Request, proof: &KeyProof) -> Result<()> {
-        let known = match self.find(proof) {
-            Some(known) => known,
-            None => self.ask(proof).await?,
+    /// Asks users about a key: those who ask at the same time share one question.
+    pub(crate) async fn ask(&self, proof: &KeyProof, client: Option<IpAddr>) -> Result<Arc<Known>> {
+        let before = self.known.get(&proof.hash);
+        self.known.remove_if(&proof.hash, |known| !self.is_fresh(known));
+        let ask = async {
+            match self.exchange.exchange(proof, client).await {
+                Ok(grant) => Known::new(grant, KEPT),
+                Err(error) => self.go_on(before, error),
+            }
         };
-        let client = request.extensions().get::<Context>().map(|context| context.client);
-        let ranges = &known.grant.addresses;
-        let is_within = |client: &std::net::IpAddr| {
-            ranges.iter().any(|range| range.contains(&client.to_canonical()))
-        };
-        if !ranges.is_empty() && !client.as_ref().is_some_and(is_within) {
-            let why = "the API key may not be used from this address";
-            return Err(Error::new(Code::Forbidden, why));
-        }
-        request.headers_mut().insert(header::AUTHORIZATION, known.header.clone());
-        Ok(())
+        self.known.get_or_insert_async(&proof.hash, ask).await
     }
 
     /// Asks users again at the next request: a service would not have the token.
@@ -86,20 +96,20 @@ impl Keys {
         self.known.remove(&proof.hash);
     }
 
-    fn find(&self, proof: &KeyProof) -> Option<Arc<Known>> {
-        let known = self.known.get(&proof.hash)?;
-        let is_good =
-            known.since.elapsed() < KEPT && self.verifier.verify(&known.grant.token).is_ok();
-        is_good.then_some(known)
+    fn is_fresh(&self, known: &Known) -> bool {
+        known.until > Instant::now() && self.is_good(known)
     }
 
-    async fn ask(&self, proof: &KeyProof) -> Result<Arc<Known>> {
-        let grant = self.exchange.exchange(proof).await?;
-        let header = HeaderValue::from_str(&format!("Bearer {}", grant.token));
-        let mut header = header.map_err(Error::internal)?;
-        header.set_sensitive(true);
-        let known = Arc::new(Known { grant, header, since: Instant::now() });
-        self.known.insert(proof.hash, Arc::clone(&known));
-        Ok(known)
+    fn is_good(&self, known: &Known) -> bool {
+        self.verifier.verify(&known.grant.token).is_ok()
+    }
+
+    /// What is left when users cannot say: the token of before, which is good until it ends or is revoked.
+    fn go_on(&self, before: Option<Arc<Known>>, error: Error) -> Result<Arc<Known>> {
+        let is_said = !matches!(error.code(), Code::Unavailable | Code::Timeout | Code::Overloaded);
+        match before.filter(|known| !is_said && self.is_good(known)) {
+            Some(known) => Known::new(known.grant.clone(), KEPT_IN_NEED),
+            None => Err(error),
+        }
     }
 }

@@ -6,7 +6,7 @@ mod keys;
 mod limits;
 mod upstream;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -14,10 +14,14 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use holdfast_web::{BODY_BYTES, Endpoint, Problem, Service, auth::Verifier, with_fallbacks};
+use holdfast_web::{
+    BODY_BYTES, Context, Endpoint, Problem, Service,
+    auth::{KeyProof, Verifier},
+    with_fallbacks,
+};
 
 pub use keys::KeyExchange;
-use keys::Keys;
+use keys::{Keys, Known};
 use limits::Limiter;
 pub use limits::RateLimits;
 pub use upstream::Upstream;
@@ -110,12 +114,18 @@ impl Plain {
             Ok(Some(proof)) => proof,
             Err(error) => return Problem::from(error).into_response(),
         };
-        if !self.keys.knows(&proof)
-            && let Err(refusal) = self.limiter.admit_question(&request)
-        {
-            return *refusal;
-        }
-        if let Err(error) = self.keys.change(&mut request, &proof).await {
+        let client = request.extensions().get::<Context>().map(|context| context.client);
+        let known = match self.keys.find(&proof) {
+            Some(known) => known,
+            None => {
+                let counted = self.limiter.admit_question(&request);
+                match self.ask(counted, &proof, client).await {
+                    Ok(known) => known,
+                    Err(refusal) => return *refusal,
+                }
+            }
+        };
+        if let Err(error) = known.replace(&mut request, client) {
             return Problem::from(error).into_response();
         }
         let response = Box::pin(self.route(request)).await;
@@ -123,6 +133,20 @@ impl Plain {
             self.keys.forget(&proof);
         }
         response
+    }
+
+    /// Asks users about a key. The question counts against its address when the key is not good: strangers invent as many as they like.
+    async fn ask(
+        &self,
+        counted: Result<String, Box<Response>>,
+        proof: &KeyProof,
+        client: Option<IpAddr>,
+    ) -> Result<Arc<Known>, Box<Response>> {
+        let address = counted?;
+        let known = self.keys.ask(proof, client).await;
+        let known = known.map_err(|error| Box::new(Problem::from(error).into_response()))?;
+        self.limiter.give_back(&address);
+        Ok(known)
     }
 
     async fn route(&self, request: Request) -> Response {

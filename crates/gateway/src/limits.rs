@@ -60,9 +60,17 @@ impl Limiter {
         take(name, limit.as_ref(), || self.key(request))
     }
 
-    /// Counts a question to users about a key against its address; refuses with `rate-limited`.
-    pub(crate) fn admit_question(&self, request: &Request) -> Result<(), Box<Response>> {
-        take("reads", self.reads.as_ref(), || address(request)).map(|_| ())
+    /// Counts a question to users about a key against its address, which it returns; refuses with `rate-limited`.
+    pub(crate) fn admit_question(&self, request: &Request) -> Result<String, Box<Response>> {
+        let address = address(request);
+        take("reads", self.reads.as_ref(), || address.clone()).map(|_| address)
+    }
+
+    /// The key was good: the question does not count.
+    pub(crate) fn give_back(&self, address: &str) {
+        if let Some(reads) = &self.reads {
+            reads.give_back(address);
+        }
     }
 
     /// Whether somebody sends it who may write products.

@@ -178,13 +178,13 @@ pub(crate) struct ShopFlags {
     /// The shop
     #[arg(long, default_value = "http://127.0.0.1:3000")]
     pub(crate) url: String,
-    /// A seller or an administrator
-    #[arg(long, default_value = "admin")]
-    pub(crate) user: String,
+    /// A seller or an administrator [default: admin]
+    #[arg(long)]
+    pub(crate) user: Option<String>,
     /// Their password [default: a prompt, or standard input]
     #[arg(long)]
     pub(crate) password: Option<String>,
-    /// An API key in their place [default: HOLDFAST_API_KEY, unless there is a password]
+    /// An API key in their place [default: HOLDFAST_API_KEY, unless there is a user or a password]
     #[arg(long, conflicts_with_all = ["user", "password"])]
     pub(crate) key: Option<String>,
 }

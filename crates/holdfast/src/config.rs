@@ -17,7 +17,7 @@ use crate::parts::Part;
 pub(crate) use layers::{DEFAULTS, Flags, Layers};
 use values::{
     parse_addresses, parse_bytes, parse_count, parse_duration, parse_hosts, parse_listen,
-    parse_origins, parse_quota, parse_schedule, parse_switch, parse_targets,
+    parse_origins, parse_quota, parse_roles, parse_schedule, parse_switch, parse_targets,
 };
 
 /// All settings, checked.
@@ -33,6 +33,7 @@ pub(crate) struct Config {
     databases: BTreeMap<Part, String>,
     pub(crate) admin_password: Option<String>,
     pub(crate) issuer: String,
+    pub(crate) mfa_roles: Vec<holdfast_types::Role>,
     pub(crate) payment_window: Option<std::time::Duration>,
     /// Where events are delivered, and when.
     pub(crate) events: holdfast_events::Settings,
@@ -110,6 +111,7 @@ impl Config {
             data_dir,
             databases,
             admin_password: layers.optional("admin_password")?,
+            mfa_roles: layers.parse("mfa_roles", parse_roles)?,
             issuer: layers.parse("issuer", |text| match text.trim() {
                 "" => Err("expected a name".to_owned()),
                 text => Ok(text.to_owned()),

@@ -105,6 +105,7 @@ impl<'a> Opener<'a> {
         let limits = &self.config.limits;
         let settings = holdfast_users::Settings {
             issuer: self.config.issuer.clone(),
+            mfa_roles: self.config.mfa_roles.clone(),
             guesses: holdfast_users::GuessQuotas {
                 per_address: limits.login_failures_address,
                 per_username: limits.login_failures_user,

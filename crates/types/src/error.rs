@@ -42,6 +42,8 @@ pub enum Code {
     WebhookDisabled,
     RoleTaken,
     RoleInUse,
+    MfaRequired,
+    MfaEnabled,
     LimitReached,
     EventsExpired,
     PreconditionFailed,

@@ -5,6 +5,8 @@ mod administration;
 mod internal;
 mod key_wire;
 mod keys;
+mod mfa;
+mod mfa_wire;
 mod role_wire;
 mod roles;
 mod sessions;
@@ -73,6 +75,12 @@ fn table() -> OpenApiRouter<Users> {
         .routes(routes!(administration::permit_password_reset))
         .routes(routes!(accounts::reset_password))
         .routes(routes!(sessions::list_public_keys))
+        .routes(routes!(mfa::log_in_with_code))
+        .routes(routes!(mfa::get_mfa, mfa::begin_mfa))
+        .routes(routes!(mfa::confirm_mfa))
+        .routes(routes!(mfa::renew_recovery_codes))
+        .routes(routes!(mfa::disable_mfa))
+        .routes(routes!(mfa::reset_mfa))
         .routes(routes!(roles::list_roles, roles::create_role))
         .routes(routes!(roles::get_role, roles::update_role, roles::delete_role))
         .routes(routes!(keys::list_keys, keys::create_key))

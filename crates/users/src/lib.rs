@@ -1,8 +1,10 @@
 //! The users service: registration, login, sessions, roles, and the keys that sign access tokens.
 
 mod api;
+mod mfa_token;
 mod model;
 mod passwords;
+mod reveal;
 mod service;
 mod store;
 mod tokens;

@@ -3,6 +3,7 @@
 mod accounts;
 mod guesses;
 mod keys;
+mod mfa;
 mod roles;
 mod sessions;
 
@@ -35,6 +36,7 @@ pub(crate) use accounts::Registration;
 pub(crate) use guesses::Guess;
 pub use guesses::GuessQuotas;
 use guesses::Guesses;
+pub(crate) use mfa::SecondFactor;
 pub(crate) use sessions::{Login, SignedIn};
 
 /// How long after a change a token that does not know of it may be alive: its life, and the polls around it.
@@ -50,6 +52,8 @@ const OPERATOR: &str = "operator";
 pub struct Settings {
     /// Issuer and audience of the tokens.
     pub issuer: String,
+    /// Roles that permit nothing to who signs in without a second factor.
+    pub mfa_roles: Vec<Role>,
     /// Failed logins, and other guesses at passwords.
     pub guesses: GuessQuotas,
     /// Registrations per address; `None` for no limit.
@@ -64,6 +68,8 @@ pub struct Users(Arc<Inner>);
 
 struct Inner {
     store: UserStore,
+    issuer: String,
+    mfa_roles: Vec<Role>,
     secret: Secret,
     passwords: Passwords,
     signer: Signer,
@@ -117,6 +123,8 @@ impl Users {
             guesses: Guesses::new(settings.guesses, secret.clone(), random.clone()),
             registrations: settings.registrations_per_address.map(RateLimit::new),
             guests: settings.guests_per_address.map(RateLimit::new),
+            issuer: settings.issuer.clone(),
+            mfa_roles: settings.mfa_roles.clone(),
             refreshed: Refreshed::default(),
             lists: Lists::default(),
             store,

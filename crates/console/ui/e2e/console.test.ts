@@ -363,7 +363,7 @@ test("a role is made, given, narrowed and deleted", async () => {
   await page.getByLabel("Stock and its journal").selectOption("read");
   await button("Save").click();
   await notice("The role is changed").waitFor();
-  await page.getByText("orders:write, stock:read").waitFor();
+  await page.getByText("stock:read, orders:write").waitFor();
   await inspect(page, "roles");
   await page.getByRole("link", { name: "Who has it" }).click();
   await page.getByText("Nobody is like that.").waitFor();

@@ -7,6 +7,7 @@ use std::{
 
 use holdfast_events::Schedule;
 use holdfast_outbound::HostPort;
+use holdfast_types::Role;
 use holdfast_web::rate::Quota;
 
 /// "on" or "off".
@@ -118,6 +119,12 @@ pub(super) fn parse_addresses(text: &str) -> Result<Vec<IpAddr>, String> {
         Ok(address) => Ok(address.to_canonical()),
         Err(_) => Err(format!("expected IP addresses, found `{part}`")),
     };
+    parse_list(text).into_iter().map(parse).collect()
+}
+
+/// Names of roles between commas.
+pub(super) fn parse_roles(text: &str) -> Result<Vec<Role>, String> {
+    let parse = |name: String| name.parse().map_err(|why| format!("`{name}`: {why}"));
     parse_list(text).into_iter().map(parse).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Services in other processes.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use async_trait::async_trait;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
@@ -62,8 +62,12 @@ pub(super) async fn trusted(users: &Peer) -> Result<Trusted> {
 }
 
 /// Asks users for a token in an API key's place.
-pub(super) async fn exchange_key(users: &Peer, proof: &KeyProof) -> Result<KeyGrant> {
-    let call = posted("/internal/users/keys/exchange", proof, None)?;
+pub(super) async fn exchange_key(
+    users: &Peer,
+    proof: &KeyProof,
+    client: Option<IpAddr>,
+) -> Result<KeyGrant> {
+    let call = posted("/internal/users/keys/exchange", &(proof, client), None)?;
     read(&ask(users, &call, TRUST_TIME).await?)
 }
 

@@ -1,5 +1,7 @@
 //! Users, wherever they are served.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use holdfast_gateway::KeyExchange;
 use holdfast_types::{Result, Timestamp, UserId};
@@ -29,10 +31,10 @@ impl UsersAt {
 
 #[async_trait]
 impl KeyExchange for UsersAt {
-    async fn exchange(&self, proof: &KeyProof) -> Result<KeyGrant> {
+    async fn exchange(&self, proof: &KeyProof, client: Option<IpAddr>) -> Result<KeyGrant> {
         match self {
-            Self::Here(users) => users.exchange_key(proof).await,
-            Self::There(peer) => remote::exchange_key(peer, proof).await,
+            Self::Here(users) => users.exchange_key(proof, client).await,
+            Self::There(peer) => remote::exchange_key(peer, proof, client).await,
         }
     }
 }

@@ -21,6 +21,7 @@ mod groceries;
 mod guests;
 mod keys;
 mod media;
+mod mfa;
 mod network;
 mod orders;
 mod portable;

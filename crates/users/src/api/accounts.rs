@@ -210,7 +210,7 @@ pub(super) async fn reset_password(
 }
 
 /// Refuses a wrong password at its pointer.
-async fn check_password(
+pub(super) async fn check_password(
     users: &Users,
     user: &User,
     password: &str,

@@ -7,7 +7,7 @@ use axum::{
 use holdfast_types::{Code, Error, Page, Permission, Role, fold};
 use holdfast_web::{
     IdPath, Input, ListTurn, NoQuery, Origin, Query, Reply, answered,
-    auth::{Caller, May, Reach, USERS_READ, USERS_WRITE},
+    auth::{Caller, InPerson, May, Reach, USERS_READ, USERS_WRITE},
     conditional::MERGE_PATCH,
     from_json, invalid_parameter, json_reply, list_reply, page_request, replayed,
 };
@@ -120,17 +120,18 @@ pub(super) async fn update_user(
     }
 }
 
-/// Permit a user to set a new password once, within an hour.
+/// Permit a user to set a new password once, within an hour: in person, not by an API key.
 #[utoipa::path(post, path = "/api/users/{id}/password-reset", tag = "users", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path)), responses((status = 200, body = ResetView)),
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn permit_password_reset(
     State(users): State<Users>,
     origin: Origin,
-    May(caller): May<USERS_WRITE>,
+    InPerson(caller): InPerson,
     IdPath(id): IdPath<holdfast_types::UserKind>,
     mut input: Input,
 ) -> Reply {
+    caller.require(Permission::UsersWrite)?;
     let user = accounts::find(&users, id).await?;
     input.nothing().await?;
     let operation = input.operation(users.secret(), &caller.principal(), &[])?;

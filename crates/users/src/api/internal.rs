@@ -1,5 +1,7 @@
 //! What every process asks of users: whose tokens are good.
 
+use std::net::IpAddr;
+
 use axum::{
     Router,
     extract::State,
@@ -49,8 +51,8 @@ async fn deleted(
 }
 
 async fn exchange_key(State(users): State<Users>, _: FromPeer, mut input: Input) -> Reply {
-    let proof: KeyProof = parse(&input.body().await?)?;
-    json_reply(200, &users.exchange_key(&proof).await?)
+    let (proof, client): (KeyProof, Option<IpAddr>) = parse(&input.body().await?)?;
+    json_reply(200, &users.exchange_key(&proof, client).await?)
 }
 
 async fn trusted(State(users): State<Users>, _: FromPeer, _: NoQuery) -> Reply {

@@ -10,16 +10,15 @@ use axum::{
 use holdfast_types::{Error, IdempotentAnswer, KeyId, KeyKind, Page, Result};
 use holdfast_web::{
     IdPath, Input, ListTurn, NoQuery, Origin, PageQuery, Problem, Query, Reply, answered,
-    auth::{ApiKeyText, KEYS_READ, KEYS_WRITE, May},
+    auth::{KEYS_READ, KEYS_WRITE, May},
     conditional::MERGE_PATCH,
     from_json, json_reply, list_reply, not_modified, parse, with_etag, with_location,
 };
-use serde_json::{Map, Value};
 
 use super::key_wire::{
     ApiKeyPage, ApiKeyView, CreateApiKeyBody, RotateApiKeyBody, UpdateApiKeyBody,
 };
-use crate::{Users, model::ApiKey};
+use crate::{Users, model::ApiKey, reveal::reveal};
 
 /// Make an API key: a program that shows it as `Authorization: Bearer hfk_…` acts in your name, as far as its permissions say and
 /// you may do it yourself. The answer shows the key, once; what is kept is its SHA-256. Nobody grants what they do not hold. A
@@ -36,10 +35,11 @@ pub(super) async fn create_key(
     let body: CreateApiKeyBody = parse(&input.body().await?)?;
     let operation = input.operation_of(users.secret(), &caller.principal(), &body)?;
     let new = body.check()?;
-    let (user, id) = (caller.user, users.key_id(&operation));
-    let created = users.create_key(user, &caller.authority, new, &operation, ApiKeyView::created);
-    let created = with_key(created.await?, &users.mint(id, &operation).text)?;
-    origin.note("authn_token_created", &format_args!("key {id} by {}", caller.principal()));
+    let created = users.create_key(&caller, new, &operation, ApiKeyView::created).await?;
+    let (created, id) = with_key(&users, created)?;
+    if !created.replayed {
+        origin.note("authn_token_created", &format_args!("key {id} by {}", caller.principal()));
+    }
     Ok(with_location(answered(created), &format!("/api/keys/{id}")))
 }
 
@@ -92,11 +92,11 @@ pub(super) async fn update_key(
     let read = |value| from_json::<UpdateApiKeyBody>(value)?.check();
     let edit = input.edit(users.secret(), &caller.principal(), &MERGE_PATCH, read).await?;
     let operation = edit.operation;
-    let judge = move |key: &mut ApiKey| {
+    let judge = move |key: &ApiKey| {
         let (change, basis) = edit.judge(&key.etag())?;
-        key.change(change, basis, &caller.authority)
+        Ok((change.clone(), basis.clone()))
     };
-    match users.change_key(id, &operation, ApiKeyView::shown, judge).await {
+    match users.change_key(&caller, id, &operation, ApiKeyView::shown, judge).await {
         Ok(changed) => {
             origin.note("authz_change", &format_args!("key {id} by {}", caller.principal()));
             Ok(answered(changed))
@@ -110,7 +110,7 @@ pub(super) async fn update_key(
     }
 }
 
-/// Give an API key another secret, which the answer shows, once. For `overlapSeconds` the one before is good as well.
+/// Give an API key of your own another secret, which the answer shows, once. For `overlapSeconds` the one before is good as well.
 #[utoipa::path(post, path = "/api/keys/{id}/rotate", tag = "keys", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path)), request_body = Option<RotateApiKeyBody>, responses((status = 200, body = ApiKeyView)),
     extensions(("x-problems" = json!(["forbidden"]))))]
@@ -126,9 +126,11 @@ pub(super) async fn rotate_key(
     let body = if bytes.is_empty() { RotateApiKeyBody::default() } else { parse(&bytes)? };
     let operation = input.operation_of(users.secret(), &caller.principal(), &body)?;
     let overlap = Duration::from_secs(body.check()?);
-    let rotated = users.rotate_key(id, caller.authority, overlap, &operation, ApiKeyView::shown);
-    let rotated = with_key(rotated.await?, &users.mint(id, &operation).text)?;
-    origin.note("authn_token_created", &format_args!("key {id} by {}", caller.principal()));
+    let rotated = users.rotate_key(&caller, id, overlap, &operation, ApiKeyView::shown).await?;
+    let (rotated, _) = with_key(&users, rotated)?;
+    if !rotated.replayed {
+        origin.note("authn_token_created", &format_args!("key {id} by {}", caller.principal()));
+    }
     Ok(answered(rotated))
 }
 
@@ -144,7 +146,7 @@ pub(super) async fn delete_key(
     input: Input,
 ) -> Reply {
     let operation = input.operation(users.secret(), &caller.principal(), &[])?;
-    let deleted = users.delete_key(id, caller.authority, &operation).await?;
+    let deleted = users.delete_key(&caller, id, &operation).await?;
     origin.note("authn_token_revoked", &format_args!("key {id} by {}", caller.principal()));
     Ok(answered(deleted))
 }
@@ -153,11 +155,13 @@ async fn find(users: &Users, id: KeyId) -> Result<ApiKey> {
     users.store().key(id).await?.ok_or_else(|| Error::not_found("API key"))
 }
 
-/// Shows the key in an answer that is kept without it.
-fn with_key(mut given: IdempotentAnswer, key: &ApiKeyText) -> Result<IdempotentAnswer> {
-    let mut body: Map<String, Value> =
-        serde_json::from_slice(&given.answer.body).map_err(Error::internal)?;
-    body.insert("key".to_owned(), key.reveal().into());
-    given.answer.body = serde_json::to_vec(&body).map_err(Error::internal)?;
-    Ok(given)
+/// Shows the key in an answer that is kept without it, and tells which one it is about.
+fn with_key(users: &Users, given: IdempotentAnswer) -> Result<(IdempotentAnswer, KeyId)> {
+    let mut about = None;
+    let shown = reveal(given, |nonce, body| {
+        let id: Option<KeyId> = body["id"].as_str().and_then(|id| id.parse().ok());
+        let id = *about.insert(id.ok_or_else(|| Error::internal("an answer about no key"))?);
+        Ok([("key", users.key_text(id, nonce).reveal().into())])
+    })?;
+    Ok((shown, about.ok_or_else(|| Error::internal("an answer about no key"))?))
 }

@@ -7,7 +7,7 @@ use axum::{
 };
 use holdfast_types::{Code, Error, Result, Role};
 use holdfast_web::{
-    Input, NoQuery, Problem, Reply, answered,
+    Input, NoQuery, Origin, Problem, Reply, answered,
     auth::{May, USERS_READ, USERS_WRITE},
     conditional::MERGE_PATCH,
     from_json, json_reply, not_modified, parse, with_etag, with_location,
@@ -51,6 +51,7 @@ pub(super) async fn list_roles(
     extensions(("x-problems" = json!(["forbidden", "role-taken", "limit-reached"]))))]
 pub(super) async fn create_role(
     State(users): State<Users>,
+    origin: Origin,
     May(caller): May<USERS_WRITE>,
     mut input: Input,
 ) -> Reply {
@@ -59,6 +60,7 @@ pub(super) async fn create_role(
     let role = body.check(users.now())?;
     let location = format!("/api/roles/{}", role.name);
     let created = users.create_role(role, &caller.authority, &operation, RoleView::created).await?;
+    origin.note("authz_change", &format_args!("{location} by {}", caller.principal()));
     Ok(with_location(answered(created), &location))
 }
 
@@ -90,6 +92,7 @@ pub(super) async fn get_role(
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn update_role(
     State(users): State<Users>,
+    origin: Origin,
     May(caller): May<USERS_WRITE>,
     RolePath(name): RolePath,
     mut input: Input,
@@ -104,7 +107,10 @@ pub(super) async fn update_role(
         role.change(change, basis, &caller.authority)
     };
     match users.change_role(&name, &operation, RoleView::shown, judge).await {
-        Ok(changed) => Ok(answered(changed)),
+        Ok(changed) => {
+            origin.note("authz_change", &format_args!("role {name} by {}", caller.principal()));
+            Ok(answered(changed))
+        }
         Err(error) => {
             let show = |role: &CustomRole| {
                 (role.version, role.etag(), serde_json::to_value(RoleView::from(role)))
@@ -120,13 +126,16 @@ pub(super) async fn update_role(
     extensions(("x-problems" = json!(["forbidden", "role-in-use"]))))]
 pub(super) async fn delete_role(
     State(users): State<Users>,
+    origin: Origin,
     May(caller): May<USERS_WRITE>,
     RolePath(name): RolePath,
     input: Input,
 ) -> Reply {
     require_made(&name)?;
     let operation = input.operation(users.secret(), &caller.principal(), &[])?;
-    Ok(answered(users.delete_role(&name, caller.authority, &operation).await?))
+    let deleted = users.delete_role(&name, caller.authority, &operation).await?;
+    origin.note("authz_change", &format_args!("role {name} by {}", caller.principal()));
+    Ok(answered(deleted))
 }
 
 async fn find(users: &Users, name: &Role) -> Result<CustomRole> {

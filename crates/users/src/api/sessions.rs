@@ -7,11 +7,11 @@ use serde_json::json;
 use super::wire::{GuestBody, KeySet, LoginBody, RefreshBody, SessionView};
 use crate::Users;
 
-/// Sign in. A wrong user and a wrong password cannot be told apart. After too many failures on a username from
+/// Sign in. Who has a second factor is refused with `mfa-required`, which says how to go on. A wrong user and a wrong password cannot be told apart. After too many failures on a username from
 /// everywhere, the refusal (429) asks for a proof of work, unless a device shows the `deviceToken` of an earlier login.
 #[utoipa::path(post, path = "/api/users/login", tag = "users", request_body = LoginBody,
     responses((status = 200, body = SessionView)),
-    extensions(("x-problems" = json!(["invalid-credentials"]))))]
+    extensions(("x-problems" = json!(["invalid-credentials", "mfa-required"]))))]
 pub(super) async fn log_in(State(users): State<Users>, origin: Origin, mut input: Input) -> Reply {
     let body: LoginBody = parse(&input.body().await?)?;
     let session = users.log_in(&body.login(), &origin).await?;

@@ -29,6 +29,9 @@ pub(crate) struct UserView {
     email: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    /// Present when a password alone does not sign the user in.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    mfa_enabled: bool,
     /// Present when an administrator has shut the user out.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     disabled: bool,
@@ -45,6 +48,7 @@ impl From<&User> for UserView {
             role: user.role.clone(),
             email: user.email.clone(),
             name: user.name.clone(),
+            mfa_enabled: user.has_mfa(),
             disabled: user.disabled,
             version: user.version.0,
             created_at: user.created_at,
@@ -205,6 +209,9 @@ pub(crate) struct SessionView {
     permissions: Permissions,
     /// Whether products and stock are only their own.
     own_products_only: bool,
+    /// Present when the role permits nothing until there is a second factor: POST /api/users/me/mfa, then refresh.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    mfa_setup_required: bool,
 }
 
 impl From<SignedIn> for SessionView {
@@ -218,6 +225,7 @@ impl From<SignedIn> for SessionView {
             device_token: session.device_token,
             permissions: session.authority.permissions,
             own_products_only: session.authority.own_products_only,
+            mfa_setup_required: session.owes_mfa,
         }
     }
 }

@@ -7,7 +7,6 @@ use holdfast_types::{
     Authority, Basis, Code, Error, KeyId, Permissions, Result, SessionId, Timestamp, UserId,
     Version,
 };
-use holdfast_web::auth::KeyProof;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -93,10 +92,10 @@ impl ApiKey {
         format!("\"{}\"", self.version)
     }
 
-    /// What whoever shows `proof` has. Refuses with `invalid-token` or `token-expired`.
-    pub(crate) fn admit(&self, proof: &KeyProof, now: Timestamp) -> Result<KeyStanding> {
+    /// What whoever shows a secret with this hash has. Refuses with `invalid-token` or `token-expired`.
+    pub(crate) fn admit(&self, hash: &[u8; 32], now: Timestamp) -> Result<KeyStanding> {
         let is_known = |secret: &KeySecret| {
-            verify_slices_are_equal(&secret.hash, &proof.hash).is_ok().then_some(secret.session)
+            verify_slices_are_equal(&secret.hash, hash).is_ok().then_some(secret.session)
         };
         let previous = self.previous.filter(|previous| previous.until > now);
         let (session, until) = match (is_known(&self.secret), previous) {
@@ -118,29 +117,58 @@ impl ApiKey {
         Authority { permissions: self.permissions.and(holder.permissions), ..*holder }
     }
 
-    /// Nobody acts on a key that permits more than they hold. Refuses with `forbidden`.
-    pub(crate) fn require_cover(&self, holder: &Authority) -> Result<()> {
-        let own_products_only = holder.own_products_only;
-        require_cover(holder, &Authority { permissions: self.permissions, own_products_only })
+    /// A key that who has `holder` makes for themselves, with the key `maker` if they show one: it goes no further than that. Refuses
+    /// with `forbidden`, and an end that is over with `validation`.
+    pub(crate) fn made_by(
+        mut self,
+        holder: &Authority,
+        maker: Option<&Self>,
+        now: Timestamp,
+    ) -> Result<Self> {
+        KeyAct { holder: *holder, before: None }.require_cover(holder, &self)?;
+        require_future(self.expires_at, now)?;
+        if let Some(maker) = maker {
+            if self.addresses.is_empty() {
+                self.addresses.clone_from(&maker.addresses);
+            }
+            self.expires_at = self.expires_at.or(maker.expires_at);
+            self.require_within(maker)?;
+        }
+        Ok(self)
     }
 
-    /// Makes a change that is based on `basis`, by who has `holder`. One that alters nothing leaves the version alone.
-    /// Refuses with `forbidden`, `precondition-failed` or `version-conflict`.
+    /// A key that acts on keys makes none that is good elsewhere, or for longer. Refuses with `forbidden`.
+    pub(crate) fn require_within(&self, maker: &Self) -> Result<()> {
+        let is_inside = |range: &IpNet| maker.addresses.iter().any(|wide| wide.contains(range));
+        let is_near = maker.addresses.is_empty()
+            || !self.addresses.is_empty() && self.addresses.iter().all(is_inside);
+        let is_short =
+            maker.expires_at.is_none_or(|end| self.expires_at.is_some_and(|own| own <= end));
+        match is_near && is_short {
+            true => Ok(()),
+            false => {
+                let why = "your API key is good in fewer places, or for less long";
+                Err(Error::new(Code::Forbidden, why))
+            }
+        }
+    }
+
+    /// Makes a change that is based on `basis`. One that alters nothing leaves the version alone.
+    /// Refuses with `precondition-failed` or `version-conflict`, and an end that is over with `validation`.
     pub(crate) fn change(
         &mut self,
         change: &KeyChange,
         basis: &Basis,
-        holder: &Authority,
+        now: Timestamp,
     ) -> Result<()> {
         basis.check_tag(&self.etag())?;
         basis.check_version(self.version, self.version)?;
-        self.require_cover(holder)?;
+        require_future(change.expires_at.flatten(), now)?;
         let before = self.clone();
         change.name.clone_into_option(&mut self.name);
         change.permissions.clone_into_option(&mut self.permissions);
         change.addresses.clone_into_option(&mut self.addresses);
         change.expires_at.clone_into_option(&mut self.expires_at);
-        self.require_cover(holder)?;
         if *self != before {
             self.version = self.version.next();
         }
@@ -163,8 +191,15 @@ impl ApiKey {
         self.version = self.version.next();
     }
 
-    /// Lets tokens be given anew, under `session`: what it permits is another thing now.
-    pub(crate) fn renew(&mut self, session: SessionId) {
+    /// Lets tokens be given anew, under `session`, when it is good for something else now.
+    pub(crate) fn renew_if_changed(&mut self, act: &KeyAct, session: SessionId) {
+        let is_same = |before: &Self| {
+            (before.permissions, before.expires_at, &before.addresses)
+                == (self.permissions, self.expires_at, &self.addresses)
+        };
+        if act.before.as_ref().is_some_and(is_same) {
+            return;
+        }
         self.secret.session = session;
         // Two secrets that were good before are good after; their tokens are told apart by nobody.
         if let Some(previous) = &mut self.previous {
@@ -178,6 +213,11 @@ impl ApiKey {
         [Some(self.secret.session), previous].into_iter().flatten()
     }
 
+    /// When the newest token was given for it, at the latest: the clock may have been set back since.
+    pub(crate) fn last_issue(&self, now: Timestamp) -> Timestamp {
+        self.last_used_at.map_or(now, |last| last.plus(NOTED).max(now))
+    }
+
     /// Notes that it is used, unless that was noted a short while ago; says whether it did.
     pub(crate) fn note_use(&mut self, now: Timestamp) -> bool {
         let is_due = self.last_used_at.is_none_or(|last| last.plus(NOTED) <= now || last > now);
@@ -185,6 +225,32 @@ impl ApiKey {
             self.last_used_at = Some(now);
         }
         is_due
+    }
+}
+
+/// What stands around an act on a key.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyAct {
+    /// What the user may do in whose name it acts.
+    pub(crate) holder: Authority,
+    /// As it was.
+    pub(crate) before: Option<ApiKey>,
+}
+
+impl KeyAct {
+    /// Nobody acts on a key that permits more than they hold. Refuses with `forbidden`.
+    pub(crate) fn require_cover(&self, caller: &Authority, key: &ApiKey) -> Result<()> {
+        let of_user = self.holder.own_products_only;
+        // What its user lacks now, they may be given again.
+        let authority = Authority { permissions: key.permissions, own_products_only: of_user };
+        require_cover(caller, &authority)
+    }
+}
+
+fn require_future(end: Option<Timestamp>, now: Timestamp) -> Result<()> {
+    match end.is_some_and(|end| end <= now) {
+        true => Err(Error::invalid("#/expiresAt", "expected a time to come")),
+        false => Ok(()),
     }
 }
 
@@ -197,6 +263,9 @@ pub(crate) fn unknown_key() -> Error {
 pub(crate) fn parse_range(text: &str) -> Result<IpNet, &'static str> {
     let parsed = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     match parsed {
+        Ok(IpNet::V6(net)) if net.addr().to_ipv4_mapped().is_some() => {
+            Err("expected addresses of IPv4 in their own form, such as 192.0.2.0/24")
+        }
         Ok(net) if net.trunc() == net => Ok(net),
         Ok(_) => Err(
             "expected a network whose address ends in zeros after the prefix, such as 192.0.2.0/24",
@@ -220,8 +289,8 @@ mod tests {
         KeySecret { hash: [number; 32], session: SessionId::from_bytes([number; 16]) }
     }
 
-    fn proof(number: u8) -> KeyProof {
-        KeyProof { id: KeyId::new(Uuid::nil()), hash: [number; 32] }
+    fn proof(number: u8) -> [u8; 32] {
+        [number; 32]
     }
 
     fn key() -> ApiKey {
@@ -271,7 +340,35 @@ mod tests {
         let authority = key().authority(&holder);
         assert!(!authority.permissions.has(Permission::OrdersWrite));
         assert!(authority.permissions.has(Permission::OrdersRead) && authority.own_products_only);
-        assert!(key().require_cover(&holder).is_err());
+        let act = KeyAct { holder, before: None };
+        assert!(act.require_cover(&holder, &key()).is_err());
+        let everything = Authority { permissions: Permissions::ALL, own_products_only: true };
+        let of_all =
+            KeyAct { holder: Authority { own_products_only: false, ..everything }, before: None };
+        let products =
+            ApiKey { permissions: Permissions::of(&[Permission::ProductsWrite]), ..key() };
+        assert!(of_all.require_cover(&everything, &products).is_err(), "it reaches everybody's");
+    }
+
+    #[test]
+    fn a_key_makes_none_that_goes_further() {
+        let ranges = |list: &[&str]| list.iter().map(|range| parse_range(range).unwrap()).collect();
+        let maker =
+            ApiKey { addresses: ranges(&["10.0.0.0/8"]), expires_at: Some(at(50)), ..key() };
+        let all = Authority { permissions: Permissions::ALL, own_products_only: false };
+        let made = key().made_by(&all, Some(&maker), at(0)).unwrap();
+        assert_eq!((&made.addresses, made.expires_at), (&maker.addresses, Some(at(50))));
+        for (addresses, expires_at) in [
+            (ranges(&["10.1.0.0/16", "192.0.2.7"]), Some(at(9))),
+            (ranges(&["10.1.0.0/16"]), Some(at(51))),
+        ] {
+            let more = ApiKey { addresses, expires_at, ..key() };
+            let refused = more.made_by(&all, Some(&maker), at(0)).unwrap_err();
+            assert_eq!(refused.code(), Code::Forbidden);
+        }
+        assert!(ApiKey { addresses: Vec::new(), ..maker.clone() }.require_within(&maker).is_err());
+        let over = ApiKey { expires_at: Some(at(1)), ..key() }.made_by(&all, None, at(1));
+        assert_eq!(over.unwrap_err().code(), Code::Validation);
     }
 
     #[test]
@@ -286,7 +383,9 @@ mod tests {
         for good in ["192.0.2.7", "192.0.2.0/24", "2001:db8::/32", "::1", "0.0.0.0/0"] {
             assert!(parse_range(good).is_ok(), "{good}");
         }
-        for bad in ["192.0.2.7/24", "192.0.2", "example.com", "", "192.0.2.0/33"] {
+        for bad in
+            ["192.0.2.7/24", "192.0.2", "example.com", "", "192.0.2.0/33", "::ffff:192.0.2.7"]
+        {
             assert!(parse_range(bad).is_err(), "{bad}");
         }
     }

@@ -46,9 +46,9 @@ impl CustomRole {
         basis: &Basis,
         holder: &Authority,
     ) -> Result<()> {
+        require_cover(holder, &self.authority)?;
         basis.check_tag(&self.etag())?;
         basis.check_version(self.version, self.version)?;
-        require_cover(holder, &self.authority)?;
         let before = self.clone();
         change.description.clone_into_option(&mut self.description);
         let Authority { permissions, own_products_only } = self.authority;

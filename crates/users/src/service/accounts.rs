@@ -153,7 +153,7 @@ impl Users {
     }
 
     /// The same for whoever guesses are counted as.
-    async fn guess_at<T>(
+    pub(super) async fn guess_at<T>(
         &self,
         username: &str,
         source: &str,

@@ -174,7 +174,7 @@ impl<'a> Attempt<'a> {
 }
 
 fn is_wrong_guess(error: &Error) -> bool {
-    const SECRETS: [&str; 3] = ["#/currentPassword", "#/password", "#/resetToken"];
+    const SECRETS: [&str; 4] = ["#/currentPassword", "#/password", "#/resetToken", "#/code"];
     match error.code() {
         Code::InvalidCredentials | Code::IdempotencyKeyReused => true,
         Code::Validation => {

@@ -1,113 +1,128 @@
-//! API keys: made, changed for tokens.
+//! API keys: made, changed, changed for tokens.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use holdfast_types::{
-    Answer, Authority, Code, Error, IdempotentAnswer, KeyId, Operation, Result, SessionId, UserId,
-    Version,
+    Answer, Code, Error, IdempotentAnswer, KeyId, Operation, Result, SessionId, Version,
 };
-use holdfast_web::auth::{ApiKeyText, KeyGrant, KeyProof};
+use holdfast_web::auth::{ApiKeyText, Caller, KeyGrant, KeyProof};
 
 use super::Users;
-use crate::model::{ApiKey, KeySecret, NewKey, require_cover, unknown_key};
+use crate::{
+    model::{ApiKey, KeyAct, KeyChange, KeySecret, NewKey, unknown_key},
+    reveal::Nonce,
+};
 
-/// What a new secret is, and what is kept of it.
-pub(crate) struct Minted {
-    pub(crate) text: ApiKeyText,
-    secret: KeySecret,
-}
+/// Shapes the answer about a key, so that it can be kept with the change.
+type RenderKey = fn(&ApiKey) -> Result<Answer>;
 
 impl Users {
-    /// The secret that an operation gives the key `id`. It follows from the operation, so that a repeat gets the same: whoever has
-    /// the database can tell it as long as the operation's answer is kept in it, and not after that.
-    pub(crate) fn mint(&self, id: KeyId, operation: &Operation) -> Minted {
-        let text = ApiKeyText::new(id, &self.derive(b"secret", operation));
-        let session = SessionId::from_bytes(half(self.derive(b"session", operation)));
-        Minted { secret: KeySecret { hash: text.hash(), session }, text }
+    /// The text of the key `id` whose secret follows from `nonce`.
+    pub(crate) fn key_text(&self, id: KeyId, nonce: &Nonce) -> ApiKeyText {
+        ApiKeyText::new(id, &nonce.derive(self.secret(), "API key"))
     }
 
-    /// The id of the key that an operation makes: not the operation's own, which its secret follows from.
-    pub(crate) fn key_id(&self, operation: &Operation) -> KeyId {
-        let bytes = half(self.derive(b"id", operation));
-        KeyId::new(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    fn fresh_session(&self) -> SessionId {
+        SessionId::new(self.0.random.uuid_v7(self.now()))
     }
 
-    fn derive(&self, what: &[u8], operation: &Operation) -> [u8; 32] {
-        self.secret().hash(&[b"API key ", what, operation.id.as_bytes()].concat())
+    /// A secret for the key `id`, and what it follows from.
+    fn mint(&self, id: KeyId) -> (KeySecret, Nonce) {
+        let nonce = Nonce::new(&self.0.random);
+        let hash = self.key_text(id, &nonce).hash();
+        (KeySecret { hash, session: self.fresh_session() }, nonce)
     }
 
-    /// Keeps a key of `user`, who may do what `holder` says; once per operation. Refuses with `forbidden` and `limit-reached`.
+    /// The key that a caller shows, whose limits bind what they do with keys.
+    async fn own_key(&self, caller: &Caller) -> Result<Option<ApiKey>> {
+        match caller.key {
+            Some(id) => Ok(Some(self.store().key(id).await?.ok_or_else(unknown_key)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps a key in the name of the caller, once per operation. Refuses with `forbidden` and `limit-reached`.
     pub(crate) async fn create_key(
         &self,
-        user: UserId,
-        holder: &Authority,
+        caller: &Caller,
         new: NewKey,
         operation: &Operation,
-        render: fn(&ApiKey) -> Result<Answer>,
+        render: RenderKey,
     ) -> Result<IdempotentAnswer> {
-        let own_products_only = holder.own_products_only;
-        require_cover(holder, &Authority { permissions: new.permissions, own_products_only })?;
-        let id = self.key_id(operation);
-        let now = self.now();
-        let is_over = new.expires_at.is_some_and(|end| end <= now);
-        if is_over && self.store().replay(operation).await?.is_none() {
-            return Err(Error::invalid("#/expiresAt", "expected a time to come"));
+        if let Some(answer) = self.store().replay(operation).await? {
+            return Ok(IdempotentAnswer { answer, replayed: true });
         }
+        let now = self.now();
+        let id = KeyId::new(self.0.random.uuid_v7(now));
+        let (secret, nonce) = self.mint(id);
         let key = ApiKey {
             id,
-            user,
+            user: caller.user,
             name: new.name,
             permissions: new.permissions,
             addresses: new.addresses,
             expires_at: new.expires_at,
-            secret: self.mint(id, operation).secret,
+            secret,
             previous: None,
             last_used_at: None,
             version: Version::FIRST,
             created_at: now,
         };
-        self.store().create_key(key, operation, render).await
+        let maker = self.own_key(caller).await?;
+        let key = key.made_by(&caller.authority, maker.as_ref(), now)?;
+        let kept = move |key: &ApiKey| nonce.keep(render(key)?);
+        self.store().create_key(key, operation, kept).await
     }
 
-    /// Changes a key as `judge` says; once per operation. It acts within 5 s everywhere.
+    /// Changes a key, once per operation. It acts within 5 s everywhere.
     pub(crate) async fn change_key(
         &self,
+        caller: &Caller,
         id: KeyId,
         operation: &Operation,
-        render: fn(&ApiKey) -> Result<Answer>,
-        judge: impl Fn(&mut ApiKey) -> Result<()> + Send + Sync + 'static,
+        render: RenderKey,
+        edit: impl Fn(&ApiKey) -> Result<(KeyChange, holdfast_types::Basis)> + Send + Sync + 'static,
     ) -> Result<IdempotentAnswer> {
-        let session = SessionId::from_bytes(half(self.derive(b"session", operation)));
-        let renew = move |key: &mut ApiKey| {
-            let version = key.version;
-            judge(key)?;
-            if key.version != version {
-                key.renew(session);
-            }
+        let (now, session, holder) = (self.now(), self.fresh_session(), caller.authority);
+        let own = self.own_key(caller).await?;
+        let judge = move |key: &mut ApiKey, act: &KeyAct| {
+            act.require_cover(&holder, key)?;
+            let (change, basis) = edit(key)?;
+            key.change(&change, &basis, now)?;
+            act.require_cover(&holder, key)?;
+            own.as_ref().map_or(Ok(()), |own| key.require_within(own))?;
+            key.renew_if_changed(act, session);
             Ok(())
         };
-        let given = self.store().change_key(id, operation, self.now(), render, renew).await?;
+        let given = self.store().change_key(id, operation, now, render, judge).await?;
         self.refresh_revocations().await?;
         Ok(given)
     }
 
-    /// Gives a key another secret; the one before is good for `overlap` as well; once per operation.
+    /// Gives a key of the caller another secret; the one before is good for `overlap` as well; once per operation.
     pub(crate) async fn rotate_key(
         &self,
+        caller: &Caller,
         id: KeyId,
-        holder: Authority,
         overlap: Duration,
         operation: &Operation,
-        render: fn(&ApiKey) -> Result<Answer>,
+        render: RenderKey,
     ) -> Result<IdempotentAnswer> {
-        let (secret, now) = (self.mint(id, operation).secret, self.now());
-        let meanwhile = SessionId::from_bytes(half(self.derive(b"meanwhile", operation)));
-        let rotate = move |key: &mut ApiKey| {
-            key.require_cover(&holder)?;
+        let ((secret, nonce), now) = (self.mint(id), self.now());
+        let (meanwhile, caller) = (self.fresh_session(), *caller);
+        let own = self.own_key(&caller).await?;
+        let rotate = move |key: &mut ApiKey, act: &KeyAct| {
+            act.require_cover(&caller.authority, key)?;
+            if key.user != caller.user {
+                let why = "a key of somebody else: whoever has its secret passes for them";
+                return Err(Error::new(Code::Forbidden, why));
+            }
+            own.as_ref().map_or(Ok(()), |own| key.require_within(own))?;
             key.rotate(secret, meanwhile, overlap, now);
             Ok(())
         };
-        let given = self.store().change_key(id, operation, now, render, rotate).await?;
+        let kept = move |key: &ApiKey| nonce.keep(render(key)?);
+        let given = self.store().change_key(id, operation, now, kept, rotate).await?;
         self.refresh_revocations().await?;
         Ok(given)
     }
@@ -115,36 +130,40 @@ impl Users {
     /// Deletes a key; once per operation.
     pub(crate) async fn delete_key(
         &self,
+        caller: &Caller,
         id: KeyId,
-        holder: Authority,
         operation: &Operation,
     ) -> Result<IdempotentAnswer> {
-        let judge = move |key: &ApiKey| key.require_cover(&holder);
+        let holder = caller.authority;
+        let judge = move |key: &ApiKey, act: &KeyAct| act.require_cover(&holder, key);
         let given = self.store().delete_key(id, operation, self.now(), judge).await?;
         self.refresh_revocations().await?;
         Ok(given)
     }
 
-    /// Changes a key for a token of what it permits. Refuses with `invalid-token`, `token-expired` or `token-revoked`.
-    pub async fn exchange_key(&self, proof: &KeyProof) -> Result<KeyGrant> {
+    /// Changes a key that is shown from `client` for a token of what it permits. Refuses with `invalid-token`, `token-expired` or
+    /// `token-revoked`, and with `forbidden` where it may not be used.
+    pub async fn exchange_key(&self, proof: &KeyProof, client: Option<IpAddr>) -> Result<KeyGrant> {
         let now = self.now();
+        // Whoever only knows the id is refused before anything else is read.
+        let key = self.store().key(proof.id).await?.ok_or_else(unknown_key)?;
+        key.admit(&proof.hash, now)?;
         let found = self.store().key_holder(proof.id).await?;
         let (mut key, user, standing) = found.ok_or_else(unknown_key)?;
-        let admitted = key.admit(proof, now)?;
+        let admitted = key.admit(&proof.hash, now)?;
         if !user.is_active() {
             let why = "the user whose API key it is may not sign in any more";
             return Err(Error::new(Code::TokenRevoked, why));
         }
+        let standing = self.standing_of(&user, standing);
         let token = self.0.signer.sign_for_key(&user, standing, &key, admitted, now)?;
+        let grant = KeyGrant { token, addresses: key.addresses.clone() };
+        grant.check_address(client)?;
         if key.note_use(now)
             && let Err(error) = self.store().note_key_use(key.id, now).await
         {
             tracing::warn!(%error, "cannot note that an API key is used");
         }
-        Ok(KeyGrant { token, addresses: key.addresses })
+        Ok(grant)
     }
-}
-
-fn half(bytes: [u8; 32]) -> [u8; 16] {
-    std::array::from_fn(|place| bytes[place])
 }

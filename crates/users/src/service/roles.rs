@@ -4,18 +4,27 @@ use holdfast_types::{Answer, Authority, IdempotentAnswer, Operation, Result, Rol
 
 use super::Users;
 use crate::{
-    model::{CustomRole, Roles, Standing, require_cover},
+    model::{CustomRole, Roles, Standing, User, require_cover},
     store::role_taken,
 };
 
 impl Users {
-    /// What those of a role may do now; nothing, when there is no such role.
-    pub(crate) async fn standing(&self, role: &Role) -> Result<Standing> {
+    /// What a user may do now; nothing, when there is no such role.
+    pub(crate) async fn standing(&self, user: &User) -> Result<Standing> {
+        let role = &user.role;
         let made = match role.built_in() {
             Some(_) => None,
             None => self.store().role(role).await?,
         };
-        Ok(made.into_iter().collect::<Roles>().standing(role))
+        Ok(self.standing_of(user, made.into_iter().collect::<Roles>().standing(role)))
+    }
+
+    /// What is left of what a user's role permits: nothing, as long as a second factor is owed.
+    pub(super) fn standing_of(&self, user: &User, standing: Standing) -> Standing {
+        match self.owes_mfa(user) {
+            true => Standing { authority: Authority::NONE, ..standing },
+            false => standing,
+        }
     }
 
     /// Keeps a role, once per operation. Refuses with `forbidden`, `role-taken` and `limit-reached`.
@@ -26,6 +35,9 @@ impl Users {
         operation: &Operation,
         render: fn(&CustomRole) -> Result<Answer>,
     ) -> Result<IdempotentAnswer> {
+        if let Some(answer) = self.store().replay(operation).await? {
+            return Ok(IdempotentAnswer { answer, replayed: true });
+        }
         require_cover(holder, &role.authority)?;
         if role.name.built_in().is_some() {
             return Err(role_taken());

@@ -20,6 +20,8 @@ pub(super) const PASSWORD_CHARACTERS: usize = 256;
 pub(crate) struct SignedIn {
     pub(crate) user: User,
     pub(crate) authority: Authority,
+    /// Whether the role permits nothing until there is a second factor.
+    pub(crate) owes_mfa: bool,
     pub(crate) access_token: String,
     pub(crate) refresh_token: String,
     /// After a login.
@@ -66,11 +68,14 @@ impl Users {
             Error::new(Code::InvalidCredentials, "username or password is wrong")
         };
         let user = user.filter(|user| matches && user.is_active()).ok_or_else(wrong)?;
+        if user.has_mfa() {
+            return Err(self.ask_for_code(&user));
+        }
         self.begin_session(user).await?.ok_or_else(wrong)
     }
 
     /// `None` when the user's standing has changed since the password was verified.
-    async fn begin_session(&self, user: User) -> Result<Option<SignedIn>> {
+    pub(super) async fn begin_session(&self, user: User) -> Result<Option<SignedIn>> {
         let now = self.now();
         let token = self.first_token(now);
         if !self.store().begin_session(&user, token, now.plus(SESSION_TIME)).await? {
@@ -100,10 +105,11 @@ impl Users {
     }
 
     async fn signed_in(&self, user: User, token: RefreshToken) -> Result<SignedIn> {
-        let standing = self.standing(&user.role).await?;
+        let standing = self.standing(&user).await?;
         Ok(SignedIn {
             access_token: self.0.signer.sign(&user, standing, token.session, self.now())?,
             authority: standing.authority,
+            owes_mfa: self.owes_mfa(&user),
             refresh_token: token.to_wire(self.secret()),
             device_token: None,
             user,

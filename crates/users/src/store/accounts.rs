@@ -3,14 +3,14 @@
 use std::{ops::Bound, sync::Arc};
 
 use holdfast_storage::record::{Fault, Scan, Stored, Tx, Value};
-use holdfast_types::{Error, IdempotentAnswer, Operation, Result, Timestamp, UserId};
+use holdfast_types::{Answer, Error, IdempotentAnswer, Operation, Result, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::{
     DELETED_PAGE, PasswordChange, Render, SERVICE, STAFF_NAMES, UserStore, ending, keys,
     last_in_charge, no_content, roles, username_taken,
 };
-use crate::model::{Claim, NewUser, Roles, User};
+use crate::model::{Claim, MfaEnds, NewUser, Roles, User};
 
 /// Stands for all users: whoever decides by how many there are of a kind locks it.
 const EVERYBODY: Uuid = Uuid::nil();
@@ -162,6 +162,54 @@ impl UserStore {
             }
         };
         self.db.once(SERVICE, operation, now, apply).await
+    }
+
+    /// Changes a user's second factor as `judge` says, and ends what that says; once per operation.
+    pub(crate) async fn change_mfa(
+        &self,
+        id: UserId,
+        operation: &Operation,
+        now: Timestamp,
+        render: impl Fn(&User) -> Result<Answer> + Send + Sync + 'static,
+        judge: impl Fn(&mut User) -> Result<MfaEnds> + Send + Sync + 'static,
+    ) -> Result<IdempotentAnswer> {
+        let (judge, render) = (Arc::new(judge), Arc::new(render));
+        let apply = move |tx: Tx| {
+            let (judge, render) = (Arc::clone(&judge), Arc::clone(&render));
+            async move {
+                let mut user = lock_present(&tx, id).await?;
+                let ends = judge(&mut user)?;
+                tx.put(&user).await??;
+                match ends {
+                    MfaEnds::Nothing => {}
+                    MfaEnds::SessionsBut(keep) => {
+                        ending::end_all(&tx, id, Some(keep), now).await?;
+                    }
+                    MfaEnds::Tokens => ending::revoke_user(&tx, id, user.epoch, now).await?,
+                }
+                Ok(render(&user)?)
+            }
+        };
+        self.db.once(SERVICE, operation, now, apply).await
+    }
+
+    /// Uses up a code of a user's second factor, as `judge` says, and returns the user. Of two who come with one code, one is refused.
+    pub(crate) async fn use_code(
+        &self,
+        id: UserId,
+        judge: impl Fn(&mut User) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<User> {
+        let judge = Arc::new(judge);
+        let apply = move |tx: Tx| {
+            let judge = Arc::clone(&judge);
+            async move {
+                let mut user = lock_present(&tx, id).await?;
+                judge(&mut user)?;
+                tx.put(&user).await??;
+                Ok(user.into_inner())
+            }
+        };
+        self.db.transact(apply).await
     }
 
     /// Sets a new password if the old one is still `from`, and ends all other sessions and permissions to reset it; once

@@ -13,6 +13,7 @@ use crate::{
 
 mod guests;
 mod keys;
+mod mfa;
 mod reading;
 mod roles;
 

@@ -4,15 +4,15 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use holdfast_storage::record::{Fault, Scan, Stored, Tx};
 use holdfast_types::{
-    Answer, Code, Error, IdempotentAnswer, KeyId, Operation, Page, PageRequest, Result, SessionId,
-    Timestamp, UserId,
+    Answer, Authority, Code, Error, IdempotentAnswer, KeyId, Operation, Page, PageRequest, Result,
+    SessionId, Timestamp, UserId,
 };
 use uuid::Uuid;
 
 use super::{
     SERVICE, UserStore, accounts, ending, no_content, records::Subject, roles::read_roles,
 };
-use crate::model::{ApiKey, Standing, User};
+use crate::model::{ApiKey, KeyAct, Standing, User};
 
 /// API keys of a shop.
 pub(super) const KEYS: usize = 200;
@@ -27,11 +27,11 @@ impl UserStore {
         &self,
         key: ApiKey,
         operation: &Operation,
-        render: fn(&ApiKey) -> Result<Answer>,
+        render: impl Fn(&ApiKey) -> Result<Answer> + Send + Sync + 'static,
     ) -> Result<IdempotentAnswer> {
-        let now = key.created_at;
+        let (now, render) = (key.created_at, Arc::new(render));
         let create = move |tx: Tx| {
-            let key = key.clone();
+            let (key, render) = (key.clone(), Arc::clone(&render));
             async move {
                 // Who is deleted meanwhile has no keys left.
                 let user = accounts::lock(&tx, key.user).await?;
@@ -71,27 +71,27 @@ impl UserStore {
         self.db.read(read).await
     }
 
-    /// Changes an API key as `judge` says; once per operation. Tokens that were given for what it was are refused. Refuses with
+    /// Changes an API key as `judge` says, who is told what its user may do; once per operation. Tokens that were given for what it was are refused. Refuses with
     /// `not-found`.
     pub(crate) async fn change_key(
         &self,
         id: KeyId,
         operation: &Operation,
         now: Timestamp,
-        render: fn(&ApiKey) -> Result<Answer>,
-        judge: impl Fn(&mut ApiKey) -> Result<()> + Send + Sync + 'static,
+        render: impl Fn(&ApiKey) -> Result<Answer> + Send + Sync + 'static,
+        judge: impl Fn(&mut ApiKey, &KeyAct) -> Result<()> + Send + Sync + 'static,
     ) -> Result<IdempotentAnswer> {
-        let judge = Arc::new(judge);
+        let (judge, render) = (Arc::new(judge), Arc::new(render));
         let change = move |tx: Tx| {
-            let judge = Arc::clone(&judge);
+            let (judge, render) = (Arc::clone(&judge), Arc::clone(&render));
             async move {
-                let mut key = find(&tx, id).await?;
+                let (mut key, act) = find(&tx, id).await?;
                 let before: BTreeSet<SessionId> = key.sessions().collect();
-                judge(&mut key)?;
+                judge(&mut key, &act)?;
                 tx.put(&key).await??;
                 let after: BTreeSet<SessionId> = key.sessions().collect();
                 for session in before.difference(&after) {
-                    ending::revoke(&tx, Subject::Session(*session), now).await?;
+                    ending::revoke(&tx, Subject::Session(*session), key.last_issue(now)).await?;
                 }
                 Ok(render(&key)?)
             }
@@ -118,14 +118,14 @@ impl UserStore {
         id: KeyId,
         operation: &Operation,
         now: Timestamp,
-        judge: impl Fn(&ApiKey) -> Result<()> + Send + Sync + 'static,
+        judge: impl Fn(&ApiKey, &KeyAct) -> Result<()> + Send + Sync + 'static,
     ) -> Result<IdempotentAnswer> {
         let judge = Arc::new(judge);
         let delete = move |tx: Tx| {
             let judge = Arc::clone(&judge);
             async move {
-                let key = find(&tx, id).await?;
-                judge(&key)?;
+                let (key, act) = find(&tx, id).await?;
+                judge(&key, &act)?;
                 remove(&tx, vec![key], now).await?;
                 Ok(no_content())
             }
@@ -134,10 +134,16 @@ impl UserStore {
     }
 }
 
-async fn find(tx: &Tx, id: KeyId) -> Result<Stored<ApiKey>, Fault> {
+/// The key, which nobody changes meanwhile, and what its user may do.
+async fn find(tx: &Tx, id: KeyId) -> Result<(Stored<ApiKey>, KeyAct), Fault> {
     tx.lock::<ApiKey>([id.into()]).await?;
-    let key = tx.get::<ApiKey>(id).await?;
-    Ok(key.ok_or_else(|| Error::not_found("API key"))?)
+    let key = tx.get::<ApiKey>(id).await?.ok_or_else(|| Error::not_found("API key"))?;
+    let holder = match tx.get::<User>(key.user).await? {
+        Some(user) => read_roles(tx).await?.standing(&user.role).authority,
+        None => Authority::NONE,
+    };
+    let before = Some(ApiKey::clone(&key));
+    Ok((key, KeyAct { holder, before }))
 }
 
 /// Deletes all API keys of a user.
@@ -147,10 +153,13 @@ pub(super) async fn remove_keys_of(tx: &Tx, user: UserId, now: Timestamp) -> Res
 }
 
 async fn remove(tx: &Tx, keys: Vec<Stored<ApiKey>>, now: Timestamp) -> Result<(), Fault> {
-    let sessions: BTreeSet<SessionId> = keys.iter().flat_map(|key| key.sessions()).collect();
+    let ended: Vec<(SessionId, Timestamp)> = keys
+        .iter()
+        .flat_map(|key| key.sessions().map(|session| (session, key.last_issue(now))))
+        .collect();
     tx.delete_all(keys).await?;
-    for session in sessions {
-        ending::revoke(tx, Subject::Session(session), now).await?;
+    for (session, at) in ended {
+        ending::revoke(tx, Subject::Session(session), at).await?;
     }
     Ok(())
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use holdfast_storage::record::{Fault, Scan, Stored, Tx};
 use holdfast_types::{Answer, Code, Error, IdempotentAnswer, Operation, Result, Role, Timestamp};
 
-use super::{SERVICE, UserStore, ending, no_content, records::Subject};
+use super::{
+    SERVICE, UserStore, ending, no_content,
+    records::{Revocation, Subject},
+};
 use crate::model::{CustomRole, Roles, User};
 
 /// Roles that a shop may make.
@@ -40,7 +43,12 @@ impl UserStore {
                     let why = format!("a shop makes {ROLES} roles at most");
                     return Err(Error::new(Code::LimitReached, why).into());
                 }
-                tx.insert(&role).await?.map_err(|_| role_taken())?;
+                // Nobody is given by it what nobody gave them: an import may have brought users of a role that there was not.
+                if tx.get::<CustomRole>(role.name.as_str()).await?.is_some() {
+                    return Err(role_taken().into());
+                }
+                require_unused(&tx, &role.name).await?;
+                tx.insert(&role).await??;
                 Ok(render(&role)?)
             }
         };
@@ -89,12 +97,13 @@ impl UserStore {
             async move {
                 let role = find(&tx, &name).await?;
                 judge(&role)?;
-                let scan = Scan::of("role", 1).equal(name.as_str());
-                if !tx.scan::<User>(scan).await?.is_empty() {
-                    let why = "users have this role: give them another one first";
-                    return Err(Error::new(Code::RoleInUse, why).into());
-                }
+                require_unused(&tx, &name).await?;
                 tx.delete(role).await?;
+                // Whoever had it has another epoch since; one that is made anew begins with version 1.
+                let revoked = Subject::Role(name, 0).key();
+                if let Some(revoked) = tx.get::<Revocation>(revoked).await? {
+                    tx.delete(revoked).await?;
+                }
                 Ok(no_content())
             }
         };
@@ -118,6 +127,16 @@ pub(super) async fn read_roles(tx: &Tx) -> Result<Roles, Fault> {
 pub(super) async fn lock_roles(tx: &Tx) -> Result<Roles, Fault> {
     tx.lock::<CustomRole>([ALL.into()]).await?;
     read_roles(tx).await
+}
+
+/// Refuses with `role-in-use`.
+async fn require_unused(tx: &Tx, name: &Role) -> Result<(), Fault> {
+    let scan = Scan::of("role", 1).equal(name.as_str());
+    if tx.scan::<User>(scan).await?.is_empty() {
+        return Ok(());
+    }
+    let why = "users have this role: give them another one first";
+    Err(Error::new(Code::RoleInUse, why).into())
 }
 
 /// The refusal of a name that another role has.

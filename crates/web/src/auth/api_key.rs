@@ -1,10 +1,10 @@
 //! API keys as programs show them: `hfk_`, the id, the secret and a checksum, so that one that leaks is found by its form, and
 //! one that is mistyped is refused without asking anybody.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use aws_lc_rs::digest;
-use holdfast_types::KeyId;
+use holdfast_types::{Code, Error, KeyId, Result};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -38,6 +38,21 @@ pub struct KeyGrant {
     pub token: String,
     /// Where the key may be used from; everywhere, when there is none.
     pub addresses: Vec<IpNet>,
+}
+
+impl KeyGrant {
+    /// Refuses a key with `forbidden` where it may not be used.
+    pub fn check_address(&self, client: Option<IpAddr>) -> Result<()> {
+        let is_within = |client: IpAddr| {
+            self.addresses.iter().any(|range| range.contains(&client.to_canonical()))
+        };
+        match self.addresses.is_empty() || client.is_some_and(is_within) {
+            true => Ok(()),
+            false => {
+                Err(Error::new(Code::Forbidden, "the API key may not be used from this address"))
+            }
+        }
+    }
 }
 
 impl fmt::Debug for KeyGrant {

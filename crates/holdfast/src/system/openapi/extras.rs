@@ -15,7 +15,7 @@ pub(super) fn of(code: Code) -> Vec<(&'static str, Value)> {
                     "description": "The resource as it is now.",
                     "oneOf": [
                         reference("ProductView"), reference("OrderView"), reference("UserView"),
-                        reference("WebhookView"),
+                        reference("WebhookView"), reference("RoleView"), reference("ApiKeyView"),
                     ],
                 }),
             ),
@@ -32,6 +32,13 @@ pub(super) fn of(code: Code) -> Vec<(&'static str, Value)> {
                 },
             }}),
         )],
+        MfaRequired => vec![
+            (
+                "mfaToken",
+                json!({"type": "string", "description": "For POST /api/users/login/mfa, with a code."}),
+            ),
+            ("expiresIn", json!({"type": "integer", "description": "Seconds."})),
+        ],
         BelowReserved => vec![("reserved", integer())],
         EventsExpired => vec![("oldest", json!({"type": "integer", "minimum": 1}))],
         InvalidTransition => vec![("orderStatus", reference("OrderStatus"))],

@@ -1,10 +1,9 @@
 //! Guarantees about API keys.
 
 use holdfast_types::{Authority, IdempotentAnswer, KeyId, PageRequest, Permission, Permissions};
-use holdfast_web::auth::KeyProof;
 
 use super::*;
-use crate::model::{ApiKey, KeySecret};
+use crate::model::{ApiKey, KeyAct, KeySecret};
 
 impl Bench {
     fn secret_of(&self, number: u8) -> KeySecret {
@@ -83,7 +82,7 @@ async fn change_key_refuses_tokens_of_secrets_that_it_loses() {
         let rotate = |secret: KeySecret, overlap: Duration| {
             let (store, operation, id) = (bench.store.clone(), bench.operation(), key.id);
             let meanwhile = bench.secret_of(0).session;
-            let judge = move |key: &mut ApiKey| {
+            let judge = move |key: &mut ApiKey, _: &KeyAct| {
                 key.rotate(secret, meanwhile, overlap, now);
                 Ok(())
             };
@@ -93,15 +92,15 @@ async fn change_key_refuses_tokens_of_secrets_that_it_loses() {
         rotate(second, Duration::from_secs(60)).await;
         assert_eq!(bench.refused().await, [key.secret.session].into());
         let found = bench.store.key(key.id).await.unwrap().unwrap();
-        assert!(found.admit(&KeyProof { id: key.id, hash: [1; 32] }, now).is_ok(), "both are good");
+        assert!(found.admit(&[1; 32], now).is_ok(), "both are good");
         rotate(bench.secret_of(3), Duration::from_secs(60)).await;
         assert_eq!(bench.refused().await.len(), 3);
         rotate(bench.secret_of(4), Duration::ZERO).await;
         let refused = bench.refused().await;
         assert!(refused.contains(&second.session) && refused.len() == 5);
         let found = bench.store.key(key.id).await.unwrap().unwrap();
-        assert!(found.admit(&KeyProof { id: key.id, hash: [4; 32] }, now).is_ok());
-        assert!(found.admit(&KeyProof { id: key.id, hash: [3; 32] }, now).is_err());
+        assert!(found.admit(&[4; 32], now).is_ok());
+        assert!(found.admit(&[3; 32], now).is_err());
     })
     .await;
 }
@@ -120,7 +119,7 @@ async fn note_key_use_and_change_key_do_not_undo_each_other() {
             })
             .collect();
         let (operation, now) = (bench.operation(), bench.now());
-        let name = |key: &mut ApiKey| {
+        let name = |key: &mut ApiKey, _: &KeyAct| {
             "Office".clone_into(&mut key.name);
             Ok(())
         };
@@ -142,12 +141,13 @@ async fn delete_key_and_delete_refuse_its_tokens() {
         let (one, other) = (bench.new_key(ada.id), bench.new_key(ada.id));
         bench.keep(&one).await.unwrap();
         bench.keep(&other).await.unwrap();
-        let forbid = |_: &ApiKey| Err(Error::new(Code::Forbidden, "not this one"));
+        let forbid = |_: &ApiKey, _: &KeyAct| Err(Error::new(Code::Forbidden, "not this one"));
         let kept = bench.store.delete_key(one.id, &bench.operation(), bench.now(), forbid).await;
         assert_eq!(kept.unwrap_err().code(), Code::Forbidden);
         let operation = bench.operation();
         for replayed in [false, true] {
-            let deleted = bench.store.delete_key(one.id, &operation, bench.now(), |_| Ok(())).await;
+            let deleted =
+                bench.store.delete_key(one.id, &operation, bench.now(), |_, _| Ok(())).await;
             assert_eq!(deleted.unwrap().replayed, replayed);
         }
         assert_eq!(bench.store.key(one.id).await.unwrap(), None);
