@@ -26,7 +26,7 @@ CHOICE = random.Random(os.environ["CONTRACT_SEED"])
 BY_STATE = {
     "forbidden", "not-found", "unauthenticated", "invalid-credentials", "invalid-token", "token-revoked",
     "version-conflict", "precondition-failed", "precondition-required", "sku-taken", "username-taken",
-    "insufficient-stock", "unknown-product", "price-changed", "invalid-transition", "below-reserved", "webhook-disabled", "limit-reached", "role-taken", "role-in-use",
+    "insufficient-stock", "unknown-product", "price-changed", "invalid-transition", "below-reserved", "webhook-disabled", "limit-reached", "role-taken", "role-in-use", "mfa-required", "mfa-enabled",
     "idempotency-key-reused", "idempotency-key-spent", "idempotency-in-progress",
 }  # fmt: skip
 
@@ -48,6 +48,7 @@ BY_RULE = {
     ("invalid-parameter", "after"): "a position that the log has come to",
     ("validation", "#/note"): "something to read",
     ("validation", "#/role"): "a guest is a customer; there is such a role",
+    ("validation", "#/code"): "of the app, or for recovery",
     ("validation", "#/expiresAt"): "a time to come",
     ("validation", "#/addresses/N"): "an address, or a network that ends in zeros",
     ("validation", "#/url"): "https, and of the public internet",

@@ -168,6 +168,11 @@ impl Users {
         self.0.store.deleted(since).await
     }
 
+    /// What contradicts itself.
+    pub async fn audit(&self) -> Result<Vec<String>> {
+        self.0.store.audit().await
+    }
+
     /// Forgets what nobody can need any more.
     pub async fn forget(&self) -> Result<()> {
         self.0.store.forget(self.0.clock.before(ANSWER_TIME)).await

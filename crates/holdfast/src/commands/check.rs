@@ -170,6 +170,7 @@ async fn audit(shop: &Shop) -> Result<Report> {
     if is_whole {
         sales.finish(&shop.orders).await?.into_iter().for_each(|finding| report.find(finding));
     }
+    shop.users.audit().await?.into_iter().for_each(|finding| report.find(finding));
     let (events, findings) = shop.events.audit().await?;
     findings.into_iter().for_each(|finding| report.find(finding));
     Ok(Report { products, events, ..report })

@@ -273,6 +273,43 @@ async fn a_rotation_overlaps_and_a_key_expires() {
     assert_eq!(problem(&refused), (422, "validation".into()));
 }
 
+/// A key that leaks is as narrow as it was, whatever it does with keys.
+#[tokio::test]
+async fn a_key_makes_no_key_that_goes_further() {
+    let shop = Shop::start();
+    let mut admin = shop.admin().await;
+    let bounds = json!({"addresses": ["127.0.0.0/8"], "expiresAt": "2099-01-01T00:00:00.000Z"});
+    let maker = admin.key(&["keys:write", "users:write"], bounds.clone()).await;
+    let mut program = program(&shop, &maker);
+    let child = json!({"name": "child", "permissions": ["keys:read"]});
+    let made = program.post("/api/keys", &child).await.expect(201).unwrap();
+    assert_eq!(
+        (&made["addresses"], &made["expiresAt"]),
+        (&bounds["addresses"], &bounds["expiresAt"])
+    );
+    for more in [json!({"addresses": ["10.0.0.0/8"]}), json!({"expiresAt": "2099-01-02T00:00:00Z"})]
+    {
+        let mut body = child.clone();
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let refused = program.post("/api/keys", &body).await;
+        assert_eq!(problem(&refused), (403, "forbidden".into()), "{more}");
+        let mut body = more;
+        body["version"] = json!(1);
+        let refused = program.patch(&place_of(&maker), &body).await;
+        assert_eq!(problem(&refused), (403, "forbidden".into()), "{body}");
+    }
+    let reset = format!("/api/users/{}/password-reset", admin.id);
+    assert_eq!(problem(&program.post(&reset, &json!({})).await), (403, "forbidden".into()));
+    let other = shop.customer("eve").await;
+    let path = format!("/api/users/{}", other.id);
+    admin.patch(&path, &json!({"version": 1, "role": "admin"})).await.expect(200).unwrap();
+    let mut eve = shop.sign_in("eve", crate::shop::PASSWORD).await;
+    let rotate = format!("{}/rotate", place_of(&maker));
+    let refused = eve.post(&rotate, &json!({})).await;
+    assert_eq!(problem(&refused), (403, "forbidden".into()), "nobody passes for somebody else");
+    eve.delete(&place_of(&maker)).await.expect(204).ok();
+}
+
 #[tokio::test]
 async fn a_key_is_good_where_it_says() {
     let shop = Shop::start();

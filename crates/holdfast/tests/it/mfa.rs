@@ -6,7 +6,7 @@ use totp_rs::{Builder, Secret};
 use crate::shop::{ADMIN_PASSWORD, Client, PASSWORD, Shop, problem};
 
 /// The code that an app with this secret shows, so many seconds from now.
-fn code(secret: &Value, later: i64) -> String {
+pub(crate) fn code(secret: &Value, later: i64) -> String {
     let secret = Secret::try_from_base32(secret.as_str().unwrap()).unwrap();
     let totp = Builder::new().with_secret(secret).with_account_name("a").build().unwrap();
     let now = holdfast_types::Clock::system().now().as_seconds();

@@ -169,6 +169,17 @@ async fn who_keeps_to_their_own_products_hands_on_no_more() {
     let refused = program.patch(&path_of(&theirs), &change).await;
     assert_eq!(problem(&refused), (403, "forbidden".into()));
     program.patch(&path_of(&own), &change).await.expect(200).unwrap();
+    let everybodys = json!({"name": "all", "permissions": ["products:write"]});
+    let everybodys = admin.post("/api/keys", &everybodys).await.expect(201).unwrap();
+    let everybodys = format!("/api/keys/{}", everybodys["id"].as_str().unwrap());
+    for (method, rest, body) in [
+        ("POST", "/rotate", "{}"),
+        ("PATCH", "", r#"{"version": 1, "addresses": []}"#),
+        ("DELETE", "", ""),
+    ] {
+        let refused = sam.send(method, &format!("{everybodys}{rest}"), &[], body).await;
+        assert_eq!(problem(&refused), (403, "forbidden".into()), "{method}{rest}");
+    }
     let wider = json!({"name": "wider", "permissions": ["products:write"]});
     assert_eq!(problem(&sam.post("/api/roles", &wider).await), (403, "forbidden".into()));
 }

@@ -74,7 +74,7 @@ async fn the_screens_are_files() {
 }
 
 /// Routes that the document must name.
-const ROUTES: [&str; 68] = [
+const ROUTES: [&str; 75] = [
     "post /api/users/register",
     "post /api/users/login",
     "post /api/users/refresh",
@@ -128,6 +128,13 @@ const ROUTES: [&str; 68] = [
     "get /api/webhooks/{id}/deliveries",
     "get /api/webhooks/{id}/deliveries/{delivery}",
     "post /api/webhooks/{id}/deliveries/{delivery}/retry",
+    "post /api/users/login/mfa",
+    "get /api/users/me/mfa",
+    "post /api/users/me/mfa",
+    "post /api/users/me/mfa/confirm",
+    "post /api/users/me/mfa/recovery-codes",
+    "post /api/users/me/mfa/disable",
+    "post /api/users/{id}/mfa/reset",
     "get /api/roles",
     "post /api/roles",
     "get /api/roles/{name}",

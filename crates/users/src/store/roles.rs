@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use holdfast_storage::record::{Fault, Scan, Stored, Tx};
+use holdfast_storage::record::{Fault, Position, Scan, Stored, Tx};
 use holdfast_types::{Answer, Code, Error, IdempotentAnswer, Operation, Result, Role, Timestamp};
 
 use super::{
-    SERVICE, UserStore, ending, no_content,
+    SERVICE, UserStore, ending,
+    keys::KEYS,
+    no_content,
     records::{Revocation, Subject},
 };
-use crate::model::{CustomRole, Roles, User};
+use crate::model::{ApiKey, CustomRole, Roles, User};
 
 /// Roles that a shop may make.
 pub(super) const ROLES: usize = 50;
+/// Users that are read at a time.
+const PAGE: usize = 500;
 /// Stands for all roles: whoever changes one, or gives somebody one, locks it.
 const ALL: &str = "";
 
@@ -108,6 +112,43 @@ impl UserStore {
             }
         };
         self.db.once(SERVICE, operation, now, delete).await
+    }
+}
+
+impl UserStore {
+    /// What contradicts itself: users of roles that there are not, and API keys of users that there are not.
+    pub(crate) async fn audit(&self) -> Result<Vec<String>> {
+        let (mut findings, mut after) = (Vec::new(), None);
+        loop {
+            let place: Option<Position> = after.take();
+            let read = move |tx: Tx| {
+                let scan = Scan::of("staff", PAGE).after(place.clone());
+                async move { Ok((read_roles(&tx).await?, tx.scan::<User>(scan).await?)) }
+            };
+            let (roles, staff): (Roles, Vec<Stored<User>>) = self.db.read(read).await?;
+            let lacks_role = |user: &&Stored<User>| roles.require(&user.role).is_err();
+            findings.extend(staff.iter().filter(lacks_role).map(|user| {
+                format!("user {} has the role `{}`, which there is not", user.id, user.role)
+            }));
+            match staff.last() {
+                Some(last) if staff.len() == PAGE => after = Some(last.position(Some("staff"))),
+                _ => break,
+            }
+        }
+        let keys = |tx: Tx| async move {
+            let mut lost = Vec::new();
+            for key in tx.scan::<ApiKey>(Scan::of_keys(KEYS)).await? {
+                if tx.get::<User>(key.user).await?.is_none_or(|user| user.deleted) {
+                    lost.push(format!(
+                        "API key {} is of user {}, who is not there",
+                        key.id, key.user
+                    ));
+                }
+            }
+            Ok(lost)
+        };
+        findings.extend(self.db.read(keys).await?);
+        Ok(findings)
     }
 }
 

@@ -128,3 +128,19 @@ async fn delete_role_and_change_access_never_leave_a_user_without_one() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn audit_finds_users_without_a_role_and_keys_without_a_user() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let role = packers(&bench, "packer");
+        let pat = NewUser { role: role.name.clone(), ..bench.new_user("pat") };
+        let pat = bench.store.create(&pat).await.unwrap().0.id;
+        assert_eq!(bench.store.audit().await.unwrap().len(), 1, "the role is not there");
+        let refused = bench.store.create_role(role, &bench.operation(), shown).await.unwrap_err();
+        assert_eq!(refused.code(), Code::RoleInUse, "nobody is given by it what nobody gave them");
+        bench.store.delete(pat, &bench.operation(), bench.now()).await.unwrap();
+        assert_eq!(bench.store.audit().await.unwrap(), [""; 0]);
+    })
+    .await;
+}
