@@ -16,6 +16,7 @@ type AnyProblem = ProblemsOf<
   | api.LogInError
   | api.UpdateUserError
   | api.CreateRoleError
+  | api.BeginMfaError
   | api.DeleteRoleError
   | api.CreateKeyError
   | api.IsReadyError

@@ -1,7 +1,7 @@
 /** A shop, and who we are to it: sessions that renew themselves, keys that make repeats harmless, repeats where they help. */
 
 import { type Client, createClient } from "./generated/client/index.js";
-import { beginGuest, logIn, logOut, refreshSession } from "./generated/sdk.gen.js";
+import { beginGuest, logIn, logInWithCode, logOut, refreshSession } from "./generated/sdk.gen.js";
 import type { Permission, SessionView } from "./generated/types.gen.js";
 import { isProblem, ProblemError } from "./problems.js";
 import { work } from "./work.js";
@@ -41,13 +41,15 @@ const EARLY = 10_000;
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 3_000;
 /** Ways into a session: they bring their own proof, and no key. */
-const SESSION_PATHS = ["/api/users/guest", "/api/users/login", "/api/users/refresh", "/api/users/logout"];
+const SESSION_PATHS = ["/api/users/guest", "/api/users/login", "/api/users/login/mfa", "/api/users/refresh", "/api/users/logout"];
 
 /** Give `shop.client` to any operation: `placeOrder({ client: shop.client, body })`. */
 export class Shop {
   readonly client: Client;
   #session: Session | undefined;
   #renewal: Promise<void> | undefined;
+  /** What the last renewal was answered. */
+  #renewed: SessionView | undefined;
   readonly #options: Required<Pick<ShopOptions, "repeats" | "fetch">> & ShopOptions;
 
   constructor(options: ShopOptions) {
@@ -61,7 +63,7 @@ export class Shop {
     return this.#session;
   }
 
-  /** Signs in; where strangers guess at the name, with a proof of work, which takes seconds. Throws {@link ProblemError}, such as `invalid-credentials`. */
+  /** Signs in; where strangers guess at the name, with a proof of work, which takes seconds. Throws {@link ProblemError}, such as `invalid-credentials`, or `mfa-required` where a code is wanted too. */
   async signIn(username: string, password: string): Promise<SessionView> {
     const first = await logIn({ client: this.client, body: { username, password } });
     const asked = isProblem(first.error, "rate-limited") ? first.error.proofOfWork : undefined;
@@ -69,6 +71,11 @@ export class Shop {
     if (asked === undefined || nonce === undefined) return this.#begin(first);
     const proofOfWork = { challenge: asked.challenge, nonce };
     return this.#begin(await logIn({ client: this.client, body: { username, password, proofOfWork } }));
+  }
+
+  /** Signs in, second step: with what `mfa-required` said, and a code. Throws {@link ProblemError}, such as `invalid-credentials`. */
+  async signInWithCode(mfaToken: string, code: string): Promise<SessionView> {
+    return this.#begin(await logInWithCode({ client: this.client, body: { mfaToken, code } }));
   }
 
   /** Goes on with a session that was begun or renewed elsewhere. */
@@ -79,6 +86,13 @@ export class Shop {
   /** Buys without a name. `registerUser` gives the account one and keeps its orders; sign in with it then. */
   async beAGuest(): Promise<SessionView> {
     return this.#begin(await beginGuest({ client: this.client, body: {} }));
+  }
+
+  /** Renews the session now: its rights may have changed. `undefined` when there is none any more. */
+  async renew(): Promise<SessionView | undefined> {
+    this.#renewed = undefined;
+    await this.#renew();
+    return this.#renewed;
   }
 
   /** Ends the session, here in any case. */
@@ -119,7 +133,7 @@ export class Shop {
     const answer = await refreshSession({ client: this.client, body: { refreshToken } });
     // Only the shop's word ends a session: a shop that is away may come back.
     if (answer.response?.status === 401) this.#keep(undefined);
-    else if (answer.data !== undefined) this.#begin(answer);
+    else if (answer.data !== undefined) this.#renewed = this.#begin(answer);
   }
 
   async #send(request: Request): Promise<Response> {
@@ -129,8 +143,11 @@ export class Shop {
     if (!isSafe && !request.headers.has("Idempotency-Key")) {
       request.headers.set("Idempotency-Key", idempotencyKey());
     }
-    if (this.#options.apiKey !== undefined && !request.headers.has("Authorization")) {
-      return this.#sendRepeatedly(authorized(request, this.#options.apiKey));
+    const { apiKey } = this.#options;
+    if (apiKey !== undefined && !request.headers.has("Authorization")) {
+      const answer = await this.#sendRepeatedly(authorized(request, apiKey));
+      // A key that was changed a moment ago: not every process has heard of its new token.
+      return answer.status === 401 ? this.#sendRepeatedly(authorized(request, apiKey)) : answer;
     }
     if (this.#session === undefined || request.headers.has("Authorization")) {
       return this.#sendRepeatedly(request);

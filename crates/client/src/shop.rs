@@ -154,6 +154,10 @@ impl Shop {
         }
         let request = Request { method, path, key, body };
         let answer = self.repeat(&request, until).await?;
+        if answer.status == 401 && self.key.is_some() {
+            // A key that was changed a moment ago: not every process has heard of its new token.
+            return self.repeat(&request, until).await;
+        }
         if answer.status != 401 || self.session.is_none() {
             return Ok(answer);
         }

@@ -180,6 +180,13 @@ export type CategoryView = {
     name: string;
 };
 
+export type CodeBody = {
+    /**
+     * Six digits of the app, or a code for recovery; blanks and hyphens do not matter.
+     */
+    code: string;
+};
+
 /**
  * The body is too large. Bodies may have 64 KiB, product batches 1 MiB, pictures 4 MiB. Send less, or in several requests.
  */
@@ -591,6 +598,72 @@ export type MalformedProblem = Problem & {
 };
 
 /**
+ * There is a second factor already. An account has one second factor. Give it up first: POST /api/users/me/mfa/disable.
+ */
+export type MfaEnabledProblem = Problem & {
+    code: 'mfa-enabled';
+    status: 409;
+};
+
+export type MfaLoginBody = {
+    /**
+     * Six digits of the app, or a code for recovery; blanks and hyphens do not matter.
+     */
+    code: string;
+    /**
+     * What an earlier login on this device gave.
+     */
+    deviceToken?: string | null;
+    /**
+     * As the refusal gave it; good for five minutes.
+     */
+    mfaToken: string;
+};
+
+/**
+ * A second factor is wanted. The password is right, and this account has a second factor as well. Ask the user for a code of their app, or for recovery, and send it with `mfaToken` to POST /api/users/login/mfa within `expiresIn` seconds.
+ */
+export type MfaRequiredProblem = Problem & {
+    code: 'mfa-required';
+    /**
+     * Seconds.
+     */
+    expiresIn: number;
+    /**
+     * For POST /api/users/login/mfa, with a code.
+     */
+    mfaToken: string;
+    status: 401;
+};
+
+/**
+ * Whether a password alone signs in.
+ */
+export type MfaView = {
+    enabled: boolean;
+    /**
+     * The same as an address, for a QR code.
+     */
+    otpauthUrl?: string | null;
+    /**
+     * For the day on which the app is lost, each good once: only in the answer that gives them.
+     */
+    recoveryCodes?: Array<string> | null;
+    /**
+     * Codes for recovery that were not used.
+     */
+    recoveryCodesLeft: number;
+    /**
+     * Present when the role permits nothing until there is one.
+     */
+    required?: boolean;
+    /**
+     * For the app, in base 32: only in the answer that begins.
+     */
+    secret?: string | null;
+};
+
+/**
  * The items are priced in several currencies. An order has one currency. Place an order for each currency.
  */
 export type MixedCurrenciesProblem = Problem & {
@@ -835,6 +908,10 @@ export type PasswordBody = {
     newPassword: string;
 };
 
+export type PasswordProofBody = {
+    password: string;
+};
+
 /**
  * Some members of a product.
  */
@@ -933,7 +1010,7 @@ export type PreconditionFailedProblem = Problem & {
     /**
      * The resource as it is now.
      */
-    current?: ProductView | OrderView | UserView | WebhookView;
+    current?: ProductView | OrderView | UserView | WebhookView | RoleView | ApiKeyView;
     currentVersion?: number;
     status: 412;
 };
@@ -1420,6 +1497,10 @@ export type SessionView = {
      */
     expiresIn: number;
     /**
+     * Present when the role permits nothing until there is a second factor: POST /api/users/me/mfa, then refresh.
+     */
+    mfaSetupRequired?: boolean;
+    /**
      * Whether products and stock are only their own.
      */
     ownProductsOnly: boolean;
@@ -1677,6 +1758,10 @@ export type UserView = {
     disabled?: boolean;
     email?: string | null;
     id: string;
+    /**
+     * Present when a password alone does not sign the user in.
+     */
+    mfaEnabled?: boolean;
     name?: string | null;
     role: string;
     /**
@@ -1710,7 +1795,7 @@ export type VersionConflictProblem = Problem & {
     /**
      * The resource as it is now.
      */
-    current?: ProductView | OrderView | UserView | WebhookView;
+    current?: ProductView | OrderView | UserView | WebhookView | RoleView | ApiKeyView;
     currentVersion?: number;
     status: 409;
 };
@@ -5134,9 +5219,9 @@ export type LogInErrors = {
      */
     400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
     /**
-     * `invalid-credentials`
+     * `invalid-credentials`, `mfa-required`
      */
-    401: InvalidCredentialsProblem;
+    401: InvalidCredentialsProblem | MfaRequiredProblem;
     /**
      * `not-acceptable`
      */
@@ -5193,6 +5278,89 @@ export type LogInResponses = {
 };
 
 export type LogInResponse = LogInResponses[keyof LogInResponses];
+
+export type LogInWithCodeData = {
+    body: MfaLoginBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/users/login/mfa';
+};
+
+export type LogInWithCodeErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-credentials`, `invalid-token`
+     */
+    401: InvalidCredentialsProblem | InvalidTokenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`
+     */
+    409: IdempotencyInProgressProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type LogInWithCodeError = LogInWithCodeErrors[keyof LogInWithCodeErrors];
+
+export type LogInWithCodeResponses = {
+    /**
+     * The answer.
+     */
+    200: SessionView;
+};
+
+export type LogInWithCodeResponse = LogInWithCodeResponses[keyof LogInWithCodeResponses];
 
 export type LogOutData = {
     body: RefreshBody;
@@ -5507,6 +5675,411 @@ export type DeleteMeResponses = {
 };
 
 export type DeleteMeResponse = DeleteMeResponses[keyof DeleteMeResponses];
+
+export type GetMfaData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/users/me/mfa';
+};
+
+export type GetMfaErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type GetMfaError = GetMfaErrors[keyof GetMfaErrors];
+
+export type GetMfaResponses = {
+    /**
+     * The answer.
+     */
+    200: MfaView;
+};
+
+export type GetMfaResponse = GetMfaResponses[keyof GetMfaResponses];
+
+export type BeginMfaData = {
+    body: PasswordProofBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/users/me/mfa';
+};
+
+export type BeginMfaErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `mfa-enabled`
+     */
+    409: IdempotencyInProgressProblem | MfaEnabledProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type BeginMfaError = BeginMfaErrors[keyof BeginMfaErrors];
+
+export type BeginMfaResponses = {
+    /**
+     * The answer.
+     */
+    200: MfaView;
+};
+
+export type BeginMfaResponse = BeginMfaResponses[keyof BeginMfaResponses];
+
+export type ConfirmMfaData = {
+    body: CodeBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/users/me/mfa/confirm';
+};
+
+export type ConfirmMfaErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `mfa-enabled`
+     */
+    409: IdempotencyInProgressProblem | MfaEnabledProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ConfirmMfaError = ConfirmMfaErrors[keyof ConfirmMfaErrors];
+
+export type ConfirmMfaResponses = {
+    /**
+     * The answer.
+     */
+    200: MfaView;
+};
+
+export type ConfirmMfaResponse = ConfirmMfaResponses[keyof ConfirmMfaResponses];
+
+export type DisableMfaData = {
+    body: CodeBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/users/me/mfa/disable';
+};
+
+export type DisableMfaErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`
+     */
+    409: IdempotencyInProgressProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type DisableMfaError = DisableMfaErrors[keyof DisableMfaErrors];
+
+export type DisableMfaResponses = {
+    /**
+     * The answer.
+     */
+    200: MfaView;
+};
+
+export type DisableMfaResponse = DisableMfaResponses[keyof DisableMfaResponses];
+
+export type RenewRecoveryCodesData = {
+    body: CodeBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/users/me/mfa/recovery-codes';
+};
+
+export type RenewRecoveryCodesErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`
+     */
+    409: IdempotencyInProgressProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type RenewRecoveryCodesError = RenewRecoveryCodesErrors[keyof RenewRecoveryCodesErrors];
+
+export type RenewRecoveryCodesResponses = {
+    /**
+     * The answer.
+     */
+    200: MfaView;
+};
+
+export type RenewRecoveryCodesResponse = RenewRecoveryCodesResponses[keyof RenewRecoveryCodesResponses];
 
 export type ChangePasswordData = {
     body: PasswordBody;
@@ -6003,6 +6576,95 @@ export type UpdateUserResponses = {
 };
 
 export type UpdateUserResponse = UpdateUserResponses[keyof UpdateUserResponses];
+
+export type ResetMfaData = {
+    body?: never;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/users/{id}/mfa/reset';
+};
+
+export type ResetMfaErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`
+     */
+    409: IdempotencyInProgressProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `idempotency-key-reused`
+     */
+    422: IdempotencyKeyReusedProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ResetMfaError = ResetMfaErrors[keyof ResetMfaErrors];
+
+export type ResetMfaResponses = {
+    /**
+     * The answer.
+     */
+    200: UserView;
+};
+
+export type ResetMfaResponse = ResetMfaResponses[keyof ResetMfaResponses];
 
 export type PermitPasswordResetData = {
     body?: never;

@@ -1,7 +1,8 @@
 /** A merchant's day, with the mouse: from an empty shop to an order that has arrived. */
 
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { getProduct, listOrders, listProducts, placeOrder, registerUser, Shop, updateProduct, type OrderView, type ProductView } from "holdfast-client";
+import { getProduct, listOrders, listProducts, placeOrder, registerUser, Shop, updateProduct, updateUser, type OrderView, type ProductView } from "holdfast-client";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { ask } from "../src/shared/ask";
@@ -444,6 +445,49 @@ test("a session outlives a reload, and ends when it is told to", async () => {
   await heading("Sign in to the console").waitFor();
   await page.reload();
   await heading("Sign in to the console").waitFor();
+});
+
+test("a second factor is set up, asked for, and given up", async () => {
+  const sam = { username: "sam", password: "a seller's long phrase" };
+  const anybody = new Shop({ baseUrl: URL_OF_SHOP });
+  const made = await ask(registerUser({ client: anybody.client, body: sam }));
+  await ask(updateUser({ client: admin.client, path: { id: made.id }, body: { version: made.version, role: "seller" } }));
+  const signIn = async () => {
+    await page.getByLabel("Username").fill(sam.username);
+    await page.getByLabel("Password").fill(sam.password);
+    await button("Sign in").click();
+  };
+  await signIn();
+  await go("Account");
+  await button("Set it up").click();
+  await dialog().getByLabel("Your password").fill("something else");
+  await button("Go on").click();
+  await dialog().getByText("the password is wrong").waitFor();
+  await dialog().getByLabel("Your password").fill(sam.password);
+  await button("Go on").click();
+  const secret = await dialog().getByText(/^[A-Z2-7]{32}$/).innerText();
+  const codeOf = (when: string) => execFileSync("oathtool", ["--totp", "--base32", "--now", when, secret], { encoding: "utf8" }).trim();
+  await inspect(page, "second-factor");
+  await dialog().getByLabel("The code that it shows").fill(codeOf("now - 30 seconds"));
+  await button("Confirm").click();
+  const recovery = await dialog().getByRole("listitem").allInnerTexts();
+  expect(recovery).toHaveLength(10);
+  await page.keyboard.press("Escape");
+  await page.getByText("10 of your codes for recovery are left").waitFor();
+  await inspect(page, "account");
+  await button("Sign out").click();
+  await signIn();
+  await page.getByLabel("Code of your app").fill("000000");
+  await button("Sign in").click();
+  await page.getByText("The code is wrong").waitFor();
+  await page.getByLabel("Code of your app").fill(codeOf("now"));
+  await button("Sign in").click();
+  await go("Account");
+  await button("Give it up").click();
+  await dialog().getByLabel("A code of your app").fill(recovery[0] as string);
+  await dialog().getByRole("button", { name: "Give it up" }).click();
+  await button("Set it up").waitFor();
+  await button("Sign out").click();
 });
 
 test("a customer has no business here", async () => {

@@ -1,6 +1,6 @@
 /** Who is signed in on a page. The access token stays in memory, the refresh token in the tab's own storage: no cookie, nothing on disk. */
 
-import { deleteMe, getMe, ProblemError, Shop, type Permission, type Session, type UserView } from "holdfast-client";
+import { deleteMe, getMe, getMfa, isProblem, ProblemError, Shop, type Permission, type Session, type UserView } from "holdfast-client";
 import { ask, tell } from "./ask";
 import { PERMISSIONS } from "./permissions";
 
@@ -48,6 +48,11 @@ export class Signed {
   permissions: readonly Permission[] = $state.raw([]);
   /** Whether products and stock are only their own. */
   ownProductsOnly = $state(false);
+  /** Whether the password was right, and a code is wanted as well. */
+  owesCode = $state(false);
+  /** Whether the role permits nothing until there is a second factor. */
+  mfaSetupRequired = $state(false);
+  #mfaToken: string | undefined;
   readonly shop: Shop;
 
   /** Refresh tokens that this tab has had. */
@@ -131,8 +136,38 @@ export class Signed {
     }
   }
 
-  async signIn(username: string, password: string): Promise<void> {
-    this.user = (await this.shop.signIn(username, password)).user;
+  /** With a code, where the password was not enough: `owesCode` says so. */
+  async signIn(username: string, password: string, code: string): Promise<void> {
+    try {
+      const session = this.#mfaToken === undefined ? await this.shop.signIn(username, password) : await this.shop.signInWithCode(this.#mfaToken, code);
+      this.#owe(undefined);
+      this.mfaSetupRequired = session.mfaSetupRequired === true;
+      this.user = session.user;
+    } catch (error) {
+      const problem = error instanceof ProblemError ? error.problem : undefined;
+      if (isProblem(problem, "mfa-required")) return this.#owe(problem.mfaToken);
+      if (isProblem(problem, "invalid-token")) this.#owe(undefined);
+      throw error;
+    }
+  }
+
+  #owe(token: string | undefined): void {
+    this.#mfaToken = token;
+    this.owesCode = token !== undefined;
+  }
+
+  /** Learns whether it is a second factor that is owed, where nothing is permitted. */
+  async learnMfa(): Promise<void> {
+    if (this.user?.username === undefined || this.permissions.length > 0) return;
+    const mfa = await ask(getMfa({ client: this.client })).catch(() => undefined);
+    this.mfaSetupRequired = mfa?.required === true;
+  }
+
+  /** Begins again with what one may do now. */
+  async renew(): Promise<void> {
+    const session = await this.shop.renew();
+    this.mfaSetupRequired = session?.mfaSetupRequired === true;
+    if (session !== undefined) this.user = session.user;
   }
 
   /** Whoever has not said who they are buys as a guest. */
