@@ -1,4 +1,4 @@
-//! The users service: registration, login, sessions, roles, and the keys that sign access tokens.
+//! The users service: registration, login, second factors, sessions, roles, API keys, and the keys that sign access tokens.
 
 mod api;
 mod mfa_token;

@@ -126,7 +126,8 @@ fn every_store_method_has_its_guarantee_test() {
     }
 }
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
+    "docs/second-factor.md",
     "docs/broker.md",
     "docs/keys.md",
     "docs/webhooks.md",
