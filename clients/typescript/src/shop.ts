@@ -41,7 +41,7 @@ const EARLY = 10_000;
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 3_000;
 /** Ways into a session: they bring their own proof, and no key. */
-const SESSION_PATHS = ["/api/users/guest", "/api/users/login", "/api/users/login/mfa", "/api/users/refresh", "/api/users/logout"];
+const SESSION_PATHS = ["/api/users/guest", "/api/users/login", "/api/users/refresh", "/api/users/logout"];
 
 /** Give `shop.client` to any operation: `placeOrder({ client: shop.client, body })`. */
 export class Shop {
@@ -75,7 +75,12 @@ export class Shop {
 
   /** Signs in, second step: with what `mfa-required` said, and a code. Throws {@link ProblemError}, such as `invalid-credentials`. */
   async signInWithCode(mfaToken: string, code: string): Promise<SessionView> {
-    return this.#begin(await logInWithCode({ client: this.client, body: { mfaToken, code } }));
+    const first = await logInWithCode({ client: this.client, body: { mfaToken, code } });
+    const asked = isProblem(first.error, "rate-limited") ? first.error.proofOfWork : undefined;
+    const nonce = asked && (await work(asked, code));
+    if (asked === undefined || nonce === undefined) return this.#begin(first);
+    const proofOfWork = { challenge: asked.challenge, nonce };
+    return this.#begin(await logInWithCode({ client: this.client, body: { mfaToken, code, proofOfWork } }));
   }
 
   /** Goes on with a session that was begun or renewed elsewhere. */
@@ -138,6 +143,8 @@ export class Shop {
 
   async #send(request: Request): Promise<Response> {
     const path = new URL(request.url).pathname;
+    // A code is good once: who sends it again is told that it was used.
+    if (path === "/api/users/login/mfa") return this.#options.fetch(request);
     if (SESSION_PATHS.includes(path)) return this.#sendRepeatedly(request);
     const isSafe = ["GET", "HEAD", "OPTIONS"].includes(request.method);
     if (!isSafe && !request.headers.has("Idempotency-Key")) {

@@ -13,7 +13,7 @@ use holdfast_web::auth::{API_KEY, KeyGrant, KeyProof, Verifier, bearer};
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
-/// Keys that are remembered: at about 1 kB each, 4 MB when full.
+/// Keys that are remembered: at about 1 kB each, 4 MB when full, and as much again for their last tokens.
 const KEYS: usize = 4096;
 /// How long a token is used without a question.
 const KEPT: Duration = Duration::from_secs(60);
@@ -30,6 +30,8 @@ pub trait KeyExchange: Send + Sync {
 /// Keys that were good a short while ago.
 pub(crate) struct Keys {
     known: Cache<[u8; 32], Arc<Known>>,
+    /// The last token of each, for while users cannot be asked.
+    last: Cache<[u8; 32], Arc<Known>>,
     exchange: Arc<dyn KeyExchange>,
     verifier: Arc<Verifier>,
 }
@@ -60,7 +62,7 @@ impl Known {
 
 impl Keys {
     pub(crate) fn new(exchange: Arc<dyn KeyExchange>, verifier: Arc<Verifier>) -> Self {
-        Self { known: Cache::new(KEYS), exchange, verifier }
+        Self { known: Cache::new(KEYS), last: Cache::new(KEYS), exchange, verifier }
     }
 
     /// What a request's key proves; `None` when it shows none. Refuses what only looks like a key.
@@ -80,20 +82,23 @@ impl Keys {
 
     /// Asks users about a key: those who ask at the same time share one question.
     pub(crate) async fn ask(&self, proof: &KeyProof, client: Option<IpAddr>) -> Result<Arc<Known>> {
-        let before = self.known.get(&proof.hash);
         self.known.remove_if(&proof.hash, |known| !self.is_fresh(known));
         let ask = async {
             match self.exchange.exchange(proof, client).await {
-                Ok(grant) => Known::new(grant, KEPT),
-                Err(error) => self.go_on(before, error),
+                Ok(grant) => {
+                    let known = Known::new(grant, KEPT)?;
+                    self.last.insert(proof.hash, Arc::clone(&known));
+                    Ok(known)
+                }
+                Err(error) => self.go_on(proof, error),
             }
         };
         self.known.get_or_insert_async(&proof.hash, ask).await
     }
 
-    /// Asks users again at the next request: a service would not have the token.
-    pub(crate) fn forget(&self, proof: &KeyProof) {
-        self.known.remove(&proof.hash);
+    /// Asks users again at the next request: a service would not have this token.
+    pub(crate) fn forget(&self, proof: &KeyProof, refused: &Arc<Known>) {
+        self.known.remove_if(&proof.hash, |known| Arc::ptr_eq(known, refused));
     }
 
     fn is_fresh(&self, known: &Known) -> bool {
@@ -105,9 +110,12 @@ impl Keys {
     }
 
     /// What is left when users cannot say: the token of before, which is good until it ends or is revoked.
-    fn go_on(&self, before: Option<Arc<Known>>, error: Error) -> Result<Arc<Known>> {
-        let is_said = !matches!(error.code(), Code::Unavailable | Code::Timeout | Code::Overloaded);
-        match before.filter(|known| !is_said && self.is_good(known)) {
+    fn go_on(&self, proof: &KeyProof, error: Error) -> Result<Arc<Known>> {
+        if !matches!(error.code(), Code::Unavailable | Code::Timeout | Code::Overloaded) {
+            self.last.remove(&proof.hash);
+            return Err(error);
+        }
+        match self.last.get(&proof.hash).filter(|known| self.is_good(known)) {
             Some(known) => Known::new(known.grant.clone(), KEPT_IN_NEED),
             None => Err(error),
         }

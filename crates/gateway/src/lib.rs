@@ -130,7 +130,7 @@ impl Plain {
         }
         let response = Box::pin(self.route(request)).await;
         if response.status() == StatusCode::UNAUTHORIZED {
-            self.keys.forget(&proof);
+            self.keys.forget(&proof, &known);
         }
         response
     }

@@ -36,7 +36,7 @@ pub(crate) use accounts::Registration;
 pub(crate) use guesses::Guess;
 pub use guesses::GuessQuotas;
 use guesses::Guesses;
-pub(crate) use mfa::SecondFactor;
+pub(crate) use mfa::{RenderUser, SecondFactor};
 pub(crate) use sessions::{Login, SignedIn};
 
 /// How long after a change a token that does not know of it may be alive: its life, and the polls around it.
@@ -135,6 +135,10 @@ impl Users {
         }));
         users.0.verifier.set_keys(&users.public_keys().await?)?;
         users.refresh_revocations().await?;
+        let roles = users.store().roles().await?;
+        for role in settings.mfa_roles.iter().filter(|role| roles.require(role).is_err()) {
+            tracing::warn!(%role, "a second factor is wanted of a role that there is not");
+        }
         Ok(users)
     }
 

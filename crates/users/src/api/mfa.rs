@@ -1,7 +1,7 @@
 //! A second factor: codes of an app by time (RFC 6238), and codes for recovery.
 
 use axum::extract::State;
-use holdfast_types::{IdempotentAnswer, Permission, Result};
+use holdfast_types::{Code, Error, IdempotentAnswer, Permission, Result};
 use holdfast_web::{
     IdPath, Input, NoQuery, Origin, Reply, answered, auth::InPerson, json_reply, parse,
 };
@@ -54,8 +54,12 @@ pub(super) async fn begin_mfa(
     let operation = input.operation(users.secret(), &caller.principal(), &[])?;
     let user = find(&users, caller.user).await?;
     let begin = async {
+        let operation = match users.replay(operation, &[&body.password], &origin).await? {
+            Ok(given) => return Ok(given),
+            Err(fresh) => fresh,
+        };
         check_password(&users, &user, &body.password, "#/password", &origin).await?;
-        users.begin_mfa(caller.user, &operation, settled).await
+        users.begin_mfa(caller.user, &operation, settled(&users)).await
     };
     let begun = users.guess(caller.user, &origin, begin).await?;
     let shown = reveal(begun, |nonce, _| {
@@ -76,8 +80,9 @@ pub(super) async fn confirm_mfa(
     mut input: Input,
 ) -> Reply {
     let body: CodeBody = parse(&input.body().await?)?;
-    let operation = input.operation(users.secret(), &caller.principal(), &[])?;
-    let confirmed = users.confirm_mfa(&caller, body.code, &operation, settled, &origin).await?;
+    let operation = input.operation(users.secret(), &caller.principal(), body.code.as_bytes())?;
+    let confirmed =
+        users.confirm_mfa(&caller, body.code, &operation, settled(&users), &origin).await?;
     Ok(answered(with_recovery_codes(&users, confirmed)?))
 }
 
@@ -91,9 +96,10 @@ pub(super) async fn renew_recovery_codes(
     mut input: Input,
 ) -> Reply {
     let body: CodeBody = parse(&input.body().await?)?;
-    let operation = input.operation(users.secret(), &caller.principal(), &[])?;
-    let renewed =
-        users.renew_recovery_codes(caller.user, body.code, &operation, settled, &origin).await?;
+    let operation = input.operation(users.secret(), &caller.principal(), body.code.as_bytes())?;
+    let renewed = users
+        .renew_recovery_codes(caller.user, body.code, &operation, settled(&users), &origin)
+        .await?;
     Ok(answered(with_recovery_codes(&users, renewed)?))
 }
 
@@ -107,8 +113,10 @@ pub(super) async fn disable_mfa(
     mut input: Input,
 ) -> Reply {
     let body: CodeBody = parse(&input.body().await?)?;
-    let operation = input.operation(users.secret(), &caller.principal(), &[])?;
-    Ok(answered(users.disable_mfa(caller.user, body.code, &operation, settled, &origin).await?))
+    let operation = input.operation(users.secret(), &caller.principal(), body.code.as_bytes())?;
+    Ok(answered(
+        users.disable_mfa(caller.user, body.code, &operation, settled(&users), &origin).await?,
+    ))
 }
 
 /// Take the second factor away of a user who has lost theirs. Nobody does that to who holds more.
@@ -123,6 +131,10 @@ pub(super) async fn reset_mfa(
     mut input: Input,
 ) -> Reply {
     caller.require(Permission::UsersWrite)?;
+    if id == caller.user {
+        let why = "your own wants a code: POST /api/users/me/mfa/disable";
+        return Err(Error::new(Code::Forbidden, why).into());
+    }
     find(&users, id).await?;
     input.nothing().await?;
     let operation = input.operation(users.secret(), &caller.principal(), &[])?;

@@ -1,10 +1,15 @@
 //! What a second factor looks like on the wire.
 
-use holdfast_types::{Answer, Result};
+use holdfast_types::Answer;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{model::User, service::SecondFactor};
+use crate::{
+    Users,
+    model::User,
+    service::{RenderUser, SecondFactor},
+    work::Work,
+};
 
 /// Whether a password alone signs in.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,9 +50,12 @@ impl MfaView {
 }
 
 /// The answer to a change, as it is kept: without secrets.
-pub(super) fn settled(user: &User) -> Result<Answer> {
-    let view = MfaView::new(user, false);
-    Ok(Answer { etag: None, ..Answer::ok(String::new(), &view)? })
+pub(super) fn settled(users: &Users) -> impl RenderUser {
+    let users = users.clone();
+    move |user: &User| {
+        let view = MfaView::new(user, users.owes_mfa(user));
+        Ok(Answer { etag: None, ..Answer::ok(String::new(), &view)? })
+    }
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -60,6 +68,8 @@ pub(super) struct MfaLoginBody {
     code: String,
     /// What an earlier login on this device gave.
     device_token: Option<String>,
+    /// The answer to the challenge that a refusal gave as `proofOfWork`, with the code in the password's place.
+    proof_of_work: Option<Work>,
 }
 
 impl MfaLoginBody {
@@ -68,6 +78,7 @@ impl MfaLoginBody {
             token: &self.mfa_token,
             code: &self.code,
             device_token: self.device_token.as_deref(),
+            work: self.proof_of_work.as_ref(),
         }
     }
 }

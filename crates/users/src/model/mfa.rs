@@ -14,6 +14,8 @@ use crate::reveal::Nonce;
 pub(crate) const RECOVERY_CODES: usize = 10;
 /// Bytes of the secret that the app has: as many as SHA-1 yields (RFC 4226 §4, R6).
 const SECRET_BYTES: usize = 20;
+/// Wrong codes in a row after which only those for recovery are good (NIST SP 800-63B §5.2.2).
+const FAILURES: u32 = 100;
 /// Digits of a code of the app.
 const DIGITS: usize = 6;
 /// Characters of a recovery code, 5 bits each, and of its two halves.
@@ -31,6 +33,9 @@ pub struct Mfa {
     last_step: u64,
     /// Hashes of the recovery codes that are left.
     recovery: Vec<[u8; 32]>,
+    /// Wrong codes in a row, at logins.
+    #[serde(default)]
+    failures: u32,
 }
 
 impl fmt::Debug for Mfa {
@@ -67,8 +72,8 @@ impl User {
             let why = "there is a second factor: disable it first";
             return Err(Error::new(Code::MfaEnabled, why));
         }
-        let (confirmed, last_step, recovery) = (false, 0, Vec::new());
-        self.mfa = Some(Mfa { secret, confirmed, last_step, recovery });
+        let (confirmed, last_step, recovery, failures) = (false, 0, Vec::new(), 0);
+        self.mfa = Some(Mfa { secret, confirmed, last_step, recovery, failures });
         Ok(MfaEnds::Nothing)
     }
 
@@ -134,7 +139,7 @@ impl User {
         MfaEnds::Tokens
     }
 
-    /// Uses up a code, of the app or for recovery. Refuses with `validation`.
+    /// Uses up a code, of the app or for recovery. Refuses with `validation`, and counts that.
     pub(crate) fn take_code(&mut self, code: &str, secret: &Secret, now: Timestamp) -> Result<()> {
         let mfa = self.mfa.as_mut().filter(|mfa| mfa.confirmed).ok_or_else(wrong_code)?;
         let code = plain(code);
@@ -143,7 +148,16 @@ impl User {
             RECOVERY_CHARS => mfa.takes_recovery(&code, secret),
             _ => false,
         };
-        if is_good { Ok(()) } else { Err(wrong_code()) }
+        match is_good {
+            true => {
+                mfa.failures = 0;
+                Ok(())
+            }
+            false => {
+                mfa.failures = mfa.failures.saturating_add(1);
+                Err(wrong_code())
+            }
+        }
     }
 }
 
@@ -171,7 +185,9 @@ impl Mfa {
             .build()
             .map_err(|error| Error::internal(error.to_string()))?;
         let seconds = u64::try_from(now.as_seconds()).unwrap_or_default();
-        let step = totp.check(&plain(code), seconds).filter(|step| *step > self.last_step);
+        let is_open = self.failures < FAILURES;
+        let step =
+            totp.check(&plain(code), seconds).filter(|step| *step > self.last_step && is_open);
         self.last_step = step.unwrap_or(self.last_step);
         Ok(step.is_some())
     }
@@ -280,6 +296,12 @@ mod tests {
         assert!(user.take_code(&recovery[4], &keyed, at(125)).is_err(), "once");
         assert_eq!(user.recovery_codes_left(), RECOVERY_CODES - 1);
         assert!(user.begin_mfa(app).is_err());
+        for _ in 0..FAILURES {
+            assert!(user.take_code("000000", &keyed, at(125)).is_err());
+        }
+        assert!(user.take_code(&code(app, 150), &keyed, at(155)).is_err(), "too many were wrong");
+        user.take_code(&recovery[6], &keyed, at(155)).unwrap();
+        user.take_code(&code(app, 150), &keyed, at(155)).unwrap();
         let renewed = recovery_codes(&keyed, &Nonce::new(&random));
         user.renew_recovery_codes(&recovery[0], &renewed, &keyed, at(125)).unwrap();
         assert!(user.take_code(&recovery[1], &keyed, at(125)).is_err(), "others are there now");

@@ -83,6 +83,9 @@ impl Users {
         render: RenderKey,
         edit: impl Fn(&ApiKey) -> Result<(KeyChange, holdfast_types::Basis)> + Send + Sync + 'static,
     ) -> Result<IdempotentAnswer> {
+        if let Some(answer) = self.store().replay(operation).await? {
+            return Ok(IdempotentAnswer { answer, replayed: true });
+        }
         let (now, session, holder) = (self.now(), self.fresh_session(), caller.authority);
         let own = self.own_key(caller).await?;
         let judge = move |key: &mut ApiKey, act: &KeyAct| {
@@ -108,6 +111,9 @@ impl Users {
         operation: &Operation,
         render: RenderKey,
     ) -> Result<IdempotentAnswer> {
+        if let Some(answer) = self.store().replay(operation).await? {
+            return Ok(IdempotentAnswer { answer, replayed: true });
+        }
         let ((secret, nonce), now) = (self.mint(id), self.now());
         let (meanwhile, caller) = (self.fresh_session(), *caller);
         let own = self.own_key(&caller).await?;

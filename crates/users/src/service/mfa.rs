@@ -1,15 +1,23 @@
 //! A second factor: begun, confirmed, asked for at a login, given up.
 
-use holdfast_types::{Answer, Authority, Code, Error, IdempotentAnswer, Operation, Result, UserId};
+use holdfast_types::{
+    Answer, Authority, Code, Error, IdempotentAnswer, Operation, Result, UserId, fold,
+};
 use holdfast_web::{Origin, auth::Caller};
 
-use super::{SignedIn, Users};
+use super::{Guess, SignedIn, Users};
 use crate::{
     mfa_token::{self, MfaToken},
     model::{MfaEnds, Roles, User, app_secret, recovery_codes},
     reveal::Nonce,
-    store::Render,
+    tokens::SESSION_TIME,
+    work::Work,
 };
+
+/// Shapes the answer about a user, so that it can be kept with the change.
+pub(crate) trait RenderUser: Fn(&User) -> Result<Answer> + Send + Sync + 'static {}
+
+impl<F: Fn(&User) -> Result<Answer> + Send + Sync + 'static> RenderUser for F {}
 
 /// What an app is told.
 pub(crate) struct AppSecret {
@@ -25,12 +33,13 @@ pub(crate) struct SecondFactor<'a> {
     pub(crate) token: &'a str,
     pub(crate) code: &'a str,
     pub(crate) device_token: Option<&'a str>,
+    pub(crate) work: Option<&'a Work>,
 }
 
 impl Users {
     /// Whether a user's role permits nothing until they have a second factor.
     pub(crate) fn owes_mfa(&self, user: &User) -> bool {
-        !user.has_mfa() && self.0.mfa_roles.contains(&user.role)
+        !user.has_mfa() && !user.guest && self.0.mfa_roles.contains(&user.role)
     }
 
     /// The refusal of a password alone, with what the second step is taken with.
@@ -43,38 +52,47 @@ impl Users {
     }
 
     /// Begins a session of who has shown the password and shows a code. Refuses with `invalid-token` and `invalid-credentials`, or
-    /// `rate-limited` after too many failures.
+    /// `rate-limited` after too many failures, which count with those of the password.
     pub(crate) async fn log_in_with_code(
         &self,
         factor: &SecondFactor<'_>,
         origin: &Origin,
     ) -> Result<SignedIn> {
-        let foreign =
-            || Error::new(Code::InvalidToken, "the `mfaToken` is not good any more: sign in again");
+        let why = "the `mfaToken` is not good any more: sign in again";
+        let foreign = move || Error::new(Code::InvalidToken, why);
         let (token, mark) = MfaToken::from_wire(factor.token).ok_or_else(foreign)?;
         let (secret, now) = (self.secret().clone(), self.now());
         let user = self.store().get(token.user).await?.filter(User::is_active);
         let user = user.filter(|user| token.is_good(&mark, user, &secret, now));
         let user = user.ok_or_else(foreign)?;
+        let (folded, source) = (fold(&user.username), origin.source());
+        let guess = Guess {
+            username: &folded,
+            password: factor.code,
+            source: &source,
+            device_token: factor.device_token,
+            work: factor.work,
+        };
+        let attempt = self.0.guesses.admit(&guess, now)?;
         let code = factor.code.to_owned();
-        let judge = move |user: &mut User| match token.is_good(&mark, user, &secret, now) {
+        let judge = move |user: &mut User| match user.is_active()
+            && token.is_good(&mark, user, &secret, now)
+        {
             true => user.take_code(&code, &secret, now),
             false => Err(foreign()),
         };
-        let attempt = async {
-            match self.store().use_code(user.id, judge).await {
-                Err(error) if error.code() == Code::Validation => {
-                    origin.note("authn_login_fail", &user.id);
-                    let why = "the code is wrong, was used, or has run out";
-                    Err(Error::new(Code::InvalidCredentials, why))
-                }
-                used => used,
+        let (first, end) = (self.first_token(now), now.plus(SESSION_TIME));
+        let begun = self.store().begin_session_with_code(user.id, first, end, judge).await;
+        let begun = begun.map_err(|error| match error.code() {
+            Code::Validation => {
+                origin.note("authn_login_fail", &user.id);
+                let why = "the code is wrong, was used, or has run out";
+                Error::new(Code::InvalidCredentials, why)
             }
-        };
-        let user = self.guess_at_code(user.id, origin, attempt).await?;
-        let device_token =
-            self.0.guesses.device_token(factor.device_token, &holdfast_types::fold(&user.username));
-        let session = self.begin_session(user).await?.ok_or_else(foreign)?;
+            _ => error,
+        });
+        let session = self.signed_in(attempt.judged(begun)?, first).await?;
+        let device_token = self.0.guesses.device_token(factor.device_token, &folded);
         Ok(SignedIn { device_token: Some(device_token), ..session })
     }
 
@@ -94,11 +112,11 @@ impl Users {
         &self,
         user: UserId,
         operation: &Operation,
-        render: Render,
+        render: impl RenderUser,
     ) -> Result<IdempotentAnswer> {
         let nonce = Nonce::new(&self.0.random);
         let secret = app_secret(self.secret(), &nonce);
-        let begin = move |user: &mut User| user.begin_mfa(secret);
+        let begin = move |user: &mut User, _: &Roles| user.begin_mfa(secret);
         let kept = move |user: &User| nonce.keep(render(user)?);
         self.store().change_mfa(user, operation, self.now(), kept, begin).await
     }
@@ -123,13 +141,15 @@ impl Users {
         caller: &Caller,
         code: String,
         operation: &Operation,
-        render: Render,
+        render: impl RenderUser,
         origin: &Origin,
     ) -> Result<IdempotentAnswer> {
         let nonce = Nonce::new(&self.0.random);
         let (recovery, keep) = (self.recovery_codes(&nonce), caller.session);
         let (secret, now) = (self.secret().clone(), self.now());
-        let confirm = move |user: &mut User| user.confirm_mfa(&code, &recovery, keep, &secret, now);
+        let confirm = move |user: &mut User, _: &Roles| {
+            user.confirm_mfa(&code, &recovery, keep, &secret, now)
+        };
         let kept = move |user: &User| nonce.keep(render(user)?);
         self.change_mfa(caller.user, operation, kept, origin, confirm).await
     }
@@ -140,14 +160,15 @@ impl Users {
         user: UserId,
         code: String,
         operation: &Operation,
-        render: Render,
+        render: impl RenderUser,
         origin: &Origin,
     ) -> Result<IdempotentAnswer> {
         let nonce = Nonce::new(&self.0.random);
         let recovery = self.recovery_codes(&nonce);
         let (secret, now) = (self.secret().clone(), self.now());
-        let renew =
-            move |user: &mut User| user.renew_recovery_codes(&code, &recovery, &secret, now);
+        let renew = move |user: &mut User, _: &Roles| {
+            user.renew_recovery_codes(&code, &recovery, &secret, now)
+        };
         let kept = move |user: &User| nonce.keep(render(user)?);
         self.change_mfa(user, operation, kept, origin, renew).await
     }
@@ -158,11 +179,11 @@ impl Users {
         user: UserId,
         code: String,
         operation: &Operation,
-        render: Render,
+        render: impl RenderUser,
         origin: &Origin,
     ) -> Result<IdempotentAnswer> {
         let (secret, now) = (self.secret().clone(), self.now());
-        let disable = move |user: &mut User| user.disable_mfa(&code, &secret, now);
+        let disable = move |user: &mut User, _: &Roles| user.disable_mfa(&code, &secret, now);
         self.change_mfa(user, operation, render, origin, disable).await
     }
 
@@ -170,9 +191,9 @@ impl Users {
         &self,
         user: UserId,
         operation: &Operation,
-        render: impl Fn(&User) -> Result<Answer> + Send + Sync + 'static,
+        render: impl RenderUser,
         origin: &Origin,
-        judge: impl Fn(&mut User) -> Result<MfaEnds> + Send + Sync + 'static,
+        judge: impl Fn(&mut User, &Roles) -> Result<MfaEnds> + Send + Sync + 'static,
     ) -> Result<IdempotentAnswer> {
         let change = self.store().change_mfa(user, operation, self.now(), render, judge);
         let given = self.guess_at_code(user, origin, change).await?;
@@ -191,9 +212,8 @@ impl Users {
         operation: &Operation,
         render: fn(&User) -> Result<Answer>,
     ) -> Result<IdempotentAnswer> {
-        let roles: Roles = self.store().roles().await?;
-        let lose = move |user: &mut User| {
-            user.may_be_changed_by(&holder, None, &roles)?;
+        let lose = move |user: &mut User, roles: &Roles| {
+            user.may_be_changed_by(&holder, None, roles)?;
             Ok(user.lose_mfa())
         };
         let given = self.store().change_mfa(user, operation, self.now(), render, lose).await?;

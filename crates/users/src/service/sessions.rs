@@ -75,7 +75,7 @@ impl Users {
     }
 
     /// `None` when the user's standing has changed since the password was verified.
-    pub(super) async fn begin_session(&self, user: User) -> Result<Option<SignedIn>> {
+    async fn begin_session(&self, user: User) -> Result<Option<SignedIn>> {
         let now = self.now();
         let token = self.first_token(now);
         if !self.store().begin_session(&user, token, now.plus(SESSION_TIME)).await? {
@@ -99,12 +99,12 @@ impl Users {
         self.signed_in(guest, token).await
     }
 
-    fn first_token(&self, now: Timestamp) -> RefreshToken {
+    pub(super) fn first_token(&self, now: Timestamp) -> RefreshToken {
         let session = SessionId::new(self.0.random.uuid_v7(now));
         RefreshToken::first(session, &self.0.random)
     }
 
-    async fn signed_in(&self, user: User, token: RefreshToken) -> Result<SignedIn> {
+    pub(super) async fn signed_in(&self, user: User, token: RefreshToken) -> Result<SignedIn> {
         let standing = self.standing(&user).await?;
         Ok(SignedIn {
             access_token: self.0.signer.sign(&user, standing, token.session, self.now())?,

@@ -164,21 +164,21 @@ impl UserStore {
         self.db.once(SERVICE, operation, now, apply).await
     }
 
-    /// Changes a user's second factor as `judge` says, and ends what that says; once per operation.
+    /// Changes a user's second factor as `judge` says, who is told what all roles permit, and ends what that says; once per operation.
     pub(crate) async fn change_mfa(
         &self,
         id: UserId,
         operation: &Operation,
         now: Timestamp,
         render: impl Fn(&User) -> Result<Answer> + Send + Sync + 'static,
-        judge: impl Fn(&mut User) -> Result<MfaEnds> + Send + Sync + 'static,
+        judge: impl Fn(&mut User, &Roles) -> Result<MfaEnds> + Send + Sync + 'static,
     ) -> Result<IdempotentAnswer> {
         let (judge, render) = (Arc::new(judge), Arc::new(render));
         let apply = move |tx: Tx| {
             let (judge, render) = (Arc::clone(&judge), Arc::clone(&render));
             async move {
                 let mut user = lock_present(&tx, id).await?;
-                let ends = judge(&mut user)?;
+                let ends = judge(&mut user, &roles::read_roles(&tx).await?)?;
                 tx.put(&user).await??;
                 match ends {
                     MfaEnds::Nothing => {}
@@ -191,25 +191,6 @@ impl UserStore {
             }
         };
         self.db.once(SERVICE, operation, now, apply).await
-    }
-
-    /// Uses up a code of a user's second factor, as `judge` says, and returns the user. Of two who come with one code, one is refused.
-    pub(crate) async fn use_code(
-        &self,
-        id: UserId,
-        judge: impl Fn(&mut User) -> Result<()> + Send + Sync + 'static,
-    ) -> Result<User> {
-        let judge = Arc::new(judge);
-        let apply = move |tx: Tx| {
-            let judge = Arc::clone(&judge);
-            async move {
-                let mut user = lock_present(&tx, id).await?;
-                judge(&mut user)?;
-                tx.put(&user).await??;
-                Ok(user.into_inner())
-            }
-        };
-        self.db.transact(apply).await
     }
 
     /// Sets a new password if the old one is still `from`, and ends all other sessions and permissions to reset it; once

@@ -25,8 +25,8 @@ const PAGE: usize = 500;
 const FORGET: usize = 50;
 
 impl UserStore {
-    /// Begins a session of a user whose password is still the one that was verified and who may still sign in;
-    /// says whether it did.
+    /// Begins a session of a user whose password is still the one that was verified, who may still sign in, and of whom no second
+    /// factor is wanted; says whether it did.
     pub(crate) async fn begin_session(
         &self,
         user: &User,
@@ -40,6 +40,7 @@ impl UserStore {
             async move {
                 let current = lock(&tx, id).await?;
                 let is_same = current.is_active() && current.password_hash == password_hash;
+                let is_same = is_same && !current.has_mfa();
                 if is_same {
                     tx.insert(&session).await??;
                 }
@@ -47,6 +48,36 @@ impl UserStore {
             }
         };
         self.db.transact(begin).await
+    }
+
+    /// Begins a session of a user who shows a code, when `judge` takes it, and returns the user; what `judge` says of a wrong code is
+    /// kept too. Of two who come with one code, one is refused.
+    pub(crate) async fn begin_session_with_code(
+        &self,
+        id: UserId,
+        token: RefreshToken,
+        expires_at: Timestamp,
+        judge: impl Fn(&mut User) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<User> {
+        let (judge, session) = (Arc::new(judge), self.first_session(id, token, expires_at));
+        let begin = move |tx: Tx| {
+            let judge = Arc::clone(&judge);
+            async move {
+                let mut user = lock(&tx, id).await?;
+                // A transaction whose outcome was not known is run again.
+                if tx.get::<Session>(session.id).await?.is_some() {
+                    return Ok(Ok(user.into_inner()));
+                }
+                let judged = judge(&mut user);
+                tx.put(&user).await??;
+                if let Err(refusal) = judged {
+                    return Ok(Err(refusal));
+                }
+                tx.insert(&session).await??;
+                Ok(Ok(user.into_inner()))
+            }
+        };
+        self.db.transact(begin).await?
     }
 
     /// Keeps somebody who buys without a name, and their session.

@@ -53,6 +53,7 @@ export class Signed {
   /** Whether the role permits nothing until there is a second factor. */
   mfaSetupRequired = $state(false);
   #mfaToken: string | undefined;
+  #owedBy = "";
   readonly shop: Shop;
 
   /** Refresh tokens that this tab has had. */
@@ -138,6 +139,9 @@ export class Signed {
 
   /** With a code, where the password was not enough: `owesCode` says so. */
   async signIn(username: string, password: string, code: string): Promise<void> {
+    // Somebody else may sit here now.
+    if (this.#owedBy !== `${username}\n${password}`) this.#owe(undefined);
+    this.#owedBy = `${username}\n${password}`;
     try {
       const session = this.#mfaToken === undefined ? await this.shop.signIn(username, password) : await this.shop.signInWithCode(this.#mfaToken, code);
       this.#owe(undefined);

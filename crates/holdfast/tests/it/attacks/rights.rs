@@ -211,7 +211,11 @@ async fn every_operation_asks_who_is_there() {
             Some("orders") => order["id"].as_str().unwrap(),
             _ => admin.id.as_str(),
         };
-        let part = path.split('/').nth(2).unwrap_or_default();
+        let part = match path.split('/').nth(2).unwrap_or_default() {
+            "roles" | "keys" => "users",
+            "webhooks" => "events",
+            part => part,
+        };
         let path = path.replace("{id}", id);
         for (method, operation) in operations.as_object().unwrap() {
             // Some are for strangers too, and say more to whoever has a token: they have tests of their own.
@@ -234,8 +238,7 @@ async fn every_operation_asks_who_is_there() {
 
 /// A customer gets no further than what every customer may do.
 async fn may_not(shop: &Shop, eve: &mut Client, (part, method, path): (&str, &str, &str)) {
-    let own = ["/api/users/me", "/api/users/me/password", "/api/users/me/delete"];
-    if own.contains(&path) || path == "/api/orders" {
+    if path.starts_with("/api/users/me") || path == "/api/orders" {
         return;
     }
     for door in shop.doors(part) {

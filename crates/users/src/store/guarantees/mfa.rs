@@ -18,26 +18,31 @@ impl Bench {
     async fn change_mfa_by(
         &self,
         user: UserId,
-        judge: impl Fn(&mut User) -> Result<MfaEnds> + Send + Sync + 'static,
+        judge: impl Fn(&mut User, &Roles) -> Result<MfaEnds> + Send + Sync + 'static,
     ) -> Result<holdfast_types::IdempotentAnswer> {
         self.store.change_mfa(user, &self.operation(), self.now(), render, judge).await
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn change_mfa_ends_other_sessions_and_use_code_takes_each_once() {
+async fn change_mfa_ends_other_sessions_and_begin_session_with_code_takes_each_once() {
     on_every_engine(|fresh| async {
         let bench = Arc::new(Bench::new(fresh).await);
         let ada = bench.store.create(&bench.new_user("ada")).await.unwrap().0.id;
         let (mine, other) = (bench.session(ada).await, bench.session(ada).await);
-        bench.change_mfa_by(ada, |user| user.begin_mfa(APP)).await.unwrap();
+        bench.change_mfa_by(ada, |user, _| user.begin_mfa(APP)).await.unwrap();
         let (code, secret, now) = (bench.code(0), bench.secret.clone(), bench.now());
         let codes = vec!["abcde-fghjk".to_owned()];
-        let confirm =
-            move |user: &mut User| user.confirm_mfa(&code, &codes, mine.session, &secret, now);
+        let confirm = move |user: &mut User, _: &Roles| {
+            user.confirm_mfa(&code, &codes, mine.session, &secret, now)
+        };
         bench.change_mfa_by(ada, confirm).await.unwrap();
         assert!(matches!(bench.exchange(other).await, Exchanged::Over));
         assert!(matches!(bench.exchange(mine).await, Exchanged::Renewed(_)));
+        let user = bench.store.get(ada).await.unwrap().unwrap();
+        let token = RefreshToken::first(SessionId::from_bytes([9; 16]), &bench.fresh.random);
+        let begun = bench.store.begin_session(&user, token, bench.later()).await.unwrap();
+        assert!(!begun, "a password that was verified before does not do any more");
         for code in [bench.code(30), "ABCDE FGHJK".to_owned()] {
             let calls: Vec<_> = (0..4)
                 .map(|_| {
@@ -45,7 +50,10 @@ async fn change_mfa_ends_other_sessions_and_use_code_takes_each_once() {
                     tokio::spawn(async move {
                         let (secret, now) = (bench.secret.clone(), bench.now());
                         let take = move |user: &mut User| user.take_code(&code, &secret, now);
-                        bench.store.use_code(ada, take).await
+                        let session = SessionId::new(bench.fresh.random.uuid_v7(now));
+                        let token = RefreshToken::first(session, &bench.fresh.random);
+                        let end = bench.later();
+                        bench.store.begin_session_with_code(ada, token, end, take).await
                     })
                 })
                 .collect();
@@ -56,7 +64,7 @@ async fn change_mfa_ends_other_sessions_and_use_code_takes_each_once() {
             assert_eq!(taken, 1, "{code}");
         }
         let epoch = bench.store.get(ada).await.unwrap().unwrap().epoch;
-        bench.change_mfa_by(ada, |user| Ok(user.lose_mfa())).await.unwrap();
+        bench.change_mfa_by(ada, |user, _| Ok(user.lose_mfa())).await.unwrap();
         let since = bench.now().minus(Duration::from_secs(60));
         let revoked = bench.store.revocations(since).await.unwrap();
         assert_eq!(revoked.users.get(&ada), Some(&(epoch + 1)));
