@@ -189,9 +189,6 @@ pub(crate) struct ShopFlags {
     pub(crate) key: Option<String>,
 }
 
-/// The environment variable that may hold an API key.
-pub(crate) const API_KEY: &str = "HOLDFAST_API_KEY";
-
 impl Cli {
     /// What the command line says about settings.
     pub(crate) fn flags(&self) -> Flags {

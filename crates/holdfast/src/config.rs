@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) admin_password: Option<String>,
     pub(crate) issuer: String,
     pub(crate) mfa_roles: Vec<holdfast_types::Role>,
+    /// What commands show to a running shop.
+    pub(crate) api_key: Option<String>,
     pub(crate) payment_window: Option<std::time::Duration>,
     /// Where events are delivered, and when.
     pub(crate) events: holdfast_events::Settings,
@@ -112,6 +114,7 @@ impl Config {
             databases,
             admin_password: layers.optional("admin_password")?,
             mfa_roles: layers.parse("mfa_roles", parse_roles)?,
+            api_key: layers.optional("api_key")?,
             issuer: layers.parse("issuer", |text| match text.trim() {
                 "" => Err("expected a name".to_owned()),
                 text => Ok(text.to_owned()),

@@ -72,12 +72,13 @@ async fn dispatch(cli: Cli, config: &Config, layers: &Layers) -> Result<ExitCode
             commands::portable::import(config, &file).await
         }
         Command::Import { file, shop, overwrite, all: false } => {
-            commands::import::import(&file, &shop, overwrite).await
+            commands::import::import(config, &file, &shop, overwrite).await
         }
         Command::Export { file: Some(file), all: true, .. } => {
             commands::portable::export(config, &file).await
         }
         Command::Export { file, url, key, .. } => {
+            let key = key.or_else(|| config.api_key.clone());
             commands::export::export(file.as_deref(), &url, key).await
         }
         Command::Check { repair } => commands::check::check(config, repair).await,

@@ -28,7 +28,7 @@ pub(crate) type Render = fn(&User) -> Result<Answer>;
 #[derive(Debug)]
 pub(crate) enum Exchanged {
     /// The successor belongs to this user.
-    Renewed(User),
+    Renewed(Box<User>),
     /// The session is over, or its user may not sign in any more.
     Over,
     /// The token was copied: the family has just been revoked.

@@ -618,6 +618,7 @@ export type MfaLoginBody = {
      * As the refusal gave it; good for five minutes.
      */
     mfaToken: string;
+    proofOfWork?: Work | null;
 };
 
 /**

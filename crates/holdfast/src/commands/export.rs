@@ -5,7 +5,7 @@ use std::{fs::File, io::Write, path::Path, process::ExitCode};
 use holdfast_client::{Product, Shop};
 use holdfast_types::{Code, Error, Result};
 
-use super::{remark, shop::key_of_environment};
+use super::remark;
 
 /// Writes all products on offer, oldest first.
 pub(crate) async fn export(
@@ -13,7 +13,7 @@ pub(crate) async fn export(
     url: &str,
     key: Option<String>,
 ) -> Result<ExitCode> {
-    let mut shop = match key.or_else(key_of_environment) {
+    let mut shop = match key {
         Some(key) => Shop::with_key(url, &key).await?,
         None => Shop::anybody(url),
     };

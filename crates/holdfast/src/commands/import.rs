@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::{print, remark, shop};
-use crate::cli::ShopFlags;
+use crate::{cli::ShopFlags, config::Config};
 use rows::{Row, Rows};
 
 /// Products in one request.
@@ -27,10 +27,15 @@ const CHUNK_BYTES: usize = 900 << 10;
 const STATUS_BYTES: usize = 20;
 
 /// Imports a file. A refused row does not stop the rest; exit status 1 says that there were some.
-pub(crate) async fn import(file: &Path, flags: &ShopFlags, overwrite: bool) -> Result<ExitCode> {
+pub(crate) async fn import(
+    config: &Config,
+    file: &Path,
+    flags: &ShopFlags,
+    overwrite: bool,
+) -> Result<ExitCode> {
     let hash = hash(file)?;
     let mut rows = Rows::open(file, &flags.url)?;
-    let mut shop = shop::sign_in(flags).await?;
+    let mut shop = shop::sign_in(config, flags).await?;
     let progress = progress_bar(file)?;
     let mut tally = Tally::default();
     let mut chunk = Chunk::default();

@@ -18,7 +18,7 @@ pub(crate) const DEFAULTS: &str = include_str!("default.toml");
 const OWN_NAMES: [(&str, &str); 2] =
     [("DB_CONNECTION_STRING", "db_connection_string"), ("PORT", "port")];
 /// Settings whose values are not shown.
-const SECRETS: [&str; 3] = ["admin_password", "cluster_secret", "media_secret_key"];
+const SECRETS: [&str; 4] = ["admin_password", "api_key", "cluster_secret", "media_secret_key"];
 
 /// Settings that may hold a password inside.
 fn connection_strings() -> impl Iterator<Item = String> {
@@ -95,7 +95,7 @@ impl Layers {
                 OWN_NAMES.iter().find(|(own, _)| *own == name).map(|(_, key)| (*key).to_owned());
             let key = match (own, name.strip_prefix("HOLDFAST_")) {
                 (Some(key), _) => key,
-                (None, Some("CONFIG" | "SECRETS" | "API_KEY")) | (None, None) => continue,
+                (None, Some("CONFIG" | "SECRETS")) | (None, None) => continue,
                 (None, Some(rest)) => rest.to_ascii_lowercase(),
             };
             let owned_elsewhere =

@@ -358,7 +358,7 @@ fn without_secrets(mut value: Value) -> Value {
             match name.as_str() {
                 "code" => *member = json!("287082"),
                 "otpauthUrl" => {
-                    *member = json!("otpauth://totp/holdfast:ada?secret=…&issuer=holdfast")
+                    *member = json!("otpauth://totp/holdfast:ada?secret=…&issuer=holdfast");
                 }
                 "recoveryCodes" => *member = json!(["7k2md-x0q4w", "…"]),
                 _ => {}

@@ -124,7 +124,7 @@ impl Users {
         let token = RefreshToken::from_wire(token).ok_or_else(foreign)?;
         let now = self.now();
         match self.store().exchange(token, now, now.plus(SESSION_TIME)).await? {
-            Exchanged::Renewed(user) => self.signed_in(user, token.successor(self.secret())).await,
+            Exchanged::Renewed(user) => self.signed_in(*user, token.successor(self.secret())).await,
             Exchanged::Over => Err(over("the session is over: sign in again")),
             Exchanged::Foreign => Err(foreign()),
             Exchanged::Theft => {

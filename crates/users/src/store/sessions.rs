@@ -323,7 +323,7 @@ async fn renew(
     session.generation += steps;
     session.expires_at = session.expires_at.max(expires_at);
     tx.put(&session).await??;
-    Ok(Some(Exchanged::Renewed(user.into_inner())))
+    Ok(Some(Exchanged::Renewed(Box::new(user.into_inner()))))
 }
 
 fn note(revocations: &mut Revocations, subject: &Subject) {

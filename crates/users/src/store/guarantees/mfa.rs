@@ -15,6 +15,14 @@ impl Bench {
         totp.generate(now + later).to_string()
     }
 
+    async fn sign_in_with(self: Arc<Self>, user: UserId, code: String) -> Result<User> {
+        let (secret, now) = (self.secret.clone(), self.now());
+        let take = move |user: &mut User| user.take_code(&code, &secret, now);
+        let session = SessionId::new(self.fresh.random.uuid_v7(now));
+        let token = RefreshToken::first(session, &self.fresh.random);
+        self.store.begin_session_with_code(user, token, self.later(), take).await
+    }
+
     async fn change_mfa_by(
         &self,
         user: UserId,
@@ -44,19 +52,8 @@ async fn change_mfa_ends_other_sessions_and_begin_session_with_code_takes_each_o
         let begun = bench.store.begin_session(&user, token, bench.later()).await.unwrap();
         assert!(!begun, "a password that was verified before does not do any more");
         for code in [bench.code(30), "ABCDE FGHJK".to_owned()] {
-            let calls: Vec<_> = (0..4)
-                .map(|_| {
-                    let (bench, code) = (Arc::clone(&bench), code.clone());
-                    tokio::spawn(async move {
-                        let (secret, now) = (bench.secret.clone(), bench.now());
-                        let take = move |user: &mut User| user.take_code(&code, &secret, now);
-                        let session = SessionId::new(bench.fresh.random.uuid_v7(now));
-                        let token = RefreshToken::first(session, &bench.fresh.random);
-                        let end = bench.later();
-                        bench.store.begin_session_with_code(ada, token, end, take).await
-                    })
-                })
-                .collect();
+            let spend = |_| tokio::spawn(Arc::clone(&bench).sign_in_with(ada, code.clone()));
+            let calls: Vec<_> = (0..4).map(spend).collect();
             let mut taken = 0;
             for call in calls {
                 taken += u32::from(call.await.unwrap().is_ok());

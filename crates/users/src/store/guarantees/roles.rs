@@ -18,6 +18,19 @@ fn packers(bench: &Bench, name: &str) -> CustomRole {
     }
 }
 
+impl Bench {
+    /// Gives a user a role, as somebody who may do everything.
+    async fn give(&self, user: UserId, role: Role) -> Result<holdfast_types::IdempotentAnswer> {
+        let basis = Basis { if_match: None, version: Some(Version(1)) };
+        let change = UserChange::Access { role: Some(role.clone()), disabled: None };
+        let judge = move |user: &mut User, roles: &Roles| {
+            user.may_be_changed_by(&EVERYTHING, Some(&role), roles)?;
+            user.change(&change, &basis)
+        };
+        self.store.change_access(user, &self.operation(), self.now(), render, judge).await
+    }
+}
+
 fn shown(role: &CustomRole) -> Result<Answer> {
     Answer::ok(role.etag(), &role.name)
 }
@@ -104,16 +117,7 @@ async fn delete_role_and_change_access_never_leave_a_user_without_one() {
             let user = bench.new_user(&format!("ada{round}"));
             let user = bench.store.create(&user).await.unwrap().0.id;
             let (giver, given) = (Arc::clone(&bench), name.clone());
-            let give = tokio::spawn(async move {
-                let basis = Basis { if_match: None, version: Some(Version(1)) };
-                let change = UserChange::Access { role: Some(given.clone()), disabled: None };
-                let judge = move |user: &mut User, roles: &Roles| {
-                    user.may_be_changed_by(&EVERYTHING, Some(&given), roles)?;
-                    user.change(&change, &basis)
-                };
-                let (operation, now) = (giver.operation(), giver.now());
-                giver.store.change_access(user, &operation, now, render, judge).await
-            });
+            let give = tokio::spawn(async move { giver.give(user, given).await });
             let deleted =
                 bench.store.delete_role(&name, &bench.operation(), bench.now(), |_| Ok(())).await;
             let (given, deleted) = (give.await.unwrap(), deleted);
