@@ -4821,6 +4821,10 @@ export type DeleteRoleErrors = {
      */
     403: ForbiddenProblem;
     /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
      * `not-acceptable`
      */
     406: NotAcceptableProblem;
@@ -4914,6 +4918,10 @@ export type GetRoleErrors = {
      */
     403: ForbiddenProblem;
     /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
      * `not-acceptable`
      */
     406: NotAcceptableProblem;
@@ -4986,6 +4994,10 @@ export type UpdateRoleErrors = {
      * `forbidden`
      */
     403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
     /**
      * `not-acceptable`
      */
@@ -5282,12 +5294,6 @@ export type LogInResponse = LogInResponses[keyof LogInResponses];
 
 export type LogInWithCodeData = {
     body: MfaLoginBody;
-    headers?: {
-        /**
-         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
-         */
-        'Idempotency-Key'?: string;
-    };
     path?: never;
     query?: never;
     url: '/api/users/login/mfa';
@@ -5311,10 +5317,6 @@ export type LogInWithCodeErrors = {
      */
     408: RequestTimeoutProblem;
     /**
-     * `idempotency-in-progress`
-     */
-    409: IdempotencyInProgressProblem;
-    /**
      * `content-too-large`
      */
     413: ContentTooLargeProblem;
@@ -5327,9 +5329,9 @@ export type LogInWithCodeErrors = {
      */
     415: UnsupportedMediaTypeProblem;
     /**
-     * `idempotency-key-reused`, `validation`
+     * `validation`
      */
-    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    422: ValidationProblem;
     /**
      * `rate-limited`
      */
@@ -5522,6 +5524,10 @@ export type UpdateMeErrors = {
      */
     401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
     /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
      * `not-acceptable`
      */
     406: NotAcceptableProblem;
@@ -5693,6 +5699,10 @@ export type GetMfaErrors = {
      * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
      */
     401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
     /**
      * `not-acceptable`
      */
@@ -6104,6 +6114,10 @@ export type ChangePasswordErrors = {
      * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
      */
     401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
     /**
      * `not-acceptable`
      */

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::IntoResponse,
 };
-use holdfast_types::{Cursor, Error, Page, Result};
+use holdfast_types::{Basis, Cursor, Error, Page, Result};
 use holdfast_web::{
     IdPath, Input, ListTurn, NoQuery, PageQuery, Problem, Query, Reply, answered,
     auth::{May, WEBHOOKS_READ, WEBHOOKS_WRITE},
@@ -139,6 +139,10 @@ pub(super) async fn delete_webhook(
     input: Input,
 ) -> Reply {
     let operation = input.operation(events.secret(), &caller.principal(), &[])?;
+    let basis = Basis { if_match: input.if_match()?, version: None };
+    if let Some((webhook, _)) = events.store().webhook(id).await? {
+        basis.check_tag(&webhook.etag())?;
+    }
     Ok(answered(events.delete_webhook(id, &operation).await?))
 }
 

@@ -159,6 +159,7 @@ impl Operation<'_> {
         let ignored = [
             "/api/users/guest",
             "/api/users/login",
+            "/api/users/login/mfa",
             "/api/users/refresh",
             "/api/users/logout",
             "/api/media",
@@ -303,7 +304,7 @@ impl Operation<'_> {
         if self.operation["security"] != json!([]) {
             codes.extend([Unauthenticated, InvalidToken, TokenExpired, TokenRevoked]);
         }
-        if self.path.contains("{id}") {
+        if self.path.starts_with("/api/") && self.path.contains("/{") {
             codes.push(NotFound);
         }
         if !self.is_safe() {

@@ -95,7 +95,7 @@ pub(super) async fn find(users: &Users, id: UserId) -> Result<User> {
 
 /// Change one's e-mail address or name; `null` clears it.
 #[utoipa::path(patch, path = "/api/users/me", tag = "users", security(("bearer" = [])), request_body = ProfileBody,
-    responses((status = 200, body = UserView)))]
+    responses((status = 200, body = UserView)), extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn update_me(
     State(users): State<Users>,
     InPerson(caller): InPerson,
@@ -125,7 +125,7 @@ pub(super) async fn with_current(users: &Users, error: Error, id: UserId) -> Pro
 
 /// Change one's password: ends all other sessions.
 #[utoipa::path(put, path = "/api/users/me/password", tag = "users", security(("bearer" = [])),
-    request_body = PasswordBody, responses((status = 204)))]
+    request_body = PasswordBody, responses((status = 204)), extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn change_password(
     State(users): State<Users>,
     origin: Origin,

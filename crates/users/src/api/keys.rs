@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::IntoResponse,
 };
-use holdfast_types::{Error, IdempotentAnswer, KeyId, KeyKind, Page, Result};
+use holdfast_types::{Basis, Error, IdempotentAnswer, KeyId, KeyKind, Page, Result};
 use holdfast_web::{
     IdPath, Input, ListTurn, NoQuery, Origin, PageQuery, Problem, Query, Reply, answered,
     auth::{KEYS_READ, KEYS_WRITE, May},
@@ -146,7 +146,8 @@ pub(super) async fn delete_key(
     input: Input,
 ) -> Reply {
     let operation = input.operation(users.secret(), &caller.principal(), &[])?;
-    let deleted = users.delete_key(&caller, id, &operation).await?;
+    let basis = Basis { if_match: input.if_match()?, version: None };
+    let deleted = users.delete_key(&caller, id, basis, &operation).await?;
     origin.note("authn_token_revoked", &format_args!("key {id} by {}", caller.principal()));
     Ok(answered(deleted))
 }

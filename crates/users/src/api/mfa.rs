@@ -30,7 +30,7 @@ pub(super) async fn log_in_with_code(
 
 /// Whether one's password alone signs in.
 #[utoipa::path(get, path = "/api/users/me/mfa", tag = "users", security(("bearer" = [])),
-    responses((status = 200, body = MfaView)))]
+    responses((status = 200, body = MfaView)), extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn get_mfa(
     State(users): State<Users>,
     InPerson(caller): InPerson,

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode, request::Parts},
     response::IntoResponse,
 };
-use holdfast_types::{Code, Error, Result, Role};
+use holdfast_types::{Basis, Code, Error, Result, Role};
 use holdfast_web::{
     Input, NoQuery, Origin, Problem, Reply, answered,
     auth::{May, USERS_READ, USERS_WRITE},
@@ -133,7 +133,8 @@ pub(super) async fn delete_role(
 ) -> Reply {
     require_made(&name)?;
     let operation = input.operation(users.secret(), &caller.principal(), &[])?;
-    let deleted = users.delete_role(&name, caller.authority, &operation).await?;
+    let basis = Basis { if_match: input.if_match()?, version: None };
+    let deleted = users.delete_role(&name, caller.authority, basis, &operation).await?;
     origin.note("authz_change", &format_args!("role {name} by {}", caller.principal()));
     Ok(answered(deleted))
 }

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use holdfast_types::{
-    Answer, Code, Error, IdempotentAnswer, KeyId, Operation, Result, SessionId, Version,
+    Answer, Basis, Code, Error, IdempotentAnswer, KeyId, Operation, Result, SessionId, Version,
 };
 use holdfast_web::auth::{ApiKeyText, Caller, KeyGrant, KeyProof};
 
@@ -81,7 +81,7 @@ impl Users {
         id: KeyId,
         operation: &Operation,
         render: RenderKey,
-        edit: impl Fn(&ApiKey) -> Result<(KeyChange, holdfast_types::Basis)> + Send + Sync + 'static,
+        edit: impl Fn(&ApiKey) -> Result<(KeyChange, Basis)> + Send + Sync + 'static,
     ) -> Result<IdempotentAnswer> {
         if let Some(answer) = self.store().replay(operation).await? {
             return Ok(IdempotentAnswer { answer, replayed: true });
@@ -138,10 +138,14 @@ impl Users {
         &self,
         caller: &Caller,
         id: KeyId,
+        basis: Basis,
         operation: &Operation,
     ) -> Result<IdempotentAnswer> {
         let holder = caller.authority;
-        let judge = move |key: &ApiKey, act: &KeyAct| act.require_cover(&holder, key);
+        let judge = move |key: &ApiKey, act: &KeyAct| {
+            act.require_cover(&holder, key)?;
+            basis.check_tag(&key.etag())
+        };
         let given = self.store().delete_key(id, operation, self.now(), judge).await?;
         self.refresh_revocations().await?;
         Ok(given)

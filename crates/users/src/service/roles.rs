@@ -1,6 +1,6 @@
 //! Roles: what they permit, and to whom.
 
-use holdfast_types::{Answer, Authority, IdempotentAnswer, Operation, Result, Role};
+use holdfast_types::{Answer, Authority, Basis, IdempotentAnswer, Operation, Result, Role};
 
 use super::Users;
 use crate::{
@@ -63,9 +63,13 @@ impl Users {
         &self,
         name: &Role,
         holder: Authority,
+        basis: Basis,
         operation: &Operation,
     ) -> Result<IdempotentAnswer> {
-        let judge = move |role: &CustomRole| require_cover(&holder, &role.authority);
+        let judge = move |role: &CustomRole| {
+            require_cover(&holder, &role.authority)?;
+            basis.check_tag(&role.etag())
+        };
         self.store().delete_role(name, operation, self.now(), judge).await
     }
 }
