@@ -256,12 +256,12 @@ async fn a_rotation_overlaps_and_a_key_expires() {
     let mut old = program(&shop, &key);
     old.get("/api/orders").await.expect(200).unwrap();
     let rotate = format!("{}/rotate", place_of(&key));
-    let rotated = admin.post(&rotate, &json!({"overlapSeconds": 3})).await.expect(200).unwrap();
+    let rotated = admin.post(&rotate, &json!({"overlapSeconds": 6})).await.expect(200).unwrap();
     assert!(rotated["previousSecretUntil"].is_string() && rotated["key"] != key["key"]);
     let mut new = program(&shop, &rotated);
     new.get("/api/orders").await.expect(200).unwrap();
     old.get("/api/orders").await.expect(200).unwrap();
-    wait_for(Duration::from_secs(8), "the overlap ends", async || {
+    wait_for(Duration::from_secs(15), "the overlap ends", async || {
         (old.get("/api/orders").await.status == 401).then_some(())
     })
     .await;

@@ -5,11 +5,19 @@ use totp_rs::{Builder, Secret};
 
 use crate::shop::{ADMIN_PASSWORD, Client, PASSWORD, Shop, problem};
 
+/// Seconds of an interval, and of its end in which no code is made: one of the interval before must arrive in this one.
+const INTERVAL: i64 = 30;
+const END: i64 = 5;
+
 /// The code that an app with this secret shows, so many seconds from now.
 pub(crate) fn code(secret: &Value, later: i64) -> String {
     let secret = Secret::try_from_base32(secret.as_str().unwrap()).unwrap();
     let totp = Builder::new().with_secret(secret).with_account_name("a").build().unwrap();
-    let now = holdfast_types::Clock::system().now().as_seconds();
+    let now = || holdfast_types::Clock::system().now().as_seconds();
+    while now() % INTERVAL >= INTERVAL - END {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    let now = now();
     totp.generate(u64::try_from(now + later).unwrap()).to_string()
 }
 
