@@ -22,13 +22,14 @@ async fn upload(client: &mut Client, media_type: &str, content: Vec<u8>) -> Answ
     let mut headers = vec![("content-type", media_type)];
     headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
     let content = Bytes::from(content);
-    for _ in 0..5 {
+    for _ in 0..40 {
         let body = content.clone();
         let sent = client.connection.send(Method::POST, "/api/media", &headers, body).await;
         // Who sends too much may be cut off before the refusal is read.
         if let Ok(answer) = sent {
             return answer;
         }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     panic!("the shop did not answer");
 }
