@@ -15,10 +15,10 @@ use holdfast_types::{
     Answer, Code, Error, Operation, Random, Result, Secret, SessionId, Timestamp, UserId,
 };
 
-pub(crate) use self::listing::UserFilter;
 pub use self::records::RECORDS;
 use self::records::{PasswordReset, Revocation};
 pub(crate) use self::roles::role_taken;
+pub(crate) use self::{keys::KeyHolder, listing::UserFilter};
 use crate::model::User;
 
 /// Shapes the answer about a user, so that it can be kept with the change.

@@ -15,6 +15,8 @@ use holdfast_web::{
     from_json, json_reply, list_reply, not_modified, parse, with_etag, with_location,
 };
 
+use serde_json::Value;
+
 use super::key_wire::{
     ApiKeyPage, ApiKeyView, CreateApiKeyBody, RotateApiKeyBody, UpdateApiKeyBody,
 };
@@ -160,7 +162,8 @@ async fn find(users: &Users, id: KeyId) -> Result<ApiKey> {
 fn with_key(users: &Users, given: IdempotentAnswer) -> Result<(IdempotentAnswer, KeyId)> {
     let mut about = None;
     let shown = reveal(given, |nonce, body| {
-        let id: Option<KeyId> = body["id"].as_str().and_then(|id| id.parse().ok());
+        let id = body.get("id").and_then(Value::as_str);
+        let id: Option<KeyId> = id.and_then(|id| id.parse().ok());
         let id = *about.insert(id.ok_or_else(|| Error::internal("an answer about no key"))?);
         Ok([("key", users.key_text(id, nonce).reveal().into())])
     })?;

@@ -125,7 +125,7 @@ impl ApiKey {
         maker: Option<&Self>,
         now: Timestamp,
     ) -> Result<Self> {
-        KeyAct { holder: *holder, before: None }.require_cover(holder, &self)?;
+        require_cover(holder, &Authority { permissions: self.permissions, ..*holder })?;
         require_future(self.expires_at, now)?;
         if let Some(maker) = maker {
             if self.addresses.is_empty() {

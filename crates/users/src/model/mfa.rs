@@ -72,8 +72,7 @@ impl User {
             let why = "there is a second factor: disable it first";
             return Err(Error::new(Code::MfaEnabled, why));
         }
-        let (confirmed, last_step, recovery, failures) = (false, 0, Vec::new(), 0);
-        self.mfa = Some(Mfa { secret, confirmed, last_step, recovery, failures });
+        self.mfa = Some(Mfa::unconfirmed(secret));
         Ok(MfaEnds::Nothing)
     }
 
@@ -162,6 +161,11 @@ impl User {
 }
 
 impl Mfa {
+    /// One that nobody has confirmed yet.
+    pub(crate) const fn unconfirmed(secret: [u8; SECRET_BYTES]) -> Self {
+        Self { secret, confirmed: false, last_step: 0, recovery: Vec::new(), failures: 0 }
+    }
+
     /// The `otpauth` address that apps read from a QR code, and the secret in base 32, to type in.
     pub(crate) fn shown(&self, issuer: &str, account: &str) -> Result<(String, String)> {
         // The address has a colon between the two.

@@ -203,8 +203,13 @@ impl Users {
         } else {
             operation
         };
-        let answer = self.store().replay(&operation).await?;
-        Ok(answer.map(|answer| IdempotentAnswer { answer, replayed: true }).ok_or(operation))
+        Ok(self.given(&operation).await?.ok_or(operation))
+    }
+
+    /// The answer that the operation was given before, if any.
+    pub(super) async fn given(&self, operation: &Operation) -> Result<Option<IdempotentAnswer>> {
+        let answer = self.store().replay(operation).await?;
+        Ok(answer.map(|answer| IdempotentAnswer { answer, replayed: true }))
     }
 
     /// Sets a new password and ends all sessions but `keep`.

@@ -11,6 +11,7 @@ use super::Users;
 use crate::{
     model::{ApiKey, KeyAct, KeyChange, KeySecret, NewKey, unknown_key},
     reveal::Nonce,
+    store::KeyHolder,
 };
 
 /// Shapes the answer about a key, so that it can be kept with the change.
@@ -49,8 +50,8 @@ impl Users {
         operation: &Operation,
         render: RenderKey,
     ) -> Result<IdempotentAnswer> {
-        if let Some(answer) = self.store().replay(operation).await? {
-            return Ok(IdempotentAnswer { answer, replayed: true });
+        if let Some(given) = self.given(operation).await? {
+            return Ok(given);
         }
         let now = self.now();
         let id = KeyId::new(self.0.random.uuid_v7(now));
@@ -83,8 +84,8 @@ impl Users {
         render: RenderKey,
         edit: impl Fn(&ApiKey) -> Result<(KeyChange, Basis)> + Send + Sync + 'static,
     ) -> Result<IdempotentAnswer> {
-        if let Some(answer) = self.store().replay(operation).await? {
-            return Ok(IdempotentAnswer { answer, replayed: true });
+        if let Some(given) = self.given(operation).await? {
+            return Ok(given);
         }
         let (now, session, holder) = (self.now(), self.fresh_session(), caller.authority);
         let own = self.own_key(caller).await?;
@@ -111,8 +112,8 @@ impl Users {
         operation: &Operation,
         render: RenderKey,
     ) -> Result<IdempotentAnswer> {
-        if let Some(answer) = self.store().replay(operation).await? {
-            return Ok(IdempotentAnswer { answer, replayed: true });
+        if let Some(given) = self.given(operation).await? {
+            return Ok(given);
         }
         let ((secret, nonce), now) = (self.mint(id), self.now());
         let (meanwhile, caller) = (self.fresh_session(), *caller);
@@ -154,13 +155,11 @@ impl Users {
     /// Changes a key that is shown from `client` for a token of what it permits. Refuses with `invalid-token`, `token-expired` or
     /// `token-revoked`, and with `forbidden` where it may not be used.
     pub async fn exchange_key(&self, proof: &KeyProof, client: Option<IpAddr>) -> Result<KeyGrant> {
-        let now = self.now();
+        let (now, hash) = (self.now(), proof.hash);
         // Whoever only knows the id is refused before anything else is read.
-        let key = self.store().key(proof.id).await?.ok_or_else(unknown_key)?;
-        key.admit(&proof.hash, now)?;
-        let found = self.store().key_holder(proof.id).await?;
-        let (mut key, user, standing) = found.ok_or_else(unknown_key)?;
-        let admitted = key.admit(&proof.hash, now)?;
+        let admit = move |key: &ApiKey| key.admit(&hash, now);
+        let found = self.store().key_holder(proof.id, admit).await?;
+        let KeyHolder { mut key, admitted, user, standing } = found.ok_or_else(unknown_key)?;
         if !user.is_active() {
             let why = "the user whose API key it is may not sign in any more";
             return Err(Error::new(Code::TokenRevoked, why));

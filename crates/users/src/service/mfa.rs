@@ -8,7 +8,7 @@ use holdfast_web::{Origin, auth::Caller};
 use super::{Guess, SignedIn, Users};
 use crate::{
     mfa_token::{self, MfaToken},
-    model::{MfaEnds, Roles, User, app_secret, recovery_codes},
+    model::{Mfa, MfaEnds, Roles, User, app_secret, recovery_codes},
     reveal::Nonce,
     tokens::SESSION_TIME,
     work::Work,
@@ -123,9 +123,7 @@ impl Users {
 
     /// What an app is told of a second factor whose secret follows from `nonce`.
     pub(crate) fn app_secret(&self, user: &User, nonce: &Nonce) -> Result<AppSecret> {
-        let mut begun = User { mfa: None, ..user.clone() };
-        begun.begin_mfa(app_secret(self.secret(), nonce))?;
-        let mfa = begun.mfa.ok_or_else(|| Error::internal("what was just begun"))?;
+        let mfa = Mfa::unconfirmed(app_secret(self.secret(), nonce));
         let (address, secret) = mfa.shown(&self.0.issuer, &user.username)?;
         Ok(AppSecret { address, secret })
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     SERVICE, UserStore, accounts, ending, no_content, records::Subject, roles::read_roles,
 };
-use crate::model::{ApiKey, KeyAct, Standing, User};
+use crate::model::{ApiKey, KeyAct, KeyStanding, Standing, User};
 
 /// API keys of a shop.
 pub(super) const KEYS: usize = 200;
@@ -20,6 +20,15 @@ pub(super) const KEYS: usize = 200;
 const LIST: &str = "keys";
 /// Stands for all keys: whoever adds one locks it.
 const ALL: Uuid = Uuid::nil();
+
+/// An API key that was shown, and who stands behind it.
+#[derive(Debug)]
+pub(crate) struct KeyHolder {
+    pub(crate) key: ApiKey,
+    pub(crate) admitted: KeyStanding,
+    pub(crate) user: User,
+    pub(crate) standing: Standing,
+}
 
 impl UserStore {
     /// Keeps an API key, once per operation. Refuses with `limit-reached` when there are 200.
@@ -60,13 +69,24 @@ impl UserStore {
         self.db.page(Scan::of("creation", 0).descending(), LIST, request).await
     }
 
-    /// An API key with the user in whose name it acts, and what that user may do.
-    pub(crate) async fn key_holder(&self, id: KeyId) -> Result<Option<(ApiKey, User, Standing)>> {
-        let read = move |tx: Tx| async move {
-            let Some(key) = tx.get::<ApiKey>(id).await? else { return Ok(None) };
-            let Some(user) = tx.get::<User>(key.user).await? else { return Ok(None) };
-            let standing = read_roles(&tx).await?.standing(&user.role);
-            Ok(Some((key.into_inner(), user.into_inner(), standing)))
+    /// An API key with the user in whose name it acts, and what that user may do. What `admit` refuses is refused before those are
+    /// read.
+    pub(crate) async fn key_holder(
+        &self,
+        id: KeyId,
+        admit: impl Fn(&ApiKey) -> Result<KeyStanding> + Send + Sync + 'static,
+    ) -> Result<Option<KeyHolder>> {
+        let admit = Arc::new(admit);
+        let read = move |tx: Tx| {
+            let admit = Arc::clone(&admit);
+            async move {
+                let Some(key) = tx.get::<ApiKey>(id).await? else { return Ok(None) };
+                let admitted = admit(&key)?;
+                let Some(user) = tx.get::<User>(key.user).await? else { return Ok(None) };
+                let standing = read_roles(&tx).await?.standing(&user.role);
+                let (key, user) = (key.into_inner(), user.into_inner());
+                Ok(Some(KeyHolder { key, admitted, user, standing }))
+            }
         };
         self.db.read(read).await
     }

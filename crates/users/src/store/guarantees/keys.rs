@@ -53,9 +53,14 @@ async fn create_key_keeps_200_and_key_and_list_keys_and_key_holder_find_them() {
             assert_eq!(given.replayed, replayed);
         }
         assert_eq!(bench.store.key(key.id).await.unwrap(), Some(key.clone()));
-        let (found, holder, standing) = bench.store.key_holder(key.id).await.unwrap().unwrap();
-        assert_eq!((found, holder.id), (key, ada.id));
-        assert_eq!(standing.authority, Authority::NONE);
+        let now = bench.now();
+        let admit = move |hash: [u8; 32]| move |key: &ApiKey| key.admit(&hash, now);
+        let found = bench.store.key_holder(key.id, admit(key.secret.hash)).await.unwrap().unwrap();
+        assert_eq!((&found.key, found.user.id), (&key, ada.id));
+        assert_eq!(found.standing.authority, Authority::NONE);
+        assert_eq!(found.admitted.session, key.secret.session);
+        let refused = bench.store.key_holder(key.id, admit([9; 32])).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidToken);
         for _ in 1..super::super::keys::KEYS {
             bench.keep(&bench.new_key(ada.id)).await.unwrap();
         }
