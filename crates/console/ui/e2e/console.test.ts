@@ -472,6 +472,7 @@ test("a second factor is set up, asked for, and given up", async () => {
   while ((Date.now() / 1000) % 30 > 25) await page.waitForTimeout(200);
   await dialog().getByLabel("The code that it shows").fill(codeOf("now - 30 seconds"));
   await button("Confirm").click();
+  await dialog().getByRole("listitem").first().waitFor();
   const recovery = await dialog().getByRole("listitem").allInnerTexts();
   expect(recovery).toHaveLength(10);
   await page.keyboard.press("Escape");
