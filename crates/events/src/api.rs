@@ -1,5 +1,6 @@
 //! The routes of the events service.
 
+mod audit_log;
 mod deliveries;
 mod delivery_wire;
 mod feed;
@@ -24,6 +25,7 @@ pub const SERVICE: Service = Service {
     name: "events",
     paths: &[
         Paths { beginning: "/api/events", is_personal: true },
+        Paths { beginning: "/api/audit", is_personal: true },
         Paths { beginning: "/api/webhooks", is_personal: true },
     ],
     large_bodies: &[],
@@ -70,6 +72,7 @@ fn table() -> OpenApiRouter<Events> {
         .routes(routes!(feed::list_events))
         .routes(routes!(stream::follow_events))
         .routes(routes!(feed::get_event))
+        .routes(routes!(audit_log::list_audit_entries))
         .routes(routes!(webhooks::list_webhooks, webhooks::create_webhook))
         .routes(routes!(webhooks::get_webhook, webhooks::update_webhook, webhooks::delete_webhook))
         .routes(routes!(webhooks::rotate_webhook_secret))

@@ -1,15 +1,17 @@
 //! Rules about events: pure, without clock or I/O.
 
+mod audit_entry;
 mod delivery;
 mod signing;
 mod webhook;
 
 use std::{collections::HashMap, fmt, str::FromStr};
 
-use holdfast_types::Message;
+use holdfast_types::{Audit, Authority, Code, Error, Message, Permissions, Result};
 use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
+pub(crate) use audit_entry::{AuditEntry, AuditFilter};
 pub use delivery::Schedule;
 pub(crate) use delivery::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, EventRef, LONGEST_REST, Told,
@@ -47,6 +49,8 @@ pub(crate) struct Filter {
     /// Any of these; none for all.
     pub(crate) types: Vec<Pattern>,
     pub(crate) subject: Option<Uuid>,
+    /// Whether it may have those that tell who of the staff did what, from where.
+    pub(crate) audit: bool,
 }
 
 /// `order.placed`, or `order.*`, or `*`.
@@ -63,7 +67,7 @@ impl fmt::Display for Pattern {
 impl TryFrom<String> for Pattern {
     type Error = String;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> std::result::Result<Self, String> {
         text.parse()
     }
 }
@@ -72,12 +76,14 @@ impl Filter {
     pub(crate) fn passes(&self, message: &Message) -> bool {
         let is_wanted =
             self.types.is_empty() || self.types.iter().any(|one| one.matches(&message.kind));
-        is_wanted && self.subject.is_none_or(|subject| subject == message.subject)
+        let may = self.audit || !message.kind.starts_with(Audit::TYPES);
+        is_wanted && may && self.subject.is_none_or(|subject| subject == message.subject)
     }
 
     /// Reads a list of patterns with commas between them.
-    pub(crate) fn read_types(text: &str) -> Result<Vec<Pattern>, String> {
-        let types = text.split(',').map(|one| one.trim().parse()).collect::<Result<Vec<_>, _>>()?;
+    pub(crate) fn read_types(text: &str) -> std::result::Result<Vec<Pattern>, String> {
+        let types = text.split(',').map(|one| one.trim().parse());
+        let types = types.collect::<std::result::Result<Vec<_>, _>>()?;
         match types.len() <= PATTERNS {
             true => Ok(types),
             false => Err(format!("expected at most {PATTERNS} types")),
@@ -85,7 +91,26 @@ impl Filter {
     }
 }
 
+/// Whether somebody may read who of the staff did what, from where: who may do everything. Refuses with `forbidden` who may not and
+/// asks for it by name.
+pub(crate) fn may_audit(types: &[Pattern], authority: &Authority) -> Result<bool> {
+    let may = authority.permissions.has_all(Permissions::ALL);
+    match may || !types.iter().any(Pattern::names_audit) {
+        true => Ok(may),
+        false => Err(Error::new(Code::Forbidden, "`audit` events are for administrators only")),
+    }
+}
+
 impl Pattern {
+    fn names_audit(&self) -> bool {
+        self.0.starts_with(Audit::TYPES)
+    }
+
+    /// Whether it stands for what tells who did something, among others.
+    pub(crate) fn has_audit(&self) -> bool {
+        self.0 == "*" || self.names_audit()
+    }
+
     fn matches(&self, kind: &str) -> bool {
         match self.0.strip_suffix('*') {
             Some(beginning) => kind.starts_with(beginning),
@@ -97,7 +122,7 @@ impl Pattern {
 impl FromStr for Pattern {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
         let is_word = |word: &str| {
             !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
         };
@@ -113,12 +138,14 @@ impl FromStr for Pattern {
 }
 
 /// The order of what was collected at once: as it came, but of each subject the older version first, since the clocks of
-/// processes differ. Stock is counted apart from what else happens to a product.
+/// processes differ. Stock is counted apart from what else happens to a product, and what tells who did something is not counted.
 pub(crate) fn in_order(mut messages: Vec<Message>) -> Vec<Message> {
     let mut places: HashMap<(Uuid, bool), Vec<usize>> = HashMap::new();
     for (place, message) in messages.iter().enumerate() {
         let is_stock = matches!(&*message.kind, "product.sold_out" | "product.restocked");
-        places.entry((message.subject, is_stock)).or_default().push(place);
+        if !message.kind.starts_with(Audit::TYPES) {
+            places.entry((message.subject, is_stock)).or_default().push(place);
+        }
     }
     for places in places.into_values().filter(|places| places.len() > 1) {
         let mut of_subject: Vec<Message> =
@@ -155,7 +182,8 @@ mod tests {
     fn patterns_are_types_or_beginnings_of_them() {
         let placed = message("order.placed", 1, 1);
         let passes = |types: &str| {
-            let filter = Filter { types: Filter::read_types(types).unwrap(), subject: None };
+            let types = Filter::read_types(types).unwrap();
+            let filter = Filter { types, ..Filter::default() };
             filter.passes(&placed)
         };
         assert!(passes("*") && passes("order.*") && passes("order.placed"));
@@ -167,8 +195,25 @@ mod tests {
             assert!(Filter::read_types(wrong).is_err(), "{wrong}");
         }
         assert!(Filter::read_types(&"a.b,".repeat(21)).is_err());
-        let of = |subject| Filter { types: Vec::new(), subject: Some(Uuid::from_u128(subject)) };
+        let of = |subject| Filter { subject: Some(Uuid::from_u128(subject)), ..Filter::default() };
         assert!(of(1).passes(&placed) && !of(2).passes(&placed));
+    }
+
+    #[test]
+    fn who_did_what_is_for_those_who_may_do_everything() {
+        let told = message("audit.update_product", 1, 1);
+        let everything = Authority { permissions: Permissions::ALL, own_products_only: false };
+        let hears = |types: &str, who: &Authority| {
+            let types = Filter::read_types(types).unwrap();
+            let audit = may_audit(&types, who).map_err(|error| error.code())?;
+            Ok::<_, Code>(Filter { types, subject: None, audit }.passes(&told))
+        };
+        for types in ["*", "audit.*", "order.*, audit.update_product"] {
+            assert_eq!(hears(types, &everything), Ok(true), "{types}");
+        }
+        assert_eq!(hears("audit.place_order", &everything), Ok(false));
+        assert_eq!(hears("*", &Authority::NONE), Ok(false));
+        assert_eq!(hears("order.*, audit.*", &Authority::NONE), Err(Code::Forbidden));
     }
 
     #[test]

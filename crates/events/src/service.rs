@@ -37,6 +37,8 @@ const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
 
 /// How long events are kept.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long the audit log is kept.
+const AUDIT_KEPT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// Listeners that one process has at a time.
 const LISTENERS: usize = 256;
 
@@ -175,10 +177,11 @@ impl Events {
         })
     }
 
-    /// Forgets events and deliveries that are older than thirty days, and answers that nobody asks for any more.
+    /// Forgets events and deliveries that are older than thirty days, entries of the audit log that are older than a year, and answers that nobody asks for any more.
     pub async fn forget(&self) -> Result<()> {
         self.0.store.forget_answers(self.0.clock.before(ANSWER_TIME)).await?;
-        self.0.store.forget(self.0.clock.before(KEPT)).await
+        self.0.store.forget(self.0.clock.before(KEPT)).await?;
+        self.0.store.forget_audit_log(self.0.clock.before(AUDIT_KEPT)).await
     }
 
     /// How many events there are, and what is wrong with them, a sentence each.

@@ -1,6 +1,7 @@
 //! What the events service keeps. Each method is one atomic operation; its doc comment is its guarantee.
 
 mod audit;
+mod audit_log;
 mod deliveries;
 #[cfg(test)]
 mod guarantees;
@@ -95,6 +96,7 @@ impl EventStore {
                 write(&tx, head, Head::at(last)).await?;
                 write(&tx, found, after).await?;
                 tx.insert_all(&segments).await??;
+                audit_log::enter(&tx, end, &messages).await?;
                 Ok(Some(last))
             }
         };

@@ -5,10 +5,10 @@ mod messages;
 mod number;
 mod transition;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use holdfast_types::{
-    Basis, Error, Fingerprint, Money, OrderId, OrderLines, ReserveCommand, Reserved, Result,
+    Audit, Basis, Error, Fingerprint, Money, OrderId, OrderLines, ReserveCommand, Reserved, Result,
     StockAction, Timestamp, UserId, Version,
 };
 use serde::{Deserialize, Serialize};
@@ -132,6 +132,8 @@ pub(crate) struct Placement {
     pub(crate) buyer: Buyer,
     /// The trace that the request belongs to.
     pub(crate) trace: Option<String>,
+    /// Who answers for it, where it is staff or a program with an API key.
+    pub(crate) audit: Option<Arc<Audit>>,
 }
 
 /// An order, as stored.

@@ -23,7 +23,7 @@ use holdfast_types::{Answer, Random, Result, Secret, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::statements::Statements;
-pub(crate) use self::{lifecycle::Step, listing::OrderFilter};
+pub(crate) use self::{lifecycle::Step, listing::OrderFilter, placing::Audits};
 use crate::model::Order;
 
 /// Shapes the answer about an order, so that it can be kept with the change.
@@ -62,6 +62,7 @@ pub const RECORDS: &[RecordType] =
 pub(crate) struct OrdersOutbox;
 
 impl OutboxTable for OrdersOutbox {
+    const SERVICE: &'static str = crate::SERVICE.name;
     const TABLE: Table = Table::of("orders_outbox", "batch of messages");
 }
 

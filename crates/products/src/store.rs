@@ -112,6 +112,7 @@ pub const RECORDS: &[RecordType] = &[RecordType::told::<OutboxRow<ProductsOutbox
 pub(crate) struct ProductsOutbox;
 
 impl OutboxTable for ProductsOutbox {
+    const SERVICE: &'static str = crate::SERVICE.name;
     const TABLE: Table = Table::of("products_outbox", "batch of messages");
 }
 

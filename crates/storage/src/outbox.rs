@@ -5,7 +5,7 @@
 use std::{fmt, marker::PhantomData};
 
 use async_trait::async_trait;
-use holdfast_types::{Message, Random, Result};
+use holdfast_types::{Answer, IdempotentAnswer, Message, Operation, Random, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -20,6 +20,8 @@ const SETTLE_ROWS: usize = 100;
 
 /// Names the outbox of a service.
 pub trait OutboxTable: Send + Sync + 'static {
+    /// The name of the service.
+    const SERVICE: &'static str;
     /// Where its rows are: [`Table::of`].
     const TABLE: Table;
 }
@@ -91,6 +93,31 @@ impl<S: OutboxTable> Outbox<S> {
     #[must_use]
     pub fn new(db: &Database, random: &Random) -> Self {
         Self { db: db.clone(), random: random.clone(), of: PhantomData }
+    }
+
+    /// Runs `job` once per operation, and keeps its answer in the same transaction: a repeat is given the kept answer. Where
+    /// somebody answers for the operation, that is told as well. Refuses with `idempotency-key-reused` when the earlier request had
+    /// another content.
+    pub async fn once<J, F>(
+        &self,
+        operation: &Operation,
+        now: Timestamp,
+        job: J,
+    ) -> Result<IdempotentAnswer>
+    where
+        J: Fn(Tx) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Answer, Fault>> + Send,
+    {
+        let (outbox, audit) = (self.clone(), operation.audit.clone());
+        let told = move |tx: Tx| {
+            let (outbox, audit, effect) = (outbox.clone(), audit.clone(), job(tx.clone()));
+            async move {
+                let answer = effect.await?;
+                outbox.put(&tx, audit.map(|audit| audit.message(now))).await?;
+                Ok(answer)
+            }
+        };
+        self.db.once(S::SERVICE, operation, now, told).await
     }
 
     /// Writes down what the transaction does, if it does anything.

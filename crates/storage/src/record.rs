@@ -25,7 +25,6 @@ use uuid::Uuid;
 
 use crate::{Damage, Entry};
 pub use all::{Any, RecordType};
-pub use course::Once;
 pub use fault::Fault;
 pub use idempotency::IdempotencyRecord;
 pub use scan::{Position, Scan};

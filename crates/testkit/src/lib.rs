@@ -7,7 +7,7 @@ mod process;
 use std::io::Write;
 
 use holdfast_storage::{Database, Location, mongo::doc};
-use holdfast_types::{Clock, Fingerprint, Operation, Random, Timestamp};
+use holdfast_types::{Audit, AuditTrail, Clock, Fingerprint, Operation, Random, Timestamp, UserId};
 use tempfile::TempDir;
 
 pub use mongo::MongoServer;
@@ -138,7 +138,24 @@ where
 /// An operation of its own.
 #[must_use]
 pub fn operation(random: &Random) -> Operation {
-    Operation { id: random.uuid_v7(Timestamp::from_millis(0)), fingerprint: Fingerprint([1; 16]) }
+    let id = random.uuid_v7(Timestamp::from_millis(0));
+    Operation { id, fingerprint: Fingerprint([1; 16]), audit: None }
+}
+
+/// An operation of its own that somebody answers for.
+#[must_use]
+pub fn audited(random: &Random) -> Operation {
+    let operation = operation(random);
+    let trail = AuditTrail {
+        resource_id: operation.id,
+        actor_id: UserId::from_bytes([7; 16]),
+        key_id: None,
+        address: [192, 0, 2, 7].into(),
+        request_id: "checkout-7".to_owned(),
+        request: "POST /api/things".to_owned(),
+    };
+    let audit = Audit { action: "make_thing", operation: operation.id, trail };
+    Operation { audit: Some(audit.into()), ..operation }
 }
 
 /// Says which engine a test failed on.

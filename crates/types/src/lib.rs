@@ -1,6 +1,7 @@
 //! The words that every service shares: ids, money, versions, time, operations, pages, errors,
 //! and the reservation contract between orders and products. Nothing here does I/O.
 
+mod audit;
 mod basis;
 mod currency;
 mod error;
@@ -22,6 +23,7 @@ mod text;
 mod time;
 mod version;
 
+pub use audit::{Audit, AuditTrail};
 pub use basis::{Basis, IfMatch};
 pub use currency::Currency;
 pub use error::{Code, Error, FieldError, Result, Validation};
@@ -31,7 +33,7 @@ pub use id::{
 };
 pub use message::Message;
 pub use money::{Money, TOTAL_MAX};
-pub use operation::{Answer, Fingerprint, IdempotentAnswer, Operation, Secret, reused};
+pub use operation::{Answer, Fingerprint, IdempotentAnswer, Operation, Secret, named_id, reused};
 pub use order_lines::OrderLines;
 pub use page::{Cursor, Page, PageRequest};
 pub use permission::{Authority, Permission, Permissions};

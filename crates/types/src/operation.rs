@@ -3,24 +3,33 @@
 //! Every mutating request has an operation id, the client's `Idempotency-Key` or one that the gateway minted. It is
 //! stored in the transaction of its effect, so a repeat finds the effect instead of causing it again.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use aws_lc_rs::{digest, hmac};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Code, Error};
+use crate::{Audit, Code, Error};
 
 /// A mutating request, as far as repeats are concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
     /// Names the request for good; the id of what a creation creates.
     pub id: Uuid,
     /// Tells the request's content from another one under the same key.
     pub fingerprint: Fingerprint,
+    /// What staff, or a program with an API key, answer for with it.
+    pub audit: Option<Arc<Audit>>,
 }
 
 impl Operation {
+    /// The same about another subject.
+    #[must_use]
+    pub fn about(&self, subject: Uuid) -> Self {
+        let audit = self.audit.as_ref().map(|audit| Arc::new(audit.about(subject)));
+        Self { audit, ..self.clone() }
+    }
+
     /// Whether a client's key named it, so that the client may repeat it: ids that we mint are UUIDv7.
     #[must_use]
     pub const fn has_key(&self) -> bool {
@@ -28,18 +37,28 @@ impl Operation {
     }
 
     /// The id that a client's key stands for within its scope: principal, method and path.
-    /// A UUIDv8 (RFC 9562 §5.8) over SHA-256.
     #[must_use]
     pub fn derived_id(principal: &str, method: &str, path: &str, key: &str) -> Uuid {
-        let mut context = digest::Context::new(&digest::SHA256);
-        for part in [principal, method, path, key] {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part.as_bytes());
-        }
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&context.finish().as_ref()[..16]);
-        uuid::Builder::from_custom_bytes(bytes).into_uuid()
+        derived_id(&[principal, method, path, key])
     }
+}
+
+/// The id of what has a name instead of one, where something is told about it.
+#[must_use]
+pub fn named_id(kind: &str, name: &str) -> Uuid {
+    derived_id(&[kind, name])
+}
+
+/// The id that some words stand for: a UUIDv8 (RFC 9562 §5.8) over SHA-256.
+fn derived_id(words: &[&str]) -> Uuid {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for word in words {
+        context.update(&(word.len() as u64).to_be_bytes());
+        context.update(word.as_bytes());
+    }
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&context.finish().as_ref()[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// A keyed hash of a request's content: tells contents apart without revealing them.

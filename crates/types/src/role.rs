@@ -3,8 +3,9 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::{Authority, Permission, Permissions};
+use crate::{Authority, Permission, Permissions, named_id};
 
 /// Names a role: 2 to 40 small letters, digits and hyphens, a letter first. Three are built in, others are made.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -41,6 +42,12 @@ impl Role {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The id that the name stands for, where something is told about the role.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        named_id("role", self.as_str())
     }
 
     /// What those of a role may do that is built in; `None` for one that is made.

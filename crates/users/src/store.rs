@@ -78,6 +78,7 @@ pub(crate) struct UserStore {
 pub(crate) struct UsersOutbox;
 
 impl OutboxTable for UsersOutbox {
+    const SERVICE: &'static str = crate::SERVICE.name;
     const TABLE: Table = Table::of("users_outbox", "batch of messages");
 }
 

@@ -1,6 +1,7 @@
 //! Who is calling: access tokens (RFC 9068) verified by every service itself, and the extractors that say in a
 //! handler's signature who may call it.
 
+mod act;
 mod api_key;
 mod extract;
 mod verifier;
@@ -8,6 +9,8 @@ mod verifier;
 use holdfast_types::{Authority, KeyId, Permissions, Role, SessionId, UserId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use act::Act;
+pub(crate) use act::Audited;
 pub use api_key::{API_KEY, ApiKeyText, KeyGrant, KeyProof, key_prefix};
 pub use extract::*;
 pub use verifier::{PublicKey, Revocations, Verifier};

@@ -1,6 +1,6 @@
 //! A mutating request: its body, its preconditions, and the operation that it is.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -8,14 +8,14 @@ use axum::{
     http::{HeaderMap, Method, header},
 };
 use bytes::Bytes;
-use holdfast_types::{Basis, Code, Error, IfMatch, Operation, Result, Secret};
+use holdfast_types::{Audit, AuditTrail, Basis, Code, Error, IfMatch, Operation, Result, Secret};
 use serde::Serialize;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    BODY_BYTES, Buffered, Buffers, Problem,
-    auth::{Caller, Verifier},
+    BODY_BYTES, Buffered, Buffers, Problem, RequestId,
+    auth::{Act, Audited, Caller, Verifier},
     conditional::Edit,
     envelope::Context,
     origin::source,
@@ -39,6 +39,8 @@ pub struct Input {
     body: Body,
     buffers: Buffers,
     source: String,
+    client: IpAddr,
+    request_id: RequestId,
     /// What the caller's token was judged by.
     verifier: Option<Arc<Verifier>>,
     /// The memory of the body counts as long as the request does.
@@ -56,7 +58,8 @@ impl<S: Send + Sync> FromRequest<S> for Input {
         let context = parts.extensions.get::<Context>();
         let context = context.ok_or_else(|| Error::internal("the request has no context"))?;
         let (minted, buffers) = (context.operation_id, context.buffers.clone());
-        let source = source(context.client);
+        let (client, request_id) = (context.client, context.request_id.clone());
+        let source = source(client);
         let path = parts
             .extensions
             .get::<axum::extract::OriginalUri>()
@@ -64,7 +67,19 @@ impl<S: Send + Sync> FromRequest<S> for Input {
         let path = one_spelling(path);
         let verifier = parts.extensions.remove::<Arc<Verifier>>();
         let (method, headers) = (parts.method, parts.headers);
-        Ok(Self { method, path, headers, minted, body, buffers, source, verifier, buffered: None })
+        Ok(Self {
+            method,
+            path,
+            headers,
+            minted,
+            body,
+            buffers,
+            source,
+            client,
+            request_id,
+            verifier,
+            buffered: None,
+        })
     }
 }
 
@@ -131,12 +146,12 @@ impl Input {
     pub async fn edit<T>(
         &mut self,
         secret: &Secret,
-        principal: &str,
+        act: Act,
         types: &[&str],
         read: impl FnOnce(serde_json::Value) -> Result<T>,
     ) -> Result<Edit<T>> {
         let body = crate::parse_value(&self.body_of(BODY_BYTES, types).await?)?;
-        let operation = self.operation(secret, principal, body.to_string().as_bytes())?;
+        let operation = self.operation(secret, act, body.to_string().as_bytes())?;
         let basis = self.basis(&body);
         Ok(Edit { operation, basis, change: read(body) })
     }
@@ -162,22 +177,45 @@ impl Input {
     pub fn operation_of(
         &self,
         secret: &Secret,
-        principal: &str,
+        act: Act,
         body: &impl Serialize,
     ) -> Result<Operation> {
         let content = serde_json::to_vec(body).map_err(Error::internal)?;
-        self.operation(secret, principal, &content)
+        self.operation(secret, act, &content)
     }
 
-    /// The operation that this request of `principal` is; `content` is what tells it from another under the same key.
-    pub fn operation(&self, secret: &Secret, principal: &str, content: &[u8]) -> Result<Operation> {
+    /// The operation that this request is; `content` is what tells it from another under the same key.
+    pub fn operation(&self, secret: &Secret, act: Act, content: &[u8]) -> Result<Operation> {
+        let Act { principal, audited } = act;
         let id = match idempotency_key(&self.headers)? {
-            Some(key) => Operation::derived_id(principal, self.method.as_str(), &self.path, key),
-            None => {
-                self.minted.ok_or_else(|| Error::internal("the request has no operation id"))?
-            }
+            Some(key) => Operation::derived_id(&principal, self.method.as_str(), &self.path, key),
+            None => self.minted()?,
         };
-        Ok(Operation { id, fingerprint: secret.fingerprint(content) })
+        let audit = audited.map(|audited| Arc::new(self.audit(audited, id)));
+        Ok(Operation { id, fingerprint: secret.fingerprint(content), audit })
+    }
+
+    /// Who answers for this request, where somebody does and it is no operation: its repeats are harmless.
+    pub fn answered_for(&self, act: &Act) -> Result<Option<Audit>> {
+        let audit = |audited| Ok(self.audit(audited, self.minted()?));
+        act.audited.map(audit).transpose()
+    }
+
+    fn minted(&self) -> Result<Uuid> {
+        self.minted.ok_or_else(|| Error::internal("the request has no operation id"))
+    }
+
+    fn audit(&self, audited: Audited, operation: Uuid) -> Audit {
+        let Audited { action, resource, user, key } = audited;
+        let trail = AuditTrail {
+            resource_id: resource.unwrap_or(operation),
+            actor_id: user,
+            key_id: key,
+            address: self.client,
+            request_id: self.request_id.as_str().to_owned(),
+            request: format!("{} {}", self.method, self.path),
+        };
+        Audit { action, operation, trail }
     }
 }
 

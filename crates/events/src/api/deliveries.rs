@@ -95,6 +95,7 @@ pub(super) async fn retry_delivery(
 ) -> Reply {
     find(&events, webhook).await?;
     input.nothing().await?;
-    let operation = input.operation(events.secret(), &caller.principal(), &[])?;
+    let operation =
+        input.operation(events.secret(), caller.does("retry_delivery", webhook.uuid()), &[])?;
     Ok(answered(events.retry(webhook, id, &operation, DeliveryView::shown).await?))
 }

@@ -7,7 +7,7 @@ use axum::{
 use holdfast_types::{Error, Id, Result};
 use holdfast_web::{
     IdPath, ListTurn, NoQuery, Query, Reply,
-    auth::{EVENTS_READ, May},
+    auth::{Caller, EVENTS_READ, May},
     invalid_parameter, json_reply, page_request,
 };
 use serde::Deserialize;
@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 use super::CLOUD_EVENTS;
 use crate::{
     Events,
-    model::{Filter, id_of, position_of},
+    model::{Filter, id_of, may_audit, position_of},
     wire::{CloudEvent, EventPage, EventView},
 };
 
@@ -45,7 +45,8 @@ pub(super) struct FeedQuery {
     limit: Option<usize>,
 }
 
-/// What happened in the shop, oldest first, each thing once. Events are kept for thirty days; who reads on `after` the position
+/// What happened in the shop, oldest first, each thing once. What staff and programs
+/// did (`audit.*`) is told to administrators alone. Events are kept for thirty days; who reads on `after` the position
 /// where the part before ended misses none. With `Accept: application/cloudevents-batch+json` they come in the envelope of the
 /// CNCF (CloudEvents 1.0.2, `position` and `version` are extensions), and `Link` says where the next part is.
 #[utoipa::path(get, path = "/api/events", tag = "events", security(("bearer" = [])), params(FeedQuery),
@@ -53,12 +54,12 @@ pub(super) struct FeedQuery {
     extensions(("x-problems" = json!(["forbidden", "events-expired"]))))]
 pub(super) async fn list_events(
     State(events): State<Events>,
-    _: May<EVENTS_READ>,
+    May(caller): May<EVENTS_READ>,
     Query(query): Query<FeedQuery>,
     _turn: ListTurn,
     headers: HeaderMap,
 ) -> Reply {
-    let filter = filter(query.types.as_deref(), query.subject.as_deref())?;
+    let filter = filter(&caller, query.types.as_deref(), query.subject.as_deref())?;
     let (after, limit) = (position(query.after)?, page_request(query.limit, None)?.limit);
     let part = events.read(after, &filter, limit).await?;
     if !wants_cloud_events(&headers) {
@@ -79,25 +80,31 @@ pub(super) async fn list_events(
     extensions(("x-problems" = json!(["forbidden", "not-found"]))))]
 pub(super) async fn get_event(
     State(events): State<Events>,
-    _: May<EVENTS_READ>,
+    May(caller): May<EVENTS_READ>,
     IdPath(id): IdPath<EventKind>,
     _query: NoQuery,
 ) -> Reply {
     let found = events.get(position_of(id.uuid())).await?;
     let found = found.filter(|event| id_of(event.position, &event.message) == id.uuid());
     let event = found.ok_or_else(|| Error::not_found("event"))?;
+    if event.is_audit() {
+        caller.require_all()?;
+    }
     json_reply(200, &EventView::from(&event))
 }
 
 /// Which events.
-pub(super) fn filter(types: Option<&str>, subject: Option<&str>) -> Result<Filter> {
+pub(super) fn filter(
+    caller: &Caller,
+    types: Option<&str>,
+    subject: Option<&str>,
+) -> Result<Filter> {
     let types = types.map(Filter::read_types).transpose();
+    let types = types.map_err(|why| invalid_parameter("types", &why))?.unwrap_or_default();
+    let audit = may_audit(&types, &caller.authority)?;
     let subject = subject.map(str::parse::<Id<EventKind>>).transpose();
     let subject = subject.map_err(|_| invalid_parameter("subject", "expected a UUID"))?;
-    Ok(Filter {
-        types: types.map_err(|why| invalid_parameter("types", &why))?.unwrap_or_default(),
-        subject: subject.map(Id::uuid),
-    })
+    Ok(Filter { types, subject: subject.map(Id::uuid), audit })
 }
 
 /// Checks a position.

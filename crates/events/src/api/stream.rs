@@ -60,11 +60,11 @@ pub(super) struct StreamQuery {
     extensions(("x-problems" = json!(["forbidden", "overloaded"]))))]
 pub(super) async fn follow_events(
     State(events): State<Events>,
-    _: May<EVENTS_READ>,
+    May(caller): May<EVENTS_READ>,
     Query(query): Query<StreamQuery>,
     headers: HeaderMap,
 ) -> std::result::Result<Response, Problem> {
-    let filter = filter(query.types.as_deref(), query.subject.as_deref())?;
+    let filter = filter(&caller, query.types.as_deref(), query.subject.as_deref())?;
     let after = match last_heard(&headers)? {
         Some(heard) => Some(heard),
         None => position(query.after)?,
@@ -142,7 +142,11 @@ impl Listener {
     /// Tokens end.
     fn is_welcome(&self) -> bool {
         let caller = Caller::from_headers(&self.headers, &self.events.verifier());
-        matches!(caller, Ok(Some(caller)) if caller.may(Permission::EventsRead))
+        let may_listen = |caller: Caller| {
+            caller.may(Permission::EventsRead)
+                && (!self.filter.audit || caller.require_all().is_ok())
+        };
+        caller.ok().flatten().is_some_and(may_listen)
     }
 
     /// Events that it has not heard, if any pass within one reading.

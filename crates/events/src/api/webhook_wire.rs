@@ -1,6 +1,6 @@
 //! What webhooks look like on the wire.
 
-use holdfast_types::{Answer, Error, Result, Timestamp, Validation, check_line};
+use holdfast_types::{Answer, Authority, Error, Result, Timestamp, Validation, check_line};
 use holdfast_web::{not_null, present};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     Events,
-    model::{NewWebhook, PATTERNS, Pattern, Progress, Replay, Webhook, WebhookChange},
+    model::{NewWebhook, PATTERNS, Pattern, Progress, Replay, Webhook, WebhookChange, may_audit},
     service::ReplayOrder,
 };
 
@@ -132,14 +132,15 @@ pub(super) struct CreateWebhookBody {
 }
 
 impl CreateWebhookBody {
-    pub(super) async fn check(self, events: &Events) -> Result<NewWebhook> {
+    pub(super) async fn check(self, events: &Events, maker: &Authority) -> Result<NewWebhook> {
         let mut validation = Validation::default();
         let types = read_types(&mut validation, "#/types", &self.types);
         check_description(&mut validation, self.description.as_deref());
         validation.take("#/url", events.check_url(&self.url).await);
         validation.finish()?;
+        let audit = may_audit(&types, maker)?;
         let Self { url, ordered, description, .. } = self;
-        Ok(NewWebhook { url, description, types, ordered })
+        Ok(NewWebhook { url, description, types, audit, ordered })
     }
 }
 
@@ -170,11 +171,13 @@ pub(super) struct UpdateWebhookBody {
 }
 
 impl UpdateWebhookBody {
-    pub(super) fn check(self) -> Result<WebhookChange> {
+    pub(super) fn check(self, chooser: &Authority) -> Result<WebhookChange> {
         let mut validation = Validation::default();
         let types = self.types.map(|types| read_types(&mut validation, "#/types", &types));
         check_description(&mut validation, self.description.as_ref().and_then(Option::as_deref));
         validation.finish()?;
+        let types = types.map(|types| may_audit(&types, chooser).map(|audit| (types, audit)));
+        let types = types.transpose()?;
         let Self { url, ordered, enabled, description, .. } = self;
         Ok(WebhookChange { url, description, types, ordered, enabled })
     }

@@ -43,8 +43,9 @@ pub(super) async fn create_webhook(
     mut input: Input,
 ) -> Reply {
     let body: CreateWebhookBody = parse(&input.body().await?)?;
-    let operation = input.operation_of(events.secret(), &caller.principal(), &body)?;
-    let new = body.check(&events).await?;
+    let operation =
+        input.operation_of(events.secret(), caller.does("create_webhook", None), &body)?;
+    let new = body.check(&events, &caller.authority).await?;
     let created = events.create_webhook(new, &operation, WebhookView::created).await?;
     Ok(with_location(answered(created), &format!("/api/webhooks/{}", operation.id)))
 }
@@ -103,17 +104,20 @@ pub(super) async fn update_webhook(
     find(&events, id).await?;
     let mut url = None;
     let read = |value| {
-        let change = from_json::<UpdateWebhookBody>(value)?.check()?;
+        let change = from_json::<UpdateWebhookBody>(value)?.check(&caller.authority)?;
         url.clone_from(&change.url);
         Ok(change)
     };
-    let edit = input.edit(events.secret(), &caller.principal(), &MERGE_PATCH, read).await?;
+    let edit = input
+        .edit(events.secret(), caller.does("update_webhook", id.uuid()), &MERGE_PATCH, read)
+        .await?;
     if let Some(url) = url {
         events.check_url(&url).await.map_err(|why| Error::invalid("#/url", why))?;
     }
-    let (operation, now) = (edit.operation, events.now());
+    let (operation, now) = (edit.operation.clone(), events.now());
     let judge = move |webhook: &mut Webhook| {
         let (change, basis) = edit.judge(&webhook.etag())?;
+        webhook.admits(&caller.authority)?;
         webhook.change(change, basis, now)
     };
     match events.change_webhook(id, &operation, WebhookView::shown, judge).await {
@@ -138,7 +142,8 @@ pub(super) async fn delete_webhook(
     IdPath(id): IdPath<WebhookKind>,
     input: Input,
 ) -> Reply {
-    let operation = input.operation(events.secret(), &caller.principal(), &[])?;
+    let operation =
+        input.operation(events.secret(), caller.does("delete_webhook", id.uuid()), &[])?;
     let basis = Basis { if_match: input.if_match()?, version: None };
     if let Some((webhook, _)) = events.store().webhook(id).await? {
         basis.check_tag(&webhook.etag())?;
@@ -159,9 +164,14 @@ pub(super) async fn rotate_webhook_secret(
     find(&events, id).await?;
     let bytes = input.body().await?;
     let body = if bytes.is_empty() { RotateBody::default() } else { parse(&bytes)? };
-    let operation = input.operation_of(events.secret(), &caller.principal(), &body)?;
+    let operation = input.operation_of(
+        events.secret(),
+        caller.does("rotate_webhook_secret", id.uuid()),
+        &body,
+    )?;
     let overlap = Duration::from_secs(body.check()?);
-    Ok(answered(events.rotate(id, overlap, &operation, WebhookView::rotated).await?))
+    let holder = caller.authority;
+    Ok(answered(events.rotate(id, overlap, holder, &operation, WebhookView::rotated).await?))
 }
 
 /// Send an endpoint something of the type `webhook.test`, which is no event and has the position 0.
@@ -176,7 +186,8 @@ pub(super) async fn test_webhook(
 ) -> Reply {
     find(&events, id).await?;
     input.nothing().await?;
-    let operation = input.operation(events.secret(), &caller.principal(), &[])?;
+    let operation =
+        input.operation(events.secret(), caller.does("test_webhook", id.uuid()), &[])?;
     Ok(answered(events.try_webhook(id, &operation, DeliveryView::created).await?))
 }
 
@@ -193,7 +204,8 @@ pub(super) async fn replay_webhook(
 ) -> Reply {
     find(&events, id).await?;
     let body: ReplayBody = parse(&input.body().await?)?;
-    let operation = input.operation_of(events.secret(), &caller.principal(), &body)?;
+    let operation =
+        input.operation_of(events.secret(), caller.does("replay_webhook", id.uuid()), &body)?;
     let order = body.check()?;
     Ok(answered(events.replay(id, order, &operation, ReplayView::answer).await?))
 }

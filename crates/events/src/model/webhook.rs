@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use holdfast_types::{Basis, Id, Message, Result, Timestamp, Version};
+use holdfast_types::{Authority, Basis, Code, Error, Id, Message, Result, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Filter, Pattern, SigningSecret};
+use super::{Filter, Pattern, SigningSecret, may_audit};
 
 /// An endpoint that has failed for so long, and nothing but failed, is asked no more.
 const PATIENCE: Duration = Duration::from_secs(5 * 24 * 60 * 60);
@@ -29,6 +29,9 @@ pub(crate) struct Webhook {
     pub(crate) url: String,
     pub(crate) description: Option<String>,
     pub(crate) types: Vec<Pattern>,
+    /// Whether whoever chose them may read who of the staff did what.
+    #[serde(default)]
+    pub(crate) audit: bool,
     /// Whether one comes after the other, in the order of the log.
     pub(crate) ordered: bool,
     /// Nothing while it is asked.
@@ -53,6 +56,8 @@ pub(crate) struct NewWebhook {
     pub(crate) url: String,
     pub(crate) description: Option<String>,
     pub(crate) types: Vec<Pattern>,
+    /// Whether whoever chose them may read who of the staff did what.
+    pub(crate) audit: bool,
     pub(crate) ordered: bool,
 }
 
@@ -61,19 +66,21 @@ pub(crate) struct NewWebhook {
 pub(crate) struct WebhookChange {
     pub(crate) url: Option<String>,
     pub(crate) description: Option<Option<String>>,
-    pub(crate) types: Option<Vec<Pattern>>,
+    /// And whether whoever chose them may read who of the staff did what.
+    pub(crate) types: Option<(Vec<Pattern>, bool)>,
     pub(crate) ordered: Option<bool>,
     pub(crate) enabled: Option<bool>,
 }
 
 impl Webhook {
     pub(crate) fn new(id: Uuid, new: NewWebhook, secret: SigningSecret, now: Timestamp) -> Self {
-        let NewWebhook { url, description, types, ordered } = new;
+        let NewWebhook { url, description, types, audit, ordered } = new;
         Self {
             id: WebhookId::new(id),
             url,
             description,
             types,
+            audit,
             ordered,
             disabled: None,
             secret,
@@ -88,7 +95,19 @@ impl Webhook {
     }
 
     pub(crate) fn filter(&self) -> Filter {
-        Filter { types: self.types.clone(), subject: None }
+        Filter { types: self.types.clone(), subject: None, audit: self.audit }
+    }
+
+    /// Refuses with `forbidden` who may not read what it delivers.
+    pub(crate) fn admits(&self, authority: &Authority) -> Result<()> {
+        let delivers_audit = self.audit && self.types.iter().any(Pattern::has_audit);
+        match delivers_audit && !may_audit(&[], authority)? {
+            true => {
+                let why = "it delivers `audit` events as well: administrators only";
+                Err(Error::new(Code::Forbidden, why))
+            }
+            false => Ok(()),
+        }
     }
 
     /// Makes a change that is based on `basis`.
@@ -102,7 +121,9 @@ impl Webhook {
         let WebhookChange { url, description, types, ordered, enabled } = change.clone();
         self.url = url.unwrap_or_else(|| self.url.clone());
         self.description = description.unwrap_or_else(|| self.description.clone());
-        self.types = types.unwrap_or_else(|| self.types.clone());
+        if let Some((types, audit)) = types {
+            (self.types, self.audit) = (types, audit);
+        }
         self.ordered = ordered.unwrap_or(self.ordered);
         match enabled {
             Some(true) => self.disabled = None,
@@ -216,7 +237,7 @@ impl Replay {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_types::Code;
+    use holdfast_types::{Code, Permissions};
 
     use super::*;
 
@@ -229,6 +250,7 @@ mod tests {
             url: "https://example.com/".into(),
             description: None,
             types: vec!["order.*".parse().unwrap()],
+            audit: true,
             ordered: false,
         };
         Webhook::new(Uuid::nil(), new, SigningSecret::new([1; 32]), now())
@@ -259,6 +281,19 @@ mod tests {
         let on = WebhookChange { enabled: Some(true), ..WebhookChange::default() };
         webhook.change(&on, &basis(2), now()).unwrap();
         assert_eq!((webhook.disabled.is_none(), webhook.version), (true, Version(3)));
+    }
+
+    #[test]
+    fn what_tells_who_did_something_stays_with_those_who_may_read_it() {
+        let everything = Authority { permissions: Permissions::ALL, own_products_only: false };
+        let admits = |types: &str, audit| {
+            let types = Filter::read_types(types).unwrap();
+            let webhook = Webhook { types, audit, ..webhook() };
+            assert!(webhook.admits(&everything).is_ok());
+            webhook.admits(&Authority::NONE).is_ok()
+        };
+        assert!(admits("order.*", true) && admits("*", false));
+        assert!(!admits("*", true) && !admits("order.*,audit.place_order", true));
     }
 
     #[test]

@@ -228,7 +228,7 @@ impl Inner {
 
     /// What comes after a place: events, up to where, and how many positions the log has lost.
     async fn next(&self, after: i64) -> Result<(Vec<Event>, i64, i64)> {
-        match self.log.read(Some(after), &Filter::default(), PART).await {
+        match self.log.read(Some(after), &Filter { audit: true, ..Filter::default() }, PART).await {
             Ok(Part { events, upto, .. }) => Ok((events, upto, 0)),
             Err(error) => {
                 let upto = kept_after(&error, after).ok_or(error)?;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use holdfast_storage::{EventSource, OutboxBatch};
-use holdfast_types::{Result, Seldom};
+use holdfast_types::{Audit, Result, Seldom};
 use tokio::time::{Instant, sleep};
 
 use super::{Events, Inner};
@@ -64,9 +64,11 @@ impl Inner {
         if batches.is_empty() {
             return Ok(0);
         }
-        let (count, oldest) = (batches.len(), oldest(&batches));
+        let (count, oldest, audited) = (batches.len(), oldest(&batches), audited(&batches));
         if let Some(end) = self.store.append(&before, batches, self.clock.now()).await? {
             self.learn_end(end);
+            metrics::counter!("audit_entries_total", "service" => name.to_owned())
+                .increment(audited);
             if let Some(oldest) = oldest {
                 let lag = self.clock.now().as_millis().saturating_sub(oldest).max(0);
                 let lag = Duration::from_millis(lag.unsigned_abs());
@@ -107,6 +109,13 @@ fn oldest(batches: &[OutboxBatch]) -> Option<i64> {
     messages.map(|message| message.at.as_millis()).min()
 }
 
+/// How many of what is collected tell who did something.
+fn audited(batches: &[OutboxBatch]) -> u64 {
+    let messages = batches.iter().flat_map(|batch| &batch.messages);
+    let audited = messages.filter(|message| message.kind.starts_with(Audit::TYPES));
+    u64::try_from(audited.count()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use std::{
@@ -141,6 +150,7 @@ mod tests {
     struct Tea;
 
     impl OutboxTable for Tea {
+        const SERVICE: &'static str = "tea";
         const TABLE: Table = Table::of("tea_outbox", "batch of messages");
     }
 

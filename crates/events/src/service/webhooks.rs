@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_types::{Answer, Error, IdempotentAnswer, Operation, Result, Timestamp};
+use holdfast_types::{Answer, Authority, Error, IdempotentAnswer, Operation, Result, Timestamp};
 
 use super::Events;
 use crate::{
@@ -61,16 +61,18 @@ impl Events {
         changed
     }
 
-    /// Gives a webhook another secret, once per operation; the one before signs as well for `overlap`.
+    /// Gives a webhook another secret, which `holder` may know, once per operation; the one before signs as well for `overlap`.
     pub(crate) async fn rotate(
         &self,
         id: WebhookId,
         overlap: Duration,
+        holder: Authority,
         operation: &Operation,
         render: Render,
     ) -> Result<IdempotentAnswer> {
         let (secret, now) = (SigningSecret::new(self.0.random.bytes()), self.now());
         let rotate = move |webhook: &mut Webhook| {
+            webhook.admits(&holder)?;
             webhook.rotate(secret.clone(), overlap, now);
             Ok(())
         };

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     EventStore, Head, Segment,
+    audit_log::AuditLogReader,
     webhooks::{CONSUMERS, WEBHOOKS},
 };
 use crate::model::{Progress, Webhook};
@@ -24,6 +25,7 @@ impl EventStore {
         // Before the segments: the log grows meanwhile.
         let end = self.end().await?;
         let (mut findings, mut count, mut last) = (Vec::new(), 0, None);
+        let mut entries = AuditLogReader::new(self).await?;
         let mut segments = self.segments().await?;
         while let Some(segment) = segments.next().await? {
             let segment = match segment {
@@ -38,13 +40,17 @@ impl EventStore {
                 let first = segment.first;
                 findings.push(format!("after event {last} comes event {first}: the log has a gap"));
             }
-            findings.extend(segment.messages().err().map(|error| error.cause()));
+            match segment.messages() {
+                Ok(messages) => entries.expect(segment.first, &messages).await?,
+                Err(error) => findings.push(error.cause()),
+            }
             count += segment.count.unsigned_abs();
             last = Some(segment.last());
         }
         if let Some(last) = last.filter(|last| *last < end) {
             findings.push(format!("the log ends at event {last}, but {end} were written"));
         }
+        findings.extend(entries.finish().await?);
         Ok((count, findings))
     }
 

@@ -8,7 +8,7 @@ use holdfast_types::{
 };
 use uuid::Uuid;
 
-use super::{EventStore, SERVICE, webhooks::lock_enabled};
+use super::{EventStore, webhooks::lock_enabled};
 use crate::model::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, Progress, Replay, Schedule, Told, Webhook,
     WebhookId,
@@ -216,7 +216,7 @@ impl EventStore {
                 Ok(render(&delivery)?)
             }
         };
-        self.db.once(SERVICE, operation, now, add).await
+        self.outbox.once(operation, now, add).await
     }
 
     /// Begins a delivery again, now; once per operation. One that has arrived comes once more. Refuses with `not-found`, and with
@@ -240,7 +240,7 @@ impl EventStore {
             tx.put(&delivery).await??;
             Ok(render(&delivery)?)
         };
-        self.db.once(SERVICE, operation, now, retry).await
+        self.outbox.once(operation, now, retry).await
     }
 
     /// What of a webhook is to be replayed next.

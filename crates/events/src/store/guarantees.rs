@@ -7,6 +7,7 @@ use holdfast_types::Version;
 
 use super::*;
 
+mod audit_log;
 mod deliveries;
 mod webhooks;
 

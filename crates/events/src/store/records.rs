@@ -13,13 +13,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::EventsOutbox;
-use crate::model::{Delivery, Progress, Replay, Webhook};
+use crate::model::{AuditEntry, Delivery, Progress, Replay, Webhook};
 
 /// Everything that the service keeps. What was collected last belongs to a database; the log moves with the shop.
 pub const RECORDS: &[RecordType] = &[
     RecordType::told::<Head>(),
     RecordType::staying::<Collected>(),
     RecordType::told::<Segment>(),
+    RecordType::told::<AuditEntry>(),
     RecordType::moving::<Webhook>(),
     RecordType::told::<Progress>(),
     RecordType::told::<Replay>(),

@@ -12,6 +12,7 @@ use crate::model::{Delivery, DeliveryStatus, Progress, Replay, Webhook};
 pub(crate) struct EventsOutbox;
 
 impl OutboxTable for EventsOutbox {
+    const SERVICE: &'static str = crate::SERVICE.name;
     const TABLE: Table = Table::of("events_outbox", "batch of messages");
 }
 

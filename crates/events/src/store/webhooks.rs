@@ -6,7 +6,7 @@ use holdfast_storage::record::{Fault, Scan, Stored, Tx};
 use holdfast_types::{Answer, Code, Error, IdempotentAnswer, Operation, Result, Timestamp};
 use uuid::Uuid;
 
-use super::{EventStore, Head, SERVICE};
+use super::{EventStore, Head};
 use crate::model::{BROKER, Delivery, Progress, Replay, Webhook, WebhookId};
 
 /// Webhooks of a shop.
@@ -47,7 +47,7 @@ impl EventStore {
                 Ok(render(&webhook, &progress)?)
             }
         };
-        self.db.once(SERVICE, operation, now, create).await
+        self.outbox.once(operation, now, create).await
     }
 
     /// All webhooks, each with its progress.
@@ -103,7 +103,7 @@ impl EventStore {
                 Ok(render(&webhook, &progress)?)
             }
         };
-        self.db.once(SERVICE, operation, now, change).await
+        self.outbox.once(operation, now, change).await
     }
 
     /// Lets consumers and replays that came from another database go no further than the log does, gives a webhook its progress
@@ -151,7 +151,7 @@ impl EventStore {
             tx.delete(webhook).await?;
             Ok(Answer { status: 204, etag: None, body: Vec::new() })
         };
-        self.db.once(SERVICE, operation, now, delete).await
+        self.outbox.once(operation, now, delete).await
     }
 
     /// Deletes all deliveries of a webhook, some hundred in each transaction.
@@ -193,7 +193,7 @@ impl EventStore {
                 Ok(answer)
             }
         };
-        self.db.once(SERVICE, operation, now, begin).await
+        self.outbox.once(operation, now, begin).await
     }
 }
 

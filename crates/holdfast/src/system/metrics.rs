@@ -14,7 +14,7 @@ use super::Health;
 /// Between two rounds of moving samples into buckets: what is not moved costs memory.
 const UPKEEP: std::time::Duration = std::time::Duration::from_secs(5);
 /// Every metric: its name, its kind, and what it says.
-const METRICS: [(&str, Kind, &str); 7] = [
+const METRICS: [(&str, Kind, &str); 8] = [
     (
         "http_request_duration_seconds",
         Kind::Histogram(&[
@@ -31,6 +31,11 @@ const METRICS: [(&str, Kind, &str); 7] = [
         "outbox_lag_seconds",
         Kind::Histogram(&[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0]),
         "Time from what a service did until it was in the log of events, of the oldest of what was collected at once, by service.",
+    ),
+    (
+        "audit_entries_total",
+        Kind::Counter,
+        "Changes by staff and API keys that were entered into the audit log, by service.",
     ),
     ("broker_events_total", Kind::Counter, "Events that the broker has acknowledged."),
     (

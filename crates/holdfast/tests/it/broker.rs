@@ -129,11 +129,11 @@ async fn events_are_published_also_those_of_while_the_broker_was_away() {
     let shop = shop_with(&nats);
     let mut admin = shop.admin().await;
     admin.product("Tea", 5).await;
-    assert_eq!(nats.events(2).await.len(), 2);
+    assert_eq!(nats.events(3).await.len(), 3);
     nats.kill();
     let coffee = admin.product("Coffee", 5).await;
     admin.order(&coffee, 5).await.expect(201).unwrap();
-    let told = admin.events("", 5).await;
+    let told = admin.events("", 8).await;
     assert!(nats.run());
     let published = nats.events(told.len()).await;
     assert_eq!(published.len(), told.len());

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde_json::{Value, json};
 
 use crate::{
-    shop::{Client, Shop, is_recording},
+    shop::{Client, Shop, header, is_recording},
     webhooks::{Endpoint, Reply},
 };
 
@@ -22,6 +22,8 @@ struct Recorder {
     /// What earlier answers said, by the name that later requests use for it.
     known: BTreeMap<&'static str, Value>,
     examples: BTreeMap<String, Value>,
+    /// The operations that staff answer for, and their requests.
+    audited: Vec<(&'static str, String)>,
 }
 
 /// A request: its operation, who sends it, its method, its path and its body. `{name}` stands for a text that is known.
@@ -41,6 +43,11 @@ impl Recorder {
         let client = self.clients.get_mut(who).unwrap();
         let answer = client.send(method, &path, &[], &sent).await;
         assert!(answer.status.is_success(), "{operation}: {answer:?}");
+        // Ada is a customer at first.
+        let is_staff = who == "admin" || who == "ada" && operation != "update_me";
+        if is_staff && method != "GET" {
+            self.audited.push((operation, header(&answer, "x-request-id").to_owned()));
+        }
         let said = if answer.body.is_empty() { Value::Null } else { answer.json() };
         let mut example = json!({"status": answer.status.as_u16()});
         if !body.is_null() {
@@ -68,8 +75,8 @@ async fn examples_are_what_the_shop_answers() {
         ("admin", shop.admin().await),
         ("ada", shop.anybody()),
     ]);
-    let mut recorder =
-        Recorder { shop, clients, known: BTreeMap::new(), examples: BTreeMap::new() };
+    let (known, examples, audited) = Default::default();
+    let mut recorder = Recorder { shop, clients, known, examples, audited };
     people(&mut recorder).await;
     catalogue(&mut recorder).await;
     orders(&mut recorder).await;
@@ -81,6 +88,7 @@ async fn examples_are_what_the_shop_answers() {
     let processes = ("list_processes", "admin", "GET", "/api/processes", Value::Null);
     recorder.take(processes).await;
     leaving(&mut recorder).await;
+    staff_answer_for_all_of_it(&mut recorder).await;
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/system/examples.json");
     let recorded = serde_json::to_value(&recorder.examples).unwrap();
     if is_recording() {
@@ -231,6 +239,8 @@ async fn events(recorder: &mut Recorder) {
     let said = recorder.take(("list_events", "admin", "GET", path, Value::Null)).await;
     recorder.know("event", &said["items"][0], "id");
     recorder.take(("get_event", "admin", "GET", "/api/events/{event}", Value::Null)).await;
+    let path = "/api/audit?action=create_product&limit=1";
+    recorder.take(("list_audit_entries", "admin", "GET", path, Value::Null)).await;
 }
 
 async fn webhooks(recorder: &mut Recorder, endpoint: &Endpoint) {
@@ -339,6 +349,17 @@ async fn leaving(recorder: &mut Recorder) {
     ];
     for step in steps {
         recorder.take(step).await;
+    }
+}
+
+/// Whatever staff change has an entry in the audit log, under the name of the operation.
+async fn staff_answer_for_all_of_it(recorder: &mut Recorder) {
+    let audited = std::mem::take(&mut recorder.audited);
+    assert!(audited.len() > 30, "{audited:?}");
+    let admin = recorder.clients.get_mut("admin").unwrap();
+    for (operation, request) in audited {
+        let entries = admin.entries(&format!("&requestId={request}"), 1).await;
+        assert_eq!(entries[0]["action"], operation);
     }
 }
 

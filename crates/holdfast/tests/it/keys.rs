@@ -14,14 +14,14 @@ const REVOKED: Duration = Duration::from_secs(5);
 
 impl Client {
     /// A new key, as it is shown once.
-    async fn key(&mut self, permissions: &[&str], rest: Value) -> Value {
+    pub(crate) async fn key(&mut self, permissions: &[&str], rest: Value) -> Value {
         let mut body = json!({"name": "Warehouse", "permissions": permissions});
         body.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
         self.post("/api/keys", &body).await.expect(201).unwrap()
     }
 }
 
-fn program(shop: &Shop, key: &Value) -> Client {
+pub(crate) fn program(shop: &Shop, key: &Value) -> Client {
     let mut client = shop.anybody();
     client.token = key["key"].as_str().map(str::to_owned);
     client

@@ -4,6 +4,7 @@
 
 mod apart;
 mod attacks;
+mod audit;
 mod broker;
 mod catalogue;
 mod cli;

@@ -126,7 +126,8 @@ fn every_store_method_has_its_guarantee_test() {
     }
 }
 
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
+    "docs/audit.md",
     "docs/second-factor.md",
     "docs/broker.md",
     "docs/keys.md",

@@ -21,7 +21,7 @@ pub(super) async fn cancel_order(
     IdPath(id): IdPath<OrderKind>,
     mut input: Input,
 ) -> Reply {
-    take(&orders, &caller, id, &mut input, |_: EmptyBody| Ok(Action::Cancel)).await
+    take(&orders, caller, ("cancel_order", id), &mut input, |_: EmptyBody| Ok(Action::Cancel)).await
 }
 
 /// Note that the money has come.
@@ -36,7 +36,7 @@ pub(super) async fn pay_order(
 ) -> Reply {
     staff_only(&orders, &caller, id).await?;
     let read = |body: PayBody| body.check().map(|()| Action::Pay { reference: body.reference });
-    take(&orders, &caller, id, &mut input, read).await
+    take(&orders, caller, ("pay_order", id), &mut input, read).await
 }
 
 /// Note that the parcel has left: the units leave the stock.
@@ -54,7 +54,7 @@ pub(super) async fn ship_order(
         body.check()
             .map(|()| Action::Ship { carrier: body.carrier, tracking_number: body.tracking_number })
     };
-    take(&orders, &caller, id, &mut input, read).await
+    take(&orders, caller, ("ship_order", id), &mut input, read).await
 }
 
 /// Note that the parcel has arrived.
@@ -68,7 +68,8 @@ pub(super) async fn deliver_order(
     mut input: Input,
 ) -> Reply {
     staff_only(&orders, &caller, id).await?;
-    take(&orders, &caller, id, &mut input, |_: EmptyBody| Ok(Action::Deliver)).await
+    take(&orders, caller, ("deliver_order", id), &mut input, |_: EmptyBody| Ok(Action::Deliver))
+        .await
 }
 
 /// Buyers learn that they may not; others, that there is no such order.
@@ -80,17 +81,17 @@ pub(super) async fn staff_only(orders: &Orders, caller: &Caller, id: OrderId) ->
 /// The course of every step: 404, 400, replay, 422, 409.
 async fn take<Body: DeserializeOwned + Serialize + Default>(
     orders: &Orders,
-    caller: &Caller,
-    id: OrderId,
+    caller: Caller,
+    (name, id): (&'static str, OrderId),
     input: &mut Input,
     read: impl FnOnce(Body) -> Result<Action>,
 ) -> Reply {
-    let order = find(orders, caller, id).await?;
+    let order = find(orders, &caller, id).await?;
     if order.user != caller.user || caller.key.is_some() {
         caller.require(Permission::OrdersWrite)?;
     }
     let bytes = input.body().await?;
     let body = if bytes.is_empty() { Body::default() } else { parse(&bytes)? };
-    let operation = input.operation_of(orders.secret(), &caller.principal(), &body)?;
-    Ok(answered(orders.take(id, caller.user, &operation, changed(caller), read(body)).await?))
+    let operation = input.operation_of(orders.secret(), caller.does(name, id.uuid()), &body)?;
+    Ok(answered(orders.take(id, caller.user, &operation, changed(&caller), read(body)).await?))
 }

@@ -25,9 +25,9 @@ pub(super) async fn update_order(
 ) -> Reply {
     staff_only(&orders, &caller, id).await?;
     let read = |value| from_json::<NoteBody>(value)?.check();
-    let principal = caller.principal();
-    let edit = input.edit(orders.secret(), &principal, &MERGE_PATCH, read).await?;
-    let (operation, now) = (edit.operation, orders.now());
+    let act = caller.does("update_order", id.uuid());
+    let edit = input.edit(orders.secret(), act, &MERGE_PATCH, read).await?;
+    let (operation, now) = (edit.operation.clone(), orders.now());
     let judge = move |order: &mut Order| {
         let (note, basis) = edit.judge(&order.etag())?;
         let kept = order.note().map(str::to_owned);

@@ -20,7 +20,7 @@ pub(super) async fn place_order(
     caller.reach(Permission::OrdersWrite)?;
     let body: PlaceBody = parse(&input.body().await?)?;
     body.check()?;
-    let operation = input.operation_of(orders.secret(), &caller.principal(), &body)?;
+    let operation = input.operation_of(orders.secret(), caller.does("place_order", None), &body)?;
     let command = ReserveCommand {
         id: OrderId::new(operation.id),
         fingerprint: operation.fingerprint,
@@ -28,7 +28,8 @@ pub(super) async fn place_order(
         expected_total: body.expected_total,
     };
     let (user, trace) = (caller.user, input.trace());
-    let placement = Placement { command, user, trace, buyer: body.into_buyer() };
+    let (buyer, audit) = (body.into_buyer(), operation.audit);
+    let placement = Placement { command, user, buyer, trace, audit };
     let placed = orders.place(placement).await?;
     let order = &placed.order;
     let response =

@@ -147,7 +147,7 @@ mod tests {
             total,
             at: Timestamp::from_millis(0),
         };
-        let placement = Placement { command, user, buyer, trace: None };
+        let placement = Placement { command, user, buyer, trace: None, audit: None };
         Order::new(&placement, reserved, Some(Duration::from_millis(10)))
     }
 

@@ -13,7 +13,7 @@ use super::Shared;
 use crate::{
     StockTogether,
     model::{Order, Placement},
-    store::Recorded,
+    store::{Audits, Recorded},
 };
 
 /// Those of a batch.
@@ -129,7 +129,7 @@ impl Shared {
             let (stock, commands) = (Arc::clone(&stock), Arc::clone(&commands));
             async move { stock.reserve_in(&tx, commands).await }
         };
-        self.store.place(reserve, self.order_of(placements)).await
+        self.store.place(reserve, self.order_of(placements), audits(placements)).await
     }
 
     /// In a transaction of products and one of orders. Between them the batch is unconfirmed.
@@ -143,7 +143,8 @@ impl Shared {
         if reserved.len() != placements.len() {
             return Err(Error::internal("products answered another number of commands"));
         }
-        let recorded = self.store.record_reserved(reserved, self.order_of(placements)).await?;
+        let (order, audits) = (self.order_of(placements), audits(placements));
+        let recorded = self.store.record_reserved(reserved, order, audits).await?;
         self.confirmations.add(&[id]);
         Ok(recorded)
     }
@@ -160,6 +161,11 @@ impl Shared {
 
 fn commands(placements: &[Placement]) -> Vec<ReserveCommand> {
     placements.iter().map(|placement| placement.command.clone()).collect()
+}
+
+fn audits(placements: &[Placement]) -> Audits {
+    let audits: Vec<_> = placements.iter().filter_map(|one| one.audit.clone()).collect();
+    Arc::new(audits)
 }
 
 fn outcome(placement: &Placement, recorded: Recorded) -> Result<Placed> {

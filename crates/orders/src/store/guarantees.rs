@@ -42,7 +42,8 @@ impl Bench {
             items: Vec::new(),
             expected_total: None,
         };
-        let placement = Placement { command, user: BUYER, buyer: Buyer::default(), trace: None };
+        let placement =
+            Placement { command, user: BUYER, buyer: Buyer::default(), trace: None, audit: None };
         let total = Money { amount: 5, currency: "USD".parse().unwrap() };
         let reserved =
             Reserved { lines: OrderLines::new(Vec::new()).unwrap(), total, at: self.now() };
@@ -52,7 +53,7 @@ impl Bench {
     async fn placed(&self) -> OrderId {
         let order = self.order();
         let id = order.id;
-        self.store.record(vec![order]).await.unwrap();
+        self.store.record(vec![order], Audits::default()).await.unwrap();
         id
     }
 
@@ -85,7 +86,7 @@ async fn record_makes_one_order_of_forty_requests() {
             .map(|_| {
                 let (bench, order) = (Arc::clone(&bench), order.clone());
                 tokio::spawn(async move {
-                    bench.store.record(vec![order]).await.unwrap().pop().unwrap()
+                    bench.store.record(vec![order], Audits::default()).await.unwrap().pop().unwrap()
                 })
             })
             .collect();
@@ -110,7 +111,7 @@ async fn resolve_keeps_a_cut_order_from_being_recorded_late() {
         let (cut, placed) = (bench.order(), bench.placed().await);
         let resolved = bench.store.resolve(&[cut.id, placed], bench.now()).await.unwrap();
         assert_eq!(resolved, [(cut.id, StockAction::Release), (placed, StockAction::Keep)]);
-        let late = bench.store.record(vec![cut.clone()]).await.unwrap();
+        let late = bench.store.record(vec![cut.clone()], Audits::default()).await.unwrap();
         assert!(matches!(late.as_slice(), [Recorded::Undone]));
         assert!(bench.store.get(cut.id).await.unwrap().is_none(), "a tombstone is no order");
         let request = PageRequest { limit: 10, after: None };
@@ -244,7 +245,7 @@ async fn erase_buyers_leaves_the_orders() {
         let mut new = bench.order();
         new.buyer.email = Some("ada@example.com".to_owned());
         let id = new.id;
-        bench.store.record(vec![new]).await.unwrap();
+        bench.store.record(vec![new], Audits::default()).await.unwrap();
         bench.store.erase_buyers(&[UserId::from_bytes([4; 16])]).await.unwrap();
         assert!(bench.store.get(id).await.unwrap().unwrap().buyer.email.is_some(), "another's");
         bench.store.erase_buyers(&[BUYER]).await.unwrap();
@@ -317,7 +318,7 @@ async fn change_writes_what_is_judged_once_and_loses_no_step() {
         let mut calls: Vec<_> = (0..4)
             .map(|at| annotate(&bench, operation(&bench.fresh.random), format!("note {at}")))
             .collect();
-        calls.extend((0..3).map(|_| annotate(&bench, again, "the same".to_owned())));
+        calls.extend((0..3).map(|_| annotate(&bench, again.clone(), "the same".to_owned())));
         bench.take(id, &Action::Pay { reference: None }).await.unwrap();
         for call in calls {
             call.await.unwrap().unwrap();

@@ -7,7 +7,7 @@ use holdfast_types::{
     Error, IdempotentAnswer, Operation, OrderId, Result, StockAction, Timestamp, UserId,
 };
 
-use super::{OrderStore, Render, SERVICE};
+use super::{OrderStore, Render};
 use crate::model::{Action, Order, figures};
 
 /// Who takes a step of which order, and when.
@@ -41,7 +41,7 @@ impl OrderStore {
                 Ok(render(&order)?)
             }
         };
-        self.db.once(SERVICE, operation, step.at, apply).await
+        self.outbox.once(operation, step.at, apply).await
     }
 
     /// Changes an order as `judge` says, which tells whether it did; once per operation.
@@ -64,7 +64,7 @@ impl OrderStore {
                 Ok(render(&order)?)
             }
         };
-        self.db.once(SERVICE, operation, now, apply).await
+        self.outbox.once(operation, now, apply).await
     }
 
     async fn load_one(&self, tx: &Tx, id: OrderId) -> Result<Order, Fault> {

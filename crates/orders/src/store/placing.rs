@@ -3,30 +3,41 @@
 use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Tx};
-use holdfast_types::{Error, Reserved, Result};
+use holdfast_types::{Audit, Error, Message, Reserved, Result};
 
 use super::{OrderStore, Recorded, figures::new_of};
 use crate::model::Order;
 
+/// Who answers for which of some orders, where somebody does.
+pub(crate) type Audits = Arc<Vec<Arc<Audit>>>;
+
 impl OrderStore {
     /// Records orders, each id once, in one transaction. The results stand in the order of the orders.
-    pub(crate) async fn record(&self, orders: Vec<Order>) -> Result<Vec<Recorded>> {
+    pub(crate) async fn record(&self, orders: Vec<Order>, audits: Audits) -> Result<Vec<Recorded>> {
         let (store, orders) = (self.clone(), Arc::new(orders));
         let record = move |tx: Tx| {
             let (store, orders) = (store.clone(), Vec::clone(&orders));
-            async move { store.record_and_tell(&tx, orders).await }
+            let audits = Arc::clone(&audits);
+            async move { store.record_and_tell(&tx, orders, &audits).await }
         };
         self.db.transact(record).await
     }
 
-    /// Records orders; tells of those that are new, and counts them.
-    pub(super) async fn record_and_tell(
+    /// Records orders; tells of those that are new, and of who answers for them, and counts them.
+    async fn record_and_tell(
         &self,
         tx: &Tx,
         orders: Vec<Order>,
+        audits: &[Arc<Audit>],
     ) -> Result<Vec<Recorded>, Fault> {
         let recorded = self.statements.record(tx, orders).await?;
-        self.outbox.put(tx, new_of(&recorded).map(Order::message)).await?;
+        let audits = audits.iter().filter_map(|audit| {
+            let order =
+                new_of(&recorded).find(|order| order.id.uuid() == audit.trail.resource_id)?;
+            Some(audit.message(order.updated_at))
+        });
+        let messages: Vec<Message> = new_of(&recorded).map(Order::message).chain(audits).collect();
+        self.outbox.put(tx, messages).await?;
         self.count_new(tx, &recorded).await?;
         Ok(recorded)
     }
@@ -43,6 +54,7 @@ impl OrderStore {
         &self,
         reserve: impl Fn(Tx) -> F + Send + Sync + 'static,
         order: impl Fn(usize, Reserved) -> Order + Send + Sync + 'static,
+        audits: Audits,
     ) -> Result<Vec<Result<Recorded>>>
     where
         F: Future<Output = Result<Vec<Result<Reserved>>, Fault>> + Send + 'static,
@@ -50,10 +62,11 @@ impl OrderStore {
         let (store, order) = (self.clone(), Arc::new(order));
         let place = move |tx: Tx| {
             let (store, order) = (store.clone(), Arc::clone(&order));
+            let audits = Arc::clone(&audits);
             let reserved = reserve(tx.clone());
             async move {
                 let (orders, refusals) = orders_of(reserved.await?, &*order);
-                Ok(outcomes(store.record_and_tell(&tx, orders).await?, refusals))
+                Ok(outcomes(store.record_and_tell(&tx, orders, &audits).await?, refusals))
             }
         };
         self.db.transact(place).await
@@ -64,9 +77,10 @@ impl OrderStore {
         &self,
         reserved: Vec<Result<Reserved>>,
         order: impl Fn(usize, Reserved) -> Order + Send + Sync,
+        audits: Audits,
     ) -> Result<Vec<Result<Recorded>>> {
         let (orders, refusals) = orders_of(reserved, &order);
-        Ok(outcomes(self.record(orders).await?, refusals))
+        Ok(outcomes(self.record(orders, audits).await?, refusals))
     }
 }
 

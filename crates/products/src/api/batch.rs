@@ -34,7 +34,11 @@ pub(super) async fn write_products(
     let value = parse_value(&bytes)?;
     let content = value.to_string();
     let body: BatchBody = from_json(value)?;
-    let operation = input.operation(products.secret(), &caller.principal(), content.as_bytes())?;
+    let operation = input.operation(
+        products.secret(),
+        caller.does("write_products", None),
+        content.as_bytes(),
+    )?;
     let request = read_request(&products, &caller, body);
     let change = products.change_by(caller.user);
     match products.store().write_batch(request, &operation, change, written).await {

@@ -4,12 +4,11 @@ use axum::extract::State;
 use holdfast_types::{Answer, Error, ProductId, ProductKind, Result};
 use holdfast_web::{
     Edit, IdPath, Input, Query, Reply, answered,
-    auth::{Caller, May, PRODUCTS_WRITE},
+    auth::{Act, Caller, May, PRODUCTS_WRITE},
     conditional::MERGE_PATCH,
     created, from_json, invalid_parameter, parse_value, replayed,
 };
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::IntoParams;
 
 use super::{
@@ -37,8 +36,11 @@ pub(super) async fn create_product(
     mut input: Input,
 ) -> Reply {
     let value = parse_value(&input.body().await?)?;
-    let operation =
-        input.operation(products.secret(), &caller.principal(), value.to_string().as_bytes())?;
+    let operation = input.operation(
+        products.secret(),
+        caller.does("create_product", None),
+        value.to_string().as_bytes(),
+    )?;
     let body: ProductBody = from_json(value)?;
     body.refuse_version()?;
     let new = NewProduct {
@@ -49,7 +51,7 @@ pub(super) async fn create_product(
         fingerprint: operation.fingerprint,
         created_at: products.now(),
     };
-    let (product, repeat) = products.store().create(&new).await?;
+    let (product, repeat) = products.store().create(&new, operation.audit).await?;
     if product.fingerprint != operation.fingerprint {
         return Err(holdfast_types::reused().into());
     }
@@ -74,7 +76,8 @@ pub(super) async fn replace_product(
         let body: ProductBody = from_json(without_read_only(value))?;
         Ok(ProductPatch::replacing(body.check("#")?, body.quantity, body.status))
     };
-    let edit = edit(&products, caller, id, &mut input, &[JSON], read).await?;
+    let act = act(&products, caller, "replace_product", id).await?;
+    let edit = input.edit(products.secret(), act, &[JSON], read).await?;
     let render = |product: &Product| Ok(Answer { etag: None, ..changed(product)? });
     change(&products, caller, id, edit, render).await
 }
@@ -90,21 +93,20 @@ pub(super) async fn update_product(
     mut input: Input,
 ) -> Reply {
     let read = |value| from_json::<PatchBody>(value)?.check();
-    let edit = edit(&products, caller, id, &mut input, &MERGE_PATCH, read).await?;
+    let act = act(&products, caller, "update_product", id).await?;
+    let edit = input.edit(products.secret(), act, &MERGE_PATCH, read).await?;
     change(&products, caller, id, edit, changed).await
 }
 
-/// Reads an edit of a product that the caller may change: 403 or 404, then 400.
-async fn edit(
+/// What the caller does to a product that they may change: 403 or 404, before the body is read.
+pub(super) async fn act(
     products: &Products,
     caller: Caller,
+    name: &'static str,
     id: ProductId,
-    input: &mut Input,
-    types: &[&str],
-    read: impl FnOnce(Value) -> Result<ProductPatch>,
-) -> Result<Edit<ProductPatch>> {
+) -> Result<Act> {
     find(products, id).await?.may_change(caller.user, !caller.authority.own_products_only)?;
-    input.edit(products.secret(), &caller.principal(), types, read).await
+    Ok(caller.does(name, id.uuid()))
 }
 
 /// The rest of its course: replay, 428, 412, 422, 409.
@@ -115,7 +117,7 @@ async fn change(
     edit: Edit<ProductPatch>,
     render: Render,
 ) -> Reply {
-    let (operation, change) = (edit.operation, products.change_by(caller.user));
+    let (operation, change) = (edit.operation.clone(), products.change_by(caller.user));
     let judge = move |product: &mut Product| {
         let (patch, basis) = edit.judge(&product.etag())?;
         product.edit(patch, basis, change)
@@ -149,12 +151,9 @@ pub(super) async fn archive_product(
     if query.version.is_some_and(|version| version < 1) {
         return Err(invalid_parameter("version", "expected 1 or more").into());
     }
-    find(&products, id).await?.may_change(caller.user, !caller.authority.own_products_only)?;
-    let operation = input.operation(
-        products.secret(),
-        &caller.principal(),
-        format!("{:?}", query.version).as_bytes(),
-    )?;
+    let act = act(&products, caller, "archive_product", id).await?;
+    let content = format!("{:?}", query.version);
+    let operation = input.operation(products.secret(), act, content.as_bytes())?;
     let basis = input.basis(&serde_json::json!({"version": query.version}));
     let change = products.change_by(caller.user);
     let judge = move |product: &mut Product| {

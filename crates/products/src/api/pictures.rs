@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use holdfast_media::{Format, Name, PICTURE_BYTES, Picture, Size};
-use holdfast_types::Error;
+use holdfast_types::{Error, named_id};
 use holdfast_web::{
     Input, NoQuery, Reply,
     auth::{May, PRODUCTS_WRITE},
@@ -82,6 +82,10 @@ pub(super) async fn upload_picture(
 ) -> Reply {
     let content = input.body_of(BYTES, &TYPES).await?;
     let picture = products.keep_picture(caller.user, content).await?;
+    let id = named_id("picture", &picture.name.to_string());
+    if let Some(audit) = input.answered_for(&caller.does("upload_picture", id))? {
+        products.store().note_audit(audit.message(products.now())).await?;
+    }
     let view = PictureView::from(&picture);
     created(&view.url, &etag(picture.name), &view)
 }

@@ -10,6 +10,7 @@ use holdfast_web::{
 
 use super::{
     catalogue::find,
+    editing::act,
     wire::{MovementPage, MovementView, ProductView, StockBody, changed},
 };
 use crate::{Products, model::Product};
@@ -24,10 +25,9 @@ pub(super) async fn adjust_stock(
     IdPath(id): IdPath<ProductKind>,
     mut input: Input,
 ) -> Reply {
-    find(&products, id).await?.may_change(caller.user, !caller.authority.own_products_only)?;
+    let act = act(&products, caller, "adjust_stock", id).await?;
     let value = parse_value(&input.body().await?)?;
-    let operation =
-        input.operation(products.secret(), &caller.principal(), value.to_string().as_bytes())?;
+    let operation = input.operation(products.secret(), act, value.to_string().as_bytes())?;
     let body: StockBody = from_json(value)?;
     body.check()?;
     let change = products.change_by(caller.user);

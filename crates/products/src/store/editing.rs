@@ -4,31 +4,40 @@ use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Tx};
 use holdfast_types::{
-    Code, Error, IdempotentAnswer, Message, Operation, ProductId, Result, Timestamp,
+    Audit, Code, Error, IdempotentAnswer, Message, Operation, ProductId, Result, Timestamp,
 };
 
-use super::{ProductStore, Render, RenderBatch, SERVICE};
+use super::{ProductStore, Render, RenderBatch};
 use crate::model::{BatchRequest, Change, Movement, NewProduct, Product, Written, decide_batch};
 
 impl ProductStore {
     /// Creates a product once per id: a second call returns the one that is there and `true`.
     /// Refuses with `sku-taken`.
-    pub(crate) async fn create(&self, new: &NewProduct) -> Result<(Product, bool)> {
+    pub(crate) async fn create(
+        &self,
+        new: &NewProduct,
+        audit: Option<Arc<Audit>>,
+    ) -> Result<(Product, bool)> {
         let (store, product) = (self.clone(), Product::new(new));
         let create = move |tx: Tx| {
-            let (store, product) = (store.clone(), product.clone());
-            async move { store.create_in(&tx, product).await }
+            let (store, product, audit) = (store.clone(), product.clone(), audit.clone());
+            async move { store.create_in(&tx, product, audit.as_deref()).await }
         };
         self.db.transact(create).await
     }
 
-    async fn create_in(&self, tx: &Tx, product: Product) -> Result<(Product, bool), Fault> {
+    async fn create_in(
+        &self,
+        tx: &Tx,
+        product: Product,
+        audit: Option<&Audit>,
+    ) -> Result<(Product, bool), Fault> {
         let id = product.id;
         if let Some(found) = self.load_for_change(tx, id).await? {
             return Ok((found, true));
         }
         let created = Written { before: None, product: product.clone(), movement: None };
-        match self.save_and_tell(tx, vec![created]).await {
+        match self.save_and_tell(tx, vec![created], audit).await {
             Ok(()) => Ok((product, false)),
             // Whoever has the sku may be the same request, which came twice.
             Err(Fault::Refused(error)) => match self.load_for_change(tx, id).await? {
@@ -59,12 +68,12 @@ impl ProductStore {
                 let answer = render(&product)?;
                 if product != before {
                     let written = Written { before: Some(before), product, movement };
-                    store.save_and_tell(&tx, vec![written]).await?;
+                    store.save_and_tell(&tx, vec![written], None).await?;
                 }
                 Ok(answer)
             }
         };
-        self.db.once(SERVICE, operation, now, edit).await
+        self.outbox.once(operation, now, edit).await
     }
 
     /// Creates and updates many products in one transaction; once per operation.
@@ -75,30 +84,59 @@ impl ProductStore {
         change: Change,
         render: RenderBatch,
     ) -> Result<IdempotentAnswer> {
-        let (store, request, operation) = (self.clone(), Arc::new(request), *operation);
+        let (store, request) = (self.clone(), Arc::new(request));
+        // Who answers for it does so for each product.
+        let alone = Operation { audit: None, ..operation.clone() };
+        let operation = operation.clone();
         let write = move |tx: Tx| {
             let (store, request) = (store.clone(), Arc::clone(&request));
+            let operation = operation.clone();
             async move {
                 let request = request.as_ref().as_ref().map_err(Error::copy)?;
                 let existing = store.load_by_sku(&tx, request.skus()).await?;
                 let (outcomes, written) = decide_batch(request, existing, &operation, change)?;
-                store.save_batch(&tx, written).await?;
+                store.save_batch(&tx, written, operation.audit.as_deref()).await?;
                 Ok(render(&outcomes)?)
             }
         };
-        self.db.once(SERVICE, &operation, change.at, write).await
+        self.outbox.once(&alone, change.at, write).await
     }
 
-    async fn save_and_tell(&self, tx: &Tx, written: Vec<Written>) -> Result<(), Fault> {
-        let messages: Vec<Message> = written.iter().flat_map(Written::messages).collect();
+    /// Tells of a change that nothing here is changed by: a picture is kept elsewhere.
+    pub(crate) async fn note_audit(&self, message: Message) -> Result<()> {
+        let outbox = self.outbox.clone();
+        let note = move |tx: Tx| {
+            let (outbox, message) = (outbox.clone(), message.clone());
+            async move { outbox.put(&tx, [message]).await }
+        };
+        self.db.transact(note).await
+    }
+
+    async fn save_and_tell(
+        &self,
+        tx: &Tx,
+        written: Vec<Written>,
+        audit: Option<&Audit>,
+    ) -> Result<(), Fault> {
+        let audits = written.iter().filter_map(|written| {
+            let product = &written.product;
+            Some(audit?.about(product.id.uuid()).message(product.updated_at))
+        });
+        let messages = written.iter().flat_map(Written::messages);
+        let messages: Vec<Message> = messages.chain(audits).collect();
         self.save(tx, written).await?;
         self.outbox.put(tx, messages).await
     }
 
-    async fn save_batch(&self, tx: &Tx, mut written: Vec<Written>) -> Result<(), Fault> {
+    async fn save_batch(
+        &self,
+        tx: &Tx,
+        mut written: Vec<Written>,
+        audit: Option<&Audit>,
+    ) -> Result<(), Fault> {
         // Whoever takes several skus does it in one order.
         written.sort_by(|one, other| one.sku().cmp(&other.sku()));
-        match self.save_and_tell(tx, written).await {
+        match self.save_and_tell(tx, written, audit).await {
             // Somebody else has just taken one of those that nobody had.
             Err(Fault::Refused(error)) if error.code() == Code::SkuTaken => Err(Fault::Stale),
             saved => saved,

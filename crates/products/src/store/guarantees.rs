@@ -57,12 +57,12 @@ impl Bench {
         &self,
         id: ProductId,
         delta: i64,
-        operation: Operation,
+        operation: &Operation,
     ) -> Result<IdempotentAnswer> {
         let change = self.change();
         let judge =
             move |product: &mut Product| product.adjust(delta, "delivery", change).map(Some);
-        self.store.edit(id, &operation, change.at, render, judge).await
+        self.store.edit(id, operation, change.at, render, judge).await
     }
 
     async fn archive(&self, id: ProductId) -> Result<IdempotentAnswer> {
@@ -74,7 +74,7 @@ impl Bench {
 
     async fn product(&self, sku: &str, quantity: i64) -> ProductId {
         let new = self.new_product(sku, quantity);
-        self.store.create(&new).await.unwrap();
+        self.store.create(&new, None).await.unwrap();
         new.id
     }
 

@@ -1,24 +1,11 @@
-//! What services do with records of any type: creating one once, editing one once, a page of some.
+//! What services do with records of any type: creating one once, a page of some.
 
 use std::sync::Arc;
 
-use holdfast_types::{
-    Answer, Code, Cursor, Error, IdempotentAnswer, Operation, Page, PageRequest, Result, Timestamp,
-};
+use holdfast_types::{Code, Cursor, Error, Page, PageRequest, Result};
 
-use super::{Fault, Position, Record, Scan, Stored, Taken, Tx, Value};
+use super::{Fault, Position, Record, Scan, Stored, Taken, Tx};
 use crate::Database;
-
-/// An operation, whose it is and when it comes.
-#[derive(Clone, Copy, Debug)]
-pub struct Once<'a> {
-    /// The service that answers.
-    pub service: &'static str,
-    /// What is done once.
-    pub operation: &'a Operation,
-    /// When.
-    pub at: Timestamp,
-}
 
 /// Records that one request looks at, and those that are read at once.
 const WALK_ROWS: usize = 2_000;
@@ -47,30 +34,6 @@ impl Database {
             async move { tx.create(record).await }
         };
         self.transact(create).await
-    }
-
-    /// The course of an edit: an answer that was kept is given again; else the record is loaded so that nobody changes it meanwhile,
-    /// changed as `judge` says, written, and the answer that `render` makes of it is kept. Refuses with `not-found`.
-    pub async fn edit<R: Record>(
-        &self,
-        key: impl Into<Value>,
-        once: Once<'_>,
-        render: fn(&R) -> Result<Answer>,
-        judge: impl Fn(&mut R) -> Result<()> + Send + Sync + 'static,
-    ) -> Result<IdempotentAnswer> {
-        let (key, judge) = (key.into(), Arc::new(judge));
-        let edit = move |tx: Tx| {
-            let (key, judge) = (key.clone(), Arc::clone(&judge));
-            async move {
-                tx.lock::<R>([key.clone()]).await?;
-                let found = tx.get::<R>(key).await?;
-                let mut record = found.ok_or_else(|| Error::not_found(R::TABLE.noun))?;
-                judge(&mut record)?;
-                tx.put(&record).await??;
-                Ok(render(&record)?)
-            }
-        };
-        self.once(once.service, once.operation, once.at, edit).await
     }
 
     /// A page of the records that `scan` finds; `list` names the list that its cursors are for. Refuses with `invalid-cursor`.

@@ -65,7 +65,7 @@ impl Database {
 
     /// Runs `job` once per operation, and keeps its answer in the same transaction: a repeat is given the kept answer.
     /// Refuses with `idempotency-key-reused` when the earlier request had another content.
-    pub async fn once<J, F>(
+    pub(crate) async fn once<J, F>(
         &self,
         service: &'static str,
         operation: &Operation,
@@ -76,16 +76,16 @@ impl Database {
         J: Fn(Tx) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Answer, Fault>> + Send,
     {
-        let operation = *operation;
+        let operation = operation.clone();
         self.transact(move |tx| {
-            let effect = job(tx.clone());
+            let (operation, effect) = (operation.clone(), job(tx.clone()));
             async move {
                 if let Some(answer) = tx.replay(&operation).await? {
                     return Ok(IdempotentAnswer { answer, replayed: true });
                 }
                 match effect.await {
                     Ok(answer) => {
-                        tx.keep(service, operation, &answer, now).await?;
+                        tx.keep(service, &operation, &answer, now).await?;
                         Ok(IdempotentAnswer { answer, replayed: false })
                     }
                     // The same request may have come twice, and this one waited for its twin: the twin's answer is the answer.
@@ -111,11 +111,11 @@ impl Tx {
     async fn keep(
         &self,
         service: &str,
-        operation: Operation,
+        operation: &Operation,
         answer: &Answer,
         at: Timestamp,
     ) -> Result<(), Fault> {
-        let Operation { id, fingerprint } = operation;
+        let Operation { id, fingerprint, .. } = *operation;
         let service = service.to_owned();
         let kept = IdempotencyRecord { service, id, fingerprint, answer: answer.clone(), at };
         match self.insert(&kept).await? {

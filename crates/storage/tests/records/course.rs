@@ -1,11 +1,8 @@
-//! What services do with records of any type: create, edit, page, dump and load.
+//! What services do with records of any type: create, page, dump and load.
 
-use holdfast_storage::{
-    Migrations,
-    record::{Once, RecordType},
-};
-use holdfast_testkit::{damage, on_every_engine, operation};
-use holdfast_types::{Answer, Cursor, Operation, Page, PageRequest, Timestamp};
+use holdfast_storage::record::RecordType;
+use holdfast_testkit::{damage, on_every_engine};
+use holdfast_types::{Cursor, Page, PageRequest};
 
 use super::*;
 
@@ -34,49 +31,6 @@ async fn create_makes_one_of_eight_and_says_what_is_taken() {
         assert_eq!(db.create(other).await.unwrap().unwrap_err(), Taken::Index("title"));
     })
     .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn edit_loses_no_update_and_answers_a_repeat() {
-    on_every_engine(|fresh| async move {
-        let fresh = &fresh;
-        let db = fresh.database.clone();
-        db.prepare("notes", &Migrations::NONE).await.unwrap();
-        db.define_all(&[NOTES]).await.unwrap();
-        add(&db, note(1)).await.unwrap();
-        let at = Timestamp::from_millis(1);
-        let calls: Vec<_> = (0..8)
-            .map(|_| {
-                let (db, operation) = (db.clone(), operation(&fresh.random));
-                tokio::spawn(async move { count_twice(&db, &operation, at).await })
-            })
-            .collect();
-        for call in calls {
-            call.await.unwrap();
-        }
-        assert_eq!(db.get::<Note>(id(1)).await.unwrap().unwrap().count, 8);
-        let operation = operation(&fresh.random);
-        let once = Once { service: "notes", operation: &operation, at };
-        let nothing = db.edit(id(2), once, render, count).await.unwrap_err();
-        assert_eq!(nothing.code(), Code::NotFound);
-    })
-    .await;
-}
-
-fn render(note: &Note) -> holdfast_types::Result<Answer> {
-    Ok(Answer { status: 200, etag: None, body: note.count.to_string().into_bytes() })
-}
-
-fn count(note: &mut Note) -> holdfast_types::Result<()> {
-    note.count += 1;
-    Ok(())
-}
-
-async fn count_twice(db: &Database, operation: &Operation, at: Timestamp) {
-    for replayed in [false, true] {
-        let once = Once { service: "notes", operation, at };
-        assert_eq!(db.edit(id(1), once, render, count).await.unwrap().replayed, replayed);
-    }
 }
 
 #[tokio::test]

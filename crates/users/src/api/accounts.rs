@@ -8,7 +8,7 @@ use axum::{
 use holdfast_types::{Code, Error, Result, UserId};
 use holdfast_web::{
     Input, NoQuery, Origin, Problem, Reply, answered,
-    auth::{Caller, InPerson, LapsedCaller},
+    auth::{Act, Caller, InPerson, LapsedCaller},
     conditional::MERGE_PATCH,
     created, from_json, json_reply, not_modified, parse, replayed, with_etag, with_location,
 };
@@ -43,8 +43,8 @@ pub(super) async fn register_user(
     let content = content.map_err(Error::internal)?;
     if let Some(lapsed) = lapsed {
         let id = lapsed.caller.user;
-        let principal = lapsed.caller.principal();
-        let operation = input.operation(users.secret(), &principal, &content)?;
+        let act = lapsed.caller.does("register_user", id.uuid());
+        let operation = input.operation(users.secret(), act, &content)?;
         let is_repeat = users.is_repeat(&operation).await?;
         if !is_repeat {
             lapsed.standing?;
@@ -55,8 +55,8 @@ pub(super) async fn register_user(
             return Ok(with_location(answered(given), &format!("/api/users/{id}")));
         }
     }
-    let principal = registration.username.folded();
-    let operation = input.operation(users.secret(), &principal, &content)?;
+    let act = Act::of_stranger(registration.username.folded());
+    let operation = input.operation(users.secret(), act, &content)?;
     let (user, repeat) = users.register(registration, &operation, &origin).await?;
     let location = format!("/api/users/{}", user.id);
     let response = created(&location, &user.etag(), &UserView::from(&user))?;
@@ -104,8 +104,9 @@ pub(super) async fn update_me(
     let id = caller.user;
     find(&users, id).await?;
     let read = |value| from_json::<ProfileBody>(value)?.check();
-    let edit = input.edit(users.secret(), &caller.principal(), &MERGE_PATCH, read).await?;
-    let operation = edit.operation;
+    let edit =
+        input.edit(users.secret(), caller.does("update_me", id.uuid()), &MERGE_PATCH, read).await?;
+    let operation = edit.operation.clone();
     let judge = move |user: &mut User| {
         let (change, basis) = edit.judge(&user.etag())?;
         user.change(change, basis)
@@ -139,7 +140,8 @@ pub(super) async fn change_password(
         let new = Password::parse(&body.new_password, &user.username);
         Ok::<_, Error>((user, new.map_err(|why| Error::invalid("#/newPassword", why))?))
     };
-    let operation = input.operation(users.secret(), &caller.principal(), &[])?;
+    let operation =
+        input.operation(users.secret(), caller.does("change_password", caller.user.uuid()), &[])?;
     if !users.is_repeat(&operation).await? {
         check().await?;
     }
@@ -169,7 +171,8 @@ pub(super) async fn delete_me(
 ) -> Reply {
     let caller = lapsed.caller;
     let body: DeleteBody = parse(&input.body().await?)?;
-    let operation = input.operation(users.secret(), &caller.principal(), &[])?;
+    let operation =
+        input.operation(users.secret(), caller.does("delete_me", caller.user.uuid()), &[])?;
     if !users.is_repeat(&operation).await? {
         find_standing(&users, &lapsed).await?;
     }
@@ -204,7 +207,7 @@ pub(super) async fn reset_password(
     let body: ResetBody = parse(&input.body().await?)?;
     // Whoever has the token is the principal: a key names a request only within its principal.
     let principal = format!("{:?}", users.secret().fingerprint(body.reset_token.as_bytes()));
-    let operation = input.operation(users.secret(), &principal, &[])?;
+    let operation = input.operation(users.secret(), Act::of_stranger(principal), &[])?;
     let reset = users.reset_password(&body.reset_token, &body.new_password, operation, &origin);
     Ok(answered(reset.await?))
 }

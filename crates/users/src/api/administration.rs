@@ -102,8 +102,10 @@ pub(super) async fn update_user(
 ) -> Reply {
     accounts::find(&users, id).await?;
     let read = |value| from_json::<AccessBody>(value);
-    let edit = input.edit(users.secret(), &caller.principal(), &MERGE_PATCH, read).await?;
-    let operation = edit.operation;
+    let edit = input
+        .edit(users.secret(), caller.does("update_user", id.uuid()), &MERGE_PATCH, read)
+        .await?;
+    let operation = edit.operation.clone();
     let judge = move |user: &mut User, roles: &Roles| {
         let (body, basis) = edit.judge(&user.etag())?;
         user.may_be_changed_by(&caller.authority, body.role.as_ref(), roles)?;
@@ -134,7 +136,8 @@ pub(super) async fn permit_password_reset(
     caller.require(Permission::UsersWrite)?;
     let user = accounts::find(&users, id).await?;
     input.nothing().await?;
-    let operation = input.operation(users.secret(), &caller.principal(), &[])?;
+    let operation =
+        input.operation(users.secret(), caller.does("permit_password_reset", id.uuid()), &[])?;
     if user.guest {
         return Err(Error::new(Code::Forbidden, "a guest has no password").into());
     }

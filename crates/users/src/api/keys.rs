@@ -35,7 +35,7 @@ pub(super) async fn create_key(
     mut input: Input,
 ) -> Reply {
     let body: CreateApiKeyBody = parse(&input.body().await?)?;
-    let operation = input.operation_of(users.secret(), &caller.principal(), &body)?;
+    let operation = input.operation_of(users.secret(), caller.does("create_key", None), &body)?;
     let new = body.check()?;
     let created = users.create_key(&caller, new, &operation, ApiKeyView::created).await?;
     let (created, id) = with_key(&users, created)?;
@@ -92,8 +92,10 @@ pub(super) async fn update_key(
 ) -> Reply {
     find(&users, id).await?;
     let read = |value| from_json::<UpdateApiKeyBody>(value)?.check();
-    let edit = input.edit(users.secret(), &caller.principal(), &MERGE_PATCH, read).await?;
-    let operation = edit.operation;
+    let edit = input
+        .edit(users.secret(), caller.does("update_key", id.uuid()), &MERGE_PATCH, read)
+        .await?;
+    let operation = edit.operation.clone();
     let judge = move |key: &ApiKey| {
         let (change, basis) = edit.judge(&key.etag())?;
         Ok((change.clone(), basis.clone()))
@@ -126,7 +128,8 @@ pub(super) async fn rotate_key(
     find(&users, id).await?;
     let bytes = input.body().await?;
     let body = if bytes.is_empty() { RotateApiKeyBody::default() } else { parse(&bytes)? };
-    let operation = input.operation_of(users.secret(), &caller.principal(), &body)?;
+    let operation =
+        input.operation_of(users.secret(), caller.does("rotate_key", id.uuid()), &body)?;
     let overlap = Duration::from_secs(body.check()?);
     let rotated = users.rotate_key(&caller, id, overlap, &operation, ApiKeyView::shown).await?;
     let (rotated, _) = with_key(&users, rotated)?;
@@ -147,7 +150,7 @@ pub(super) async fn delete_key(
     IdPath(id): IdPath<KeyKind>,
     input: Input,
 ) -> Reply {
-    let operation = input.operation(users.secret(), &caller.principal(), &[])?;
+    let operation = input.operation(users.secret(), caller.does("delete_key", id.uuid()), &[])?;
     let basis = Basis { if_match: input.if_match()?, version: None };
     let deleted = users.delete_key(&caller, id, basis, &operation).await?;
     origin.note("authn_token_revoked", &format_args!("key {id} by {}", caller.principal()));

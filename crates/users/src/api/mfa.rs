@@ -51,7 +51,8 @@ pub(super) async fn begin_mfa(
     mut input: Input,
 ) -> Reply {
     let body: PasswordProofBody = parse(&input.body().await?)?;
-    let operation = input.operation(users.secret(), &caller.principal(), &[])?;
+    let operation =
+        input.operation(users.secret(), caller.does("begin_mfa", caller.user.uuid()), &[])?;
     let user = find(&users, caller.user).await?;
     let begin = async {
         let operation = match users.replay(operation, &[&body.password], &origin).await? {
@@ -80,7 +81,11 @@ pub(super) async fn confirm_mfa(
     mut input: Input,
 ) -> Reply {
     let body: CodeBody = parse(&input.body().await?)?;
-    let operation = input.operation(users.secret(), &caller.principal(), body.code.as_bytes())?;
+    let operation = input.operation(
+        users.secret(),
+        caller.does("confirm_mfa", caller.user.uuid()),
+        body.code.as_bytes(),
+    )?;
     let confirmed =
         users.confirm_mfa(&caller, body.code, &operation, settled(&users), &origin).await?;
     Ok(answered(with_recovery_codes(&users, confirmed)?))
@@ -96,7 +101,11 @@ pub(super) async fn renew_recovery_codes(
     mut input: Input,
 ) -> Reply {
     let body: CodeBody = parse(&input.body().await?)?;
-    let operation = input.operation(users.secret(), &caller.principal(), body.code.as_bytes())?;
+    let operation = input.operation(
+        users.secret(),
+        caller.does("renew_recovery_codes", caller.user.uuid()),
+        body.code.as_bytes(),
+    )?;
     let renewed = users
         .renew_recovery_codes(caller.user, body.code, &operation, settled(&users), &origin)
         .await?;
@@ -113,7 +122,11 @@ pub(super) async fn disable_mfa(
     mut input: Input,
 ) -> Reply {
     let body: CodeBody = parse(&input.body().await?)?;
-    let operation = input.operation(users.secret(), &caller.principal(), body.code.as_bytes())?;
+    let operation = input.operation(
+        users.secret(),
+        caller.does("disable_mfa", caller.user.uuid()),
+        body.code.as_bytes(),
+    )?;
     Ok(answered(
         users.disable_mfa(caller.user, body.code, &operation, settled(&users), &origin).await?,
     ))
@@ -137,7 +150,7 @@ pub(super) async fn reset_mfa(
     }
     find(&users, id).await?;
     input.nothing().await?;
-    let operation = input.operation(users.secret(), &caller.principal(), &[])?;
+    let operation = input.operation(users.secret(), caller.does("reset_mfa", id.uuid()), &[])?;
     let given = users.reset_mfa(id, caller.authority, &operation, changed).await?;
     origin.note("authn_mfa_reset", &format_args!("user {id} by {}", caller.principal()));
     Ok(answered(given))

@@ -56,8 +56,10 @@ pub(super) async fn create_role(
     mut input: Input,
 ) -> Reply {
     let body: CreateRoleBody = parse(&input.body().await?)?;
-    let operation = input.operation_of(users.secret(), &caller.principal(), &body)?;
+    let act = caller.does("create_role", None);
+    let operation = input.operation_of(users.secret(), act, &body)?;
     let role = body.check(users.now())?;
+    let operation = operation.about(role.name.id());
     let location = format!("/api/roles/{}", role.name);
     let created = users.create_role(role, &caller.authority, &operation, RoleView::created).await?;
     origin.note("authz_change", &format_args!("{location} by {}", caller.principal()));
@@ -100,8 +102,10 @@ pub(super) async fn update_role(
     require_made(&name)?;
     find(&users, &name).await?;
     let read = |value| from_json::<UpdateRoleBody>(value)?.check();
-    let edit = input.edit(users.secret(), &caller.principal(), &MERGE_PATCH, read).await?;
-    let operation = edit.operation;
+    let edit = input
+        .edit(users.secret(), caller.does("update_role", name.id()), &MERGE_PATCH, read)
+        .await?;
+    let operation = edit.operation.clone();
     let judge = move |role: &mut CustomRole| {
         let (change, basis) = edit.judge(&role.etag())?;
         role.change(change, basis, &caller.authority)
@@ -132,7 +136,7 @@ pub(super) async fn delete_role(
     input: Input,
 ) -> Reply {
     require_made(&name)?;
-    let operation = input.operation(users.secret(), &caller.principal(), &[])?;
+    let operation = input.operation(users.secret(), caller.does("delete_role", name.id()), &[])?;
     let basis = Basis { if_match: input.if_match()?, version: None };
     let deleted = users.delete_role(&name, caller.authority, basis, &operation).await?;
     origin.note("authz_change", &format_args!("role {name} by {}", caller.principal()));

@@ -10,7 +10,7 @@ use holdfast_web::Origin;
 
 use super::{Guess, Users, sessions::PASSWORD_CHARACTERS};
 use crate::{
-    model::{Claim, NewUser, Password, User, Username},
+    model::{Claim, NewUser, Password, Roles, User, Username},
     store::{PasswordChange, Render, ResetGrant, unknown_reset, username_taken},
 };
 
@@ -260,9 +260,8 @@ impl Users {
             token_hash: self.reset_hash(&token),
             expires_at: self.now().plus(RESET_TIME),
         };
-        let granted = self.store().grant_reset(&grant, operation, move |user, roles| {
-            user.may_be_changed_by(&holder, None, roles)
-        });
+        let judge = move |user: &User, roles: &Roles| user.may_be_changed_by(&holder, None, roles);
+        let granted = self.store().grant_reset(&grant, operation, self.now(), judge);
         let (expires_at, repeat) = granted.await?;
         Ok((BASE64_URL_SAFE_NO_PAD.encode(token), expires_at, repeat))
     }

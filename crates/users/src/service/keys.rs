@@ -72,7 +72,7 @@ impl Users {
         let maker = self.own_key(caller).await?;
         let key = key.made_by(&caller.authority, maker.as_ref(), now)?;
         let kept = move |key: &ApiKey| nonce.keep(render(key)?);
-        self.store().create_key(key, operation, kept).await
+        self.store().create_key(key, &operation.about(id.uuid()), kept).await
     }
 
     /// Changes a key, once per operation. It acts within 5 s everywhere.

@@ -7,8 +7,8 @@ use holdfast_types::{Answer, Error, IdempotentAnswer, Operation, Result, Timesta
 use uuid::Uuid;
 
 use super::{
-    DELETED_PAGE, PasswordChange, Render, SERVICE, STAFF_NAMES, UserStore, ending, keys,
-    last_in_charge, no_content, roles, username_taken,
+    DELETED_PAGE, PasswordChange, Render, STAFF_NAMES, UserStore, ending, keys, last_in_charge,
+    no_content, roles, username_taken,
 };
 use crate::model::{Claim, MfaEnds, NewUser, Roles, User};
 
@@ -53,7 +53,7 @@ impl UserStore {
                 Ok(render(&user)?)
             }
         };
-        self.db.once(SERVICE, operation, now, apply).await
+        self.outbox.once(operation, now, apply).await
     }
 
     /// Registers a user only while there is none at all; says whether it did.
@@ -126,7 +126,7 @@ impl UserStore {
                 Ok(render(&user)?)
             }
         };
-        self.db.once(SERVICE, operation, now, apply).await
+        self.outbox.once(operation, now, apply).await
     }
 
     /// Changes what a user may do as `judge` says, who is told what all roles permit; once per operation.
@@ -161,7 +161,7 @@ impl UserStore {
                 Ok(render(&user)?)
             }
         };
-        self.db.once(SERVICE, operation, now, apply).await
+        self.outbox.once(operation, now, apply).await
     }
 
     /// Changes a user's second factor as `judge` says, who is told what all roles permit, and ends what that says; once per operation.
@@ -190,7 +190,7 @@ impl UserStore {
                 Ok(render(&user)?)
             }
         };
-        self.db.once(SERVICE, operation, now, apply).await
+        self.outbox.once(operation, now, apply).await
     }
 
     /// Sets a new password if the old one is still `from`, and ends all other sessions and permissions to reset it; once
@@ -214,7 +214,7 @@ impl UserStore {
                 Ok(no_content())
             }
         };
-        self.db.once(SERVICE, operation, now, apply).await
+        self.outbox.once(operation, now, apply).await
     }
 
     /// Erases a user's personal data and ends all sessions; once per operation.
@@ -244,7 +244,7 @@ impl UserStore {
                 Ok(no_content())
             }
         };
-        self.db.once(SERVICE, operation, now, erase).await
+        self.outbox.once(operation, now, erase).await
     }
 }
 

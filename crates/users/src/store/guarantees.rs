@@ -135,7 +135,7 @@ async fn change_access_refuses_what_is_stale_and_ends_tokens() {
             async move { store.change_access(user.id, &operation, now, render, judge).await }
         };
         let operation = bench.operation();
-        assert!(!change(promote.clone(), operation).await.unwrap().replayed);
+        assert!(!change(promote.clone(), operation.clone()).await.unwrap().replayed);
         assert!(
             change(promote, operation).await.unwrap().replayed,
             "a repeat is answered, not refused"
@@ -233,8 +233,8 @@ async fn reset_password_works_once_and_in_time() {
             token_hash: [number; 32],
             expires_at: bench.later(),
         };
-        bench.store.grant_reset(&grant(1), &bench.operation(), anybody).await.unwrap();
-        bench.store.grant_reset(&grant(2), &bench.operation(), anybody).await.unwrap();
+        bench.store.grant_reset(&grant(1), &bench.operation(), bench.now(), anybody).await.unwrap();
+        bench.store.grant_reset(&grant(2), &bench.operation(), bench.now(), anybody).await.unwrap();
         let reset = |number: u8| {
             let (store, operation, now) = (bench.store.clone(), bench.operation(), bench.now());
             async move { store.reset_password(&[number; 32], "new hash", &operation, now).await }
@@ -242,7 +242,7 @@ async fn reset_password_works_once_and_in_time() {
         assert_eq!(reset(1).await.unwrap_err().code(), Code::Validation, "replaced");
         reset(2).await.unwrap();
         assert_eq!(reset(2).await.unwrap_err().code(), Code::Validation, "used");
-        bench.store.grant_reset(&grant(3), &bench.operation(), anybody).await.unwrap();
+        bench.store.grant_reset(&grant(3), &bench.operation(), bench.now(), anybody).await.unwrap();
         bench.fresh.clock.advance(Duration::from_secs(3600));
         assert_eq!(reset(3).await.unwrap_err().code(), Code::Validation, "too late");
     })
@@ -263,17 +263,21 @@ async fn grant_reset_leaves_one_permission() {
         let calls: Vec<_> = (0..6_u8)
             .map(|number| {
                 let (bench, grant) = (Arc::clone(&bench), grant(number));
-                let operation = operations[usize::from(number)];
-                tokio::spawn(
-                    async move { bench.store.grant_reset(&grant, &operation, anybody).await },
-                )
+                let operation = operations[usize::from(number)].clone();
+                tokio::spawn(async move {
+                    bench.store.grant_reset(&grant, &operation, bench.now(), anybody).await
+                })
             })
             .collect();
         for call in calls {
             call.await.unwrap().unwrap();
         }
         for (number, operation) in (0..6).zip(&operations) {
-            let again = bench.store.grant_reset(&grant(number), operation, anybody).await.unwrap();
+            let again = bench
+                .store
+                .grant_reset(&grant(number), operation, bench.now(), anybody)
+                .await
+                .unwrap();
             assert!(again.1, "a repeat revives nothing");
         }
         let mut open = 0;

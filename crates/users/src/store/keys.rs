@@ -9,9 +9,7 @@ use holdfast_types::{
 };
 use uuid::Uuid;
 
-use super::{
-    SERVICE, UserStore, accounts, ending, no_content, records::Subject, roles::read_roles,
-};
+use super::{UserStore, accounts, ending, no_content, records::Subject, roles::read_roles};
 use crate::model::{ApiKey, KeyAct, KeyStanding, Standing, User};
 
 /// API keys of a shop.
@@ -56,7 +54,7 @@ impl UserStore {
                 Ok(render(&key)?)
             }
         };
-        self.db.once(SERVICE, operation, now, create).await
+        self.outbox.once(operation, now, create).await
     }
 
     /// The API key with that id.
@@ -116,7 +114,7 @@ impl UserStore {
                 Ok(render(&key)?)
             }
         };
-        self.db.once(SERVICE, operation, now, change).await
+        self.outbox.once(operation, now, change).await
     }
 
     /// Notes that an API key is used, at most once a minute.
@@ -150,7 +148,7 @@ impl UserStore {
                 Ok(no_content())
             }
         };
-        self.db.once(SERVICE, operation, now, delete).await
+        self.outbox.once(operation, now, delete).await
     }
 }
 

@@ -6,7 +6,7 @@ use holdfast_storage::record::{Fault, Position, Scan, Stored, Tx};
 use holdfast_types::{Answer, Code, Error, IdempotentAnswer, Operation, Result, Role, Timestamp};
 
 use super::{
-    SERVICE, UserStore, ending,
+    UserStore, ending,
     keys::KEYS,
     no_content,
     records::{Revocation, Subject},
@@ -56,7 +56,7 @@ impl UserStore {
                 Ok(render(&role)?)
             }
         };
-        self.db.once(SERVICE, operation, now, create).await
+        self.outbox.once(operation, now, create).await
     }
 
     /// Changes a role as `judge` says; once per operation. When it becomes another one, tokens of the one before are
@@ -84,7 +84,7 @@ impl UserStore {
                 Ok(render(&role)?)
             }
         };
-        self.db.once(SERVICE, operation, now, change).await
+        self.outbox.once(operation, now, change).await
     }
 
     /// Deletes a role as `judge` permits; once per operation. Refuses with `not-found`, or `role-in-use` while a user has it.
@@ -111,7 +111,7 @@ impl UserStore {
                 Ok(no_content())
             }
         };
-        self.db.once(SERVICE, operation, now, delete).await
+        self.outbox.once(operation, now, delete).await
     }
 }
 

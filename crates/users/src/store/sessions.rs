@@ -7,7 +7,7 @@ use holdfast_types::{IdempotentAnswer, Operation, Result, Timestamp, UserId};
 use holdfast_web::auth::{PublicKey, Revocations};
 
 use super::{
-    Exchanged, ResetGrant, SERVICE, UserStore,
+    Exchanged, ResetGrant, UserStore,
     accounts::{lock, set_password},
     ending::{end, end_resets, remove},
     no_content,
@@ -188,6 +188,7 @@ impl UserStore {
         &self,
         grant: &ResetGrant,
         operation: &Operation,
+        now: Timestamp,
         judge: impl Fn(&User, &Roles) -> Result<()> + Send + Sync + 'static,
     ) -> Result<(Timestamp, bool)> {
         let judge = Arc::new(judge);
@@ -198,8 +199,10 @@ impl UserStore {
             expires_at: grant.expires_at,
             used: false,
         };
+        let (outbox, audit) = (self.outbox.clone(), operation.audit.clone());
         let keep = move |tx: Tx| {
             let (reset, judge) = (reset.clone(), Arc::clone(&judge));
+            let (outbox, audit) = (outbox.clone(), audit.clone());
             async move {
                 let user = lock(&tx, reset.user).await?;
                 judge(&user, &roles::read_roles(&tx).await?)?;
@@ -208,6 +211,7 @@ impl UserStore {
                 }
                 end_resets(&tx, reset.user).await?;
                 tx.insert(&reset).await??;
+                outbox.put(&tx, audit.map(|audit| audit.message(now))).await?;
                 Ok((reset.expires_at, false))
             }
         };
@@ -252,7 +256,7 @@ impl UserStore {
                 Ok(no_content())
             }
         };
-        self.db.once(SERVICE, operation, now, apply).await
+        self.outbox.once(operation, now, apply).await
     }
 
     /// The keys that tokens may be signed with, newest first; `fresh` becomes the first when there is none.

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use holdfast_types::{
-    Authority, Code, Error, KeyId, Permission, Permissions, Result, SessionId, UserId,
+    Authority, Code, Error, KeyId, Permission, Permissions, Result, Role, SessionId, UserId,
 };
 
 use super::{Claims, Verifier};
@@ -24,6 +24,8 @@ pub struct Caller {
     pub authority: Authority,
     /// The key, when they show one.
     pub key: Option<KeyId>,
+    /// Whether their role is another than that of customers.
+    pub is_staff: bool,
 }
 
 /// Whose things a caller may act on.
@@ -108,6 +110,14 @@ impl Caller {
         if self.may(permission) { Ok(self) } else { Err(lacks(permission)) }
     }
 
+    /// Refuses with `forbidden` who may not do everything.
+    pub fn require_all(self) -> Result<Self> {
+        match self.authority.permissions.has_all(Permissions::ALL) {
+            true => Ok(self),
+            false => Err(Error::new(Code::Forbidden, "administrators only")),
+        }
+    }
+
     /// Refuses programs with `forbidden`.
     pub fn in_person(self) -> Result<Self> {
         let why = "an API key cannot do this: sign in with the password";
@@ -125,8 +135,13 @@ impl Caller {
     }
 
     fn new(claims: &Claims) -> Self {
-        let authority = claims.authority();
-        Self { user: claims.sub, session: claims.sid, authority, key: claims.key }
+        Self {
+            user: claims.sub,
+            session: claims.sid,
+            authority: claims.authority(),
+            key: claims.key,
+            is_staff: claims.role.as_str() != Role::CUSTOMER,
+        }
     }
 }
 
@@ -201,11 +216,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, state).await?;
-        match caller.authority.permissions.has_all(Permissions::ALL) {
-            true => Ok(Self(caller)),
-            false => Err(Error::new(Code::Forbidden, "administrators only").into()),
-        }
+        Ok(Self(Caller::from_request_parts(parts, state).await?.require_all()?))
     }
 }
 

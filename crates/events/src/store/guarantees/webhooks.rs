@@ -19,6 +19,7 @@ impl Bench {
             url: "https://example.com/".into(),
             description: None,
             types: vec!["order.*".parse().unwrap()],
+            audit: true,
             ordered: false,
         };
         let id = self.fresh.random.uuid_v7(self.now());

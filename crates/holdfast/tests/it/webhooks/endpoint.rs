@@ -86,7 +86,7 @@ impl Drop for Endpoint {
 
 impl Endpoint {
     /// One that takes everything.
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::answering(|_, _| Reply::status(204)).await
     }
 

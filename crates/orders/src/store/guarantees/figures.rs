@@ -29,7 +29,9 @@ async fn tallies_count_an_order_once_and_a_cancellation_once() {
         let calls: Vec<_> = (0..4)
             .map(|_| {
                 let (bench, orders) = (Arc::clone(&bench), orders.clone());
-                tokio::spawn(async move { bench.store.record(orders).await.unwrap() })
+                tokio::spawn(
+                    async move { bench.store.record(orders, Audits::default()).await.unwrap() },
+                )
             })
             .collect();
         for call in calls {

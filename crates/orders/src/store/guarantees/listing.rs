@@ -18,7 +18,7 @@ impl Bench {
             }
         }
         for batch in all.chunks(50) {
-            self.store.record(batch.to_vec()).await.unwrap();
+            self.store.record(batch.to_vec(), Audits::default()).await.unwrap();
         }
         all
     }

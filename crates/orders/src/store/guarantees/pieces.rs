@@ -49,7 +49,7 @@ async fn get_knows_the_order_as_it_was_recorded() {
         let bench = Bench::new(fresh).await;
         let mut order = bench.order();
         order.buyer.metadata.insert("gift".to_owned(), "yes".to_owned());
-        bench.store.record(vec![order.clone()]).await.unwrap();
+        bench.store.record(vec![order.clone()], Audits::default()).await.unwrap();
         assert_eq!(bench.order_of(order.id).await, order);
         assert_eq!(bench.store.get(bench.order().id).await.unwrap(), None);
     })
@@ -110,7 +110,7 @@ async fn bury_says_how_the_others_stand_and_is_for_good() {
             let found = bench.bury(ids.clone(), now).await;
             assert_eq!(Vec::from_iter(found), [(paid, Status::Paid)]);
         }
-        let late = bench.store.record(vec![cut]).await.unwrap();
+        let late = bench.store.record(vec![cut], Audits::default()).await.unwrap();
         assert!(matches!(late.as_slice(), [Recorded::Undone]));
     })
     .await;

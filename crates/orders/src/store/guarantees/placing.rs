@@ -34,9 +34,11 @@ async fn record_reserved_refuses_one_and_records_the_others() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
         let order = order_of(&bench);
-        let first = bench.store.record_reserved(reserved(&bench), &order).await.unwrap();
+        let first =
+            bench.store.record_reserved(reserved(&bench), &order, Audits::default()).await.unwrap();
         assert_eq!(outcomes(&first), "nrn");
-        let again = bench.store.record_reserved(reserved(&bench), &order).await.unwrap();
+        let again =
+            bench.store.record_reserved(reserved(&bench), &order, Audits::default()).await.unwrap();
         assert_eq!(outcomes(&again), "brb");
         assert_eq!(bench.dump().await.len(), 2);
     })
@@ -61,7 +63,8 @@ async fn place(
             take(&bench)
         }
     };
-    bench.store.place(reserve, move |place, reserved| order(place, reserved)).await
+    let order = move |place, reserved| order(place, reserved);
+    bench.store.place(reserve, order, Audits::default()).await
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What is told of orders: each thing once, with the change itself.
 
 use holdfast_storage::EventSource;
+use holdfast_testkit::audited;
 
 use super::*;
 
@@ -25,7 +26,9 @@ async fn recording_and_steps_are_told_once() {
         let calls: Vec<_> = (0..8)
             .map(|_| {
                 let (bench, order) = (Arc::clone(&bench), order.clone());
-                tokio::spawn(async move { bench.store.record(vec![order]).await.unwrap() })
+                tokio::spawn(async move {
+                    bench.store.record(vec![order], Audits::default()).await.unwrap()
+                })
             })
             .collect();
         for call in calls {
@@ -44,6 +47,23 @@ async fn recording_and_steps_are_told_once() {
         let mut all = bench.told().await;
         assert_eq!(all.pop(), told(&[("order.expired", 2)]).pop());
         assert_eq!(all.len(), 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_answers_for_an_order_is_told_with_it() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let (order, other) = (bench.order(), bench.order());
+        let operation = audited(&bench.fresh.random).about(order.id.uuid());
+        let audits = Audits::new(operation.audit.into_iter().collect());
+        for _ in 0..2 {
+            let orders = vec![order.clone(), other.clone()];
+            bench.store.record(orders, Arc::clone(&audits)).await.unwrap();
+        }
+        let expected = [("order.placed", 1), ("order.placed", 1), ("audit.make_thing", 1)];
+        assert_eq!(bench.told().await, told(&expected));
     })
     .await;
 }

@@ -8,9 +8,9 @@ async fn create() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
         let new = bench.new_product("A", 5);
-        assert!(!bench.store.create(&new).await.unwrap().1);
-        assert!(bench.store.create(&new).await.unwrap().1, "the second call finds the first");
-        let taken = bench.store.create(&bench.new_product("A", 1)).await.unwrap_err();
+        assert!(!bench.store.create(&new, None).await.unwrap().1);
+        assert!(bench.store.create(&new, None).await.unwrap().1, "the second call finds the first");
+        let taken = bench.store.create(&bench.new_product("A", 1), None).await.unwrap_err();
         assert_eq!(taken.code(), holdfast_types::Code::SkuTaken);
         bench.assert_sound().await;
     })
@@ -50,8 +50,8 @@ async fn edit_happens_once_per_key() {
         let operation = bench.operation();
         let calls: Vec<_> = (0..40)
             .map(|_| {
-                let bench = Arc::clone(&bench);
-                tokio::spawn(async move { bench.adjust(product, 5, operation).await.unwrap() })
+                let (bench, operation) = (Arc::clone(&bench), operation.clone());
+                tokio::spawn(async move { bench.adjust(product, 5, &operation).await.unwrap() })
             })
             .collect();
         let mut first = 0;
@@ -62,7 +62,7 @@ async fn edit_happens_once_per_key() {
         }
         assert_eq!((first, bench.numbers(product).await), (1, (15, 0)));
         let other = Operation { fingerprint: Fingerprint([9; 16]), ..operation };
-        let reused = bench.adjust(product, 6, other).await.unwrap_err();
+        let reused = bench.adjust(product, 6, &other).await.unwrap_err();
         assert_eq!(reused.code(), holdfast_types::Code::IdempotencyKeyReused);
         bench.assert_sound().await;
     })
@@ -94,7 +94,7 @@ async fn movements_number_every_change_without_gaps() {
         let order = bench.command(&[(product, 2)]);
         let reserved = bench.reserve(&order).await.unwrap();
         assert_eq!(reserved.lines[0].stock_sequence, 2);
-        bench.adjust(product, 5, bench.operation()).await.unwrap();
+        bench.adjust(product, 5, &bench.operation()).await.unwrap();
         bench
             .store
             .apply_stock_actions(&[(order.id, StockAction::Release)], bench.now())

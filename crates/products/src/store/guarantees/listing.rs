@@ -89,7 +89,7 @@ async fn many(bench: &Bench) -> Vec<Product> {
         products.push(new);
     }
     for some in products.chunks(100) {
-        for created in join_all(some.iter().map(|new| bench.store.create(new))).await {
+        for created in join_all(some.iter().map(|new| bench.store.create(new, None))).await {
             created.unwrap();
         }
     }

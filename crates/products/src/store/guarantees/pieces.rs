@@ -78,7 +78,7 @@ async fn get_knows_the_product_as_it_was_acknowledged() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
         let new = bench.new_product("A", 5);
-        bench.store.create(&new).await.unwrap();
+        bench.store.create(&new, None).await.unwrap();
         assert_eq!(bench.found(new.id).await, Product::new(&new));
         for name in ["Ada", "Bob"] {
             let patch = rename(name);
@@ -209,7 +209,7 @@ async fn categories_counts_what_is_on_offer() {
         {
             let mut new = bench.new_product(sku, 1);
             new.details.category = category.map(str::to_owned);
-            bench.store.create(&new).await.unwrap();
+            bench.store.create(&new, None).await.unwrap();
         }
         let gone = bench.product("E", 1).await;
         bench.archive(gone).await.unwrap();
@@ -242,11 +242,11 @@ async fn forget_lets_a_key_be_used_again() {
         let bench = Bench::new(fresh).await;
         let id = bench.product("A", 1).await;
         let operation = bench.operation();
-        assert!(!bench.adjust(id, 1, operation).await.unwrap().replayed);
+        assert!(!bench.adjust(id, 1, &operation).await.unwrap().replayed);
         bench.store.forget(bench.now()).await.unwrap();
-        assert!(bench.adjust(id, 1, operation).await.unwrap().replayed, "it is not that old");
+        assert!(bench.adjust(id, 1, &operation).await.unwrap().replayed, "it is not that old");
         bench.store.forget(bench.now().plus(std::time::Duration::from_millis(1))).await.unwrap();
-        assert!(!bench.adjust(id, 1, operation).await.unwrap().replayed);
+        assert!(!bench.adjust(id, 1, &operation).await.unwrap().replayed);
         assert_eq!(bench.numbers(id).await, (3, 0));
     })
     .await;
@@ -263,7 +263,7 @@ async fn load_keeps_what_is_there_and_adds_the_rest() {
         let mut more = records.clone();
         more.push(Record::Movement(new.id, new.creation()));
         more.insert(0, Record::Product(Box::new(new.clone())));
-        bench.adjust(id, 5, bench.operation()).await.unwrap();
+        bench.adjust(id, 5, &bench.operation()).await.unwrap();
         for _ in 0..2 {
             bench.store.load(more.clone()).await.unwrap();
         }

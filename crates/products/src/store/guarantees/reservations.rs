@@ -128,7 +128,7 @@ async fn a_batch_that_comes_again_may_take_more() {
             answers.iter().map(Result::is_ok).collect::<Vec<_>>()
         };
         assert_eq!(taken().await, [true, false]);
-        bench.adjust(few, 1, bench.operation()).await.unwrap();
+        bench.adjust(few, 1, &bench.operation()).await.unwrap();
         assert_eq!(taken().await, [true, true]);
         assert_eq!(taken().await, [true, true]);
         bench.fresh.clock.advance(std::time::Duration::from_secs(61));

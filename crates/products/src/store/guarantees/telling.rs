@@ -2,7 +2,10 @@
 
 use holdfast_storage::EventSource;
 
+use holdfast_testkit::audited;
+
 use super::*;
+use crate::model::{BatchItem, BatchMode, BatchOutcome, BatchRequest};
 
 impl Bench {
     /// What was told, by its type and version, and forgets it.
@@ -25,7 +28,7 @@ async fn changes_of_details_are_told_once() {
         let bench = Bench::new(fresh).await;
         let new = bench.new_product("A", 1);
         for _ in 0..2 {
-            bench.store.create(&new).await.unwrap();
+            bench.store.create(&new, None).await.unwrap();
         }
         assert_eq!(bench.told().await, told(&[("product.created", 1)]));
         bench.rename(new.id, "Green tea").await.unwrap();
@@ -33,9 +36,52 @@ async fn changes_of_details_are_told_once() {
         assert_eq!(bench.told().await, told(&[("product.updated", 2)]));
         let again = bench.operation();
         for _ in 0..2 {
-            bench.adjust(new.id, -1, again).await.unwrap();
+            bench.adjust(new.id, -1, &again).await.unwrap();
         }
         assert_eq!(bench.told().await, told(&[("product.updated", 3), ("product.sold_out", 2)]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn note_audit_and_changes_tell_who_answers_for_them() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let (new, operation) = (bench.new_product("A", 1), audited(&bench.fresh.random));
+        for _ in 0..2 {
+            bench.store.create(&new, operation.audit.clone()).await.unwrap();
+        }
+        let answered_for = ("audit.make_thing", 1);
+        assert_eq!(bench.told().await, told(&[("product.created", 1), answered_for]));
+        for _ in 0..2 {
+            bench.adjust(new.id, 1, &operation).await.unwrap();
+        }
+        assert_eq!(bench.told().await, told(&[("product.updated", 2), answered_for]));
+        let item = |sku: &str| {
+            let NewProduct { id, details, .. } = bench.new_product(sku, 1);
+            Ok(BatchItem { id, details, status: None, quantity: Some(1), version: None })
+        };
+        let request = || BatchRequest {
+            mode: BatchMode::Partial,
+            overwrite: true,
+            of_anybody: true,
+            items: vec![
+                item("B"),
+                Err(holdfast_types::Error::invalid("#/items/1", "wrong")),
+                item("C"),
+            ],
+        };
+        let operation = audited(&bench.fresh.random);
+        for _ in 0..2 {
+            let written = |_: &[BatchOutcome]| Ok(Answer { status: 200, etag: None, body: vec![] });
+            let write = bench.store.write_batch(Ok(request()), &operation, bench.change(), written);
+            write.await.unwrap();
+        }
+        let made = ("product.created", 1);
+        assert_eq!(bench.told().await, told(&[made, made, answered_for, answered_for]));
+        let message = operation.audit.unwrap().message(bench.now());
+        bench.store.note_audit(message).await.unwrap();
+        assert_eq!(bench.told().await, told(&[answered_for]));
     })
     .await;
 }

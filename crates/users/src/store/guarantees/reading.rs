@@ -221,7 +221,7 @@ async fn find_reset_knows_a_permission_until_its_time_is_over() {
         let bench = Bench::new(fresh).await;
         let ada = bench.user("ada", Role::customer()).await;
         let grant = ResetGrant { user: ada.id, token_hash: [1; 32], expires_at: bench.later() };
-        bench.store.grant_reset(&grant, &bench.operation(), anybody).await.unwrap();
+        bench.store.grant_reset(&grant, &bench.operation(), bench.now(), anybody).await.unwrap();
         let found = bench.store.find_reset(&[1; 32], bench.now()).await.unwrap();
         assert_eq!(found.map(|user| user.id), Some(ada.id));
         assert_eq!(bench.store.find_reset(&[2; 32], bench.now()).await.unwrap(), None);
@@ -259,9 +259,9 @@ async fn replay_answers_as_before_and_forget_ends_it() {
         let ada = bench.user("ada", Role::customer()).await;
         let operation = bench.operation();
         assert_eq!(bench.store.replay(&operation).await.unwrap(), None);
-        let given = bench.rename(ada.id, operation).await.unwrap();
+        let given = bench.rename(ada.id, operation.clone()).await.unwrap();
         assert_eq!(bench.store.replay(&operation).await.unwrap(), Some(given.answer));
-        let other = Operation { fingerprint: Fingerprint([9; 16]), ..operation };
+        let other = Operation { fingerprint: Fingerprint([9; 16]), ..operation.clone() };
         let reused = bench.store.replay(&other).await.unwrap_err();
         assert_eq!(reused.code(), Code::IdempotencyKeyReused);
         bench.store.forget(bench.now()).await.unwrap();
