@@ -111,6 +111,61 @@ export type AttemptView = {
 };
 
 /**
+ * A change that somebody answers for.
+ */
+export type AuditEntry = {
+    /**
+     * The operation, as this description names it.
+     */
+    action: string;
+    /**
+     * The user who did it, or whose the API key is.
+     */
+    actorId: string;
+    /**
+     * Where the request came from.
+     */
+    address: string;
+    /**
+     * The id of the event that tells the same.
+     */
+    id: string;
+    /**
+     * The API key, if a program did it.
+     */
+    keyId?: string | null;
+    /**
+     * The place of that event among all.
+     */
+    position: number;
+    /**
+     * The method and the path of the request.
+     */
+    request: string;
+    /**
+     * The id of the request, as its answer had it in `X-Request-Id`.
+     */
+    requestId: string;
+    /**
+     * The id of what was changed, or of the operation where many products were: each has an entry of its own. Roles and pictures have
+     * names: their id is always the same for the same name.
+     */
+    resourceId: string;
+    timestamp: string;
+};
+
+/**
+ * Part of the audit log, newest first.
+ */
+export type AuditPage = {
+    items: Array<AuditEntry>;
+    /**
+     * Where the next page begins; null on the last.
+     */
+    nextCursor?: string | null;
+};
+
+/**
  * Many products at once.
  */
 export type BatchBody = {
@@ -1920,6 +1975,104 @@ export type ListPublicKeysResponses = {
 };
 
 export type ListPublicKeysResponse = ListPublicKeysResponses[keyof ListPublicKeysResponses];
+
+export type ListAuditEntriesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * The user who did it, also by an API key of theirs.
+         */
+        actorId?: string;
+        /**
+         * The API key by which it was done.
+         */
+        keyId?: string;
+        /**
+         * The id of what was changed: an order, a product, a user, an API key, a webhook.
+         */
+        resourceId?: string;
+        /**
+         * The operation.
+         */
+        action?: string;
+        /**
+         * The id of the request.
+         */
+        requestId?: string;
+        /**
+         * At this moment and later.
+         */
+        from?: string;
+        /**
+         * Before this moment.
+         */
+        to?: string;
+        /**
+         * 1 to 100.
+         */
+        limit?: number;
+        /**
+         * Where the page before ended: its `nextCursor`.
+         */
+        cursor?: string;
+    };
+    url: '/api/audit';
+};
+
+export type ListAuditEntriesErrors = {
+    /**
+     * `invalid-cursor`, `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidCursorProblem | InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ListAuditEntriesError = ListAuditEntriesErrors[keyof ListAuditEntriesErrors];
+
+export type ListAuditEntriesResponses = {
+    /**
+     * A page of the audit log.
+     */
+    200: AuditPage;
+};
+
+export type ListAuditEntriesResponse = ListAuditEntriesResponses[keyof ListAuditEntriesResponses];
 
 export type ListEventsData = {
     body?: never;

@@ -405,6 +405,37 @@ test("an API key is made, used, given another secret and deleted", async () => {
   await page.getByText("No program works with the shop").waitFor();
 });
 
+test("the audit log says who changed what, and is searched", async () => {
+  await go("Audit log");
+  const table = page.getByRole("table", { name: "Audit log" });
+  await table.getByRole("row", { name: /^delete key admin/ }).first().waitFor();
+  await table.getByRole("button", { name: "rotate key" }).click();
+  await table.getByText(/^POST \/api\/keys\/.*\/rotate$/).waitFor();
+  await inspect(page, "audit-log");
+  await table.getByRole("link", { name: "All changes of it" }).click();
+  await table.getByRole("button", { name: "create key" }).waitFor();
+  await button("Of one thing ✕").click();
+  await page.getByLabel("What").selectOption("update role");
+  await table.getByRole("button", { name: "delete key" }).waitFor({ state: "detached" });
+  await table.getByRole("button", { name: "update role" }).first().waitFor();
+  await page.getByLabel("Search").fill("nobody at all");
+  await page.getByText("Nobody changed anything of that kind.").waitFor();
+  await button("Show everything").click();
+  await table.getByRole("button", { name: "delete key" }).waitFor();
+  await page.getByLabel("Search").fill("ADMIN");
+  await page.waitForURL(/q=ADMIN/);
+  await table.getByRole("button", { name: "delete key" }).waitFor();
+  await page.getByLabel("Search").fill(order.id);
+  await table.getByRole("button", { name: "ship order" }).waitFor();
+  await table.getByRole("button", { name: "delete key" }).waitFor({ state: "detached" });
+  await page.goto(`${URL_OF_SHOP}/console#/orders?id=${order.id}&open=${order.id}`);
+  await page.getByRole("link", { name: "Who changed it" }).click();
+  await heading("Audit log").waitFor();
+  await table.getByRole("button", { name: "ship order" }).click();
+  await table.getByRole("link", { name: "The order", exact: true }).click();
+  await heading("Orders").waitFor();
+});
+
 test("health is shown, and keys lead everywhere", async () => {
   await page.keyboard.press("g");
   await page.keyboard.press("h");

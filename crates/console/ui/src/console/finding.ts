@@ -6,7 +6,7 @@ export interface Found {
   id?: string;
 }
 
-const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+export const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const NUMBER = /^([0-9A-TV-Z]{4}-?){2}[0-9A-TV-Z]{4}$/i;
 
 /** `undefined` where it is none of what orders are found by: at least not yet. */
@@ -19,12 +19,18 @@ export function read(typed: string): Found | undefined {
 }
 
 /** The first and the last moment of days as the browser's clock has them: the first is shown, the last is not any more. */
-export function between(from: string, to: string): { createdAfter?: string; createdBefore?: string } {
-  const found: { createdAfter?: string; createdBefore?: string } = {};
+export function daysBetween(from: string, to: string): { from?: string; to?: string } {
+  const found: { from?: string; to?: string } = {};
   const [first, last] = [midnight(from, 0), midnight(to, 1)];
-  if (first !== undefined) found.createdAfter = first;
-  if (last !== undefined) found.createdBefore = last;
+  if (first !== undefined) found.from = first;
+  if (last !== undefined) found.to = last;
   return found;
+}
+
+/** The same, as orders are asked for. */
+export function between(from: string, to: string): { createdAfter?: string; createdBefore?: string } {
+  const days = daysBetween(from, to);
+  return { ...(days.from && { createdAfter: days.from }), ...(days.to && { createdBefore: days.to }) };
 }
 
 function midnight(day: string, later: number): string | undefined {
