@@ -141,7 +141,8 @@ impl EventStore {
         self.db.forget::<Delivery>("age", before).await
     }
 
-    /// Lets the log end no earlier than its segments do: they came from another database.
+    /// Lets the log end no earlier than its segments do: they came from another database. The audit log ends with it: what was entered
+    /// while the segments were exported is told again.
     pub(crate) async fn end_with_segments(&self) -> Result<()> {
         let end = |tx: Tx| async move {
             let last = tx.scan::<Segment>(Scan::of_keys(1).descending()).await?.pop();
@@ -150,7 +151,8 @@ impl EventStore {
             let end = head.as_ref().map_or(last, |head| head.end.max(last));
             write(&tx, head, Head::at(end)).await
         };
-        self.db.transact(end).await
+        self.db.transact(end).await?;
+        self.cut_audit_log(self.end().await?).await
     }
 }
 

@@ -8,7 +8,9 @@ use axum::{
     http::{HeaderMap, Method, header},
 };
 use bytes::Bytes;
-use holdfast_types::{Audit, AuditTrail, Basis, Code, Error, IfMatch, Operation, Result, Secret};
+use holdfast_types::{
+    Audit, AuditTrail, Basis, Code, Error, Fingerprint, IfMatch, Operation, Result, Secret,
+};
 use serde::Serialize;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -191,14 +193,27 @@ impl Input {
             Some(key) => Operation::derived_id(&principal, self.method.as_str(), &self.path, key),
             None => self.minted()?,
         };
-        let audit = audited.map(|audited| Arc::new(self.audit(audited, id)));
-        Ok(Operation { id, fingerprint: secret.fingerprint(content), audit })
+        Ok(self.operation_under(id, secret.fingerprint(content), audited))
     }
 
-    /// Who answers for this request, where somebody does and it is no operation: its repeats are harmless.
-    pub fn answered_for(&self, act: &Act) -> Result<Option<Audit>> {
-        let audit = |audited| Ok(self.audit(audited, self.minted()?));
-        act.audited.map(audit).transpose()
+    /// The same without regard to a key, for what clients may repeat as it is.
+    pub fn keyless_operation(
+        &self,
+        secret: &Secret,
+        act: &Act,
+        content: &[u8],
+    ) -> Result<Operation> {
+        Ok(self.operation_under(self.minted()?, secret.fingerprint(content), act.audited))
+    }
+
+    fn operation_under(
+        &self,
+        id: Uuid,
+        fingerprint: Fingerprint,
+        audited: Option<Audited>,
+    ) -> Operation {
+        let audit = audited.map(|audited| Arc::new(self.audit(audited, id)));
+        Operation { id, fingerprint, audit }
     }
 
     fn minted(&self) -> Result<Uuid> {

@@ -147,8 +147,8 @@ export type AuditEntry = {
      */
     requestId: string;
     /**
-     * The id of what was changed, or of the operation where many products were: each has an entry of its own. Roles and pictures have
-     * names: their id is always the same for the same name.
+     * The id of what was changed; where many products were, each has an entry. Roles and pictures have names: their id is always the
+     * same for the same name.
      */
     resourceId: string;
     timestamp: string;
@@ -1883,6 +1883,10 @@ export type WebhookView = {
      * The position in the log up to which deliveries have been made.
      */
     after: number;
+    /**
+     * Whether it tells `audit` events, or once did: then administrators alone change it and see its deliveries.
+     */
+    audit: boolean;
     createdAt: string;
     description?: string | null;
     disabledAt?: string | null;

@@ -86,8 +86,8 @@ pub(super) struct AuditView<'a> {
     /// The operation, as this description names it.
     #[schema(example = "update_product")]
     action: &'a str,
-    /// The id of what was changed, or of the operation where many products were: each has an entry of its own. Roles and pictures have
-    /// names: their id is always the same for the same name.
+    /// The id of what was changed; where many products were, each has an entry. Roles and pictures have names: their id is always the
+    /// same for the same name.
     resource_id: Uuid,
     /// The user who did it, or whose the API key is.
     #[schema(value_type = Uuid)]

@@ -15,7 +15,7 @@ use utoipa::IntoParams;
 
 use super::{
     delivery_wire::{DeliveryPage, DeliverySummary, DeliveryView},
-    webhooks::find,
+    webhooks::find_for,
 };
 use crate::{
     Events,
@@ -55,14 +55,14 @@ impl<S: Send + Sync> FromRequestParts<S> for DeliveryPath {
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn list_deliveries(
     State(events): State<Events>,
-    _: May<WEBHOOKS_READ>,
+    May(caller): May<WEBHOOKS_READ>,
     IdPath(id): IdPath<WebhookKind>,
     Query(query): Query<DeliveriesQuery>,
     _turn: ListTurn,
     uri: Uri,
 ) -> Reply {
     let request = page_request(query.limit, query.cursor)?;
-    find(&events, id).await?;
+    find_for(&events, id, &caller).await?;
     let Page { items, next } = events.store().deliveries(id, query.status, &request).await?;
     list_reply(&uri, &Page { items: items.iter().map(DeliverySummary::from).collect(), next })
 }
@@ -73,10 +73,11 @@ pub(super) async fn list_deliveries(
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn get_delivery(
     State(events): State<Events>,
-    _: May<WEBHOOKS_READ>,
+    May(caller): May<WEBHOOKS_READ>,
     DeliveryPath(webhook, id): DeliveryPath,
     _: NoQuery,
 ) -> Reply {
+    find_for(&events, webhook, &caller).await?;
     let found = events.store().delivery(id).await?;
     let found = found.filter(|delivery| delivery.webhook == webhook);
     let delivery = found.ok_or_else(|| Error::not_found("delivery"))?;
@@ -93,7 +94,7 @@ pub(super) async fn retry_delivery(
     DeliveryPath(webhook, id): DeliveryPath,
     mut input: Input,
 ) -> Reply {
-    find(&events, webhook).await?;
+    find_for(&events, webhook, &caller).await?;
     input.nothing().await?;
     let operation =
         input.operation(events.secret(), caller.does("retry_delivery", webhook.uuid()), &[])?;

@@ -33,6 +33,8 @@ pub(crate) struct WebhookView {
     description: Option<String>,
     #[schema(value_type = Vec<EventTypes>)]
     types: Vec<String>,
+    /// Whether it tells `audit` events, or once did: then administrators alone change it and see its deliveries.
+    audit: bool,
     /// Whether one delivery comes after the other, in the order of the log: one that fails holds up the rest.
     ordered: bool,
     enabled: bool,
@@ -74,6 +76,7 @@ impl WebhookView {
             url: webhook.url.clone(),
             description: webhook.description.clone(),
             types: webhook.types.iter().map(Pattern::to_string).collect(),
+            audit: webhook.told_audit,
             ordered: webhook.ordered,
             enabled: webhook.disabled.is_none(),
             disabled_reason: reason,

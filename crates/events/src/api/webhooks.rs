@@ -10,7 +10,7 @@ use axum::{
 use holdfast_types::{Basis, Cursor, Error, Page, Result};
 use holdfast_web::{
     IdPath, Input, ListTurn, NoQuery, PageQuery, Problem, Query, Reply, answered,
-    auth::{May, WEBHOOKS_READ, WEBHOOKS_WRITE},
+    auth::{Caller, May, WEBHOOKS_READ, WEBHOOKS_WRITE},
     conditional::MERGE_PATCH,
     from_json, json_reply, list_reply, not_modified, parse, with_etag, with_location,
 };
@@ -146,9 +146,11 @@ pub(super) async fn delete_webhook(
         input.operation(events.secret(), caller.does("delete_webhook", id.uuid()), &[])?;
     let basis = Basis { if_match: input.if_match()?, version: None };
     if let Some((webhook, _)) = events.store().webhook(id).await? {
+        webhook.admits(&caller.authority)?;
         basis.check_tag(&webhook.etag())?;
     }
-    Ok(answered(events.delete_webhook(id, &operation).await?))
+    let judge = move |webhook: &Webhook| webhook.admits(&caller.authority);
+    Ok(answered(events.delete_webhook(id, &operation, judge).await?))
 }
 
 /// Give a webhook another secret, which the answer shows, once. For `overlapSeconds` deliveries are signed with both.
@@ -161,7 +163,7 @@ pub(super) async fn rotate_webhook_secret(
     IdPath(id): IdPath<WebhookKind>,
     mut input: Input,
 ) -> Reply {
-    find(&events, id).await?;
+    find_for(&events, id, &caller).await?;
     let bytes = input.body().await?;
     let body = if bytes.is_empty() { RotateBody::default() } else { parse(&bytes)? };
     let operation = input.operation_of(
@@ -184,7 +186,7 @@ pub(super) async fn test_webhook(
     IdPath(id): IdPath<WebhookKind>,
     mut input: Input,
 ) -> Reply {
-    find(&events, id).await?;
+    find_for(&events, id, &caller).await?;
     input.nothing().await?;
     let operation =
         input.operation(events.secret(), caller.does("test_webhook", id.uuid()), &[])?;
@@ -202,7 +204,7 @@ pub(super) async fn replay_webhook(
     IdPath(id): IdPath<WebhookKind>,
     mut input: Input,
 ) -> Reply {
-    find(&events, id).await?;
+    find_for(&events, id, &caller).await?;
     let body: ReplayBody = parse(&input.body().await?)?;
     let operation =
         input.operation_of(events.secret(), caller.does("replay_webhook", id.uuid()), &body)?;
@@ -211,6 +213,12 @@ pub(super) async fn replay_webhook(
 }
 
 /// Refuses with `not-found`.
-pub(super) async fn find(events: &Events, id: WebhookId) -> Result<(Webhook, Progress)> {
+async fn find(events: &Events, id: WebhookId) -> Result<(Webhook, Progress)> {
     events.store().webhook(id).await?.ok_or_else(|| Error::not_found("webhook"))
+}
+
+/// The same, for who has a business with its deliveries: 404, then 403.
+pub(super) async fn find_for(events: &Events, id: WebhookId, caller: &Caller) -> Result<Webhook> {
+    let (webhook, _) = find(events, id).await?;
+    webhook.admits(&caller.authority).map(|()| webhook)
 }

@@ -29,9 +29,12 @@ pub(crate) struct Webhook {
     pub(crate) url: String,
     pub(crate) description: Option<String>,
     pub(crate) types: Vec<Pattern>,
-    /// Whether whoever chose them may read who of the staff did what.
+    /// Whether whoever chose them may read who of the staff did what: then they include that.
     #[serde(default)]
     pub(crate) audit: bool,
+    /// Whether they ever did: who may not read that has no business with what was delivered.
+    #[serde(default)]
+    pub(crate) told_audit: bool,
     /// Whether one comes after the other, in the order of the log.
     pub(crate) ordered: bool,
     /// Nothing while it is asked.
@@ -72,15 +75,21 @@ pub(crate) struct WebhookChange {
     pub(crate) enabled: Option<bool>,
 }
 
+fn tells_audit(types: &[Pattern], audit: bool) -> bool {
+    audit && types.iter().any(Pattern::has_audit)
+}
+
 impl Webhook {
     pub(crate) fn new(id: Uuid, new: NewWebhook, secret: SigningSecret, now: Timestamp) -> Self {
         let NewWebhook { url, description, types, audit, ordered } = new;
+        let told_audit = tells_audit(&types, audit);
         Self {
             id: WebhookId::new(id),
             url,
             description,
             types,
             audit,
+            told_audit,
             ordered,
             disabled: None,
             secret,
@@ -98,12 +107,11 @@ impl Webhook {
         Filter { types: self.types.clone(), subject: None, audit: self.audit }
     }
 
-    /// Refuses with `forbidden` who may not read what it delivers.
+    /// Refuses with `forbidden` who may not read what it delivers, or has delivered.
     pub(crate) fn admits(&self, authority: &Authority) -> Result<()> {
-        let delivers_audit = self.audit && self.types.iter().any(Pattern::has_audit);
-        match delivers_audit && !may_audit(&[], authority)? {
+        match self.told_audit && !may_audit(&[], authority)? {
             true => {
-                let why = "it delivers `audit` events as well: administrators only";
+                let why = "it tells `audit` events, or has: administrators only";
                 Err(Error::new(Code::Forbidden, why))
             }
             false => Ok(()),
@@ -121,7 +129,9 @@ impl Webhook {
         let WebhookChange { url, description, types, ordered, enabled } = change.clone();
         self.url = url.unwrap_or_else(|| self.url.clone());
         self.description = description.unwrap_or_else(|| self.description.clone());
-        if let Some((types, audit)) = types {
+        // Who says again what was so chooses nothing.
+        if let Some((types, audit)) = types.filter(|(types, _)| *types != self.types) {
+            self.told_audit |= tells_audit(&types, audit);
             (self.types, self.audit) = (types, audit);
         }
         self.ordered = ordered.unwrap_or(self.ordered);
@@ -287,13 +297,32 @@ mod tests {
     fn what_tells_who_did_something_stays_with_those_who_may_read_it() {
         let everything = Authority { permissions: Permissions::ALL, own_products_only: false };
         let admits = |types: &str, audit| {
-            let types = Filter::read_types(types).unwrap();
-            let webhook = Webhook { types, audit, ..webhook() };
+            let basis = Basis { if_match: None, version: Some(Version(1)) };
+            let types = Some((Filter::read_types(types).unwrap(), audit));
+            let mut webhook = webhook();
+            let change = WebhookChange { types, ..WebhookChange::default() };
+            webhook.change(&change, &basis, now()).unwrap();
             assert!(webhook.admits(&everything).is_ok());
-            webhook.admits(&Authority::NONE).is_ok()
+            let admits = webhook.admits(&Authority::NONE).is_ok();
+            // Also when it is narrowed: what was delivered is still there.
+            let types = Some((vec!["order.paid".parse().unwrap()], true));
+            let basis = Basis { if_match: None, version: Some(Version(2)) };
+            webhook.change(&WebhookChange { types, ..change }, &basis, now()).unwrap();
+            assert_eq!(webhook.admits(&Authority::NONE).is_ok(), admits);
+            admits
         };
         assert!(admits("order.*", true) && admits("*", false));
         assert!(!admits("*", true) && !admits("order.*,audit.place_order", true));
+    }
+
+    #[test]
+    fn who_repeats_the_types_chooses_nothing() {
+        let mut webhook = Webhook { types: vec!["*".parse().unwrap()], audit: false, ..webhook() };
+        let basis = Basis { if_match: None, version: Some(Version(1)) };
+        let types = Some((webhook.types.clone(), true));
+        let change = WebhookChange { types, ..WebhookChange::default() };
+        webhook.change(&change, &basis, now()).unwrap();
+        assert!(!webhook.filter().audit && webhook.admits(&Authority::NONE).is_ok());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use holdfast_storage::{EventSource, OutboxBatch};
-use holdfast_types::{Audit, Result, Seldom};
+use holdfast_types::{Audit, Message, Result, Seldom};
 use tokio::time::{Instant, sleep};
 
 use super::{Events, Inner};
@@ -14,6 +14,8 @@ use super::{Events, Inner};
 const PAUSE: Duration = Duration::from_millis(100);
 /// Transactions that are collected at once.
 const BATCHES: usize = 64;
+/// Entries of the audit log that are written at once, and those of one transaction more: they are rows of their own.
+const ENTRIES: u64 = 1000;
 /// Between two lines in the log about a source that cannot be collected.
 const FAILURES_PAUSE: Duration = Duration::from_secs(60);
 
@@ -35,8 +37,8 @@ impl Inner {
         let (mut settled, mut failures) = (0, Seldom::new(FAILURES_PAUSE));
         loop {
             match self.collect_once(name, &**source, &mut settled).await {
-                Ok(BATCHES..) => {}
-                Ok(_) => sleep(PAUSE).await,
+                Ok(true) => {}
+                Ok(false) => sleep(PAUSE).await,
                 Err(error) => {
                     if let Some(times) = failures.happened(Instant::now().into_std()) {
                         tracing::warn!(%error, times, source = name, "cannot collect events");
@@ -53,7 +55,7 @@ impl Inner {
         name: &str,
         source: &dyn EventSource,
         settled: &mut i64,
-    ) -> Result<usize> {
+    ) -> Result<bool> {
         let before = self.store.collected(name).await?;
         if before.turn != *settled {
             source.settle(&before.rows).await?;
@@ -61,10 +63,13 @@ impl Inner {
         }
         let mut batches = source.take(BATCHES).await?;
         batches.retain(|batch| !before.rows.contains(&batch.id));
+        let found = batches.len();
+        batches.truncate(entered_at_once(&batches));
         if batches.is_empty() {
-            return Ok(0);
+            return Ok(false);
         }
-        let (count, oldest, audited) = (batches.len(), oldest(&batches), audited(&batches));
+        let has_more = found == BATCHES || batches.len() < found;
+        let (oldest, audited) = (oldest(&batches), batches.iter().map(audited).sum());
         if let Some(end) = self.store.append(&before, batches, self.clock.now()).await? {
             self.learn_end(end);
             metrics::counter!("audit_entries_total", "service" => name.to_owned())
@@ -75,7 +80,7 @@ impl Inner {
                 metrics::histogram!("outbox_lag_seconds", "service" => name.to_owned()).record(lag);
             }
         }
-        Ok(count)
+        Ok(has_more)
     }
 
     /// Learns of what other processes have appended.
@@ -109,11 +114,20 @@ fn oldest(batches: &[OutboxBatch]) -> Option<i64> {
     messages.map(|message| message.at.as_millis()).min()
 }
 
-/// How many of what is collected tell who did something.
-fn audited(batches: &[OutboxBatch]) -> u64 {
-    let messages = batches.iter().flat_map(|batch| &batch.messages);
-    let audited = messages.filter(|message| message.kind.starts_with(Audit::TYPES));
-    u64::try_from(audited.count()).unwrap_or_default()
+/// How many entries the audit log gets by it.
+fn audited(batch: &OutboxBatch) -> u64 {
+    let is_audit = |message: &&Message| message.kind.starts_with(Audit::TYPES);
+    u64::try_from(batch.messages.iter().filter(is_audit).count()).unwrap_or_default()
+}
+
+/// How many of these are appended at once: one at least, and no more than bring so many entries of the audit log.
+fn entered_at_once(batches: &[OutboxBatch]) -> usize {
+    let mut entries = 0;
+    let fits = |batch: &&OutboxBatch| {
+        entries += audited(batch);
+        entries <= ENTRIES
+    };
+    batches.iter().take_while(fits).count().max(1)
 }
 
 #[cfg(test)]
@@ -132,7 +146,7 @@ mod tests {
         record::{RecordType, Table, Tx},
     };
     use holdfast_testkit::on_every_engine;
-    use holdfast_types::{Clock, Code, Error, Message, Random, Sources, Timestamp, Version};
+    use holdfast_types::{Clock, Code, Error, Random, Sources, Timestamp, Version};
     use holdfast_web::auth::Verifier;
     use serde_json::Value;
     use tokio::time::timeout;
@@ -204,6 +218,30 @@ mod tests {
             };
             db.transact(put).await.unwrap();
         }
+    }
+
+    #[test]
+    fn what_is_entered_at_once_is_bounded() {
+        let batch = |audits: usize| {
+            let message = |kind: &'static str| Message {
+                kind: kind.into(),
+                subject: Uuid::nil(),
+                version: Version::FIRST,
+                at: Timestamp::from_millis(0),
+                data: None,
+            };
+            let audits = (0..audits).map(|_| message("audit.place_order"));
+            OutboxBatch {
+                id: Uuid::nil(),
+                messages: audits.chain([message("tea.drunk")]).collect(),
+            }
+        };
+        let at_once = |audits: &[usize]| {
+            entered_at_once(&audits.iter().map(|audits| batch(*audits)).collect::<Vec<_>>())
+        };
+        assert_eq!(at_once(&[0; 64]), 64);
+        assert_eq!((at_once(&[512, 488, 1]), at_once(&[512, 512])), (2, 1));
+        assert_eq!((at_once(&[2000, 1]), at_once(&[])), (1, 1));
     }
 
     /// Three who collect.

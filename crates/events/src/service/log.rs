@@ -187,13 +187,16 @@ impl Log {
 
     /// Lines with what there is to say about them.
     async fn whole(&self, chunk: &Chunk, lines: Vec<(i64, &Line)>) -> Result<Vec<Event>> {
-        let unknown = lines.iter().filter(|(_, line)| line.data.get().is_none());
+        let is_unknown = |line: &Line| line.data.get().is_none() && line.message.data.is_none();
+        let unknown = lines.iter().filter(|(_, line)| is_unknown(line));
         let messages: Vec<Message> = unknown.map(|(_, line)| line.message.clone()).collect();
         let mut told = self.describe(&chunk.source, messages).await?.into_iter();
         let event = |(position, line): (i64, &Line)| -> Result<Event> {
-            let data = match line.data.get() {
-                Some(data) => Arc::clone(data),
-                None => keep(line, &told.next().unwrap_or_default())?,
+            let data = match (line.data.get(), &line.message.data) {
+                (Some(data), _) => Arc::clone(data),
+                // It says itself what there is to say.
+                (None, Some(data)) => keep(line, data)?,
+                (None, None) => keep(line, &told.next().unwrap_or_default())?,
             };
             Ok(Event { position, message: line.message.clone(), data })
         };

@@ -79,13 +79,14 @@ impl Events {
         self.change_webhook(id, operation, render, rotate).await
     }
 
-    /// Deletes a webhook with all its deliveries, once per operation.
+    /// Deletes a webhook with all its deliveries as `judge` permits, once per operation.
     pub(crate) async fn delete_webhook(
         &self,
         id: WebhookId,
         operation: &Operation,
+        judge: impl Fn(&Webhook) -> Result<()> + Send + Sync + 'static,
     ) -> Result<IdempotentAnswer> {
-        let deleted = self.0.store.delete_webhook(id, operation, self.now()).await?;
+        let deleted = self.0.store.delete_webhook(id, operation, self.now(), judge).await?;
         self.0.nudge.notify_one();
         let events = self.clone();
         tokio::spawn(async move {

@@ -11,8 +11,8 @@ use holdfast_types::{Message, Page, PageRequest, Result, Timestamp};
 use super::{EventStore, records::key_of};
 use crate::model::{AuditEntry, AuditFilter};
 
-/// Names the list in its cursors.
-const LIST: &str = "audit";
+/// Entries that one transaction forgets.
+const CUT_ROWS: usize = 200;
 
 impl Record for AuditEntry {
     const TABLE: Table = Table {
@@ -59,7 +59,28 @@ impl EventStore {
         request: &PageRequest,
     ) -> Result<Page<AuditEntry>> {
         let scan = scan_of(&filter, request.limit);
-        self.db.page_where(scan, LIST, request, move |entry| filter.passes(entry)).await
+        // Names the list in its cursors: each filter has a list of its own.
+        let list = format!("audit {filter:?}");
+        self.db.page_where(scan, &list, request, move |entry| filter.passes(entry)).await
+    }
+
+    /// Forgets entries of events after the position `end`, some hundred in each transaction.
+    pub(super) async fn cut_audit_log(&self, end: i64) -> Result<()> {
+        let after = Bound::Excluded(Value::from(key_of(end)));
+        loop {
+            let scan = Scan::of_keys(CUT_ROWS).range(after.clone(), Bound::Unbounded);
+            let cut = move |tx: Tx| {
+                let scan = scan.clone();
+                async move {
+                    let some = tx.scan::<AuditEntry>(scan).await?;
+                    let count = some.len();
+                    tx.delete_all(some).await.map(|()| count)
+                }
+            };
+            if self.db.transact(cut).await? < CUT_ROWS {
+                return Ok(());
+            }
+        }
     }
 
     /// Forgets entries of before `before`.
@@ -73,31 +94,53 @@ pub(super) struct AuditLogReader<'a> {
     store: &'a EventStore,
     entries: Flow<Entry<AuditEntry>>,
     next: Option<AuditEntry>,
+    /// The position from which on the log is kept, and that up to which it was read.
+    kept: Option<(i64, i64)>,
     findings: Vec<String>,
 }
 
 impl<'a> AuditLogReader<'a> {
     pub(super) async fn new(store: &'a EventStore) -> Result<Self> {
         let entries = store.db.records::<AuditEntry>().await?;
-        Ok(Self { store, entries, next: None, findings: Vec::new() })
+        Ok(Self { store, entries, next: None, kept: None, findings: Vec::new() })
     }
 
     /// Looks for the changes that the events from the position `first` on tell.
     pub(super) async fn expect(&mut self, first: i64, messages: &[Message]) -> Result<()> {
+        let count = i64::try_from(messages.len()).unwrap_or(i64::MAX);
+        let begin = self.kept.map_or(first, |(begin, _)| begin);
+        self.kept = Some((begin, first + count - 1));
         let entry = |(position, message)| AuditEntry::of(position, message);
         for told in (first..).zip(messages).filter_map(entry) {
-            while self.next.as_ref().is_none_or(|next| next.position < told.position) {
-                match self.entries.next().await? {
-                    Some(Ok(entry)) => self.next = Some(entry),
-                    Some(Err(damage)) => self.findings.push(damage.to_string()),
-                    None => break,
-                }
-            }
-            if self.next.as_ref() != Some(&told) {
-                self.look_again(told).await?;
+            self.skip_to(told.position).await?;
+            match self.next.take_if(|next| *next == told) {
+                Some(_) => {}
+                None => self.look_again(told).await?,
             }
         }
         Ok(())
+    }
+
+    /// Reads on to the entry at a position, or the first after it. Nothing of what is kept of the log tells of those between.
+    async fn skip_to(&mut self, position: i64) -> Result<()> {
+        while self.next.as_ref().is_none_or(|next| next.position < position) {
+            let untold = self.next.take();
+            self.findings.extend(untold.and_then(|entry| self.untold(&entry)));
+            match self.entries.next().await? {
+                Some(Ok(entry)) => self.next = Some(entry),
+                Some(Err(damage)) => self.findings.push(damage.to_string()),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Says so where the log is kept there.
+    fn untold(&self, entry: &AuditEntry) -> Option<String> {
+        let (begin, end) = self.kept?;
+        let position = entry.position;
+        let is_kept = (begin..=end).contains(&position);
+        is_kept.then(|| format!("the audit log has an entry at {position} that no event tells"))
     }
 
     /// It may have come since this began to read.
@@ -113,9 +156,7 @@ impl<'a> AuditLogReader<'a> {
 
     /// What was found, in the rest as well.
     pub(super) async fn finish(mut self) -> Result<Vec<String>> {
-        while let Some(entry) = self.entries.next().await? {
-            self.findings.extend(entry.err().map(|damage| damage.to_string()));
-        }
+        self.skip_to(i64::MAX).await?;
         Ok(self.findings)
     }
 }

@@ -135,21 +135,27 @@ impl EventStore {
         self.db.transact(fit).await
     }
 
-    /// Deletes a webhook with what is to be replayed for it; once per operation. Its deliveries go by
+    /// Deletes a webhook with what is to be replayed for it, as `judge` permits; once per operation. Its deliveries go by
     /// [`Self::sweep_deliveries`]. Refuses with `not-found`.
     pub(crate) async fn delete_webhook(
         &self,
         id: WebhookId,
         operation: &Operation,
         now: Timestamp,
+        judge: impl Fn(&Webhook) -> Result<()> + Send + Sync + 'static,
     ) -> Result<IdempotentAnswer> {
-        let delete = move |tx: Tx| async move {
-            let (webhook, progress) = lock(&tx, id).await?;
-            let replays = tx.scan::<Replay>(Scan::of("webhook", REPLAYS).equal(id)).await?;
-            tx.delete_all(replays).await?;
-            tx.delete(progress).await?;
-            tx.delete(webhook).await?;
-            Ok(Answer { status: 204, etag: None, body: Vec::new() })
+        let judge = Arc::new(judge);
+        let delete = move |tx: Tx| {
+            let judge = Arc::clone(&judge);
+            async move {
+                let (webhook, progress) = lock(&tx, id).await?;
+                judge(&webhook)?;
+                let replays = tx.scan::<Replay>(Scan::of("webhook", REPLAYS).equal(id)).await?;
+                tx.delete_all(replays).await?;
+                tx.delete(progress).await?;
+                tx.delete(webhook).await?;
+                Ok(Answer { status: 204, etag: None, body: Vec::new() })
+            }
         };
         self.outbox.once(operation, now, delete).await
     }

@@ -42,6 +42,9 @@ impl Client {
         })
         .await;
         assert_eq!(found.len(), count, "{found:#?}");
+        // What is there twice comes a moment later, if it does.
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        assert_eq!(self.audit_log(query).await.len(), count);
         found
     }
 }
@@ -190,7 +193,13 @@ async fn who_did_what_is_told_to_administrators_alone() {
     let ours = format!("/api/webhooks/{}", ours["id"].as_str().unwrap());
     let away = json!({"version": 1, "url": endpoint.url()});
     assert_eq!(problem(&limited.patch(&ours, &away).await), forbidden);
-    assert_eq!(problem(&limited.post(&format!("{ours}/rotate"), &json!({})).await), forbidden);
+    let body = json!({}).to_string();
+    for (method, path) in
+        [("POST", "/rotate"), ("POST", "/test"), ("GET", "/deliveries"), ("DELETE", "")]
+    {
+        let refused = limited.send(method, &format!("{ours}{path}"), &[], &body).await;
+        assert_eq!(problem(&refused), forbidden, "{method} {path}");
+    }
     admin.product("Tea", 1).await;
     let deliveries = async |client: &mut Client, path: &str| {
         let path = format!("{path}/deliveries?limit=100&status=delivered");
@@ -210,6 +219,14 @@ async fn who_did_what_is_told_to_administrators_alone() {
         (is_done(&theirs) && is_done(&ours) && hears).then_some(())
     })
     .await;
+    // What was delivered is still there when it is narrowed, and so is who may see to it.
+    let narrow = json!({"version": 1, "types": ["order.*"]});
+    assert_eq!(admin.patch(&ours, &narrow).await.expect(200).unwrap()["audit"], true);
+    let away = json!({"version": 2, "url": endpoint.url()});
+    assert_eq!(problem(&limited.patch(&ours, &away).await), forbidden);
+    // Who repeats the types of somebody else's webhook does not let it hear more.
+    let same = json!({"version": 1, "types": ["*"], "description": "Theirs"});
+    assert_eq!(admin.patch(&theirs, &same).await.expect(200).unwrap()["audit"], false);
     assert_check_is_clean(&shop);
 }
 

@@ -42,7 +42,7 @@ async fn furnish(shop: &Shop) -> serde_json::Value {
     assert_eq!(leaver.post("/api/users/me/delete", &goodbye).await.status, 204);
     let kept = ada.post_under("kept", "/api/orders", &items(&[(&teapot, 2)])).await;
     // All of it has come into the log, and has left the outboxes.
-    admin.events("", 19).await;
+    admin.events("", 20).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     kept.expect(201).unwrap()
 }

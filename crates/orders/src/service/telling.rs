@@ -19,13 +19,10 @@ impl EventSource for Orders {
         self.store().outbox().settle(batches).await
     }
 
-    /// An order says itself what it was when it became what a message tells; who did something, a message says itself.
+    /// An order says itself what it was when it became what a message tells.
     async fn describe(&self, messages: &[Message]) -> Result<Vec<Value>> {
         let orders = self.store().subjects(messages).await?;
         let describe = |message: &Message| {
-            if let Some(data) = &message.data {
-                return Ok(data.clone());
-            }
             let status = Status::of_event_type(&message.kind);
             match (orders.get(&message.subject), status) {
                 (Some(order), Some(status)) => {

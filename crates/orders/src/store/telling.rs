@@ -15,10 +15,10 @@ impl OrderStore {
         &self.outbox
     }
 
-    /// The orders that messages are about which do not say themselves what there is to say, by id.
+    /// The orders that messages are about, by id.
     pub(crate) async fn subjects(&self, messages: &[Message]) -> Result<HashMap<Uuid, Order>> {
-        let untold = messages.iter().filter(|message| message.data.is_none());
-        let mut ids: Vec<OrderId> = untold.map(|message| OrderId::new(message.subject)).collect();
+        let mut ids: Vec<OrderId> =
+            messages.iter().map(|message| OrderId::new(message.subject)).collect();
         ids.sort_unstable();
         ids.dedup();
         let orders = self.get_all(ids).await?;

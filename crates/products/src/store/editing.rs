@@ -1,10 +1,10 @@
 //! Creating and changing products: rules decide in the transaction that writes, over what nobody else can change meanwhile.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use holdfast_storage::record::{Fault, Tx};
 use holdfast_types::{
-    Audit, Code, Error, IdempotentAnswer, Message, Operation, ProductId, Result, Timestamp,
+    Answer, Audit, Code, Error, IdempotentAnswer, Message, Operation, ProductId, Result, Timestamp,
 };
 
 use super::{ProductStore, Render, RenderBatch};
@@ -102,14 +102,13 @@ impl ProductStore {
         self.outbox.once(&alone, change.at, write).await
     }
 
-    /// Tells of a change that nothing here is changed by: a picture is kept elsewhere.
-    pub(crate) async fn note_audit(&self, message: Message) -> Result<()> {
-        let outbox = self.outbox.clone();
-        let note = move |tx: Tx| {
-            let (outbox, message) = (outbox.clone(), message.clone());
-            async move { outbox.put(&tx, [message]).await }
-        };
-        self.db.transact(note).await
+    /// Tells who answers for what nothing here is changed by, if anybody does; once per operation.
+    pub(crate) async fn note_audit(&self, operation: &Operation, now: Timestamp) -> Result<()> {
+        if operation.audit.is_none() {
+            return Ok(());
+        }
+        let nothing = |_| async { Ok(Answer { status: 204, etag: None, body: Vec::new() }) };
+        self.outbox.once(operation, now, nothing).await.map(|_| ())
     }
 
     async fn save_and_tell(
@@ -118,12 +117,14 @@ impl ProductStore {
         written: Vec<Written>,
         audit: Option<&Audit>,
     ) -> Result<(), Fault> {
-        let audits = written.iter().filter_map(|written| {
-            let product = &written.product;
-            Some(audit?.about(product.id.uuid()).message(product.updated_at))
-        });
-        let messages = written.iter().flat_map(Written::messages);
-        let messages: Vec<Message> = messages.chain(audits).collect();
+        let mut messages: Vec<Message> = written.iter().flat_map(Written::messages).collect();
+        if let Some(audit) = audit {
+            // A batch may write the same one twice.
+            let products = written.iter().map(|written| &written.product);
+            let once: BTreeMap<_, _> =
+                products.map(|product| (product.id.uuid(), product.updated_at)).collect();
+            messages.extend(once.into_iter().map(|(id, at)| audit.about(id).message(at)));
+        }
         self.save(tx, written).await?;
         self.outbox.put(tx, messages).await
     }

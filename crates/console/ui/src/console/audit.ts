@@ -9,8 +9,8 @@ export interface Resource {
   name: string;
 }
 
-/** Where what was changed can be looked at; nothing where there is no screen for it, or where it has no id of its own. */
-export function resourceOf({ request, resourceId, action }: Pick<AuditEntry, "request" | "resourceId" | "action">): Resource | undefined {
+/** Where what was changed can be looked at; nothing where there is no screen for it, or where it has no id of its own. Users are found by their names. */
+export function resourceOf({ request, resourceId, action }: Pick<AuditEntry, "request" | "resourceId" | "action">, username: string): Resource | undefined {
   const [, kind = ""] = /^\S+ \/api\/([a-z]+)/.exec(request) ?? [];
   if (action.startsWith("delete_")) return undefined;
   switch (kind) {
@@ -19,7 +19,7 @@ export function resourceOf({ request, resourceId, action }: Pick<AuditEntry, "re
     case "products":
       return { path: ["products"], query: { ids: resourceId, open: resourceId }, name: "The product" };
     case "users":
-      return { path: ["users"], query: { open: resourceId }, name: "The user" };
+      return { path: ["users"], query: { q: username, open: resourceId }, name: "The user" };
     case "keys":
       return { path: ["keys"], query: { open: resourceId }, name: "The API key" };
     case "webhooks":

@@ -106,6 +106,25 @@ async fn forget_audit_log_and_forget_are_two_things() {
 }
 
 #[tokio::test]
+async fn cut_audit_log_with_the_end_of_a_log_that_came_from_elsewhere() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        bench.fill_audit_log().await;
+        // Exported while the log grew: entries of events that the segments do not have, also where another one will be.
+        let later: Vec<AuditEntry> = (37..300)
+            .map(|position| AuditEntry::of(position, &bench.audit(EVE, None, 99)).unwrap())
+            .collect();
+        bench.store.db.load::<AuditEntry>(later).await.unwrap();
+        bench.store.end_with_segments().await.unwrap();
+        assert_eq!(bench.search(&AuditFilter::default()).await.len(), 12);
+        bench.fill_audit_log().await;
+        assert_eq!(bench.search(&AuditFilter::default()).await.len(), 24);
+        assert_eq!(bench.store.audit().await.unwrap(), (72, Vec::new()));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn audit_finds_what_the_audit_log_lacks() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
@@ -118,6 +137,13 @@ async fn audit_finds_what_the_audit_log_lacks() {
         let (count, findings) = bench.store.audit().await.unwrap();
         let missing = "the audit log does not have what event 5 tells".to_owned();
         assert_eq!((count, findings), (36, vec![missing]));
+        let forged =
+            [1, 33].map(|position| AuditEntry::of(position, &bench.audit(ADA, None, 1)).unwrap());
+        bench.store.db.load::<AuditEntry>(forged.to_vec()).await.unwrap();
+        let (_, findings) = bench.store.audit().await.unwrap();
+        let untold = |at: i64| format!("the audit log has an entry at {at} that no event tells");
+        let expected = [untold(1), "the audit log does not have what event 5 tells".to_owned()];
+        assert_eq!(findings, [&expected[..], &[untold(33)]].concat());
         damage(&bench.store.db, "audit_log", "body").await;
         let (_, findings) = bench.store.audit().await.unwrap();
         assert!(findings.len() > 1, "{findings:?}");

@@ -164,11 +164,12 @@ async fn delete_webhook_takes_replays_along_and_sweep_deliveries_the_rest() {
         bench.hand_out(&other, 2).await;
         bench.replay(bench.a_replay(&webhook, 5, false)).await.unwrap();
         let once = operation(&bench.fresh.random);
-        bench.store.delete_webhook(webhook.id, &once, bench.now()).await.unwrap();
-        let again = bench.store.delete_webhook(webhook.id, &once, bench.now()).await.unwrap();
+        bench.store.delete_webhook(webhook.id, &once, bench.now(), |_| Ok(())).await.unwrap();
+        let again =
+            bench.store.delete_webhook(webhook.id, &once, bench.now(), |_| Ok(())).await.unwrap();
         assert!(again.replayed && bench.store.webhook(webhook.id).await.unwrap().is_none());
         let more = operation(&bench.fresh.random);
-        let gone = bench.store.delete_webhook(webhook.id, &more, bench.now()).await;
+        let gone = bench.store.delete_webhook(webhook.id, &more, bench.now(), |_| Ok(())).await;
         assert_eq!(gone.unwrap_err().code(), Code::NotFound);
         assert!(bench.store.next_replay(webhook.id).await.unwrap().is_none());
         bench.store.sweep_deliveries(webhook.id).await.unwrap();

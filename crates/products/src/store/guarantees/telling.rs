@@ -69,6 +69,7 @@ async fn note_audit_and_changes_tell_who_answers_for_them() {
                 item("B"),
                 Err(holdfast_types::Error::invalid("#/items/1", "wrong")),
                 item("C"),
+                item("B"),
             ],
         };
         let operation = audited(&bench.fresh.random);
@@ -78,9 +79,14 @@ async fn note_audit_and_changes_tell_who_answers_for_them() {
             write.await.unwrap();
         }
         let made = ("product.created", 1);
-        assert_eq!(bench.told().await, told(&[made, made, answered_for, answered_for]));
-        let message = operation.audit.unwrap().message(bench.now());
-        bench.store.note_audit(message).await.unwrap();
+        let again = ("product.updated", 1);
+        let all = [made, again, made, answered_for, answered_for];
+        assert_eq!(bench.told().await, told(&all), "each product once");
+        let upload = audited(&bench.fresh.random);
+        for _ in 0..2 {
+            bench.store.note_audit(&upload, bench.now()).await.unwrap();
+            bench.store.note_audit(&bench.operation(), bench.now()).await.unwrap();
+        }
         assert_eq!(bench.told().await, told(&[answered_for]));
     })
     .await;
