@@ -141,8 +141,8 @@ impl EventStore {
         self.db.forget::<Delivery>("age", before).await
     }
 
-    /// Lets the log end no earlier than its segments do: they came from another database. The audit log ends with it: what was entered
-    /// while the segments were exported is told again.
+    /// Lets the log end no earlier than its segments do: they came from another database. The audit log ends with it:
+    /// what was entered after the segments were exported is of events that did not come.
     pub(crate) async fn end_with_segments(&self) -> Result<()> {
         let end = |tx: Tx| async move {
             let last = tx.scan::<Segment>(Scan::of_keys(1).descending()).await?.pop();

@@ -76,7 +76,7 @@ impl WebhookView {
             url: webhook.url.clone(),
             description: webhook.description.clone(),
             types: webhook.types.iter().map(Pattern::to_string).collect(),
-            audit: webhook.told_audit,
+            audit: webhook.has_told_audit(),
             ordered: webhook.ordered,
             enabled: webhook.disabled.is_none(),
             disabled_reason: reason,

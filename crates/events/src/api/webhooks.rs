@@ -101,7 +101,7 @@ pub(super) async fn update_webhook(
     IdPath(id): IdPath<WebhookKind>,
     mut input: Input,
 ) -> Reply {
-    find(&events, id).await?;
+    find_for(&events, id, &caller).await?;
     let mut url = None;
     let read = |value| {
         let change = from_json::<UpdateWebhookBody>(value)?.check(&caller.authority)?;

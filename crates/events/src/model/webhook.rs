@@ -107,9 +107,14 @@ impl Webhook {
         Filter { types: self.types.clone(), subject: None, audit: self.audit }
     }
 
+    /// Whether it tells who of the staff did what, or ever did.
+    pub(crate) fn has_told_audit(&self) -> bool {
+        self.told_audit || tells_audit(&self.types, self.audit)
+    }
+
     /// Refuses with `forbidden` who may not read what it delivers, or has delivered.
     pub(crate) fn admits(&self, authority: &Authority) -> Result<()> {
-        match self.told_audit && !may_audit(&[], authority)? {
+        match self.has_told_audit() && !may_audit(&[], authority)? {
             true => {
                 let why = "it tells `audit` events, or has: administrators only";
                 Err(Error::new(Code::Forbidden, why))

@@ -75,6 +75,17 @@ struct Line {
     data: OnceLock<Arc<RawValue>>,
 }
 
+impl Line {
+    /// What there is to say about it, where nobody has to be asked.
+    fn known(&self) -> Result<Option<Arc<RawValue>>> {
+        match (self.data.get(), &self.message.data) {
+            (Some(data), _) => Ok(Some(Arc::clone(data))),
+            (None, Some(data)) => keep(self, data).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
 impl Chunk {
     fn new(segment: &Segment) -> Result<Self> {
         let line = |message| Line { message, data: OnceLock::new() };
@@ -187,29 +198,25 @@ impl Log {
 
     /// Lines with what there is to say about them.
     async fn whole(&self, chunk: &Chunk, lines: Vec<(i64, &Line)>) -> Result<Vec<Event>> {
-        let is_unknown = |line: &Line| line.data.get().is_none() && line.message.data.is_none();
-        let unknown = lines.iter().filter(|(_, line)| is_unknown(line));
-        let messages: Vec<Message> = unknown.map(|(_, line)| line.message.clone()).collect();
-        let mut told = self.describe(&chunk.source, messages).await?.into_iter();
-        let event = |(position, line): (i64, &Line)| -> Result<Event> {
-            let data = match (line.data.get(), &line.message.data) {
-                (Some(data), _) => Arc::clone(data),
-                // It says itself what there is to say.
-                (None, Some(data)) => keep(line, data)?,
-                (None, None) => keep(line, &told.next().unwrap_or_default())?,
+        // Judged once: others who read the same learn meanwhile what there is to say.
+        let known = lines.iter().map(|(_, line)| line.known()).collect::<Result<Vec<_>>>()?;
+        let unknown = lines.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let messages: Vec<Message> = unknown.map(|((_, line), _)| line.message.clone()).collect();
+        let mut told = self.describe(&chunk.source, &messages).await?.into_iter();
+        let event = |((position, line), known): ((i64, &Line), Option<Arc<RawValue>>)| {
+            let data = match known {
+                Some(data) => data,
+                None => keep(line, &told.next().unwrap_or_default())?,
             };
             Ok(Event { position, message: line.message.clone(), data })
         };
-        lines.into_iter().map(event).collect()
+        lines.into_iter().zip(known).map(event).collect()
     }
 
-    async fn describe(&self, source: &str, messages: Vec<Message>) -> Result<Vec<Value>> {
+    async fn describe(&self, source: &str, messages: &[Message]) -> Result<Vec<Value>> {
         match self.sources.get(source) {
-            _ if messages.is_empty() => Ok(Vec::new()),
-            Some(source) => source.describe(&messages).await,
-            None => {
-                Ok(messages.into_iter().map(|message| message.data.unwrap_or_default()).collect())
-            }
+            Some(source) if !messages.is_empty() => source.describe(messages).await,
+            _ => Ok(vec![Value::Null; messages.len()]),
         }
     }
 }
@@ -233,9 +240,11 @@ fn expired(oldest: i64) -> Error {
 mod tests {
     use std::collections::BTreeMap;
 
-    use holdfast_storage::OutboxBatch;
+    use async_trait::async_trait;
+    use holdfast_storage::{EventSource, OutboxBatch};
     use holdfast_testkit::{Fresh, on_every_engine};
     use holdfast_types::Version;
+    use tokio::sync::Notify;
     use uuid::Uuid;
 
     use super::*;
@@ -252,6 +261,63 @@ mod tests {
         let messages = kinds.iter().enumerate().map(message).collect();
         let batch = OutboxBatch { id: fresh.random.uuid_v7(fresh.clock.now()), messages };
         store.append(&before, vec![batch], fresh.clock.now()).await.unwrap().unwrap();
+    }
+
+    /// Tells each message's subject; who asks for several waits until somebody has asked for one.
+    struct Slow(Notify);
+
+    #[async_trait]
+    impl EventSource for Slow {
+        async fn take(&self, _: usize) -> Result<Vec<OutboxBatch>> {
+            Ok(Vec::new())
+        }
+
+        async fn settle(&self, _: &[Uuid]) -> Result<()> {
+            Ok(())
+        }
+
+        async fn describe(&self, messages: &[Message]) -> Result<Vec<Value>> {
+            match messages {
+                [_] => self.0.notify_one(),
+                _ => self.0.notified().await,
+            }
+            Ok(messages.iter().map(|message| message.subject.to_string().into()).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn who_reads_at_once_is_told_of_each_event_what_is_of_it() {
+        on_every_engine(|fresh| async move {
+            let fresh = &fresh;
+            let (store, _) = EventStore::open(&fresh.database, &fresh.random).await.unwrap();
+            let subjects: Vec<Uuid> = (1..=3).map(Uuid::from_u128).collect();
+            let message = |subject: &Uuid| Message {
+                kind: "tea.drunk".into(),
+                subject: *subject,
+                version: Version::FIRST,
+                at: fresh.clock.now(),
+                data: None,
+            };
+            let messages = subjects.iter().map(message).collect();
+            let batch = OutboxBatch { id: fresh.random.uuid_v7(fresh.clock.now()), messages };
+            let before = store.collected("tea").await.unwrap();
+            store.append(&before, vec![batch], fresh.clock.now()).await.unwrap().unwrap();
+            let source: Arc<dyn EventSource> = Arc::new(Slow(Notify::new()));
+            let log = Log::new(store, Arc::new(BTreeMap::from([("tea", source)])));
+            let all = Filter::default();
+            // Both find the segment there, and nobody has asked yet what there is to say.
+            let none = Filter { types: Filter::read_types("coffee.drunk").unwrap(), ..all.clone() };
+            assert_eq!(log.read(Some(0), &none, 10).await.unwrap().upto, 3);
+            let (part, one) = tokio::join!(log.read(Some(0), &all, 10), log.get(2));
+            let told = |event: &Event| event.data.get().trim_matches('"').to_owned();
+            assert_eq!(told(&one.unwrap().unwrap()), subjects[1].to_string());
+            let heard: Vec<String> = part.unwrap().events.iter().map(told).collect();
+            assert!(
+                heard.iter().eq(subjects.iter().map(Uuid::to_string).collect::<Vec<_>>().iter()),
+                "{heard:?}"
+            );
+        })
+        .await;
     }
 
     fn places(part: &Part) -> Vec<i64> {

@@ -33,6 +33,7 @@ impl EventStore {
                 Err(damage) => {
                     findings.push(damage.to_string());
                     last = None;
+                    entries.miss();
                     continue;
                 }
             };
@@ -42,7 +43,10 @@ impl EventStore {
             }
             match segment.messages() {
                 Ok(messages) => entries.expect(segment.first, &messages).await?,
-                Err(error) => findings.push(error.cause()),
+                Err(error) => {
+                    findings.push(error.cause());
+                    entries.miss();
+                }
             }
             count += segment.count.unsigned_abs();
             last = Some(segment.last());

@@ -8,7 +8,7 @@ use holdfast_storage::{
 };
 use holdfast_types::{Message, Page, PageRequest, Result, Timestamp};
 
-use super::{EventStore, records::key_of};
+use super::{EventStore, Segment, records::key_of};
 use crate::model::{AuditEntry, AuditFilter};
 
 /// Entries that one transaction forgets.
@@ -94,22 +94,29 @@ pub(super) struct AuditLogReader<'a> {
     store: &'a EventStore,
     entries: Flow<Entry<AuditEntry>>,
     next: Option<AuditEntry>,
-    /// The position from which on the log is kept, and that up to which it was read.
-    kept: Option<(i64, i64)>,
+    /// From which position on every event was read, and up to which.
+    read: Option<(i64, i64)>,
     findings: Vec<String>,
 }
 
 impl<'a> AuditLogReader<'a> {
     pub(super) async fn new(store: &'a EventStore) -> Result<Self> {
         let entries = store.db.records::<AuditEntry>().await?;
-        Ok(Self { store, entries, next: None, kept: None, findings: Vec::new() })
+        Ok(Self { store, entries, next: None, read: None, findings: Vec::new() })
     }
 
     /// Looks for the changes that the events from the position `first` on tell.
     pub(super) async fn expect(&mut self, first: i64, messages: &[Message]) -> Result<()> {
-        let count = i64::try_from(messages.len()).unwrap_or(i64::MAX);
-        let begin = self.kept.map_or(first, |(begin, _)| begin);
-        self.kept = Some((begin, first + count - 1));
+        let last = first - 1 + i64::try_from(messages.len()).unwrap_or_default();
+        match self.read {
+            Some((begin, end)) if end + 1 == first => self.read = Some((begin, last)),
+            _ => {
+                // What is not kept, or cannot be read, may have told the entries before.
+                self.read = None;
+                self.skip_to(first).await?;
+                self.read = Some((first, last));
+            }
+        }
         let entry = |(position, message)| AuditEntry::of(position, message);
         for told in (first..).zip(messages).filter_map(entry) {
             self.skip_to(told.position).await?;
@@ -121,11 +128,17 @@ impl<'a> AuditLogReader<'a> {
         Ok(())
     }
 
-    /// Reads on to the entry at a position, or the first after it. Nothing of what is kept of the log tells of those between.
+    /// Says that some events cannot be read: what the audit log has of them is believed.
+    pub(super) const fn miss(&mut self) {
+        self.read = None;
+    }
+
+    /// Reads on to the entry at a position, or the first after it. No event that was read tells of those between.
     async fn skip_to(&mut self, position: i64) -> Result<()> {
         while self.next.as_ref().is_none_or(|next| next.position < position) {
-            let untold = self.next.take();
-            self.findings.extend(untold.and_then(|entry| self.untold(&entry)));
+            if let Some(entry) = self.next.take() {
+                self.doubt(entry).await?;
+            }
             match self.entries.next().await? {
                 Some(Ok(entry)) => self.next = Some(entry),
                 Some(Err(damage)) => self.findings.push(damage.to_string()),
@@ -135,15 +148,26 @@ impl<'a> AuditLogReader<'a> {
         Ok(())
     }
 
-    /// Says so where the log is kept there.
-    fn untold(&self, entry: &AuditEntry) -> Option<String> {
-        let (begin, end) = self.kept?;
+    /// Both logs grow while they are read: what one does not have yet is looked for once more.
+    async fn doubt(&mut self, entry: AuditEntry) -> Result<()> {
         let position = entry.position;
-        let is_kept = (begin..=end).contains(&position);
-        is_kept.then(|| format!("the audit log has an entry at {position} that no event tells"))
+        if self.read.is_none_or(|(begin, _)| position < begin) {
+            return Ok(());
+        }
+        let segment = self.store.segments_from(position, 1).await?.pop();
+        let Ok(messages) = segment.as_ref().map(Segment::messages).transpose() else {
+            return Ok(());
+        };
+        let first = segment.map_or(position, |segment| segment.first);
+        let mut told = (first..).zip(messages.iter().flatten());
+        let told = told.find(|(at, _)| *at == position);
+        if told.and_then(|(at, message)| AuditEntry::of(at, message)) != Some(entry) {
+            let why = format!("the audit log has an entry at {position} that no event tells");
+            self.findings.push(why);
+        }
+        Ok(())
     }
 
-    /// It may have come since this began to read.
     async fn look_again(&mut self, told: AuditEntry) -> Result<()> {
         let position = told.position;
         let found = self.store.db.get::<AuditEntry>(key_of(position)).await.ok().flatten();

@@ -17,6 +17,8 @@ use crate::model::{AuditEntry, Delivery, Progress, Replay, Webhook};
 
 /// Everything that the service keeps. What was collected last belongs to a database; the log moves with the shop.
 pub const RECORDS: &[RecordType] = &[
+    // Before the log, as outboxes of other services: what is collected meanwhile is in both, and not in neither.
+    RecordType::told::<OutboxRow<EventsOutbox>>(),
     RecordType::told::<Head>(),
     RecordType::staying::<Collected>(),
     RecordType::told::<Segment>(),
@@ -25,7 +27,6 @@ pub const RECORDS: &[RecordType] = &[
     RecordType::told::<Progress>(),
     RecordType::told::<Replay>(),
     RecordType::told::<Delivery>(),
-    RecordType::told::<OutboxRow<EventsOutbox>>(),
 ];
 
 /// Bytes of a segment at most, as it is read: many times what one has.

@@ -19,6 +19,8 @@ export function resourceOf({ request, resourceId, action }: Pick<AuditEntry, "re
     case "products":
       return { path: ["products"], query: { ids: resourceId, open: resourceId }, name: "The product" };
     case "users":
+      // Whoever has no name, or is gone, is not found.
+      if (username === resourceId) return undefined;
       return { path: ["users"], query: { q: username, open: resourceId }, name: "The user" };
     case "keys":
       return { path: ["keys"], query: { open: resourceId }, name: "The API key" };
