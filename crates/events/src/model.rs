@@ -76,7 +76,7 @@ impl Filter {
     pub(crate) fn passes(&self, message: &Message) -> bool {
         let is_wanted =
             self.types.is_empty() || self.types.iter().any(|one| one.matches(&message.kind));
-        let may = self.audit || !message.kind.starts_with(Audit::TYPES);
+        let may = self.audit || !message.is_audit();
         is_wanted && may && self.subject.is_none_or(|subject| subject == message.subject)
     }
 
@@ -143,7 +143,7 @@ pub(crate) fn in_order(mut messages: Vec<Message>) -> Vec<Message> {
     let mut places: HashMap<(Uuid, bool), Vec<usize>> = HashMap::new();
     for (place, message) in messages.iter().enumerate() {
         let is_stock = matches!(&*message.kind, "product.sold_out" | "product.restocked");
-        if !message.kind.starts_with(Audit::TYPES) {
+        if !message.is_audit() {
             places.entry((message.subject, is_stock)).or_default().push(place);
         }
     }

@@ -68,7 +68,7 @@ impl AuditTrail {
     /// Reads what a message says of who made a change; nothing where it tells something else.
     #[must_use]
     pub fn of(message: &Message) -> Option<Self> {
-        let data = message.data.as_ref().filter(|_| message.kind.starts_with(Audit::TYPES))?;
+        let data = message.data.as_ref().filter(|_| message.is_audit())?;
         Self::deserialize(data).ok()
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Timestamp, Version};
+use crate::{Audit, Timestamp, Version};
 
 /// Says that something has happened to a resource. It becomes an event when it gets its place in the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,14 @@ pub struct Message {
     pub at: Timestamp,
     /// What there is to say about it; nothing where the subject can always be asked.
     pub data: Option<Value>,
+}
+
+impl Message {
+    /// Whether it tells that somebody made a change who answers for it ([`Audit`]).
+    #[must_use]
+    pub fn is_audit(&self) -> bool {
+        self.kind.starts_with(Audit::TYPES)
+    }
 }
 
 /// As it is kept and sent: there may be one for each order, so it is short.

@@ -87,7 +87,7 @@ pub(super) async fn get_event(
     let found = events.get(position_of(id.uuid())).await?;
     let found = found.filter(|event| id_of(event.position, &event.message) == id.uuid());
     let event = found.ok_or_else(|| Error::not_found("event"))?;
-    if event.is_audit() {
+    if event.message.is_audit() {
         caller.require_all()?;
     }
     json_reply(200, &EventView::from(&event))

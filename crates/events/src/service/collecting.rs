@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use holdfast_storage::{EventSource, OutboxBatch};
-use holdfast_types::{Audit, Message, Result, Seldom};
+use holdfast_types::{Result, Seldom};
 use tokio::time::{Instant, sleep};
 
 use super::{Events, Inner};
@@ -116,8 +116,8 @@ fn oldest(batches: &[OutboxBatch]) -> Option<i64> {
 
 /// How many entries the audit log gets by it.
 fn audited(batch: &OutboxBatch) -> u64 {
-    let is_audit = |message: &&Message| message.kind.starts_with(Audit::TYPES);
-    u64::try_from(batch.messages.iter().filter(is_audit).count()).unwrap_or_default()
+    let audits = batch.messages.iter().filter(|message| message.is_audit());
+    u64::try_from(audits.count()).unwrap_or_default()
 }
 
 /// How many of these are appended at once: one at least, and no more than bring so many entries of the audit log.
@@ -146,7 +146,7 @@ mod tests {
         record::{RecordType, Table, Tx},
     };
     use holdfast_testkit::on_every_engine;
-    use holdfast_types::{Clock, Code, Error, Random, Sources, Timestamp, Version};
+    use holdfast_types::{Clock, Code, Error, Message, Random, Sources, Timestamp, Version};
     use holdfast_web::auth::Verifier;
     use serde_json::Value;
     use tokio::time::timeout;

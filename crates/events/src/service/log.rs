@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use holdfast_types::{Audit, Code, Error, Message, Result};
+use holdfast_types::{Code, Error, Message, Result};
 use serde_json::{Value, value::RawValue};
 use tokio::time::Instant;
 
@@ -36,13 +36,6 @@ pub(crate) struct Event {
     /// Its `data` is beside it.
     pub(crate) message: Message,
     pub(crate) data: Arc<RawValue>,
-}
-
-impl Event {
-    /// Whether it tells who did something.
-    pub(crate) fn is_audit(&self) -> bool {
-        self.message.kind.starts_with(Audit::TYPES)
-    }
 }
 
 /// What one reading found.

@@ -11,9 +11,6 @@ use holdfast_types::{Message, Page, PageRequest, Result, Timestamp};
 use super::{EventStore, Segment, records::key_of};
 use crate::model::{AuditEntry, AuditFilter};
 
-/// Entries that one transaction forgets.
-const CUT_ROWS: usize = 200;
-
 impl Record for AuditEntry {
     const TABLE: Table = Table {
         columns: &[
@@ -67,20 +64,7 @@ impl EventStore {
     /// Forgets entries of events after the position `end`, some hundred in each transaction.
     pub(super) async fn cut_audit_log(&self, end: i64) -> Result<()> {
         let after = Bound::Excluded(Value::from(key_of(end)));
-        loop {
-            let scan = Scan::of_keys(CUT_ROWS).range(after.clone(), Bound::Unbounded);
-            let cut = move |tx: Tx| {
-                let scan = scan.clone();
-                async move {
-                    let some = tx.scan::<AuditEntry>(scan).await?;
-                    let count = some.len();
-                    tx.delete_all(some).await.map(|()| count)
-                }
-            };
-            if self.db.transact(cut).await? < CUT_ROWS {
-                return Ok(());
-            }
-        }
+        self.db.sweep::<AuditEntry>(Scan::of_keys(usize::MAX).range(after, Bound::Unbounded)).await
     }
 
     /// Forgets entries of before `before`.

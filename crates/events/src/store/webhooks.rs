@@ -15,8 +15,6 @@ pub(super) const WEBHOOKS: usize = 50;
 pub(super) const CONSUMERS: usize = 4 * WEBHOOKS;
 /// Replays of a webhook that have not ended.
 const REPLAYS: usize = 10;
-/// Deliveries that one transaction deletes.
-const SWEPT_ROWS: usize = 200;
 /// Stands for all webhooks: whoever decides by how many there are locks it.
 const ALL: Uuid = Uuid::nil();
 
@@ -162,17 +160,7 @@ impl EventStore {
 
     /// Deletes all deliveries of a webhook, some hundred in each transaction.
     pub(crate) async fn sweep_deliveries(&self, id: WebhookId) -> Result<()> {
-        loop {
-            let sweep = move |tx: Tx| async move {
-                let scan = Scan::of("webhook", SWEPT_ROWS).equal(id);
-                let some = tx.scan::<Delivery>(scan).await?;
-                let count = some.len();
-                tx.delete_all(some).await.map(|()| count)
-            };
-            if self.db.transact(sweep).await? < SWEPT_ROWS {
-                return Ok(());
-            }
-        }
+        self.db.sweep::<Delivery>(Scan::of("webhook", usize::MAX).equal(id)).await
     }
 
     /// Notes what is to be delivered once more; once per operation. Refuses with `limit-reached` more than ten replays at a

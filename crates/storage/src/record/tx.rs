@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{Database, Entry, Flow, mongo as mongodb, postgres as postgresql, sqlite as embedded};
 
-/// Records that one transaction forgets.
-const FORGET_ROWS: usize = 200;
+/// Records that one transaction of many deletes.
+const SWEPT_ROWS: usize = 200;
 
 // Boxed below: what goes over a network has large futures, and transactions are made of many of them.
 
@@ -264,17 +264,23 @@ impl Database {
     /// Deletes the records whose first value in `index` is below `before`, some hundred in each transaction.
     pub async fn forget<R: Record>(&self, index: &'static str, before: Timestamp) -> Result<()> {
         let until = Bound::Excluded(Value::from(before));
+        self.sweep::<R>(Scan::of(index, usize::MAX).range(Bound::Unbounded, until)).await
+    }
+
+    /// Deletes all records that `scan` finds, whatever its limit, some hundred in each transaction.
+    pub async fn sweep<R: Record>(&self, scan: Scan) -> Result<()> {
+        let scan = scan.limit(SWEPT_ROWS);
         loop {
-            let scan = Scan::of(index, FORGET_ROWS).range(Bound::Unbounded, until.clone());
-            let forget = move |tx: Tx| {
+            let scan = scan.clone();
+            let sweep = move |tx: Tx| {
                 let scan = scan.clone();
                 async move {
-                    let old = tx.scan::<R>(scan).await?;
-                    let count = old.len();
-                    tx.delete_all(old).await.map(|()| count)
+                    let some = tx.scan::<R>(scan).await?;
+                    let count = some.len();
+                    tx.delete_all(some).await.map(|()| count)
                 }
             };
-            if self.transact(forget).await? < FORGET_ROWS {
+            if self.transact(sweep).await? < SWEPT_ROWS {
                 return Ok(());
             }
         }
