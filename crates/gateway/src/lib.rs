@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use holdfast_web::{
-    BODY_BYTES, Context, Endpoint, Problem, Service,
+    Context, Endpoint, Problem, Service,
     auth::{KeyProof, Verifier},
     with_fallbacks,
 };
@@ -155,14 +155,14 @@ impl Plain {
         let Some((service, upstream)) = self.upstreams.iter().find(known) else {
             return Box::pin(self.system.call(request)).await;
         };
-        let (largest_body, streams) = (service.largest_body(path), service.streams(path));
+        let streams = service.streams(path);
         let standing = match self.limiter.admit(&request) {
             Ok(standing) => standing,
             Err(refusal) => return *refusal,
         };
         // Strangers do not get memory for a batch: the service would refuse them before it reads.
-        let may_send = largest_body <= BODY_BYTES || self.limiter.knows_seller(request.headers());
-        let limit = if may_send { largest_body } else { BODY_BYTES };
+        let is_seller = || self.limiter.knows_seller(request.headers());
+        let limit = service.largest_body(path, is_seller);
         let mut response = upstream.call(request, limit, streams).await;
         // A refusal of the service's own limit speaks for itself.
         if let Some(standing) =

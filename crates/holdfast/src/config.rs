@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use clap::ValueEnum;
 use holdfast_events::WebhookSettings;
 use holdfast_outbound::Policy;
+use holdfast_payments::{ProviderSettings, StripeSettings};
 use holdfast_storage::Location;
 use holdfast_types::{Code, Error, Result};
 use holdfast_web::{ClusterSecret, InternalTls, rate::Quota};
@@ -37,6 +38,8 @@ pub(crate) struct Config {
     /// What commands show to a running shop.
     pub(crate) api_key: Option<String>,
     pub(crate) payment_window: Option<std::time::Duration>,
+    /// Who takes the money.
+    pub(crate) payments: holdfast_payments::Settings,
     /// Where events are delivered, and when.
     pub(crate) events: holdfast_events::Settings,
     pub(crate) limits: Limits,
@@ -123,6 +126,7 @@ impl Config {
                 "" => Ok(None),
                 text => parse_duration(text).map(Some),
             })?,
+            payments: payments(layers)?,
             events: events(layers)?,
             limits: Limits::load(layers)?,
             cors_origins: layers.parse("cors_origins", parse_origins)?,
@@ -201,6 +205,21 @@ fn events(layers: &Layers) -> Result<holdfast_events::Settings> {
         text => text.parse().map(Some),
     })?;
     Ok(holdfast_events::Settings { webhooks, nats })
+}
+
+fn payments(layers: &Layers) -> Result<holdfast_payments::Settings> {
+    // Processes that do not serve orders are not told the key.
+    let secret_key = layers.optional("stripe_secret_key")?.unwrap_or_default();
+    let webhook_secret = layers.optional("stripe_webhook_secret")?;
+    let api_base = layers.parse("stripe_api_base", StripeSettings::parse_base)?;
+    let stripe = StripeSettings { secret_key, webhook_secret, api_base };
+    let provider = layers.parse("payments", |text| match text {
+        "" => Ok(None),
+        "test" => Ok(Some(ProviderSettings::Test)),
+        "stripe" => Ok(Some(ProviderSettings::Stripe(stripe))),
+        _ => Err("expected stripe, test or nothing".to_owned()),
+    })?;
+    Ok(holdfast_payments::Settings { provider })
 }
 
 fn bucket(layers: &Layers) -> Result<holdfast_media::Bucket> {

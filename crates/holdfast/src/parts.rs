@@ -21,6 +21,9 @@ pub(crate) enum Part {
     Orders,
     /// What has happened, for whoever follows
     Events,
+    /// Payments and refunds
+    #[value(skip)]
+    Payments,
 }
 
 /// A flag of `holdfast cluster`.
@@ -35,15 +38,17 @@ pub(crate) const SERVICES: Services = &[
     &holdfast_products::SERVICE,
     &holdfast_orders::SERVICE,
     &holdfast_events::SERVICE,
+    &holdfast_payments::SERVICE,
 ];
 
 impl Part {
     /// The services, each after those that it asks.
-    pub(crate) const SERVICES: [Self; 4] =
-        [Self::Users, Self::Products, Self::Orders, Self::Events];
+    pub(crate) const SERVICES: [Self; 5] =
+        [Self::Users, Self::Products, Self::Orders, Self::Payments, Self::Events];
 
     /// Those that tell of what they do.
-    pub(crate) const TELLING: [Self; 3] = [Self::Users, Self::Products, Self::Orders];
+    pub(crate) const TELLING: [Self; 4] =
+        [Self::Users, Self::Products, Self::Orders, Self::Payments];
 
     /// What is known of a service; nothing of the gateway.
     pub(crate) const fn service(self) -> Option<&'static Service> {
@@ -53,6 +58,7 @@ impl Part {
             Self::Products => Some(&holdfast_products::SERVICE),
             Self::Orders => Some(&holdfast_orders::SERVICE),
             Self::Events => Some(&holdfast_events::SERVICE),
+            Self::Payments => Some(&holdfast_payments::SERVICE),
         }
     }
 
@@ -69,14 +75,16 @@ impl Part {
             Self::Gateway => &Self::SERVICES,
             Self::Users => &[],
             Self::Products => &[Self::Users],
-            Self::Orders => &[Self::Users, Self::Products],
+            Self::Orders | Self::Payments => &[Self::Users, Self::Products],
             Self::Events => &Self::TELLING,
         }
     }
 
-    /// The part whose processes serve it: events are served where orders are, unless somebody says where else.
+    /// The part whose processes serve it: payments are served where orders are, and so are events, unless somebody says where
+    /// else.
     pub(crate) fn place(self, config: &Config) -> Self {
         match self {
+            Self::Payments => Self::Orders,
             Self::Events if config.targets(Self::Events).is_empty() => Self::Orders,
             part => part,
         }
@@ -88,14 +96,18 @@ impl Part {
             Self::Gateway => CountFlag { name: "gateways", usual: "2" },
             Self::Users => CountFlag { name: "users", usual: "1" },
             Self::Products => CountFlag { name: "products", usual: "2" },
-            Self::Orders => CountFlag { name: "orders", usual: "2" },
+            Self::Orders | Self::Payments => CountFlag { name: "orders", usual: "2" },
             Self::Events => CountFlag { name: "events", usual: "1" },
         }
     }
 
     /// The setting of its own database.
     pub(crate) fn database_key(self) -> String {
-        format!("{}_db", self.name())
+        match self {
+            // An order and what is paid for it change together.
+            Self::Payments => Self::Orders.database_key(),
+            part => format!("{}_db", part.name()),
+        }
     }
 
     /// The settings that say where its database is, the first that says something: events are kept with orders, unless
@@ -115,15 +127,17 @@ impl Parts {
     /// These parts, or all when there are none.
     pub(crate) fn new(parts: &[Part]) -> Self {
         match parts {
-            [] => Self(Part::value_variants().iter().copied().collect()),
+            [] => Self(Part::SERVICES.into_iter().chain([Part::Gateway]).collect()),
             some => Self(some.iter().copied().collect()),
         }
     }
 
     /// With those that are served in the same place.
     pub(crate) fn completed(mut self, config: &Config) -> Self {
-        if self.has(Part::Events.place(config)) {
-            self.0.insert(Part::Events);
+        for part in Part::SERVICES {
+            if self.has(part.place(config)) {
+                self.0.insert(part);
+            }
         }
         self
     }

@@ -1,6 +1,7 @@
 //! Where services meet: the only place that knows all of them.
 
 mod chores;
+mod money;
 mod node;
 mod outboxes;
 mod remote;
@@ -13,6 +14,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use holdfast_events::{EventSources, Events};
 use holdfast_media::Media;
 use holdfast_orders::{Orders, Stock};
+use holdfast_payments::Payments;
 use holdfast_products::Products;
 use holdfast_storage::{Database, Location};
 use holdfast_types::{Result, Sources};
@@ -32,6 +34,7 @@ pub(crate) struct Shop {
     pub(crate) users: Users,
     pub(crate) products: Products,
     pub(crate) orders: Orders,
+    pub(crate) payments: Payments,
     pub(crate) events: Events,
     /// Of each service.
     pub(crate) databases: BTreeMap<Part, Database>,
@@ -55,7 +58,9 @@ impl Shop {
         let users = opener.users().await?;
         let products = opener.products().await?;
         let orders = opener.orders(opener.local_stock(&products)?).await?;
+        let payments = opener.payments(&orders).await?;
         let served = Services {
+            payments: Some(payments.clone()),
             users: Some(users.clone()),
             products: Some(products.clone()),
             orders: Some(orders.clone()),
@@ -67,7 +72,7 @@ impl Shop {
             databases.insert(part, opener.database(part).await?);
         }
         let each_database = opener.databases();
-        Ok(Self { users, products, orders, events, databases, each_database })
+        Ok(Self { users, products, orders, payments, events, databases, each_database })
     }
 }
 
@@ -145,6 +150,17 @@ impl<'a> Opener<'a> {
         let database = self.database(Part::Events).await?;
         let (settings, verifier) = (self.config.events.clone(), Arc::clone(&self.verifier));
         Events::open(&database, sources, settings, verifier, self.sources.clone()).await
+    }
+
+    /// Payments of these orders, which follow them from now on.
+    async fn payments(&mut self, orders: &Orders) -> Result<Payments> {
+        let database = self.database(Part::Payments).await?;
+        let (settings, verifier) = (self.config.payments.clone(), Arc::clone(&self.verifier));
+        let book = Arc::new(money::Book(orders.clone()));
+        let payments =
+            Payments::open(&database, book, settings, verifier, self.sources.clone()).await?;
+        money::introduce(&payments, orders);
+        Ok(payments)
     }
 
     async fn orders(&mut self, stock: Arc<dyn Stock>) -> Result<Orders> {

@@ -2,11 +2,13 @@
 
 mod api;
 mod model;
+mod payments;
 mod service;
 mod stock;
 mod store;
 
 pub use api::{SERVICE, document, routes};
-pub use service::{Audit, Orders, Portable, Settings};
+pub use payments::Payments;
+pub use service::{Audit, Booked, BookedStanding, Orders, Portable, Settings};
 pub use stock::{Stock, StockTogether};
 pub use store::RECORDS;

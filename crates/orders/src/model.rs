@@ -17,6 +17,9 @@ use utoipa::ToSchema;
 pub(crate) use number::Number;
 pub(crate) use transition::{Action, Event};
 
+/// Time that a buyer is given more when they begin to pay.
+const MORE_TIME: Duration = Duration::from_secs(15 * 60);
+
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -167,6 +170,9 @@ pub(crate) struct Progress {
     pub(crate) tracking_number: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<Note>,
+    /// When it would have expired, had no payment begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) first_expiry: Option<Timestamp>,
 }
 
 /// What the staff note about an order, for themselves.
@@ -215,6 +221,7 @@ impl Order {
             status: Status::Placed,
             version: Version::FIRST,
             updated_at: self.created_at,
+            expires_at: self.progress.first_expiry.or(self.expires_at),
             progress: Progress::default(),
             ..self
         }
@@ -243,6 +250,25 @@ impl Order {
         self.updated_at = now;
         self.progress.note = Some(Note { text, version: self.version });
         Ok(true)
+    }
+
+    /// Gives the buyer as much time again as they had, a quarter of an hour at most, and once: they have begun to pay. Says whether
+    /// that changed anything.
+    pub(crate) fn give_time(&mut self, now: Timestamp) -> bool {
+        let Some(at) = self.expires_at.filter(|_| self.progress.first_expiry.is_none()) else {
+            return false;
+        };
+        let window = at.as_millis().saturating_sub(self.created_at.as_millis()).unsigned_abs();
+        self.postpone(at.plus(Duration::from_millis(window).min(MORE_TIME)), now);
+        true
+    }
+
+    /// Lets it expire no earlier than `until`.
+    pub(crate) fn postpone(&mut self, until: Timestamp, now: Timestamp) {
+        self.progress.first_expiry = self.progress.first_expiry.or(self.expires_at);
+        self.expires_at = Some(until);
+        self.version = self.version.next();
+        self.updated_at = now;
     }
 
     /// The strong entity tag, quotes included: every change moves the version.

@@ -2,6 +2,7 @@
 
 mod audit;
 mod batch;
+mod booking;
 mod checkout;
 mod portable;
 mod statistics;
@@ -25,6 +26,7 @@ use crate::{
 
 pub use audit::Audit;
 pub(crate) use batch::Placed;
+pub use booking::{Booked, BookedStanding};
 use checkout::Checkout;
 pub use portable::Portable;
 use statistics::Refusals;
@@ -110,6 +112,9 @@ impl Orders {
         render: Render,
         action: Result<Action>,
     ) -> Result<IdempotentAnswer> {
+        if let (Ok(Action::Ship { .. }), Some(payments)) = (&action, self.store().payments()) {
+            payments.capture_to_ship(id).await?;
+        }
         let step = Step { order: id, by: Some(by), at: self.now() };
         let given = self.store().transition(step, operation, render, action).await?;
         if let Err(error) = self.0.shared.reconcile(id).await {

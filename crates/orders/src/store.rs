@@ -6,6 +6,7 @@ mod guarantees;
 mod lifecycle;
 mod listing;
 mod mongo;
+mod paying;
 mod placing;
 pub(crate) mod portable;
 mod postgres;
@@ -13,7 +14,10 @@ mod sqlite;
 mod statements;
 mod telling;
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
 
 use holdfast_storage::{
     Database, Migrations, Outbox, OutboxRow, OutboxTable, Shards,
@@ -24,7 +28,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use self::statements::Statements;
 pub(crate) use self::{lifecycle::Step, listing::OrderFilter, placing::Audits};
-use crate::model::Order;
+use crate::{Payments, model::Order};
 
 /// Shapes the answer about an order, so that it can be kept with the change.
 pub(crate) type Render = fn(&Order) -> Result<Answer>;
@@ -92,6 +96,8 @@ pub(crate) struct OrderStore {
     statements: Arc<dyn Statements>,
     shards: Shards,
     outbox: Outbox<OrdersOutbox>,
+    /// Payments are opened on the orders, and then made known to them.
+    payments: Arc<OnceLock<Arc<dyn Payments>>>,
 }
 
 /// What is a statement or two on each engine is there at once.
@@ -113,7 +119,8 @@ impl OrderStore {
             Database::Mongo(db) => Arc::new(mongo::MongoOrders::open(db.clone())),
         };
         let (shards, outbox) = (Shards::new(random), Outbox::new(&db, random));
-        let store = Self { db, statements, shards, outbox };
+        let payments = Arc::default();
+        let store = Self { db, statements, shards, outbox, payments };
         store.count_earlier().await?;
         Ok((store, secret))
     }

@@ -11,7 +11,7 @@ mod wire;
 use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
-use holdfast_web::{Lists, Paths, Service, auth::Verifier};
+use holdfast_web::{LargeBody, Lists, Paths, Service, auth::Verifier};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -27,7 +27,10 @@ pub const SERVICE: Service = Service {
         Paths { beginning: pictures::PATH, is_personal: false },
         Paths { beginning: "/media", is_personal: false },
     ],
-    large_bodies: &[(batch::PATH, batch::BATCH_BYTES), (pictures::PATH, pictures::BYTES)],
+    large_bodies: &[
+        LargeBody { path: batch::PATH, bytes: batch::BATCH_BYTES, is_for_strangers: false },
+        LargeBody { path: pictures::PATH, bytes: pictures::BYTES, is_for_strangers: false },
+    ],
     types: &[],
 };
 

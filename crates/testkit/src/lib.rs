@@ -1,8 +1,9 @@
-//! Fresh isolated databases for tests, and the servers that they are on.
+//! Fresh isolated databases for tests, the servers that they are on, and a double of Stripe.
 
 mod mongo;
 mod postgres;
 mod process;
+pub mod stripe;
 
 use std::io::Write;
 
@@ -133,6 +134,12 @@ where
         let _told = Told(engine.name());
         test(Fresh::new(home).await).await;
     }
+}
+
+/// How often, or for how long: the first in an ordinary run, the second where `HOLDFAST_TEST_LONG` is set.
+#[must_use]
+pub fn ordinary_or_long<T>(ordinary: T, long: T) -> T {
+    if std::env::var_os("HOLDFAST_TEST_LONG").is_some() { long } else { ordinary }
 }
 
 /// An operation of its own.

@@ -50,6 +50,6 @@ pub use reply::{
 };
 pub use reply_cache::{Key, ReplyCache};
 pub use server::{Server, ServerLimits, listen, raise_descriptor_limit};
-pub use service::{BODY_BYTES, LARGEST_BODY, Paths, Service, Services, Types};
+pub use service::{BODY_BYTES, LARGEST_BODY, LargeBody, Paths, Service, Services, Types};
 pub use tls::{InternalTls, Tls};
 pub use trust::{CallContext, ClusterSecret, FromPeer};

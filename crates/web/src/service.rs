@@ -15,10 +15,21 @@ pub struct Service {
     pub name: &'static str,
     /// Where its paths are.
     pub paths: &'static [Paths],
-    /// Paths to which sellers and administrators may send more than [`BODY_BYTES`], and how much: [`LARGEST_BODY`] at most.
-    pub large_bodies: &'static [(&'static str, usize)],
+    /// Paths to which more than [`BODY_BYTES`] may be sent.
+    pub large_bodies: &'static [LargeBody],
     /// Paths at which something else than JSON may be answered.
     pub types: &'static [Types],
+}
+
+/// A path to which large bodies may be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LargeBody {
+    /// The whole path.
+    pub path: &'static str,
+    /// How many bytes: [`LARGEST_BODY`] at most.
+    pub bytes: usize,
+    /// Whether anybody may send them, and not only sellers and administrators.
+    pub is_for_strangers: bool,
 }
 
 /// What may be answered at a path.
@@ -70,11 +81,13 @@ impl Service {
         self.types_at(path).first() == Some(&EVENT_STREAM)
     }
 
-    /// How many bytes a body may have at most that somebody in charge sends to `path`.
+    /// How many bytes a body may have at most that is sent to `path`; `is_seller` is asked only where it matters.
     #[must_use]
-    pub fn largest_body(&self, path: &str) -> usize {
-        let large = self.large_bodies.iter().find(|(large, _)| *large == path);
-        large.map_or(BODY_BYTES, |(_, bytes)| *bytes)
+    pub fn largest_body(&self, path: &str, is_seller: impl FnOnce() -> bool) -> usize {
+        match self.large_bodies.iter().find(|large| large.path == path) {
+            Some(large) if large.is_for_strangers || is_seller() => large.bytes,
+            _ => BODY_BYTES,
+        }
     }
 }
 
@@ -87,7 +100,11 @@ mod tests {
         const TEA: Service = Service {
             name: "tea",
             paths: &[Paths { beginning: "/api/tea", is_personal: false }],
-            large_bodies: &[("/api/tea/batch", 7)],
+            large_bodies: &[LargeBody {
+                path: "/api/tea/batch",
+                bytes: 7,
+                is_for_strangers: false,
+            }],
             types: &[Types { path: "/api/tea/pour", accepted: &[EVENT_STREAM, "*/*"] }],
         };
         for ours in ["/api/tea", "/api/tea/", "/api/tea/1"] {
@@ -98,7 +115,8 @@ mod tests {
         }
         assert!(TEA.streams("/api/tea/pour") && !TEA.streams("/api/tea"));
         assert_eq!((TEA.types_at("/api/tea"), TEA.types_at("/api/tea/pour").len()), (JSON, 2));
-        assert_eq!(TEA.largest_body("/api/tea/batch"), 7);
-        assert_eq!(TEA.largest_body("/api/tea/batch/1"), BODY_BYTES);
+        assert_eq!(TEA.largest_body("/api/tea/batch", || true), 7);
+        assert_eq!(TEA.largest_body("/api/tea/batch", || false), BODY_BYTES);
+        assert_eq!(TEA.largest_body("/api/tea/batch/1", || true), BODY_BYTES);
     }
 }

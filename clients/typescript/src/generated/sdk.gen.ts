@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AdjustStockData, AdjustStockErrors, AdjustStockResponses, ArchiveProductData, ArchiveProductErrors, ArchiveProductResponses, BeginGuestData, BeginGuestErrors, BeginGuestResponses, BeginMfaData, BeginMfaErrors, BeginMfaResponses, CancelOrderData, CancelOrderErrors, CancelOrderResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ConfirmMfaData, ConfirmMfaErrors, ConfirmMfaResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, CreateProductData, CreateProductErrors, CreateProductResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateWebhookData, CreateWebhookErrors, CreateWebhookResponses, DeleteKeyData, DeleteKeyErrors, DeleteKeyResponses, DeleteMeData, DeleteMeErrors, DeleteMeResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteWebhookData, DeleteWebhookErrors, DeleteWebhookResponses, DeliverOrderData, DeliverOrderErrors, DeliverOrderResponses, DisableMfaData, DisableMfaErrors, DisableMfaResponses, ExportOrdersData, ExportOrdersErrors, ExportOrdersResponses, FollowEventsData, FollowEventsErrors, FollowEventsResponse, FollowEventsResponses, GetDeliveryData, GetDeliveryErrors, GetDeliveryResponses, GetEventData, GetEventErrors, GetEventResponses, GetKeyData, GetKeyErrors, GetKeyResponses, GetMeData, GetMeErrors, GetMeResponses, GetMfaData, GetMfaErrors, GetMfaResponses, GetOrderData, GetOrderErrors, GetOrderResponses, GetProductData, GetProductErrors, GetProductResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetUserData, GetUserErrors, GetUserResponses, GetWebhookData, GetWebhookErrors, GetWebhookResponses, IsAliveData, IsAliveErrors, IsAliveResponses, IsReadyData, IsReadyErrors, IsReadyResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListCategoriesData, ListCategoriesErrors, ListCategoriesResponses, ListDeliveriesData, ListDeliveriesErrors, ListDeliveriesResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListMovementsData, ListMovementsErrors, ListMovementsResponses, ListOrderEventsData, ListOrderEventsErrors, ListOrderEventsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListProcessesData, ListProcessesErrors, ListProcessesResponses, ListProductsData, ListProductsErrors, ListProductsResponses, ListPublicKeysData, ListPublicKeysErrors, ListPublicKeysResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhooksData, ListWebhooksErrors, ListWebhooksResponses, LogInData, LogInErrors, LogInResponses, LogInWithCodeData, LogInWithCodeErrors, LogInWithCodeResponses, LogOutData, LogOutErrors, LogOutResponses, PayOrderData, PayOrderErrors, PayOrderResponses, PermitPasswordResetData, PermitPasswordResetErrors, PermitPasswordResetResponses, PlaceOrderData, PlaceOrderErrors, PlaceOrderResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, RegisterUserData, RegisterUserErrors, RegisterUserResponses, RenewRecoveryCodesData, RenewRecoveryCodesErrors, RenewRecoveryCodesResponses, ReplaceProductData, ReplaceProductErrors, ReplaceProductResponses, ReplayWebhookData, ReplayWebhookErrors, ReplayWebhookResponses, ResetMfaData, ResetMfaErrors, ResetMfaResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RetryDeliveryData, RetryDeliveryErrors, RetryDeliveryResponses, RotateKeyData, RotateKeyErrors, RotateKeyResponses, RotateWebhookSecretData, RotateWebhookSecretErrors, RotateWebhookSecretResponses, ShipOrderData, ShipOrderErrors, ShipOrderResponses, ShowMetricsData, ShowMetricsErrors, ShowMetricsResponses, ShowPictureData, ShowPictureErrors, ShowPictureResponses, ShowStatisticsData, ShowStatisticsErrors, ShowStatisticsResponses, ShowThumbnailData, ShowThumbnailErrors, ShowThumbnailResponses, TestWebhookData, TestWebhookErrors, TestWebhookResponses, UpdateKeyData, UpdateKeyErrors, UpdateKeyResponses, UpdateMeData, UpdateMeErrors, UpdateMeResponses, UpdateOrderData, UpdateOrderErrors, UpdateOrderResponses, UpdateProductData, UpdateProductErrors, UpdateProductResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, UpdateWebhookData, UpdateWebhookErrors, UpdateWebhookResponses, UploadPictureData, UploadPictureErrors, UploadPictureResponses, WriteProductsData, WriteProductsErrors, WriteProductsResponses } from './types.gen.js';
+import type { AdjustStockData, AdjustStockErrors, AdjustStockResponses, ArchiveProductData, ArchiveProductErrors, ArchiveProductResponses, BeginGuestData, BeginGuestErrors, BeginGuestResponses, BeginMfaData, BeginMfaErrors, BeginMfaResponses, CancelOrderData, CancelOrderErrors, CancelOrderResponses, CancelPaymentData, CancelPaymentErrors, CancelPaymentResponses, CapturePaymentData, CapturePaymentErrors, CapturePaymentResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ConfirmMfaData, ConfirmMfaErrors, ConfirmMfaResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, CreatePaymentData, CreatePaymentErrors, CreatePaymentResponses, CreateProductData, CreateProductErrors, CreateProductResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateWebhookData, CreateWebhookErrors, CreateWebhookResponses, DeleteKeyData, DeleteKeyErrors, DeleteKeyResponses, DeleteMeData, DeleteMeErrors, DeleteMeResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteWebhookData, DeleteWebhookErrors, DeleteWebhookResponses, DeliverOrderData, DeliverOrderErrors, DeliverOrderResponses, DisableMfaData, DisableMfaErrors, DisableMfaResponses, ExportOrdersData, ExportOrdersErrors, ExportOrdersResponses, FollowEventsData, FollowEventsErrors, FollowEventsResponse, FollowEventsResponses, GetDeliveryData, GetDeliveryErrors, GetDeliveryResponses, GetEventData, GetEventErrors, GetEventResponses, GetKeyData, GetKeyErrors, GetKeyResponses, GetMeData, GetMeErrors, GetMeResponses, GetMfaData, GetMfaErrors, GetMfaResponses, GetOrderData, GetOrderErrors, GetOrderResponses, GetPaymentData, GetPaymentErrors, GetPaymentResponses, GetProductData, GetProductErrors, GetProductResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetUserData, GetUserErrors, GetUserResponses, GetWebhookData, GetWebhookErrors, GetWebhookResponses, IsAliveData, IsAliveErrors, IsAliveResponses, IsReadyData, IsReadyErrors, IsReadyResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListCategoriesData, ListCategoriesErrors, ListCategoriesResponses, ListDeliveriesData, ListDeliveriesErrors, ListDeliveriesResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListMovementsData, ListMovementsErrors, ListMovementsResponses, ListOrderEventsData, ListOrderEventsErrors, ListOrderEventsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPaymentsData, ListPaymentsErrors, ListPaymentsResponses, ListProcessesData, ListProcessesErrors, ListProcessesResponses, ListProductsData, ListProductsErrors, ListProductsResponses, ListPublicKeysData, ListPublicKeysErrors, ListPublicKeysResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhooksData, ListWebhooksErrors, ListWebhooksResponses, LogInData, LogInErrors, LogInResponses, LogInWithCodeData, LogInWithCodeErrors, LogInWithCodeResponses, LogOutData, LogOutErrors, LogOutResponses, NotifyPaymentsData, NotifyPaymentsErrors, NotifyPaymentsResponses, PayOrderData, PayOrderErrors, PayOrderResponses, PermitPasswordResetData, PermitPasswordResetErrors, PermitPasswordResetResponses, PlaceOrderData, PlaceOrderErrors, PlaceOrderResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, RefundPaymentData, RefundPaymentErrors, RefundPaymentResponses, RegisterUserData, RegisterUserErrors, RegisterUserResponses, RenewRecoveryCodesData, RenewRecoveryCodesErrors, RenewRecoveryCodesResponses, ReplaceProductData, ReplaceProductErrors, ReplaceProductResponses, ReplayWebhookData, ReplayWebhookErrors, ReplayWebhookResponses, ResetMfaData, ResetMfaErrors, ResetMfaResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RetryDeliveryData, RetryDeliveryErrors, RetryDeliveryResponses, RotateKeyData, RotateKeyErrors, RotateKeyResponses, RotateWebhookSecretData, RotateWebhookSecretErrors, RotateWebhookSecretResponses, ShipOrderData, ShipOrderErrors, ShipOrderResponses, ShowMetricsData, ShowMetricsErrors, ShowMetricsResponses, ShowPictureData, ShowPictureErrors, ShowPictureResponses, ShowStatisticsData, ShowStatisticsErrors, ShowStatisticsResponses, ShowThumbnailData, ShowThumbnailErrors, ShowThumbnailResponses, SyncPaymentData, SyncPaymentErrors, SyncPaymentResponses, TestPaymentData, TestPaymentErrors, TestPaymentResponses, TestWebhookData, TestWebhookErrors, TestWebhookResponses, UpdateKeyData, UpdateKeyErrors, UpdateKeyResponses, UpdateMeData, UpdateMeErrors, UpdateMeResponses, UpdateOrderData, UpdateOrderErrors, UpdateOrderResponses, UpdateProductData, UpdateProductErrors, UpdateProductResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, UpdateWebhookData, UpdateWebhookErrors, UpdateWebhookResponses, UploadPictureData, UploadPictureErrors, UploadPictureResponses, WriteProductsData, WriteProductsErrors, WriteProductsResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -238,9 +238,9 @@ export const updateOrder = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * Call off an order: from placed or paid; the stock returns exactly once
+ * Call off an order: from placed or paid; the stock returns exactly once, and what was paid through the shop's provider goes back
  *
- * Call off an order: from placed or paid; the stock returns exactly once.
+ * Call off an order: from placed or paid; the stock returns exactly once, and what was paid through the shop's provider goes back.
  */
 export const cancelOrder = <ThrowOnError extends boolean = false>(options: Options<CancelOrderData, ThrowOnError>) => (options.client ?? client).post<CancelOrderResponses, CancelOrderErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -271,9 +271,9 @@ export const listOrderEvents = <ThrowOnError extends boolean = false>(options: O
 });
 
 /**
- * Note that the money has come
+ * Note that the money has come otherwise than through the shop's provider
  *
- * Note that the money has come.
+ * Note that the money has come otherwise than through the shop's provider. A payment that is open there is called off.
  */
 export const payOrder = <ThrowOnError extends boolean = false>(options: Options<PayOrderData, ThrowOnError>) => (options.client ?? client).post<PayOrderResponses, PayOrderErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -288,11 +288,125 @@ export const payOrder = <ThrowOnError extends boolean = false>(options: Options<
 /**
  * Note that the parcel has left: the units leave the stock
  *
- * Note that the parcel has left: the units leave the stock.
+ * Note that the parcel has left: the units leave the stock. What was set aside for the order is taken first.
  */
 export const shipOrder = <ThrowOnError extends boolean = false>(options: Options<ShipOrderData, ThrowOnError>) => (options.client ?? client).post<ShipOrderResponses, ShipOrderErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/orders/{id}/ship',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * The payments of one's own orders, newest first; the staff see all of them
+ *
+ * The payments of one's own orders, newest first; the staff see all of them. A page may be shorter than `limit`, even empty, and still have a `nextCursor`.
+ */
+export const listPayments = <ThrowOnError extends boolean = false>(options?: Options<ListPaymentsData, ThrowOnError>) => (options?.client ?? client).get<ListPaymentsResponses, ListPaymentsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/payments',
+    ...options
+});
+
+/**
+ * Begin a payment for an order that waits for money
+ *
+ * Begin a payment for an order that waits for money. The buyer's browser goes on with `clientSecret` at the provider; the order follows by itself when the money has come. Where orders expire, the buyer is given time, once for each order.
+ */
+export const createPayment = <ThrowOnError extends boolean = false>(options: Options<CreatePaymentData, ThrowOnError>) => (options.client ?? client).post<CreatePaymentResponses, CreatePaymentErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/payments',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * What the provider says has happened, signed by it
+ *
+ * What the provider says has happened, signed by it. What it says is not believed, but asked; so it may come twice, late, or in any order. To be set up at the provider: for Stripe, `payment_intent.*` and `refund.*`.
+ */
+export const notifyPayments = <ThrowOnError extends boolean = false>(options: Options<NotifyPaymentsData, ThrowOnError>) => (options.client ?? client).post<NotifyPaymentsResponses, NotifyPaymentsErrors, ThrowOnError>({
+    url: '/api/payments/webhooks/{provider}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * One payment, with what was given back of it
+ *
+ * One payment, with what was given back of it.
+ */
+export const getPayment = <ThrowOnError extends boolean = false>(options: Options<GetPaymentData, ThrowOnError>) => (options.client ?? client).get<GetPaymentResponses, GetPaymentErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/payments/{id}',
+    ...options
+});
+
+/**
+ * Call a payment off that is open
+ *
+ * Call a payment off that is open. The provider decides: where the buyer was faster, it is captured.
+ */
+export const cancelPayment = <ThrowOnError extends boolean = false>(options: Options<CancelPaymentData, ThrowOnError>) => (options.client ?? client).post<CancelPaymentResponses, CancelPaymentErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/payments/{id}/cancel',
+    ...options
+});
+
+/**
+ * Take what was set aside
+ *
+ * Take what was set aside. It is taken by itself when the order ships.
+ */
+export const capturePayment = <ThrowOnError extends boolean = false>(options: Options<CapturePaymentData, ThrowOnError>) => (options.client ?? client).post<CapturePaymentResponses, CapturePaymentErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/payments/{id}/capture',
+    ...options
+});
+
+/**
+ * Give back what was taken, or a part of it
+ *
+ * Give back what was taken, or a part of it. The money is claimed at once, so that nobody else gives it back; while the provider has not answered, the refund is `pending`. The order stays as it is: one that is cancelled has all of it back by itself.
+ */
+export const refundPayment = <ThrowOnError extends boolean = false>(options: Options<RefundPaymentData, ThrowOnError>) => (options.client ?? client).post<RefundPaymentResponses, RefundPaymentErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/payments/{id}/refunds',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Look at the provider how a payment stands: for when the buyer comes back from there
+ *
+ * Look at the provider how a payment stands: for when the buyer comes back from there. Notifications of the provider do the same.
+ */
+export const syncPayment = <ThrowOnError extends boolean = false>(options: Options<SyncPaymentData, ThrowOnError>) => (options.client ?? client).post<SyncPaymentResponses, SyncPaymentErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/payments/{id}/sync',
+    ...options
+});
+
+/**
+ * Play the buyer's part, where HOLDFAST_PAYMENTS=test
+ *
+ * Play the buyer's part, where `HOLDFAST_PAYMENTS=test`.
+ */
+export const testPayment = <ThrowOnError extends boolean = false>(options: Options<TestPaymentData, ThrowOnError>) => (options.client ?? client).post<TestPaymentResponses, TestPaymentErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/payments/{id}/test',
     ...options,
     headers: {
         'Content-Type': 'application/json',

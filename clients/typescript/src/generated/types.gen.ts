@@ -269,6 +269,17 @@ export type CreateApiKeyBody = {
     permissions: Array<Permission>;
 };
 
+/**
+ * A payment to make for an order.
+ */
+export type CreatePaymentBody = {
+    /**
+     * When the money is taken: at once, unless it says `manual`.
+     */
+    capture?: PaymentCapture;
+    orderId: string;
+};
+
 export type CreateRoleBody = {
     description?: string | null;
     /**
@@ -557,6 +568,14 @@ export type InvalidParameterProblem = Problem & {
 };
 
 /**
+ * The notification is not genuine. Its signature is missing, older than five minutes, or not that of its body under the secret that the shop shares with the provider. Send the body as it was signed, byte by byte; check HOLDFAST_STRIPE_WEBHOOK_SECRET and the clock.
+ */
+export type InvalidSignatureProblem = Problem & {
+    code: 'invalid-signature';
+    status: 400;
+};
+
+/**
  * The access token is not one of ours. The token is damaged, was signed by somebody else, or is meant for another use. Sign in again, and send the `accessToken` of the answer as it is.
  */
 export type InvalidTokenProblem = Problem & {
@@ -570,6 +589,7 @@ export type InvalidTokenProblem = Problem & {
 export type InvalidTransitionProblem = Problem & {
     code: 'invalid-transition';
     orderStatus: OrderStatus;
+    paymentStatus: PaymentStatus;
     status: 409;
 };
 
@@ -1003,6 +1023,99 @@ export type PayBody = {
 };
 
 /**
+ * When the money is taken.
+ */
+export type PaymentCapture = 'automatic' | 'manual';
+
+/**
+ * The payment provider will not. The provider has refused for good, for the reason that the detail tells: a card was declined, an authorisation has lapsed. Begin another payment, perhaps by another means; an order that was about to ship has not moved.
+ */
+export type PaymentDeclinedProblem = Problem & {
+    code: 'payment-declined';
+    paymentId: string;
+    status: 402;
+};
+
+/**
+ * A payment of the order is open. An order has one open payment at a time, so that it is not paid twice. `paymentId` says which. Go on with that payment, or call it off: POST /api/payments/{id}/cancel.
+ */
+export type PaymentOpenProblem = Problem & {
+    code: 'payment-open';
+    paymentId: string;
+    status: 409;
+};
+
+/**
+ * Part of the payments, newest first.
+ */
+export type PaymentPage = {
+    items: Array<PaymentView>;
+    /**
+     * Where the next page begins; null on the last. A page may be shorter than was asked for, and still not be the last.
+     */
+    nextCursor?: string | null;
+};
+
+/**
+ * Who takes the money.
+ */
+export type PaymentProvider = 'stripe' | 'test';
+
+/**
+ * Where a payment stands.
+ */
+export type PaymentStatus = 'pending' | 'requires_action' | 'processing' | 'authorized' | 'captured' | 'failed' | 'cancelled';
+
+/**
+ * A payment.
+ */
+export type PaymentView = {
+    amount: Money;
+    capture: PaymentCapture;
+    /**
+     * What was taken, what was given back, and what is on its way back.
+     */
+    captured: Money;
+    /**
+     * With which the buyer's browser pays at the provider: for the buyer alone, while the payment is open.
+     */
+    clientSecret?: string | null;
+    createdAt: string;
+    /**
+     * Why it was refused the last time.
+     */
+    failure?: string | null;
+    id: string;
+    orderId: string;
+    provider: PaymentProvider;
+    /**
+     * What it is called where it was made.
+     */
+    reference?: string | null;
+    refundPending: Money;
+    refunded: Money;
+    /**
+     * The first first; only where one payment is read.
+     */
+    refunds?: Array<RefundView> | null;
+    status: PaymentStatus;
+    updatedAt: string;
+    /**
+     * Whose order it is.
+     */
+    userId: string;
+    version: number;
+};
+
+/**
+ * This shop does not take payments so. The setting HOLDFAST_PAYMENTS names no provider, or another one than the request is for. Let the operator set it; without it the staff note when money has come: POST /api/orders/{id}/pay.
+ */
+export type PaymentsDisabledProblem = Problem & {
+    code: 'payments-disabled';
+    status: 409;
+};
+
+/**
  * Something that a role or an API key permits. Writing includes reading.
  */
 export type Permission = 'products:read' | 'products:write' | 'stock:read' | 'stock:write' | 'orders:read' | 'orders:write' | 'payments:read' | 'payments:write' | 'refunds:read' | 'refunds:write' | 'users:read' | 'users:write' | 'events:read' | 'events:write' | 'webhooks:read' | 'webhooks:write' | 'drops:read' | 'drops:write' | 'keys:read' | 'keys:write';
@@ -1407,6 +1520,63 @@ export type RefreshBody = {
     refreshToken: string;
 };
 
+/**
+ * Minor units of the payment's currency, or an amount that says its currency.
+ */
+export type RefundAmount = number | Money;
+
+/**
+ * Money to give back.
+ */
+export type RefundBody = {
+    amount?: RefundAmount | null;
+    /**
+     * Why: for the staff, and for whoever reads events.
+     */
+    reason?: string | null;
+};
+
+/**
+ * More would go back than was taken. What was taken, less what was given back and what is on its way back, is less than the amount. `refundable` says how much it is. Nothing was claimed. Refund less, or leave the amount out for all that is left.
+ */
+export type RefundExceedsCapturedProblem = Problem & {
+    code: 'refund-exceeds-captured';
+    refundable: number;
+    status: 409;
+};
+
+/**
+ * Where a refund stands.
+ */
+export type RefundStatus = 'pending' | 'succeeded' | 'failed';
+
+/**
+ * Money that goes back.
+ */
+export type RefundView = {
+    amount: Money;
+    /**
+     * Who asked for it; absent where the shop owed it.
+     */
+    by?: string | null;
+    createdAt: string;
+    /**
+     * Why it was refused.
+     */
+    failure?: string | null;
+    id: string;
+    orderId: string;
+    paymentId: string;
+    reason?: string | null;
+    /**
+     * What it is called where it was made.
+     */
+    reference?: string | null;
+    status: RefundStatus;
+    updatedAt: string;
+    version: number;
+};
+
 export type RegisterBody = {
     email?: string | null;
     name?: string | null;
@@ -1666,6 +1836,18 @@ export type Sum = {
     amount: number;
     currency: Currency;
 };
+
+/**
+ * What the buyer does.
+ */
+export type TestBody = {
+    outcome: TestOutcome;
+};
+
+/**
+ * What the buyer does.
+ */
+export type TestOutcome = 'succeed' | 'decline' | 'require_action';
 
 /**
  * The answer took too long. Whether it was done is not known here. Repeat with the same Idempotency-Key to learn it.
@@ -3785,6 +3967,10 @@ export type ShipOrderErrors = {
      */
     401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
     /**
+     * `payment-declined`
+     */
+    402: PaymentDeclinedProblem;
+    /**
      * `forbidden`
      */
     403: ForbiddenProblem;
@@ -3852,6 +4038,795 @@ export type ShipOrderResponses = {
 };
 
 export type ShipOrderResponse = ShipOrderResponses[keyof ShipOrderResponses];
+
+export type ListPaymentsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Those of one order.
+         */
+        orderId?: string;
+        status?: PaymentStatus;
+        /**
+         * 1 to 100.
+         */
+        limit?: number;
+        /**
+         * Where the page before ended: its `nextCursor`.
+         */
+        cursor?: string;
+    };
+    url: '/api/payments';
+};
+
+export type ListPaymentsErrors = {
+    /**
+     * `invalid-cursor`, `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidCursorProblem | InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ListPaymentsError = ListPaymentsErrors[keyof ListPaymentsErrors];
+
+export type ListPaymentsResponses = {
+    /**
+     * A page of payments.
+     */
+    200: PaymentPage;
+};
+
+export type ListPaymentsResponse = ListPaymentsResponses[keyof ListPaymentsResponses];
+
+export type CreatePaymentData = {
+    body: CreatePaymentBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/payments';
+};
+
+export type CreatePaymentErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `payment-declined`
+     */
+    402: PaymentDeclinedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `invalid-transition`, `limit-reached`, `payment-open`, `payments-disabled`
+     */
+    409: IdempotencyInProgressProblem | InvalidTransitionProblem | LimitReachedProblem | PaymentOpenProblem | PaymentsDisabledProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type CreatePaymentError = CreatePaymentErrors[keyof CreatePaymentErrors];
+
+export type CreatePaymentResponses = {
+    /**
+     * It was created.
+     */
+    201: PaymentView;
+};
+
+export type CreatePaymentResponse = CreatePaymentResponses[keyof CreatePaymentResponses];
+
+export type NotifyPaymentsData = {
+    body: {
+        [key: string]: unknown;
+    };
+    path: {
+        provider: PaymentProvider;
+    };
+    query?: never;
+    url: '/api/payments/webhooks/{provider}';
+};
+
+export type NotifyPaymentsErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `invalid-signature`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | InvalidSignatureProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `payments-disabled`
+     */
+    409: PaymentsDisabledProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `validation`
+     */
+    422: ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type NotifyPaymentsError = NotifyPaymentsErrors[keyof NotifyPaymentsErrors];
+
+export type NotifyPaymentsResponses = {
+    /**
+     * It is done; there is nothing to tell.
+     */
+    204: void;
+};
+
+export type NotifyPaymentsResponse = NotifyPaymentsResponses[keyof NotifyPaymentsResponses];
+
+export type GetPaymentData = {
+    body?: never;
+    headers?: {
+        /**
+         * Entity tags that the client has; without effect when it cannot be read.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/payments/{id}';
+};
+
+export type GetPaymentErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type GetPaymentError = GetPaymentErrors[keyof GetPaymentErrors];
+
+export type GetPaymentResponses = {
+    /**
+     * The answer.
+     */
+    200: PaymentView;
+};
+
+export type GetPaymentResponse = GetPaymentResponses[keyof GetPaymentResponses];
+
+export type CancelPaymentData = {
+    body?: never;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/payments/{id}/cancel';
+};
+
+export type CancelPaymentErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `payment-declined`
+     */
+    402: PaymentDeclinedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `invalid-transition`
+     */
+    409: IdempotencyInProgressProblem | InvalidTransitionProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `idempotency-key-reused`
+     */
+    422: IdempotencyKeyReusedProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type CancelPaymentError = CancelPaymentErrors[keyof CancelPaymentErrors];
+
+export type CancelPaymentResponses = {
+    /**
+     * The answer.
+     */
+    200: PaymentView;
+};
+
+export type CancelPaymentResponse = CancelPaymentResponses[keyof CancelPaymentResponses];
+
+export type CapturePaymentData = {
+    body?: never;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/payments/{id}/capture';
+};
+
+export type CapturePaymentErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `payment-declined`
+     */
+    402: PaymentDeclinedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `invalid-transition`
+     */
+    409: IdempotencyInProgressProblem | InvalidTransitionProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `idempotency-key-reused`
+     */
+    422: IdempotencyKeyReusedProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type CapturePaymentError = CapturePaymentErrors[keyof CapturePaymentErrors];
+
+export type CapturePaymentResponses = {
+    /**
+     * The answer.
+     */
+    200: PaymentView;
+};
+
+export type CapturePaymentResponse = CapturePaymentResponses[keyof CapturePaymentResponses];
+
+export type RefundPaymentData = {
+    body?: RefundBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/payments/{id}/refunds';
+};
+
+export type RefundPaymentErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `limit-reached`, `refund-exceeds-captured`
+     */
+    409: IdempotencyInProgressProblem | LimitReachedProblem | RefundExceedsCapturedProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type RefundPaymentError = RefundPaymentErrors[keyof RefundPaymentErrors];
+
+export type RefundPaymentResponses = {
+    /**
+     * It was created.
+     */
+    201: RefundView;
+};
+
+export type RefundPaymentResponse = RefundPaymentResponses[keyof RefundPaymentResponses];
+
+export type SyncPaymentData = {
+    body?: never;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/payments/{id}/sync';
+};
+
+export type SyncPaymentErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `payment-declined`
+     */
+    402: PaymentDeclinedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`
+     */
+    409: IdempotencyInProgressProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `idempotency-key-reused`
+     */
+    422: IdempotencyKeyReusedProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type SyncPaymentError = SyncPaymentErrors[keyof SyncPaymentErrors];
+
+export type SyncPaymentResponses = {
+    /**
+     * The answer.
+     */
+    200: PaymentView;
+};
+
+export type SyncPaymentResponse = SyncPaymentResponses[keyof SyncPaymentResponses];
+
+export type TestPaymentData = {
+    body: TestBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/payments/{id}/test';
+};
+
+export type TestPaymentErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `payment-declined`
+     */
+    402: PaymentDeclinedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `payments-disabled`
+     */
+    409: IdempotencyInProgressProblem | PaymentsDisabledProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type TestPaymentError = TestPaymentErrors[keyof TestPaymentErrors];
+
+export type TestPaymentResponses = {
+    /**
+     * The answer.
+     */
+    200: PaymentView;
+};
+
+export type TestPaymentResponse = TestPaymentResponses[keyof TestPaymentResponses];
 
 export type ListProcessesData = {
     body?: never;

@@ -103,6 +103,7 @@ struct Report {
     orders: usize,
     reservations: usize,
     pending: usize,
+    payments: u64,
     events: u64,
 }
 
@@ -122,9 +123,10 @@ impl Report {
     }
 
     fn to_text(&self) -> String {
-        let Self { findings, more, products, orders, reservations, pending, events } = self;
+        let Self { findings, more, products, orders, reservations, pending, payments, events } =
+            self;
         let mut text = format!(
-            "Looked at {products} products, {orders} orders, {reservations} reservations, {events} events; {pending} pending.\n"
+            "Looked at {products} products, {orders} orders, {reservations} reservations, {payments} payments, {events} events; {pending} pending.\n"
         );
         if self.is_clean() {
             text.push_str("Clean: nothing is oversold, no order is lost or doubled.\n");
@@ -171,9 +173,11 @@ async fn audit(shop: &Shop) -> Result<Report> {
         sales.finish(&shop.orders).await?.into_iter().for_each(|finding| report.find(finding));
     }
     shop.users.audit().await?.into_iter().for_each(|finding| report.find(finding));
+    let (payments, findings) = shop.payments.audit().await?;
+    findings.into_iter().for_each(|finding| report.find(finding));
     let (events, findings) = shop.events.audit().await?;
     findings.into_iter().for_each(|finding| report.find(finding));
-    Ok(Report { products, events, ..report })
+    Ok(Report { products, payments, events, ..report })
 }
 
 /// Every record can be read.

@@ -18,7 +18,14 @@ pub(crate) const DEFAULTS: &str = include_str!("default.toml");
 const OWN_NAMES: [(&str, &str); 2] =
     [("DB_CONNECTION_STRING", "db_connection_string"), ("PORT", "port")];
 /// Settings whose values are not shown.
-const SECRETS: [&str; 4] = ["admin_password", "api_key", "cluster_secret", "media_secret_key"];
+const SECRETS: [&str; 6] = [
+    "admin_password",
+    "api_key",
+    "cluster_secret",
+    "media_secret_key",
+    "stripe_secret_key",
+    "stripe_webhook_secret",
+];
 
 /// Settings that may hold a password inside.
 fn connection_strings() -> impl Iterator<Item = String> {
@@ -145,6 +152,7 @@ impl Layers {
             ("admin_password", part) => part == Part::Users,
             ("media_secret_key", part) => part == Part::Products,
             ("nats_url", part) => part == Part::Events,
+            ("stripe_secret_key" | "stripe_webhook_secret", part) => part == Part::Orders,
             (key, _) => databases.iter().any(|database| key == database),
         };
         let known = self.0.iter().filter(|(key, (value, _))| is_for(key) && !value.is_empty());

@@ -163,6 +163,7 @@ impl Operation<'_> {
             "/api/users/refresh",
             "/api/users/logout",
             "/api/media",
+            "/api/payments/webhooks/{provider}",
         ];
         !self.is_safe() && !ignored.contains(&self.path)
     }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::Router;
+use clap::ValueEnum;
 use holdfast_gateway::{Gateway, RateLimits, Upstream, Upstreams};
 use holdfast_storage::Database;
 use holdfast_types::{Clock, Code, Error, Random, Result};
@@ -50,7 +51,12 @@ fn find_peers(
         && missing.is_empty()
         && Part::SERVICES.iter().any(|part| !config.targets(*part).is_empty())
     {
-        let flags = Part::SERVICES.map(|part| format!("--{}", part.name())).join(", ");
+        let flags: Vec<String> = Part::value_variants()
+            .iter()
+            .filter(|part| part.service().is_some())
+            .map(|part| format!("--{}", part.name()))
+            .collect();
+        let flags = flags.join(", ");
         let why =
             format!("this process serves everything itself: {flags} say where other processes are");
         return Err(Error::new(Code::InvalidParameter, why));
@@ -182,13 +188,16 @@ impl Node {
 
     /// What goes on beside requests, until the process ends.
     pub(crate) fn begin_chores(&self) {
-        let Services { users, orders, events, stock_elsewhere, .. } = &self.services;
+        let Services { users, orders, payments, events, stock_elsewhere, .. } = &self.services;
         let users_elsewhere = self.peers.get(&Part::Users);
         if let Some(orders) = orders.clone() {
             if let Some(users) = self.users_at() {
                 chores::erase_buyers(orders.clone(), users, Clock::system());
             }
             tokio::spawn(async move { orders.sweep().await });
+        }
+        if let Some(payments) = payments.clone() {
+            tokio::spawn(async move { payments.sweep().await });
         }
         if let Some(events) = events {
             events.collect();

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use axum::Router;
 use holdfast_events::{EventSources, Events};
 use holdfast_orders::{Orders, Stock};
+use holdfast_payments::Payments;
 use holdfast_products::Products;
 use holdfast_storage::{EventSource, record::RecordType};
 use holdfast_types::Result;
@@ -104,6 +105,21 @@ impl Served for Orders {
 }
 
 #[async_trait]
+impl Served for Payments {
+    fn routes(&self) -> Router {
+        holdfast_payments::routes(self.clone())
+    }
+
+    fn outbox(&self) -> Option<Arc<dyn EventSource>> {
+        Some(self.outbox())
+    }
+
+    async fn forget(&self) -> Result<()> {
+        self.forget().await
+    }
+}
+
+#[async_trait]
 impl Served for Events {
     fn routes(&self) -> Router {
         holdfast_events::routes(self.clone())
@@ -124,6 +140,7 @@ pub(super) struct Services {
     pub(super) users: Option<Users>,
     pub(super) products: Option<Products>,
     pub(super) orders: Option<Orders>,
+    pub(super) payments: Option<Payments>,
     pub(super) events: Option<Events>,
     /// Where orders finds stock, if products are served by others.
     pub(super) stock_elsewhere: Option<Arc<StockElsewhere>>,
@@ -146,7 +163,9 @@ impl Services {
         if parts.has(Part::Orders)
             && let Some(stock) = services.stock(opener, peers).await?
         {
-            services.orders = Some(opener.orders(stock).await?);
+            let orders = opener.orders(stock).await?;
+            services.payments = Some(opener.payments(&orders).await?);
+            services.orders = Some(orders);
         }
         if parts.has(Part::Events) {
             services.events = Some(opener.events(services.outboxes(peers)).await?);
@@ -192,6 +211,7 @@ impl Services {
             (Part::Users, one(self.users.as_ref())),
             (Part::Products, one(self.products.as_ref())),
             (Part::Orders, one(self.orders.as_ref())),
+            (Part::Payments, one(self.payments.as_ref())),
             (Part::Events, one(self.events.as_ref())),
         ];
         all.into_iter().filter_map(|(part, service)| Some((part, service?))).collect()
@@ -205,6 +225,7 @@ fn described(part: Part) -> Option<OpenApi> {
         Part::Users => Some(holdfast_users::document()),
         Part::Products => Some(holdfast_products::document()),
         Part::Orders => Some(holdfast_orders::document()),
+        Part::Payments => Some(holdfast_payments::document()),
         Part::Events => Some(holdfast_events::document()),
     }
 }
@@ -216,6 +237,7 @@ pub(crate) const fn records_of(part: Part) -> &'static [RecordType] {
         Part::Users => holdfast_users::RECORDS,
         Part::Products => holdfast_products::RECORDS,
         Part::Orders => holdfast_orders::RECORDS,
+        Part::Payments => holdfast_payments::RECORDS,
         Part::Events => holdfast_events::RECORDS,
     }
 }

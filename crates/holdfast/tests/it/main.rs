@@ -25,6 +25,7 @@ mod media;
 mod mfa;
 mod network;
 mod orders;
+mod payments;
 mod portable;
 mod products;
 mod readme;

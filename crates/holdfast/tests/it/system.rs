@@ -74,7 +74,7 @@ async fn the_screens_are_files() {
 }
 
 /// Routes that the document must name.
-const ROUTES: [&str; 76] = [
+const ROUTES: [&str; 85] = [
     "get /api/audit",
     "post /api/users/register",
     "post /api/users/login",
@@ -118,6 +118,15 @@ const ROUTES: [&str; 76] = [
     "get /api/events",
     "get /api/events/stream",
     "get /api/events/{id}",
+    "get /api/payments",
+    "post /api/payments",
+    "get /api/payments/{id}",
+    "post /api/payments/{id}/sync",
+    "post /api/payments/{id}/capture",
+    "post /api/payments/{id}/cancel",
+    "post /api/payments/{id}/refunds",
+    "post /api/payments/{id}/test",
+    "post /api/payments/webhooks/{provider}",
     "get /api/webhooks",
     "post /api/webhooks",
     "get /api/webhooks/{id}",

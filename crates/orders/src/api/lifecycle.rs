@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{Orders, model::Action};
 
-/// Call off an order: from placed or paid; the stock returns exactly once.
+/// Call off an order: from placed or paid; the stock returns exactly once, and what was paid through the shop's provider goes back.
 #[utoipa::path(post, path = "/api/orders/{id}/cancel", tag = "orders", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path)), responses((status = 200, body = OrderView<'static>)),
     extensions(("x-problems" = json!(["invalid-transition"]))))]
@@ -24,7 +24,7 @@ pub(super) async fn cancel_order(
     take(&orders, caller, ("cancel_order", id), &mut input, |_: EmptyBody| Ok(Action::Cancel)).await
 }
 
-/// Note that the money has come.
+/// Note that the money has come otherwise than through the shop's provider. A payment that is open there is called off.
 #[utoipa::path(post, path = "/api/orders/{id}/pay", tag = "orders", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path)), request_body = Option<PayBody>, responses((status = 200, body = OrderView<'static>)),
     extensions(("x-problems" = json!(["forbidden", "invalid-transition"]))))]
@@ -39,10 +39,10 @@ pub(super) async fn pay_order(
     take(&orders, caller, ("pay_order", id), &mut input, read).await
 }
 
-/// Note that the parcel has left: the units leave the stock.
+/// Note that the parcel has left: the units leave the stock. What was set aside for the order is taken first.
 #[utoipa::path(post, path = "/api/orders/{id}/ship", tag = "orders", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path)), request_body = Option<ShipBody>, responses((status = 200, body = OrderView<'static>)),
-    extensions(("x-problems" = json!(["forbidden", "invalid-transition"]))))]
+    extensions(("x-problems" = json!(["forbidden", "invalid-transition", "payment-declined"]))))]
 pub(super) async fn ship_order(
     State(orders): State<Orders>,
     caller: Caller,

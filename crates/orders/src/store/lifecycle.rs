@@ -37,6 +37,7 @@ impl OrderStore {
                 if store.take(&tx, step, &mut order, action).await? {
                     store.outbox.put(&tx, [order.message()]).await?;
                     tx.count(&store.shards, figures::cancelled(&order)).await?;
+                    store.tell_payments(&tx, &order, step.at).await?;
                 }
                 Ok(render(&order)?)
             }
@@ -73,7 +74,7 @@ impl OrderStore {
     }
 
     /// Takes a step, and says whether that changed anything.
-    async fn take(
+    pub(super) async fn take(
         &self,
         tx: &Tx,
         step: Step,
@@ -88,7 +89,7 @@ impl OrderStore {
     }
 
     /// Expires placed orders whose time has come, 100 at most; returns those that owe a release now.
-    /// An order that was paid first is left alone.
+    /// An order that was paid first is left alone, and one with an open payment waits for what becomes of that.
     pub(crate) async fn expire(&self, now: Timestamp) -> Result<Vec<OrderId>> {
         let due = self.due(now).await?;
         if due.is_empty() {
@@ -111,6 +112,9 @@ impl OrderStore {
         let (mut expired, mut messages) = (Vec::with_capacity(due.len()), Vec::new());
         let mut tallies = Vec::new();
         for mut order in self.load_for_change(tx, due).await? {
+            if self.is_held_up(tx, &mut order, now).await? {
+                continue;
+            }
             let step = Step { order: order.id, by: None, at: now };
             match self.take(tx, step, &mut order, &Action::Expire).await {
                 Ok(is_news) => {
@@ -118,6 +122,7 @@ impl OrderStore {
                     if is_news {
                         messages.push(order.message());
                         tallies.extend(figures::cancelled(&order));
+                        self.tell_payments(tx, &order, now).await?;
                     }
                 }
                 Err(Fault::Refused(_)) => {}

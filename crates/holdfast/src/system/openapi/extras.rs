@@ -41,7 +41,14 @@ pub(super) fn of(code: Code) -> Vec<(&'static str, Value)> {
         ],
         BelowReserved => vec![("reserved", integer())],
         EventsExpired => vec![("oldest", json!({"type": "integer", "minimum": 1}))],
-        InvalidTransition => vec![("orderStatus", reference("OrderStatus"))],
+        InvalidTransition => vec![
+            ("orderStatus", reference("OrderStatus")),
+            ("paymentStatus", reference("PaymentStatus")),
+        ],
+        PaymentOpen | PaymentDeclined => {
+            vec![("paymentId", json!({"type": "string", "format": "uuid"}))]
+        }
+        RefundExceedsCaptured => vec![("refundable", integer())],
         PriceChanged => vec![("total", reference("Money"))],
         InvalidParameter => vec![("parameter", json!({"type": "string"}))],
         RateLimited => vec![

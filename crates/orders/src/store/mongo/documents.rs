@@ -117,6 +117,9 @@ pub(super) fn progress(order: &Order) -> Result<Document, Fault> {
     if let Some(action) = order.pending_stock {
         set.insert("pending_stock", action.code());
     }
+    if let Some(at) = order.expires_at {
+        set.insert("expires_at", at.as_millis());
+    }
     Ok(set)
 }
 

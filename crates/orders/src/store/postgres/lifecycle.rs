@@ -11,7 +11,7 @@ const EXPIRY: i64 = 100;
 /// Writes an order back that has gone a step.
 pub(super) async fn save(tx: &Tx, order: &Order) -> Result<(), Fault> {
     tx.execute(
-        "UPDATE orders SET status = $2, version = $3, pending_stock = $4, updated_at = $5, progress = $6 WHERE id = $1",
+        "UPDATE orders SET status = $2, version = $3, pending_stock = $4, updated_at = $5, progress = $6, expires_at = $7 WHERE id = $1",
         &[
             &order.id.uuid(),
             &order.status.code(),
@@ -19,6 +19,7 @@ pub(super) async fn save(tx: &Tx, order: &Order) -> Result<(), Fault> {
             &order.pending_stock.map(StockAction::code),
             &order.updated_at.as_millis(),
             &to_text(&order.progress)?,
+            &order.expires_at.map(Timestamp::as_millis),
         ],
     )
     .await

@@ -13,7 +13,7 @@ const EXPIRY: i64 = 100;
 /// Writes an order back that has gone a step.
 pub(super) fn save(db: &Connection, indexes: &Indexes, order: &Order) -> Result<(), Fault> {
     db.prepare_cached(
-        "UPDATE orders SET status = ?2, version = ?3, pending_stock = ?4, updated_at = ?5, progress = ?6 WHERE seq = ?1",
+        "UPDATE orders SET status = ?2, version = ?3, pending_stock = ?4, updated_at = ?5, progress = ?6, expires_at = ?7 WHERE seq = ?1",
     )?
     .execute((
         indexes.find(db, order.id)?,
@@ -22,6 +22,7 @@ pub(super) fn save(db: &Connection, indexes: &Indexes, order: &Order) -> Result<
         order.pending_stock.map(StockAction::code),
         order.updated_at.as_millis(),
         to_text(&order.progress)?,
+        order.expires_at.map(Timestamp::as_millis),
     ))?;
     Ok(())
 }

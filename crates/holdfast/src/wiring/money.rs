@@ -1,0 +1,86 @@
+//! Where orders and payments meet: in the process that serves both, on one database.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use holdfast_orders::{BookedStanding, Orders};
+use holdfast_payments::{BookedOrder, OrderBook, Payments, Standing, WeakPayments};
+use holdfast_storage::record::{Fault, Tx};
+use holdfast_types::{OrderId, OrderMove, Result, Timestamp};
+
+/// What payments asks of orders.
+#[derive(Debug)]
+pub(super) struct Book(pub(super) Orders);
+
+#[async_trait]
+impl OrderBook for Book {
+    async fn load(&self, tx: &Tx, id: OrderId) -> Result<Option<BookedOrder>, Fault> {
+        let booked = self.0.booked(tx, id).await?;
+        Ok(booked.map(|order| BookedOrder {
+            user: order.user,
+            total: order.total,
+            status: order.status,
+            is_unpaid: order.is_unpaid,
+        }))
+    }
+
+    async fn pay(
+        &self,
+        tx: &Tx,
+        id: OrderId,
+        reference: &str,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
+        self.0.pay_in(tx, id, reference, now).await
+    }
+
+    async fn standing(&self, ids: Vec<OrderId>) -> Result<Vec<Standing>> {
+        let standing = self.0.standing(ids).await?.into_iter();
+        let standing = standing.map(|BookedStanding { id, status, is_paid, reference }| Standing {
+            order: id,
+            status,
+            is_paid,
+            reference,
+        });
+        Ok(standing.collect())
+    }
+
+    async fn extend(&self, tx: &Tx, id: OrderId, now: Timestamp) -> Result<(), Fault> {
+        self.0.give_time(tx, id, now).await
+    }
+}
+
+/// What orders asks of payments.
+#[derive(Debug)]
+struct Money(WeakPayments);
+
+#[async_trait]
+impl holdfast_orders::Payments for Money {
+    async fn follow(
+        &self,
+        tx: &Tx,
+        order: OrderId,
+        to: OrderMove,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        self.0.upgrade()?.follow_order(tx, order, to, now).await
+    }
+
+    async fn hold_up_expiry(
+        &self,
+        tx: &Tx,
+        order: OrderId,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Fault> {
+        self.0.upgrade()?.hold_up_expiry(tx, order, now).await
+    }
+
+    async fn capture_to_ship(&self, order: OrderId) -> Result<()> {
+        self.0.upgrade()?.capture_to_ship(order).await
+    }
+}
+
+/// Makes payments known to orders.
+pub(super) fn introduce(payments: &Payments, orders: &Orders) {
+    orders.set_payments(Arc::new(Money(payments.downgrade())));
+}

@@ -1,0 +1,83 @@
+//! What payments asks of orders, in transactions that change both.
+
+use std::sync::Arc;
+
+use holdfast_storage::record::{Fault, Tx};
+use holdfast_types::{Money, OrderId, Result, Timestamp, UserId};
+
+use super::Orders;
+use crate::{
+    Payments,
+    model::{Order, Status},
+};
+
+/// An order, as far as money is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Booked {
+    /// Whose it is.
+    pub user: UserId,
+    /// What it costs.
+    pub total: Money,
+    /// Where it stands, in a word.
+    pub status: &'static str,
+    /// Whether it waits for money.
+    pub is_unpaid: bool,
+}
+
+/// How an order stands, for an audit of payments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BookedStanding {
+    /// The order.
+    pub id: OrderId,
+    /// Where it stands, in a word.
+    pub status: &'static str,
+    /// Whether it has its money.
+    pub is_paid: bool,
+    /// What the payment is called where it was made.
+    pub reference: Option<String>,
+}
+
+impl Orders {
+    /// How these orders stand, as far as they are there.
+    pub async fn standing(&self, ids: Vec<OrderId>) -> Result<Vec<BookedStanding>> {
+        let standing = |order: Order| BookedStanding {
+            id: order.id,
+            status: order.status.as_str(),
+            is_paid: matches!(order.status, Status::Paid | Status::Shipped | Status::Delivered),
+            reference: order.progress.reference,
+        };
+        Ok(self.store().get_all(ids).await?.into_iter().map(standing).collect())
+    }
+
+    /// Makes payments known, once, before anything is asked.
+    pub fn set_payments(&self, payments: Arc<dyn Payments>) {
+        self.store().set_payments(payments);
+    }
+
+    /// The order with that id; nobody changes it until the transaction has ended.
+    pub async fn booked(&self, tx: &Tx, id: OrderId) -> Result<Option<Booked>, Fault> {
+        let order = self.store().hold(tx, id).await?;
+        Ok(order.map(|order| Booked {
+            user: order.user,
+            total: order.total,
+            status: order.status.as_str(),
+            is_unpaid: order.status == Status::Placed,
+        }))
+    }
+
+    /// Notes that the money has come under that reference. `false`: the order does not want it.
+    pub async fn pay_in(
+        &self,
+        tx: &Tx,
+        id: OrderId,
+        reference: &str,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
+        self.store().pay_in(tx, id, reference, now).await
+    }
+
+    /// Gives the buyer time to pay, once for each order.
+    pub async fn give_time(&self, tx: &Tx, id: OrderId, now: Timestamp) -> Result<(), Fault> {
+        self.store().give_time(tx, id, now).await
+    }
+}

@@ -1,0 +1,99 @@
+//! Reading payments: those of one's own orders, or anybody's for the staff.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri},
+    response::IntoResponse,
+};
+use holdfast_types::{Error, OrderId, Page, Permission, Result};
+use holdfast_web::{
+    IdPath, ListTurn, NoQuery, Query, Reply,
+    auth::{Caller, Reach},
+    json_reply, list_reply, not_modified, page_request, with_etag,
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::wire::{PaymentPage, PaymentView};
+use crate::{
+    Payments,
+    model::{Payment, PaymentId, PaymentKind, Status},
+    store::PaymentFilter,
+};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PaymentsQuery {
+    /// Those of one order.
+    order_id: Option<Uuid>,
+    status: Option<Status>,
+    /// 1 to 100.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<usize>,
+    /// Where the page before ended: its `nextCursor`.
+    cursor: Option<String>,
+}
+
+/// The payments of one's own orders, newest first; the staff see all of them. A page may be shorter than `limit`, even empty,
+/// and still have a `nextCursor`.
+#[utoipa::path(get, path = "/api/payments", tag = "payments", security(("bearer" = [])), params(PaymentsQuery),
+    responses((status = 200, body = PaymentPage, description = "A page of payments.")),
+    extensions(("x-problems" = json!(["forbidden"]))))]
+pub(super) async fn list_payments(
+    State(payments): State<Payments>,
+    caller: Caller,
+    Query(query): Query<PaymentsQuery>,
+    _turn: ListTurn,
+    uri: Uri,
+) -> Reply {
+    let reach = caller.reach(Permission::PaymentsRead)?;
+    let request = page_request(query.limit, query.cursor)?;
+    let filter = PaymentFilter {
+        order: query.order_id.map(OrderId::new),
+        user: (reach == Reach::Own).then_some(caller.user),
+        status: query.status,
+    };
+    let Page { items, next } = payments.store().list(&filter, &request).await?;
+    let items = items.iter().map(|payment| PaymentView::to(caller.user, payment)).collect();
+    list_reply(&uri, &Page { items, next })
+}
+
+/// One payment, with what was given back of it.
+#[utoipa::path(get, path = "/api/payments/{id}", tag = "payments", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = PaymentView), (status = 304)))]
+pub(super) async fn get_payment(
+    State(payments): State<Payments>,
+    caller: Caller,
+    _: NoQuery,
+    IdPath(id): IdPath<PaymentKind>,
+    headers: HeaderMap,
+) -> Reply {
+    let payment = find(&payments, &caller, id, Permission::PaymentsRead).await?;
+    if not_modified(&headers, &payment.etag()) {
+        return Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &payment.etag()));
+    }
+    let refunds = payments.store().refunds_of(id).await?;
+    let view = PaymentView::to(caller.user, &payment).with(&refunds);
+    Ok(with_etag(json_reply(200, &view)?, &payment.etag()))
+}
+
+/// The payment, if the caller may do that with it or it is of their order; what they may not see does not exist.
+pub(super) async fn find(
+    payments: &Payments,
+    caller: &Caller,
+    id: PaymentId,
+    permission: Permission,
+) -> Result<Payment> {
+    let reach = caller.reach(permission)?;
+    match payments.store().get(id).await? {
+        Some(payment) if reach == Reach::All || payment.user == caller.user => Ok(payment),
+        // They may see it: what they may not is told.
+        Some(payment) if caller.may(Permission::PaymentsRead) => {
+            caller.require(permission).map(|_| payment)
+        }
+        Some(_) => Err(Error::hidden("payment")),
+        None => Err(Error::not_found("payment")),
+    }
+}

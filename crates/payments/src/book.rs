@@ -1,0 +1,54 @@
+//! The port through which payments reaches orders: in one database, so that a payment and its order change together.
+
+use async_trait::async_trait;
+use holdfast_storage::record::{Fault, Tx};
+use holdfast_types::{Money, OrderId, Result, Timestamp, UserId};
+
+/// An order, as far as payments are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookedOrder {
+    /// Whose it is.
+    pub user: UserId,
+    /// What it costs.
+    pub total: Money,
+    /// Where it stands, in a word.
+    pub status: &'static str,
+    /// Whether it waits for money.
+    pub is_unpaid: bool,
+}
+
+/// How an order stands, for an audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The order.
+    pub order: OrderId,
+    /// Where it stands, in a word.
+    pub status: &'static str,
+    /// Whether it has its money: it is paid, or further.
+    pub is_paid: bool,
+    /// What the payment is called where it was made.
+    pub reference: Option<String>,
+}
+
+/// What payments needs of orders.
+#[async_trait]
+pub trait OrderBook: Send + Sync {
+    /// The order with that id; nobody changes it until the transaction has ended. To be read before its payments.
+    async fn load(&self, tx: &Tx, id: OrderId) -> Result<Option<BookedOrder>, Fault>;
+
+    /// Notes that the money has come under that reference. `false`: the order does not want it, since it is over, or paid
+    /// otherwise.
+    async fn pay(
+        &self,
+        tx: &Tx,
+        id: OrderId,
+        reference: &str,
+        now: Timestamp,
+    ) -> Result<bool, Fault>;
+
+    /// How these orders stand, as far as they are there.
+    async fn standing(&self, ids: Vec<OrderId>) -> Result<Vec<Standing>>;
+
+    /// Gives the buyer time to pay, once for each order.
+    async fn extend(&self, tx: &Tx, id: OrderId, now: Timestamp) -> Result<(), Fault>;
+}

@@ -1,0 +1,297 @@
+//! A payment with its refunds that are on their way: what one transaction changes together.
+
+use holdfast_types::{Code, Error, Message, Money, Result, Timestamp, UserId, Version, named_id};
+
+use super::{
+    Payment, REFUNDS_OF_PAYMENT, Refund, RefundId, RefundStatus, Seen, SeenRefund, Status, Wanted,
+};
+use crate::Standing;
+
+/// See above.
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    pub(crate) payment: Payment,
+    /// Those that are pending, and those that come about.
+    pub(crate) refunds: Vec<Refund>,
+    before: (Payment, Vec<Refund>),
+}
+
+/// What is to be asked of the provider next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// To begin the payment, under its id.
+    Create,
+    Cancel(String),
+    Capture(String),
+    /// How it stands.
+    Fetch(String),
+    Refund(String, Box<Refund>),
+}
+
+impl Step {
+    /// As metrics call it.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Cancel(_) => "cancel",
+            Self::Capture(_) => "capture",
+            Self::Fetch(_) => "fetch",
+            Self::Refund(..) => "refund",
+        }
+    }
+}
+
+/// A claim of money that was taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(crate) id: RefundId,
+    /// All that is left, where none is given.
+    pub(crate) amount: Option<i64>,
+    pub(crate) reason: Option<String>,
+    pub(crate) by: Option<UserId>,
+    pub(crate) key: String,
+}
+
+impl Claim {
+    /// What the shop itself owes, since the order does not want the money any more. As a rule that is once for each payment.
+    fn owed(payment: &Payment, reason: &str) -> Self {
+        let key = match payment.owed_refunds {
+            0 => format!("late:{}", payment.id),
+            before => format!("late:{}:{before}", payment.id),
+        };
+        let id = RefundId::new(named_id("refund", &key));
+        Self { id, amount: None, reason: Some(reason.to_owned()), by: None, key }
+    }
+}
+
+impl Ledger {
+    pub(crate) fn new(payment: Payment, refunds: Vec<Refund>) -> Self {
+        Self { before: (payment.clone(), refunds.clone()), payment, refunds }
+    }
+
+    /// The next thing to ask of the provider; nothing when all is said. `is_due`: it is time to look. Refunds that were `tried` are
+    /// left for the next time.
+    pub(crate) fn step(&self, is_due: bool, tried: &[RefundId]) -> Option<Step> {
+        let payment = &self.payment;
+        let Some(intent) = payment.intent.clone() else {
+            return payment.status.is_open().then_some(Step::Create);
+        };
+        match (payment.status, payment.wanted) {
+            (Status::Authorized, Some(Wanted::Capture)) => return Some(Step::Capture(intent)),
+            (status, Some(Wanted::Cancel)) if status.is_open() => {
+                return Some(Step::Cancel(intent));
+            }
+            _ if payment.is_hinted => return Some(Step::Fetch(intent)),
+            (status, _) if status.is_open() && is_due => return Some(Step::Fetch(intent)),
+            _ => {}
+        }
+        let pending = |refund: &&Refund| {
+            refund.status == RefundStatus::Pending && !tried.contains(&refund.id)
+        };
+        let refund = self.refunds.iter().find(pending)?;
+        Some(Step::Refund(intent, Box::new(refund.clone())))
+    }
+
+    /// Takes over what was seen of the payment.
+    pub(crate) fn see(&mut self, seen: &Seen, now: Timestamp) {
+        self.payment.converge(seen, now);
+    }
+
+    /// Whether money has just been taken, which the order must hear of.
+    pub(crate) const fn takes_money(&self) -> bool {
+        self.before.0.captured == 0 && self.payment.captured > 0
+    }
+
+    /// Whether money has just been set aside.
+    pub(crate) fn sets_aside(&self) -> bool {
+        (self.before.0.status, self.payment.status) != (Status::Authorized, Status::Authorized)
+            && self.payment.status == Status::Authorized
+    }
+
+    /// Claims money that was taken. Refuses with `refund-exceeds-captured`, and `limit-reached` after a hundred refunds.
+    pub(crate) fn claim(&mut self, claim: Claim, now: Timestamp) -> Result<&Refund> {
+        let payment = &mut self.payment;
+        let (left, currency) = (payment.refundable(), payment.amount.currency);
+        let amount = claim.amount.unwrap_or(left);
+        if claim.by.is_some() && payment.refunds >= REFUNDS_OF_PAYMENT {
+            let why = format!("a payment is given back in {REFUNDS_OF_PAYMENT} refunds at most");
+            return Err(Error::new(Code::LimitReached, why));
+        }
+        if amount > left || amount == 0 {
+            let why = match left {
+                0 => "nothing is left to be given back".to_owned(),
+                left => format!("{left} of what was taken can still be given back, not {amount}"),
+            };
+            return Err(Error::new(Code::RefundExceedsCaptured, why).with("refundable", left));
+        }
+        if claim.by.is_some() {
+            payment.refunds += 1;
+        }
+        payment.refund_pending += amount;
+        payment.look_now(now);
+        self.refunds.push(Refund {
+            id: claim.id,
+            payment: payment.id,
+            order: payment.order,
+            version: Version::FIRST,
+            amount: Money { amount, currency },
+            reason: claim.reason,
+            by: claim.by,
+            key: claim.key,
+            status: RefundStatus::Pending,
+            reference: None,
+            failure: None,
+            asked_at: None,
+            created_at: now,
+            updated_at: now,
+        });
+        Ok(&self.refunds[self.refunds.len() - 1])
+    }
+
+    /// The order does not want the money: what was taken is owed back, what was not is called off.
+    pub(crate) fn turn_away(&mut self, reason: &str, now: Timestamp) -> Result<()> {
+        self.payment.close(now);
+        if self.payment.refundable() > 0 {
+            self.claim(Claim::owed(&self.payment, reason), now)?;
+            self.payment.owed_refunds += 1;
+        }
+        Ok(())
+    }
+
+    /// Takes over how a refund stands. One that is over stays as it is.
+    pub(crate) fn see_refund(&mut self, id: RefundId, seen: &SeenRefund, now: Timestamp) {
+        let payment = &mut self.payment;
+        let pending =
+            |refund: &&mut Refund| refund.id == id && refund.status == RefundStatus::Pending;
+        let Some(refund) = self.refunds.iter_mut().find(pending) else { return };
+        refund.reference = Some(seen.reference.clone());
+        refund.failure.clone_from(&seen.failure);
+        settle(payment, refund, seen.status);
+        payment.look_later(now, true);
+    }
+
+    /// The provider refuses a refund, for good.
+    pub(crate) fn refuse_refund(&mut self, id: RefundId, why: &str, now: Timestamp) {
+        let pending =
+            |refund: &&mut Refund| refund.id == id && refund.status == RefundStatus::Pending;
+        let Some(refund) = self.refunds.iter_mut().find(pending) else { return };
+        refund.failure = Some(why.to_owned());
+        settle(&mut self.payment, refund, RefundStatus::Failed);
+        self.payment.look_later(now, true);
+    }
+
+    /// Notes that the provider is asked now.
+    pub(crate) fn ask_refund(&mut self, id: RefundId, now: Timestamp) {
+        let refund = self.refunds.iter_mut().find(|refund| refund.id == id);
+        if let Some(refund) = refund.filter(|refund| refund.asked_at.is_none()) {
+            refund.asked_at = Some(now);
+        }
+    }
+
+    /// Gives versions and times to what has changed, holds it against the rules, and says what is to be told of it.
+    pub(crate) fn finish(&mut self, now: Timestamp) -> Result<Vec<Message>> {
+        let (payment, before) = (&mut self.payment, &self.before.0);
+        let shown = |payment: &Payment| {
+            let Payment { authorized, captured, refunded, refund_pending, .. } = *payment;
+            let sums = [authorized, captured, refunded, refund_pending];
+            (payment.status, sums, payment.failure.clone())
+        };
+        let mut messages = Vec::new();
+        if shown(payment) != shown(before) {
+            payment.version = before.version.next();
+            payment.updated_at = now;
+        }
+        if payment.status != before.status {
+            messages.push(payment.message());
+        }
+        for refund in &mut self.refunds {
+            let known = self.before.1.iter().find(|known| known.id == refund.id);
+            match known {
+                None => messages.push(refund.message()),
+                Some(known) if known.status != refund.status => {
+                    refund.version = known.version.next();
+                    refund.updated_at = now;
+                    messages.push(refund.message());
+                }
+                Some(_) => {}
+            }
+        }
+        if !payment.status.is_open() && payment.refund_pending == 0 && !payment.is_hinted {
+            payment.next_look = None;
+        }
+        self.check().map(|()| messages)
+    }
+
+    /// What must hold of sums: taken is no more than was set aside, and given back no more than was taken.
+    fn check(&self) -> Result<()> {
+        match self.payment.finding() {
+            None => Ok(()),
+            Some(finding) => Err(Error::internal(finding)),
+        }
+    }
+
+    /// A payment that was there before, and whether it is as it was.
+    pub(crate) fn changed_payment(&self) -> Option<&Payment> {
+        (self.payment != self.before.0).then_some(&self.payment)
+    }
+
+    /// Refunds that are not as they were.
+    pub(crate) fn changed_refunds(&self) -> impl Iterator<Item = &Refund> {
+        self.refunds.iter().filter(|refund| !self.before.1.contains(refund))
+    }
+}
+
+fn settle(payment: &mut Payment, refund: &mut Refund, status: RefundStatus) {
+    refund.status = status;
+    let amount = refund.amount.amount;
+    match status {
+        RefundStatus::Pending => {}
+        RefundStatus::Succeeded => {
+            payment.refund_pending -= amount;
+            payment.refunded += amount;
+        }
+        RefundStatus::Failed => payment.refund_pending -= amount,
+    }
+}
+
+impl Payment {
+    /// What is wrong with its sums, if anything is.
+    pub(crate) fn finding(&self) -> Option<String> {
+        let Self { authorized, captured, refunded, refund_pending, .. } = *self;
+        let is_sound = 0 <= captured
+            && captured <= authorized
+            && authorized <= self.amount.amount
+            && 0 <= refunded
+            && 0 <= refund_pending
+            && refunded + refund_pending <= captured;
+        let id = self.id;
+        (!is_sound).then(|| {
+            format!(
+                "payment {id} has taken {captured} of {authorized} minor units that were set aside, given back {refunded}, and {refund_pending} are on their way back"
+            )
+        })
+    }
+
+    /// What is wrong with it beside its order, if anything is: money is kept only of an order that is paid by it, and an order is
+    /// paid only by money that was taken.
+    pub(crate) fn finding_beside(&self, order: Option<&Standing>) -> Option<String> {
+        let reference = self.reference();
+        let pays = order.is_some_and(|order| {
+            order.is_paid && order.reference.as_deref() == Some(reference.as_str())
+        });
+        let (id, order_id) = (self.id, self.order);
+        match (self.refundable() > 0, pays) {
+            (true, false) => {
+                let status = order.map_or("not there", |order| order.status);
+                let kept = self.refundable();
+                Some(format!(
+                    "payment {id} keeps {kept} minor units of order {order_id}, which is {status} and not paid by it"
+                ))
+            }
+            (false, true) if self.captured == 0 => {
+                Some(format!("order {order_id} is paid by payment {id}, which has taken nothing"))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Refunds: claimed from what was taken before the provider is asked, so that no two claim the same money.
+
+use std::time::Duration;
+
+use holdfast_types::{Money, OrderId, Timestamp, UserId, Version};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{PaymentId, RefundId};
+
+/// How long a provider is sure to know a key again; later a refund is looked for by its mark before it is asked for once more.
+const KEY_TIME: Duration = Duration::from_secs(23 * 60 * 60);
+
+/// Where a refund stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RefundStatus {
+    /// The money is claimed, and on its way back.
+    Pending,
+    /// It is back.
+    Succeeded,
+    /// The provider refused: the money is still there.
+    Failed,
+}
+
+/// Money that goes back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Refund {
+    pub(crate) id: RefundId,
+    pub(crate) payment: PaymentId,
+    pub(crate) order: OrderId,
+    pub(crate) version: Version,
+    pub(crate) amount: Money,
+    pub(crate) reason: Option<String>,
+    /// Who asked for it; nobody where the shop owes it.
+    pub(crate) by: Option<UserId>,
+    /// Names it to the provider, however often it is asked.
+    pub(crate) key: String,
+    pub(crate) status: RefundStatus,
+    /// What the provider calls it, once it has answered.
+    pub(crate) reference: Option<String>,
+    pub(crate) failure: Option<String>,
+    /// When the provider was asked first.
+    pub(crate) asked_at: Option<Timestamp>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+impl Refund {
+    /// Whether the provider may have forgotten the key.
+    pub(crate) fn is_key_stale(&self, now: Timestamp) -> bool {
+        self.asked_at.is_some_and(|at| now > at.plus(KEY_TIME))
+    }
+}

@@ -1,0 +1,1 @@
+//! One test per guarantee of [`PaymentStore`], run on every engine, races included.
