@@ -10,6 +10,9 @@ type AnyProblem = ProblemsOf<
   | api.UpdateProductError
   | api.PlaceOrderError
   | api.CancelOrderError
+  | api.CreatePaymentError
+  | api.CapturePaymentError
+  | api.RefundPaymentError
   | api.ListOrdersError
   | api.ListEventsError
   | api.RegisterUserError

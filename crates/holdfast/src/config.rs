@@ -17,7 +17,7 @@ use holdfast_web::{ClusterSecret, InternalTls, rate::Quota};
 use crate::parts::Part;
 pub(crate) use layers::{DEFAULTS, Flags, Layers};
 use values::{
-    parse_addresses, parse_bytes, parse_count, parse_duration, parse_hosts, parse_listen,
+    parse_addresses, parse_bytes, parse_count, parse_hosts, parse_listen, parse_optional_duration,
     parse_origins, parse_quota, parse_roles, parse_schedule, parse_switch, parse_targets,
 };
 
@@ -122,10 +122,7 @@ impl Config {
                 "" => Err("expected a name".to_owned()),
                 text => Ok(text.to_owned()),
             })?,
-            payment_window: layers.parse("payment_window", |text| match text {
-                "" => Ok(None),
-                text => parse_duration(text).map(Some),
-            })?,
+            payment_window: layers.parse("payment_window", parse_optional_duration)?,
             payments: payments(layers)?,
             events: events(layers)?,
             limits: Limits::load(layers)?,

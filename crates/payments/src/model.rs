@@ -8,11 +8,13 @@ mod seen;
 use std::time::Duration;
 
 use holdfast_types::{
-    Code, Error, Fingerprint, Id, Money, OrderId, Result, Timestamp, UserId, Version,
+    Code, Error, Fingerprint, Id, Money, OrderId, Result, Timestamp, UserId, Version, reused,
 };
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::BookedOrder;
 pub(crate) use ledger::{Claim, Ledger, Step};
 pub(crate) use refund::{Refund, RefundStatus};
 pub(crate) use seen::{Seen, SeenRefund};
@@ -40,8 +42,8 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(5 * 60);
 /// How long expiry waits for the provider to say what became of a payment.
 const CLOSING_TIME: Duration = Duration::from_secs(60 * 60);
-/// Between two looks at whether it has said so.
-const CLOSING_PAUSE: Duration = Duration::from_secs(2);
+/// Between two looks at whether it has said so: at first, and at last.
+const CLOSING_PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
 /// Between two looks at an authorisation, which stands for days.
 const AUTHORIZED_PAUSE: Duration = Duration::from_secs(10 * 60);
 
@@ -163,8 +165,9 @@ pub(crate) struct Payment {
     pub(crate) closing_since: Option<Timestamp>,
     /// Why it was refused the last time.
     pub(crate) failure: Option<String>,
-    /// Somebody has said that something has happened at the provider.
-    pub(crate) is_hinted: bool,
+    /// How often somebody has said that something has happened at the provider, and how many of those times it was looked at since.
+    pub(crate) hints: u64,
+    pub(crate) answered_hints: u64,
     /// When it is looked at again; none when there is nothing left to do.
     pub(crate) next_look: Option<Timestamp>,
     /// Looks that have led to nothing, one after the other.
@@ -193,7 +196,26 @@ pub(crate) struct NewPayment {
 }
 
 impl Payment {
-    pub(crate) fn new(new: &NewPayment, user: UserId, amount: Money) -> Self {
+    /// The payment of an order. Refuses one that wants no money, or that costs nothing.
+    pub(crate) fn of(new: &NewPayment, order: &BookedOrder) -> Result<Self> {
+        if !order.is_unpaid {
+            let why = format!("an order that is {} wants no money", order.status);
+            let refusal = Error::new(Code::InvalidTransition, why);
+            return Err(refusal.with("orderStatus", order.status));
+        }
+        if order.total.amount == 0 {
+            let why = "the order costs nothing: there is nothing to pay";
+            return Err(Error::invalid("#/orderId", why));
+        }
+        Ok(Self::new(new, order.user, order.total))
+    }
+
+    /// The payment itself, where it was made for that. Refuses with `idempotency-key-reused`.
+    pub(crate) fn is_the_same(&self, new: &NewPayment) -> Result<Self> {
+        if self.fingerprint == new.fingerprint { Ok(self.clone()) } else { Err(reused()) }
+    }
+
+    fn new(new: &NewPayment, user: UserId, amount: Money) -> Self {
         Self {
             id: new.id,
             order: new.order,
@@ -212,7 +234,8 @@ impl Payment {
             wanted: None,
             closing_since: None,
             failure: None,
-            is_hinted: false,
+            hints: 0,
+            answered_hints: 0,
             next_look: Some(new.at.plus(FIRST_LOOK)),
             looks: 0,
             attempt: 0,
@@ -290,6 +313,16 @@ impl Payment {
         }
     }
 
+    /// Refuses with `payment-declined` one whose money was not taken.
+    pub(crate) fn require_captured(self) -> Result<Self> {
+        if self.status == Status::Captured {
+            return Ok(self);
+        }
+        let stands = format!("the payment is {}: nothing was taken", self.status.as_str());
+        let refusal = Error::new(Code::PaymentDeclined, self.failure.unwrap_or(stands));
+        Err(refusal.with("paymentId", self.id.to_string()))
+    }
+
     /// Until when the expiry of the order must wait for it; none when it may go on. Whoever asks lets it be called off.
     pub(crate) fn holds_up_expiry(&mut self, now: Timestamp) -> Option<Timestamp> {
         match self.status {
@@ -301,7 +334,10 @@ impl Payment {
             _ => {
                 self.close(now);
                 let since = self.closing_since.unwrap_or(now);
-                (now < since.plus(CLOSING_TIME)).then(|| now.plus(CLOSING_PAUSE))
+                let waited = now.as_millis().saturating_sub(since.as_millis()).unsigned_abs();
+                let [shortest, longest] = CLOSING_PAUSES;
+                let pause = Duration::from_millis(waited / 4).clamp(shortest, longest);
+                (now < since.plus(CLOSING_TIME)).then(|| now.plus(pause))
             }
         }
     }
@@ -312,15 +348,32 @@ impl Payment {
         self.looks = 0;
     }
 
+    /// Whether something may have happened that nobody has looked at.
+    pub(crate) const fn is_hinted(&self) -> bool {
+        self.hints > self.answered_hints
+    }
+
+    /// Somebody says that something has happened at the provider. Where nothing ever came about there, nothing can.
+    pub(crate) fn hint(&mut self, now: Timestamp) {
+        if self.intent.is_some() || self.status.is_open() {
+            self.hints += 1;
+            self.look_now(now);
+        }
+    }
+
+    /// Whether nothing is left to be done.
+    pub(crate) const fn is_over(&self) -> bool {
+        !self.status.is_open() && self.refund_pending == 0 && !self.is_hinted()
+    }
+
     /// Decides when it is looked at again. `is_waiting`: the provider owes an answer.
     pub(crate) fn look_later(&mut self, now: Timestamp, is_waiting: bool) {
-        let (first, longest) = match is_waiting || self.wanted.is_some() || self.is_hinted {
+        let (first, longest) = match is_waiting || self.wanted.is_some() || self.is_hinted() {
             true => (FIRST_RETRY, LONGEST_RETRY),
             false => (FIRST_LOOK, LONGEST_LOOK),
         };
-        let is_over = !self.status.is_open() && self.refund_pending == 0 && !self.is_hinted;
         let pause = first.saturating_mul(1 << self.looks.min(16)).min(longest);
-        self.next_look = (!is_over).then(|| now.plus(pause));
+        self.next_look = (!self.is_over()).then(|| now.plus(pause));
         self.looks = self.looks.saturating_add(1);
     }
 }

@@ -90,6 +90,9 @@ pub(crate) trait Provider: Send + Sync {
         is_stale: bool,
     ) -> Result<SeenRefund, Refusal>;
 
+    /// Refuses with `invalid-signature` what can be told not to be genuine before its body is read.
+    fn check_webhook(&self, headers: &HeaderMap, now: Timestamp) -> Result<()>;
+
     /// What a notification is about, if it is genuine. Refuses with `invalid-signature`.
     fn read_webhook(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Hint>;
 }

@@ -24,6 +24,8 @@ use crate::{
     store::{Claimed, PaymentStore},
 };
 
+use driving::Driven;
+
 /// How long kept answers are kept.
 const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
 
@@ -132,6 +134,19 @@ impl Payments {
         self.0.provider.as_ref().ok_or_else(|| Error::new(Code::PaymentsDisabled, why))
     }
 
+    /// Refuses with `payments-disabled` a payment that another provider has, who is not asked any more.
+    fn require_ours(&self, payment: &Payment) -> Result<()> {
+        match self.provider()?.name() == payment.provider {
+            true => Ok(()),
+            false => {
+                let other = payment.provider.as_str();
+                let why =
+                    format!("the payment was made at `{other}`, which this shop asks no more");
+                Err(Error::new(Code::PaymentsDisabled, why))
+            }
+        }
+    }
+
     /// Makes a payment, once per id, and begins it at the provider; says whether it was there before.
     pub(crate) async fn create(
         &self,
@@ -139,9 +154,15 @@ impl Payments {
         operation: &Operation,
     ) -> Result<(Payment, bool)> {
         let (payment, replayed) = self.0.store.create(new, operation).await?;
-        let begun = match payment.intent {
-            Some(_) => payment,
-            None => self.driven(payment.id).await?.into_payment()?,
+        let begun = match (&payment.intent, payment.status.is_open()) {
+            (Some(_), _) => payment,
+            (None, true) => self.driven(payment.id).await?.into_payment()?,
+            (None, false) => {
+                let why = payment.failure.clone().unwrap_or_default();
+                return Driven::Declined(Box::new(payment), why)
+                    .into_payment()
+                    .map(|it| (it, true));
+            }
         };
         Ok((begun, replayed))
     }
@@ -154,8 +175,7 @@ impl Payments {
     ) -> Result<(Payment, bool)> {
         let now = self.now();
         let hint = move |ledger: &mut Ledger| {
-            ledger.payment.is_hinted = true;
-            ledger.payment.look_now(now);
+            ledger.payment.hint(now);
             Ok(())
         };
         self.ask(payment, operation, hint).await
@@ -170,7 +190,8 @@ impl Payments {
     ) -> Result<(Payment, bool)> {
         let now = self.now();
         let want = move |ledger: &mut Ledger| ledger.payment.want_capture(now).map(|_| ());
-        self.ask(payment, operation, want).await
+        let (payment, replayed) = self.ask(payment, operation, want).await?;
+        Ok((payment.require_captured()?, replayed))
     }
 
     /// Calls a payment off, once per operation. Where the buyer was faster, it is captured after all. Refuses with
@@ -192,7 +213,9 @@ impl Payments {
         operation: &Operation,
         judge: impl Fn(&mut Ledger) -> Result<()> + Send + Sync + 'static,
     ) -> Result<(Payment, bool)> {
-        let given = self.0.store.order(payment, operation, self.now(), nothing, judge).await?;
+        self.require_ours(payment)?;
+        let store = &self.0.store;
+        let given = store.order(payment, operation, self.now(), nothing, judge).await?;
         let payment = self.driven(payment.id).await?.into_payment()?;
         Ok((payment, given.replayed))
     }
@@ -205,6 +228,7 @@ impl Payments {
         claim: Claim,
         operation: &Operation,
     ) -> Result<bool> {
+        self.require_ours(payment)?;
         let now = self.now();
         let judge = move |ledger: &mut Ledger| ledger.claim(claim.clone(), now).map(|_| ());
         let IdempotentAnswer { replayed, .. } =
@@ -251,17 +275,12 @@ impl Payments {
         }
         let Some(payment) = found else { return Ok(()) };
         let hint = move |ledger: &mut Ledger| {
-            ledger.payment.is_hinted = true;
-            ledger.payment.look_now(now);
+            ledger.payment.hint(now);
             Ok(())
         };
         self.0.store.settle(&payment, now, hint).await?;
         let payments = self.clone();
-        tokio::spawn(async move {
-            if let Err(error) = payments.drive(payment.id, false).await {
-                tracing::warn!(%error, payment = %payment.id, "a payment is looked at later");
-            }
-        });
+        tokio::spawn(async move { payments.look(payment.id, false).await });
         Ok(())
     }
 
@@ -269,6 +288,17 @@ impl Payments {
     #[must_use]
     pub fn outbox(&self) -> Arc<dyn EventSource> {
         Arc::new(self.0.store.outbox().clone())
+    }
+
+    /// Makes payments that came from another database fit their refunds and their orders: parts of a shop are exported one after
+    /// the other.
+    pub async fn restore(&self) -> Result<()> {
+        self.0.store.restore(self.now()).await
+    }
+
+    /// Refuses with `invalid-signature` what can be told not to be genuine before its body is read.
+    pub(crate) fn check_webhook(&self, headers: &axum::http::HeaderMap) -> Result<()> {
+        self.provider()?.check_webhook(headers, self.now())
     }
 
     /// How many payments there are, and what is wrong with them, a sentence each.

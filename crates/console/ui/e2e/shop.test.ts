@@ -99,6 +99,8 @@ test("less stock is shown, and what is left can be taken", async () => {
   await button("Order for $117.00").click();
   await page.getByText("Thank you").waitFor();
   await inspect(page, "shop-order");
+  // This shop has no payment provider.
+  expect(await page.getByRole("region", { name: "Payment" }).count()).toBe(0);
   await page.getByRole("link", { name: "Cart (0)" }).waitFor();
   const { items } = await ask(listOrders({ client: admin.client, query: { limit: 5 } }));
   expect(items.filter((order) => order.email === "grace@example.org").map((order) => order.total)).toEqual([usd(11_700)]);

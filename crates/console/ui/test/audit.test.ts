@@ -8,6 +8,7 @@ describe("what an entry of the audit log is about", () => {
 
   it("is found by the request", () => {
     expect(about(`POST /api/orders/${resourceId}/cancel`, "cancel_order")).toEqual({ path: ["orders"], query: { id: resourceId, open: resourceId }, name: "The order" });
+    expect(about(`POST /api/payments/${resourceId}/refunds`, "refund_payment")).toEqual({ path: ["payments"], query: { id: resourceId, open: resourceId }, name: "The payment" });
     expect(about("POST /api/products/batch", "write_products")?.query).toEqual({ ids: resourceId, open: resourceId });
     expect(about(`PATCH /api/users/${resourceId}`, "update_user")?.query).toEqual({ q: "ada", open: resourceId });
     expect(about("PATCH /api/roles/packer", "update_role")?.path).toEqual(["roles"]);

@@ -223,6 +223,7 @@ pub(crate) async fn import(config: &Config, file: &Path) -> Result<ExitCode> {
     load.finish().await?;
     remark(&format!("Imported {count} records"));
     check::reconcile(&shop).await?;
+    shop.payments.restore().await?;
     shop.events.restore().await?;
     for database in &shop.each_database {
         database.end_restore().await?;

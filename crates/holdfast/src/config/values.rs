@@ -26,6 +26,11 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(duration).ok().filter(|duration| !duration.is_zero()).ok_or_else(expected)
 }
 
+/// The same, or nothing.
+pub(super) fn parse_optional_duration(text: &str) -> Result<Option<Duration>, String> {
+    if text.is_empty() { Ok(None) } else { parse_duration(text).map(Some) }
+}
+
 /// "0s, 5s, 5m".
 pub(super) fn parse_schedule(text: &str) -> Result<Schedule, String> {
     let parse = |part: String| {

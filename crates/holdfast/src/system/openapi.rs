@@ -127,7 +127,7 @@ fn schema_of(problem: &Description) -> Value {
     let mut required = vec!["code", "status"];
     for (name, schema) in extras::of(problem.code) {
         properties[name] = schema;
-        if !matches!(name, "currentVersion" | "current" | "proofOfWork") {
+        if !extras::IN_SOME.contains(&name) {
             required.push(name);
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! `HOLDFAST_TEST_RECORD=1 cargo nextest run -p holdfast examples` writes them anew.
 
+mod payments;
+
 use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
@@ -83,7 +85,7 @@ async fn examples_are_what_the_shop_answers() {
     orders(&mut recorder).await;
     events(&mut recorder).await;
     webhooks(&mut recorder, &endpoint).await;
-    payments(&mut recorder).await;
+    payments::record(&mut recorder).await;
     roles(&mut recorder).await;
     keys(&mut recorder).await;
     second_factor(&mut recorder).await;
@@ -244,39 +246,6 @@ async fn events(recorder: &mut Recorder) {
     recorder.take(("get_event", "admin", "GET", "/api/events/{event}", Value::Null)).await;
     let path = "/api/audit?action=create_product&limit=1";
     recorder.take(("list_audit_entries", "admin", "GET", path, Value::Null)).await;
-}
-
-async fn payments(recorder: &mut Recorder) {
-    let order = unpaid_order(recorder).await;
-    recorder.know("unpaid", &order, "id");
-    let new = json!({"orderId": "{unpaid}", "capture": "manual"});
-    let said = recorder.take(("create_payment", "admin", "POST", "/api/payments", new)).await;
-    recorder.know("payment", &said, "id");
-    let outcome = json!({"outcome": "succeed"});
-    let refund = json!({"amount": 500, "reason": "One cup came broken."});
-    let steps: [Step; 6] = [
-        ("test_payment", "admin", "POST", "/api/payments/{payment}/test", outcome),
-        ("sync_payment", "admin", "POST", "/api/payments/{payment}/sync", Value::Null),
-        ("capture_payment", "admin", "POST", "/api/payments/{payment}/capture", Value::Null),
-        ("refund_payment", "admin", "POST", "/api/payments/{payment}/refunds", refund),
-        ("get_payment", "admin", "GET", "/api/payments/{payment}", Value::Null),
-        ("list_payments", "admin", "GET", "/api/payments?orderId={unpaid}", Value::Null),
-    ];
-    for step in steps {
-        recorder.take(step).await;
-    }
-    let new = json!({"orderId": unpaid_order(recorder).await["id"]});
-    let admin = recorder.clients.get_mut("admin").unwrap();
-    let payment = admin.post("/api/payments", &new).await.expect(201).unwrap();
-    recorder.know("payment", &payment, "id");
-    let cancel = ("cancel_payment", "admin", "POST", "/api/payments/{payment}/cancel", Value::Null);
-    recorder.take(cancel).await;
-}
-
-async fn unpaid_order(recorder: &mut Recorder) -> Value {
-    let admin = recorder.clients.get_mut("admin").unwrap();
-    let cup = admin.product("A cup to be paid", 5).await;
-    admin.order(&cup, 1).await.expect(201).unwrap()
 }
 
 async fn webhooks(recorder: &mut Recorder, endpoint: &Endpoint) {

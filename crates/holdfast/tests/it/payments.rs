@@ -1,5 +1,7 @@
 //! `/api/payments`: money is taken once, no more is given back than was taken, and the order follows.
 
+mod stripe;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -257,7 +259,10 @@ async fn an_order_that_is_being_paid_has_time_and_expires_with_its_payment() {
         (ada.status_of("orders", &order).await == "expired").then_some(())
     })
     .await;
-    assert_eq!(admin.stock(&tea).await, (10, 0));
+    wait_for(SOON, "the stock is back", async || {
+        (admin.stock(&tea).await == (10, 0)).then_some(())
+    })
+    .await;
     let late = ada.post(&path(&payment, "/test"), &json!({"outcome": "succeed"})).await;
     assert_eq!(late.expect(200).unwrap()["status"], "cancelled", "it is too late");
 

@@ -14,6 +14,7 @@ use crate::model::{Action, Buyer, Placement, Status};
 
 mod figures;
 mod listing;
+mod paying;
 mod pieces;
 mod placing;
 mod telling;

@@ -30,6 +30,7 @@ impl MongoOrders {
 #[async_trait]
 impl Statements for MongoOrders {
     async fn load_for_change(&self, tx: &Tx, ids: Vec<OrderId>) -> Result<Vec<Order>, Fault> {
+        documents::hold(tx.mongo()?, &ids).await?;
         let found = documents::find(tx.mongo()?, &ids).await?;
         let orders = found.iter().filter(|found| !documents::is_tombstone(found));
         Ok(orders.map(documents::order).collect::<Result<_>>()?)

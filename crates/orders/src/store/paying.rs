@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Tx};
-use holdfast_types::{OrderId, OrderMove, Result, Timestamp};
+use holdfast_types::{Code, OrderId, OrderMove, Result, Timestamp};
 
 use super::{OrderStore, Step};
 use crate::{
@@ -44,7 +44,7 @@ impl OrderStore {
                 Ok(true)
             }
             Ok(false) => Ok(order.progress.reference.as_deref() == Some(reference)),
-            Err(Fault::Refused(_)) => Ok(false),
+            Err(Fault::Refused(error)) if error.code() == Code::InvalidTransition => Ok(false),
             Err(fault) => Err(fault),
         }
     }

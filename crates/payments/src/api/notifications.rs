@@ -28,6 +28,7 @@ pub(super) async fn notify_payments(
     if provider != payments.provider_name()?.as_str() {
         return Err(Error::not_found("provider").into());
     }
+    payments.check_webhook(&headers)?;
     let body = input.body_of(BYTES, &["application/json"]).await?;
     payments.notified(&headers, &body).await?;
     Ok(no_content())

@@ -60,7 +60,7 @@ pub(super) async fn list_payments(
     list_reply(&uri, &Page { items, next })
 }
 
-/// One payment, with what was given back of it.
+/// One payment, with what was given back of it: for the buyer, and for who may read refunds.
 #[utoipa::path(get, path = "/api/payments/{id}", tag = "payments", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path)), responses((status = 200, body = PaymentView), (status = 304)))]
 pub(super) async fn get_payment(
@@ -75,7 +75,7 @@ pub(super) async fn get_payment(
         return Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &payment.etag()));
     }
     let refunds = payments.store().refunds_of(id).await?;
-    let view = PaymentView::to(caller.user, &payment).with(&refunds);
+    let view = PaymentView::to(caller.user, &payment).with(&caller, &refunds);
     Ok(with_etag(json_reply(200, &view)?, &payment.etag()))
 }
 

@@ -1,8 +1,9 @@
 //! What payments look like on the wire.
 
 use holdfast_types::{
-    Answer, Error, Money, OrderId, Result, Timestamp, UserId, Validation, check_line,
+    Answer, Error, Money, OrderId, Permission, Result, Timestamp, UserId, Validation, check_line,
 };
+use holdfast_web::auth::Caller;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -33,7 +34,7 @@ pub(super) struct RefundBody {
     /// All that is left, where it is left out.
     #[schema(required = false, value_type = Option<AmountBody>)]
     amount: Option<AmountBody>,
-    /// Why: for the staff, and for whoever reads events.
+    /// Why: for who may read refunds, and for whoever reads events.
     #[schema(min_length = 1, max_length = 200, format = "line", example = "One cup came broken.")]
     reason: Option<String>,
 }
@@ -158,8 +159,15 @@ impl PaymentView {
     }
 
     /// With what was given back.
-    pub(super) fn with(self, refunds: &[Refund]) -> Self {
-        Self { refunds: Some(refunds.iter().map(RefundView::from).collect()), ..self }
+    pub(super) fn with(self, caller: &Caller, refunds: &[Refund]) -> Self {
+        let is_staff = caller.may(Permission::RefundsRead);
+        let view = |refund: &Refund| match is_staff {
+            true => RefundView::from(refund),
+            // What the staff say to each other is not for the buyer.
+            false => RefundView { reason: None, by: None, ..RefundView::from(refund) },
+        };
+        let is_shown = is_staff || caller.user == self.user_id;
+        Self { refunds: is_shown.then(|| refunds.iter().map(view).collect()), ..self }
     }
 }
 
@@ -177,7 +185,7 @@ pub(super) struct RefundView {
     amount: Money,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Who asked for it; absent where the shop owed it.
+    /// Who asked for it, for who may read refunds; absent where the shop owed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<uuid::Uuid>)]
     by: Option<UserId>,

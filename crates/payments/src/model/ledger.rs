@@ -7,6 +7,9 @@ use super::{
 };
 use crate::Standing;
 
+/// Refunds that the shop owes by itself, one after the other, where the provider refuses.
+const OWED_REFUNDS: usize = 5;
+
 /// See above.
 #[derive(Clone, Debug)]
 pub(crate) struct Ledger {
@@ -14,6 +17,8 @@ pub(crate) struct Ledger {
     /// Those that are pending, and those that come about.
     pub(crate) refunds: Vec<Refund>,
     before: (Payment, Vec<Refund>),
+    /// Whether the order has to say once more that it wants the money.
+    asks_order: bool,
 }
 
 /// What is to be asked of the provider next.
@@ -66,7 +71,8 @@ impl Claim {
 
 impl Ledger {
     pub(crate) fn new(payment: Payment, refunds: Vec<Refund>) -> Self {
-        Self { before: (payment.clone(), refunds.clone()), payment, refunds }
+        let before = (payment.clone(), refunds.clone());
+        Self { before, payment, refunds, asks_order: false }
     }
 
     /// The next thing to ask of the provider; nothing when all is said. `is_due`: it is time to look. Refunds that were `tried` are
@@ -81,25 +87,46 @@ impl Ledger {
             (status, Some(Wanted::Cancel)) if status.is_open() => {
                 return Some(Step::Cancel(intent));
             }
-            _ if payment.is_hinted => return Some(Step::Fetch(intent)),
+            _ if payment.is_hinted() => return Some(Step::Fetch(intent)),
             (status, _) if status.is_open() && is_due => return Some(Step::Fetch(intent)),
             _ => {}
         }
         let pending = |refund: &&Refund| {
             refund.status == RefundStatus::Pending && !tried.contains(&refund.id)
         };
-        let refund = self.refunds.iter().find(pending)?;
+        // First those that the provider has not heard of.
+        let refund = self.refunds.iter().filter(pending).min_by_key(|it| it.reference.is_some())?;
         Some(Step::Refund(intent, Box::new(refund.clone())))
     }
 
     /// Takes over what was seen of the payment.
-    pub(crate) fn see(&mut self, seen: &Seen, now: Timestamp) {
+    /// `hints`: how often somebody had said that something had happened when the provider was asked.
+    pub(crate) fn see(&mut self, seen: &Seen, hints: u64, now: Timestamp) {
+        self.payment.answered_hints = self.payment.answered_hints.max(hints);
         self.payment.converge(seen, now);
     }
 
-    /// Whether money has just been taken, which the order must hear of.
-    pub(crate) const fn takes_money(&self) -> bool {
-        self.before.0.captured == 0 && self.payment.captured > 0
+    /// Whether the order must say that it wants the money: all of it has just been taken, or is still there since it could not be
+    /// given back.
+    pub(crate) const fn asks_order(&self) -> bool {
+        let amount = self.payment.amount.amount;
+        let is_taken = self.before.0.captured < amount && self.payment.captured >= amount;
+        is_taken || self.asks_order && self.payment.captured >= amount
+    }
+
+    /// Makes a payment that came from another database fit its refunds, and asks its order: parts of a shop are exported one after
+    /// the other.
+    pub(crate) fn restore(&mut self, refunds: &[Refund], now: Timestamp) {
+        let sum = |status| {
+            let of = refunds.iter().filter(move |refund| refund.status == status);
+            of.map(|refund| refund.amount.amount).sum::<i64>()
+        };
+        self.payment.refunded = sum(RefundStatus::Succeeded);
+        self.payment.refund_pending = sum(RefundStatus::Pending);
+        self.asks_order = self.payment.refundable() > 0;
+        if !self.payment.is_over() {
+            self.payment.look_now(now);
+        }
     }
 
     /// Whether money has just been set aside.
@@ -142,6 +169,7 @@ impl Ledger {
             reference: None,
             failure: None,
             asked_at: None,
+            has_failed: false,
             created_at: now,
             updated_at: now,
         });
@@ -151,7 +179,8 @@ impl Ledger {
     /// The order does not want the money: what was taken is owed back, what was not is called off.
     pub(crate) fn turn_away(&mut self, reason: &str, now: Timestamp) -> Result<()> {
         self.payment.close(now);
-        if self.payment.refundable() > 0 {
+        // A provider that refuses is not asked for ever: then it is for the staff, and `check` says so.
+        if self.payment.refundable() > 0 && self.payment.owed_refunds < OWED_REFUNDS {
             self.claim(Claim::owed(&self.payment, reason), now)?;
             self.payment.owed_refunds += 1;
         }
@@ -167,6 +196,7 @@ impl Ledger {
         refund.reference = Some(seen.reference.clone());
         refund.failure.clone_from(&seen.failure);
         settle(payment, refund, seen.status);
+        self.asks_order |= seen.status == RefundStatus::Failed;
         payment.look_later(now, true);
     }
 
@@ -177,6 +207,7 @@ impl Ledger {
         let Some(refund) = self.refunds.iter_mut().find(pending) else { return };
         refund.failure = Some(why.to_owned());
         settle(&mut self.payment, refund, RefundStatus::Failed);
+        self.asks_order = true;
         self.payment.look_later(now, true);
     }
 
@@ -188,20 +219,39 @@ impl Ledger {
         }
     }
 
+    /// Notes that the provider has failed: what it keeps under the key is that failure.
+    pub(crate) fn fail_refund(&mut self, id: RefundId) {
+        if let Some(refund) = self.refunds.iter_mut().find(|refund| refund.id == id) {
+            refund.has_failed = true;
+        }
+    }
+
     /// Gives versions and times to what has changed, holds it against the rules, and says what is to be told of it.
     pub(crate) fn finish(&mut self, now: Timestamp) -> Result<Vec<Message>> {
         let (payment, before) = (&mut self.payment, &self.before.0);
         let shown = |payment: &Payment| {
             let Payment { authorized, captured, refunded, refund_pending, .. } = *payment;
             let sums = [authorized, captured, refunded, refund_pending];
-            (payment.status, sums, payment.failure.clone())
+            let texts =
+                [&payment.failure, &payment.intent, &payment.client_secret].map(Clone::clone);
+            (payment.status, sums, texts)
+        };
+        let has_moved = |refund: &Refund| {
+            let known = self.before.1.iter().find(|known| known.id == refund.id);
+            let shown =
+                |refund: &Refund| (refund.status, refund.reference.clone(), refund.failure.clone());
+            known.is_none_or(|known| shown(known) != shown(refund))
         };
         let mut messages = Vec::new();
-        if shown(payment) != shown(before) {
+        if shown(payment) != shown(before) || self.refunds.iter().any(has_moved) {
             payment.version = before.version.next();
             payment.updated_at = now;
         }
-        if payment.status != before.status {
+        let is_declined = payment.status == before.status
+            && payment.status.is_open()
+            && payment.failure != before.failure
+            && payment.failure.is_some();
+        if payment.status != before.status || is_declined {
             messages.push(payment.message());
         }
         for refund in &mut self.refunds {
@@ -216,7 +266,7 @@ impl Ledger {
                 Some(_) => {}
             }
         }
-        if !payment.status.is_open() && payment.refund_pending == 0 && !payment.is_hinted {
+        if payment.is_over() {
             payment.next_look = None;
         }
         self.check().map(|()| messages)

@@ -10,8 +10,9 @@ impl Payment {
     /// The type of the event that it became what it is. A buyer who was declined may try again.
     const fn event_type(&self) -> &'static str {
         match self.status {
-            Status::Pending if self.version.0 > Version::FIRST.0 => "payment.declined",
-            Status::Pending => "payment.created",
+            Status::Pending if self.version.0 == Version::FIRST.0 => "payment.created",
+            status if status.is_open() && self.failure.is_some() => "payment.declined",
+            Status::Pending => "payment.pending",
             Status::RequiresAction => "payment.requires_action",
             Status::Processing => "payment.processing",
             Status::Authorized => "payment.authorized",

@@ -43,13 +43,15 @@ pub(crate) struct Refund {
     pub(crate) failure: Option<String>,
     /// When the provider was asked first.
     pub(crate) asked_at: Option<Timestamp>,
+    /// Whether the provider has answered with a failure of its own.
+    pub(crate) has_failed: bool,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
 }
 
 impl Refund {
-    /// Whether the provider may have forgotten the key.
+    /// Whether the key leads no further: the provider may have forgotten it, or keeps a failure under it.
     pub(crate) fn is_key_stale(&self, now: Timestamp) -> bool {
-        self.asked_at.is_some_and(|at| now > at.plus(KEY_TIME))
+        self.has_failed || self.asked_at.is_some_and(|at| now > at.plus(KEY_TIME))
     }
 }

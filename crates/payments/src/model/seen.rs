@@ -40,6 +40,7 @@ impl Payment {
         if self.client_secret.is_none() {
             self.client_secret.clone_from(&seen.client_secret);
         }
+        let before = (self.status, self.captured, self.failure.clone());
         self.captured = self.captured.max(seen.captured);
         self.authorized = self.authorized.max(seen.authorized).max(self.captured);
         let status = seen.status;
@@ -50,8 +51,9 @@ impl Payment {
         if !self.status.is_open() {
             self.wanted = None;
         }
-        self.is_hinted = false;
-        self.looks = 0;
+        if before != (self.status, self.captured, self.failure.clone()) {
+            self.looks = 0;
+        }
         self.look_later(now, self.refund_pending > 0);
     }
 
@@ -62,5 +64,80 @@ impl Payment {
             self.failure = Some(why.to_owned());
             self.wanted = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_types::{Fingerprint, Id, Money, UserId};
+
+    use super::*;
+    use crate::model::{Capture, NewPayment, ProviderName};
+
+    const NOW: Timestamp = Timestamp::from_millis(1);
+
+    fn a_payment() -> Payment {
+        let new = NewPayment {
+            id: Id::from_bytes([1; 16]),
+            order: Id::from_bytes([2; 16]),
+            user: None,
+            capture: Capture::Manual,
+            provider: ProviderName::Test,
+            fingerprint: Fingerprint([0; 16]),
+            at: NOW,
+        };
+        let amount = Money { amount: 10, currency: "USD".parse().unwrap() };
+        Payment::new(&new, UserId::from_bytes([3; 16]), amount)
+    }
+
+    fn seen(status: Status) -> Seen {
+        let captured = if status == Status::Captured { 10 } else { 0 };
+        let authorized = if status == Status::Authorized { 10 } else { captured };
+        Seen {
+            intent: "pi_1".into(),
+            client_secret: None,
+            status,
+            authorized,
+            captured,
+            failure: None,
+        }
+    }
+
+    /// What one payment can be at its provider, one after the other.
+    fn courses() -> [Vec<Status>; 3] {
+        use Status::{Authorized, Cancelled, Captured, Pending, Processing, RequiresAction};
+        [
+            vec![Pending, RequiresAction, Processing, Captured],
+            vec![Pending, Processing, Authorized, Captured],
+            vec![Pending, RequiresAction, Authorized, Cancelled],
+        ]
+    }
+
+    /// All orders in which a course can be seen, also in part or twice, as long as its end is seen once.
+    #[test]
+    fn the_end_is_the_same_in_whatever_order_it_is_seen() {
+        for course in courses() {
+            let end = *course.last().unwrap();
+            for number in 0..4_usize.pow(5) {
+                let places = (0..5).map(|digit| number / 4_usize.pow(digit) % 4);
+                let sights: Vec<Status> = places.map(|place| course[place]).collect();
+                if !sights.contains(&end) {
+                    continue;
+                }
+                let mut payment = a_payment();
+                sights.iter().for_each(|status| payment.converge(&seen(*status), NOW));
+                let captured = if end == Status::Captured { 10 } else { 0 };
+                assert_eq!((payment.status, payment.captured), (end, captured), "{sights:?}");
+                assert_eq!((payment.finding(), payment.next_look), (None, None), "{sights:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_payment_that_was_begun_in_the_place_of_another_moves_nothing() {
+        let mut payment = a_payment();
+        payment.converge(&seen(Status::Pending), NOW);
+        payment.converge(&Seen { intent: "pi_2".into(), ..seen(Status::Captured) }, NOW);
+        assert_eq!((payment.status, payment.captured), (Status::Pending, 0));
     }
 }

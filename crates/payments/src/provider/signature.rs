@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use holdfast_types::{Code, Error, Result, Timestamp};
 
 /// A notification that is older is refused: somebody may have recorded it.
-const TOLERANCE_SECONDS: i64 = 300;
+const TOLERANCE_SECONDS: u64 = 300;
 /// Signatures that are looked at.
 const SIGNATURES: usize = 16;
 
@@ -17,8 +17,8 @@ pub(crate) fn invalid_signature(why: &str) -> Error {
     Error::new(Code::InvalidSignature, why.to_owned())
 }
 
-/// Refuses with `invalid-signature`.
-pub(super) fn verify(headers: &HeaderMap, body: &[u8], secret: &str, now: Timestamp) -> Result<()> {
+/// The time that a notification says, and what says that it is genuine. Refuses with `invalid-signature` what is old.
+pub(super) fn read(headers: &HeaderMap, now: Timestamp) -> Result<(i64, Vec<&str>)> {
     let header = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     let header =
         header.ok_or_else(|| invalid_signature("the header Stripe-Signature is missing"))?;
@@ -26,17 +26,23 @@ pub(super) fn verify(headers: &HeaderMap, body: &[u8], secret: &str, now: Timest
     let time: Option<i64> =
         parts().find(|(name, _)| *name == "t").and_then(|(_, t)| t.parse().ok());
     let time = time.ok_or_else(|| invalid_signature("Stripe-Signature has no time `t`"))?;
-    let expected = sign(secret, time, body);
-    let is_signed = parts()
-        .filter(|(name, _)| *name == "v1")
-        .take(SIGNATURES)
-        .any(|(_, given)| verify_slices_are_equal(given.as_bytes(), expected.as_bytes()).is_ok());
-    if !is_signed {
-        return Err(invalid_signature("no signature of the notification is that of its body"));
+    if now.as_seconds().abs_diff(time) > TOLERANCE_SECONDS {
+        return Err(invalid_signature("the notification is older than five minutes"));
     }
-    match (now.as_seconds() - time).abs() <= TOLERANCE_SECONDS {
+    let signatures = parts().filter(|(name, _)| *name == "v1").map(|(_, given)| given);
+    Ok((time, signatures.take(SIGNATURES).collect()))
+}
+
+/// Refuses with `invalid-signature`.
+pub(super) fn verify(headers: &HeaderMap, body: &[u8], secret: &str, now: Timestamp) -> Result<()> {
+    let (time, signatures) = read(headers, now)?;
+    let expected = sign(secret, time, body);
+    let is_signed = signatures
+        .iter()
+        .any(|given| verify_slices_are_equal(given.as_bytes(), expected.as_bytes()).is_ok());
+    match is_signed {
         true => Ok(()),
-        false => Err(invalid_signature("the notification is older than five minutes")),
+        false => Err(invalid_signature("no signature of the notification is that of its body")),
     }
 }
 

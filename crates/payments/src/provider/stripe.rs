@@ -13,7 +13,7 @@ use url::{Host, Url};
 
 use super::{Hint, Intent, Provider, Refusal, signature};
 use crate::model::{Capture, ProviderName, Refund, Seen, SeenRefund};
-use wire::{Failure, Notification, RefundList, StripeIntent, StripeRefund, factor_of};
+use wire::{Failure, Notification, RefundList, StripeIntent, StripeRefund, to_stripe};
 
 /// The version of the API that this is written for.
 const API_VERSION: &str = "2025-09-30.clover";
@@ -81,6 +81,11 @@ impl Stripe {
             let why = "HOLDFAST_PAYMENTS=stripe wants HOLDFAST_STRIPE_SECRET_KEY";
             return Err(Error::new(Code::InvalidParameter, why));
         }
+        if settings.webhook_secret.is_none() {
+            tracing::warn!(
+                "HOLDFAST_STRIPE_WEBHOOK_SECRET is not set: what happens at Stripe is noticed late"
+            );
+        }
         let client = Client::builder()
             .connect_timeout(CONNECT_TIME)
             .timeout(ANSWER_TIME)
@@ -88,6 +93,13 @@ impl Stripe {
             .build()
             .map_err(Error::internal)?;
         Ok(Self { client, settings })
+    }
+
+    fn webhook_secret(&self) -> Result<&str> {
+        let why =
+            "HOLDFAST_STRIPE_WEBHOOK_SECRET is not set: no notification can be told to be genuine";
+        let missing = || Error::new(Code::InvalidSignature, why);
+        self.settings.webhook_secret.as_deref().ok_or_else(missing)
     }
 
     async fn post<T: DeserializeOwned>(
@@ -164,15 +176,16 @@ async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result
     Err(refusal(status, &body))
 }
 
-/// A key that is wrong or in use, too many requests, and failures of Stripe's own say nothing about the payment.
+/// A key that is wrong, in use or of another account, too many requests, and failures of Stripe's own say nothing about the payment.
 fn refusal(status: StatusCode, body: &[u8]) -> Refusal {
     let failure: Failure = serde_json::from_slice(body).unwrap_or_default();
     let is_final = status.is_client_error()
-        && !failure.is_of_key()
+        && !failure.is_of_key_or_account()
         && !matches!(
             status,
             StatusCode::UNAUTHORIZED
                 | StatusCode::FORBIDDEN
+                | StatusCode::NOT_FOUND
                 | StatusCode::REQUEST_TIMEOUT
                 | StatusCode::CONFLICT
                 | StatusCode::TOO_EARLY
@@ -202,7 +215,7 @@ impl Provider for Stripe {
             Capture::Manual => "manual",
         };
         let form = vec![
-            ("amount", (amount.amount.saturating_mul(factor_of(amount.currency))).to_string()),
+            ("amount", to_stripe(*amount)?.to_string()),
             ("currency", amount.currency.as_str().to_ascii_lowercase()),
             ("capture_method", method.to_owned()),
             ("automatic_payment_methods[enabled]", "true".to_owned()),
@@ -245,22 +258,22 @@ impl Provider for Stripe {
         if is_stale && let Some(found) = self.find_refund(intent, refund).await? {
             return Ok(found.seen());
         }
-        let amount = refund.amount.amount.saturating_mul(factor_of(refund.amount.currency));
         let form = vec![
             ("payment_intent", intent.to_owned()),
-            ("amount", amount.to_string()),
+            ("amount", to_stripe(refund.amount)?.to_string()),
             ("metadata[refund_id]", refund.id.to_string()),
         ];
         let made: StripeRefund = self.post("v1/refunds", &refund.key, form).await?;
         Ok(made.seen())
     }
 
+    fn check_webhook(&self, headers: &HeaderMap, now: Timestamp) -> Result<()> {
+        self.webhook_secret()?;
+        signature::read(headers, now).map(|_| ())
+    }
+
     fn read_webhook(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Hint> {
-        let Some(secret) = &self.settings.webhook_secret else {
-            let why = "HOLDFAST_STRIPE_WEBHOOK_SECRET is not set: no notification can be told to be genuine";
-            return Err(Error::new(Code::InvalidSignature, why));
-        };
-        signature::verify(headers, body, secret, now)?;
+        signature::verify(headers, body, self.webhook_secret()?, now)?;
         let notification: Notification = holdfast_web::parse(body)?;
         Ok(notification.hint())
     }
@@ -289,7 +302,11 @@ mod tests {
         let card = r#"{"error":{"type":"card_error","code":"card_declined","message":"Your card was declined."}}"#;
         assert_eq!(told(402, card), Refusal::Declined("Your card was declined.".to_owned()));
         let key = r#"{"error":{"type":"idempotency_error","message":"Keys for idempotent requests can only be used with the same parameters."}}"#;
-        for (status, body) in [(400, key), (401, "{}"), (409, "{}"), (429, ""), (503, "<html>")] {
+        let missing = r#"{"error":{"type":"invalid_request_error","code":"resource_missing"}}"#;
+        assert!(matches!(told(400, missing), Refusal::Unknown(_)));
+        for (status, body) in
+            [(400, key), (404, missing), (401, "{}"), (409, "{}"), (429, ""), (503, "<html>")]
+        {
             assert!(matches!(told(status, body), Refusal::Unknown(_)), "{status}");
         }
         assert!(matches!(told(500, ""), Refusal::Failed(_)));

@@ -247,6 +247,10 @@ impl Provider for TestProvider {
         Ok(SeenRefund { reference, status: RefundStatus::Succeeded, failure: None })
     }
 
+    fn check_webhook(&self, _: &HeaderMap, _: Timestamp) -> Result<()> {
+        Err(invalid_signature("the test provider sends no notifications"))
+    }
+
     fn read_webhook(&self, _: &HeaderMap, _: &[u8], _: Timestamp) -> Result<Hint> {
         Err(invalid_signature("the test provider sends no notifications"))
     }

@@ -58,8 +58,10 @@ impl Refusal {
 
 /// What a step led to.
 enum Next {
-    /// The next may follow.
-    On,
+    /// The next may follow; how it went.
+    On(&'static str),
+    /// It cannot be had yet.
+    Later,
     Declined(String),
     Waiting(String),
 }
@@ -77,14 +79,16 @@ impl Payments {
 
     /// Asks what is to be asked of a payment, step by step. `is_due`: also how it stands.
     pub(crate) async fn drive(&self, id: PaymentId, is_due: bool) -> Result<Driven> {
-        let (mut is_due, mut tried) = (is_due, Vec::new());
+        let (mut is_due, mut tried, mut unknown) = (is_due, Vec::new(), None);
         for _ in 0..STEPS {
             let ledger = self.0.store.ledger(id).await?;
             let ledger = ledger.ok_or_else(|| Error::not_found("payment"))?;
             let provider = self.0.provider.as_ref();
             let ours = provider.filter(|provider| provider.name() == ledger.payment.provider);
             let (Some(provider), Some(step)) = (ours, ledger.step(is_due, &tried)) else {
-                return self.rest(ledger.payment, ours.is_none() || !tried.is_empty()).await;
+                let is_waiting = ours.is_none() || !tried.is_empty();
+                let rested = self.rest(ledger.payment, is_waiting).await?;
+                return Ok(unknown.map_or(rested, Driven::Waiting));
             };
             is_due = false;
             let next = match &step {
@@ -98,7 +102,13 @@ impl Payments {
             };
             note(&step, &next);
             match next {
-                Next::On => {}
+                Next::On(_) => {}
+                // Other refunds need not wait for this one.
+                Next::Waiting(why) if matches!(step, Step::Refund(..)) => unknown = Some(why),
+                Next::Later => {
+                    self.wait(&ledger.payment).await?;
+                    return Ok(Driven::Settled(Box::new(self.rest_of(id).await?)));
+                }
                 Next::Declined(why) => {
                     return Ok(Driven::Declined(Box::new(self.rest_of(id).await?), why));
                 }
@@ -151,7 +161,7 @@ impl Payments {
             Step::Fetch(name) => provider.fetch(name, payment.amount).await,
             Step::Create | Step::Refund(..) => provider.create(&intent).await,
         };
-        let now = self.now();
+        let (now, hints) = (self.now(), payment.hints);
         let seen = match (answer, &payment.intent) {
             (Ok(seen), _) => seen,
             (Err(Refusal::Unknown(why)), _) => return Ok(Next::Waiting(why)),
@@ -174,11 +184,11 @@ impl Payments {
             }
         };
         let see = move |ledger: &mut Ledger| {
-            ledger.see(&seen, now);
+            ledger.see(&seen, hints, now);
             Ok(())
         };
         self.0.store.settle(payment, now, see).await?;
-        Ok(Next::On)
+        Ok(Next::On("done"))
     }
 
     /// Sees how a payment stands that the provider would not capture or call off.
@@ -196,9 +206,10 @@ impl Payments {
                 return Ok(Next::Waiting(why));
             }
         };
-        let (now, is_capture, words) = (self.now(), matches!(step, Step::Capture(_)), why.clone());
+        let (now, hints) = (self.now(), payment.hints);
+        let (is_capture, words) = (matches!(step, Step::Capture(_)), why.clone());
         let see = move |ledger: &mut Ledger| {
-            ledger.see(&seen, now);
+            ledger.see(&seen, hints, now);
             let payment = &mut ledger.payment;
             // Under the same key it would be refused again, whatever has changed since.
             payment.attempt += 1;
@@ -210,12 +221,11 @@ impl Payments {
         };
         let payment = self.0.store.settle(payment, now, see).await?;
         Ok(match (step, payment.status) {
-            (Step::Capture(_), Status::Captured) => Next::On,
+            (Step::Capture(_), Status::Captured) => Next::On("done"),
             (Step::Capture(_), Status::Cancelled) => Next::Declined(LAPSED.to_owned()),
             (Step::Capture(_), _) => Next::Declined(why),
-            // It cannot be called off yet.
-            (Step::Cancel(_), status) if status.is_open() => Next::Waiting(why),
-            _ => Next::On,
+            (Step::Cancel(_), status) if status.is_open() => Next::Later,
+            _ => Next::On("declined"),
         })
     }
 
@@ -243,7 +253,7 @@ impl Payments {
                     Ok(())
                 };
                 self.0.store.settle(payment, now, see).await?;
-                Ok(Next::On)
+                Ok(Next::On("done"))
             }
             Err(Refusal::Declined(why)) => {
                 let refuse = move |ledger: &mut Ledger| {
@@ -251,9 +261,17 @@ impl Payments {
                     Ok(())
                 };
                 self.0.store.settle(payment, now, refuse).await?;
-                Ok(Next::On)
+                Ok(Next::On("declined"))
             }
-            Err(Refusal::Unknown(why) | Refusal::Failed(why)) => Ok(Next::Waiting(why)),
+            Err(Refusal::Failed(why)) => {
+                let fail = move |ledger: &mut Ledger| {
+                    ledger.fail_refund(id);
+                    Ok(())
+                };
+                self.0.store.settle(payment, now, fail).await?;
+                Ok(Next::Waiting(why))
+            }
+            Err(Refusal::Unknown(why)) => Ok(Next::Waiting(why)),
         }
     }
 
@@ -271,8 +289,8 @@ impl Payments {
 /// Counts what was asked, and how that went.
 fn note(step: &Step, next: &Next) {
     let outcome = match next {
-        Next::On => "done",
-        Next::Declined(_) => "declined",
+        Next::On(outcome) => outcome,
+        Next::Later | Next::Declined(_) => "declined",
         Next::Waiting(_) => "unknown",
     };
     metrics::counter!("payment_provider_calls_total", "call" => step.name(), "outcome" => outcome)

@@ -1,7 +1,7 @@
 //! What orders asks of payments.
 
 use holdfast_storage::record::{Fault, Tx};
-use holdfast_types::{Code, Error, OrderId, OrderMove, Result, Timestamp};
+use holdfast_types::{OrderId, OrderMove, Result, Timestamp};
 
 use super::Payments;
 use crate::model::{Ledger, Payment, Status};
@@ -38,13 +38,6 @@ impl Payments {
         let now = self.now();
         let want = move |ledger: &mut Ledger| ledger.payment.want_capture(now).map(|_| ());
         self.store().settle(&payment, now, want).await?;
-        let payment = self.driven(payment.id).await?.into_payment()?;
-        match payment.status {
-            Status::Captured => Ok(()),
-            status => {
-                let why = format!("the payment is {}: nothing was taken", status.as_str());
-                Err(Error::new(Code::PaymentDeclined, why))
-            }
-        }
+        self.driven(payment.id).await?.into_payment()?.require_captured().map(|_| ())
     }
 }

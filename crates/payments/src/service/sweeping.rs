@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use super::Payments;
+use crate::model::PaymentId;
 
 /// Between two looks at what is due.
 const TICK: Duration = Duration::from_millis(500);
@@ -30,6 +31,13 @@ impl Payments {
         }
     }
 
+    /// Drives a payment that nobody waits for.
+    pub(super) async fn look(&self, id: PaymentId, is_due: bool) {
+        if let Err(error) = self.drive(id, is_due).await {
+            tracing::warn!(%error, payment = %id, "a payment is looked at later");
+        }
+    }
+
     /// Looks at what is due, until nothing is.
     pub(crate) async fn sweep_once(&self) -> Result<()> {
         if self.0.provider.is_none() {
@@ -42,11 +50,7 @@ impl Payments {
             let mut looks = JoinSet::new();
             for id in due {
                 let payments = self.clone();
-                looks.spawn(async move {
-                    if let Err(error) = payments.drive(id, true).await {
-                        tracing::warn!(%error, payment = %id, "a payment is looked at later");
-                    }
-                });
+                looks.spawn(async move { payments.look(id, true).await });
             }
             while looks.join_next().await.is_some() {}
             if is_last {

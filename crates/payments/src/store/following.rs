@@ -17,6 +17,10 @@ impl PaymentStore {
     ) -> Result<(), Fault> {
         let scan = Scan::of("order", PAYMENTS_OF_ORDER).equal(order);
         for payment in tx.scan::<Payment>(scan.descending()).await? {
+            // The order is held, so what is over stays so.
+            if !payment.status.is_open() && payment.refundable() == 0 {
+                continue;
+            }
             let turn_away = move |ledger: &mut Ledger| ledger.turn_away(to.reason(), now);
             self.change(tx, payment.id, now, &turn_away).await?;
         }

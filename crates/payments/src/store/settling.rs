@@ -90,10 +90,38 @@ impl PaymentStore {
         Ok((ledger.payment, ledger.refunds))
     }
 
+    /// Makes all payments that came from another database fit their refunds and their orders.
+    pub(crate) async fn restore(&self, now: Timestamp) -> Result<()> {
+        let mut payments = self.db.records::<Payment>().await?;
+        while let Some(payment) = payments.next().await? {
+            let Payment { id, order, .. } = payment?;
+            let store = self.clone();
+            let restore = move |tx: Tx| {
+                let store = store.clone();
+                async move {
+                    store.book.load(&tx, order).await?;
+                    store.restore_one(&tx, id, now).await
+                }
+            };
+            self.db.transact(restore).await?;
+        }
+        Ok(())
+    }
+
+    async fn restore_one(&self, tx: &Tx, id: PaymentId, now: Timestamp) -> Result<(), Fault> {
+        let all = tx.scan::<Refund>(Scan::of("payment", REFUNDS).equal(id)).await?;
+        let all: Vec<Refund> = all.into_iter().map(Stored::into_inner).collect();
+        let fit = move |ledger: &mut Ledger| {
+            ledger.restore(&all, now);
+            Ok(())
+        };
+        self.change(tx, id, now, &fit).await.map(|_| ())
+    }
+
     /// The order hears of money that has come.
     async fn follow(&self, tx: &Tx, ledger: &mut Ledger, now: Timestamp) -> Result<(), Fault> {
         let payment = &ledger.payment;
-        if ledger.takes_money() {
+        if ledger.asks_order() {
             if !self.book.pay(tx, payment.order, &payment.reference(), now).await? {
                 ledger.turn_away(LATE, now)?;
             }

@@ -16,6 +16,8 @@ export function resourceOf({ request, resourceId, action }: Pick<AuditEntry, "re
   switch (kind) {
     case "orders":
       return { path: ["orders"], query: { id: resourceId, open: resourceId }, name: "The order" };
+    case "payments":
+      return { path: ["payments"], query: { id: resourceId, open: resourceId }, name: "The payment" };
     case "products":
       return { path: ["products"], query: { ids: resourceId, open: resourceId }, name: "The product" };
     case "users":

@@ -1,6 +1,6 @@
 /** Requests whose refusals are thrown, for screens that show them. */
 
-import { ProblemError } from "holdfast-client";
+import { isProblem, ProblemError } from "holdfast-client";
 
 interface Answer<T> {
   data?: T | undefined;
@@ -19,6 +19,15 @@ export async function ask<T>(asked: Promise<Answer<T>>): Promise<NonNullable<T>>
 export async function tell(asked: Promise<Answer<unknown>>): Promise<void> {
   const { error, response } = await asked;
   if (response?.ok !== true) throw new ProblemError(error, response?.status ?? 0);
+}
+
+/**
+ * Whether a refusal ends an attempt, so that the next one has a key of its own. Where no answer came, or the shop is still at it, something
+ * may come of it yet.
+ */
+export function isSettled(error: unknown): boolean {
+  if (!(error instanceof ProblemError) || isProblem(error.problem, "idempotency-in-progress")) return false;
+  return error.status >= 400 && error.status < 500;
 }
 
 /** What went wrong, in words for whoever looks at the screen. */

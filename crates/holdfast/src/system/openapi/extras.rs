@@ -3,6 +3,10 @@
 use holdfast_types::Code::{self, *};
 use serde_json::{Value, json};
 
+/// Those that only some of its problems have.
+pub(super) const IN_SOME: [&str; 6] =
+    ["currentVersion", "current", "proofOfWork", "orderStatus", "paymentStatus", "paymentId"];
+
 /// The members of a problem that are its own, with their schemas.
 pub(super) fn of(code: Code) -> Vec<(&'static str, Value)> {
     let integer = || json!({"type": "integer", "format": "int64"});

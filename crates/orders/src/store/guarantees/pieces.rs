@@ -8,7 +8,10 @@ use super::*;
 
 impl Bench {
     /// Runs one piece in a transaction of its own.
-    async fn within<T, F>(&self, piece: impl Fn(OrderStore, Tx) -> F + Send + Sync + 'static) -> T
+    pub(super) async fn within<T, F>(
+        &self,
+        piece: impl Fn(OrderStore, Tx) -> F + Send + Sync + 'static,
+    ) -> T
     where
         T: Send + 'static,
         F: Future<Output = Result<T, holdfast_storage::record::Fault>> + Send,

@@ -21,6 +21,13 @@ pub(super) async fn get(db: &Mongo, id: OrderId) -> Result<Option<Order>> {
     found.filter(|found| !is_tombstone(found)).map(|found| order(&found)).transpose()
 }
 
+/// Holds up whoever else changes these orders, or decides by how they stand, until the transaction has ended.
+pub(super) async fn hold(tx: &Tx, ids: &[OrderId]) -> Result<(), Fault> {
+    let ids: Vec<_> = ids.iter().map(|id| fields::uuid(id.uuid())).collect();
+    let turn = doc! {"$inc": {"locks": 1_i64}};
+    tx.update_all(ORDERS, doc! {"_id": {"$in": ids}}, turn).await.map(|_| ())
+}
+
 /// The documents with these ids, tombstones included.
 pub(super) async fn find(tx: &Tx, ids: &[OrderId]) -> Result<Vec<Document>, Fault> {
     tx.find(ORDERS, &among(ids)).await

@@ -7,15 +7,52 @@ use serde::Deserialize;
 
 use crate::{
     model::{Refund, RefundStatus, Seen, SeenRefund, Status},
-    provider::Hint,
+    provider::{Hint, Refusal},
 };
 
-/// In these currencies Stripe counts hundredths that they do not have (docs.stripe.com/currencies, "Special cases").
-const HUNDREDTHS: [&str; 2] = ["ISK", "UGX"];
+/// How Stripe counts a currency (docs.stripe.com/currencies, "Zero-decimal currencies" and "Special cases").
+enum Count {
+    /// In the minor units of ISO 4217, as we do.
+    Minor,
+    /// In hundredths that it does not have.
+    Hundredths,
+    /// Whole, where ISO 4217 has hundredths.
+    Whole,
+    /// In thousandths of which the last digit must be 0.
+    Tens,
+}
 
-/// By what our minor units are multiplied to be Stripe's.
-pub(super) fn factor_of(currency: Currency) -> i64 {
-    if HUNDREDTHS.contains(&currency.as_str()) { 100 } else { 1 }
+impl Count {
+    fn of(currency: Currency) -> Self {
+        match currency.as_str() {
+            "ISK" | "UGX" => Self::Hundredths,
+            "MGA" => Self::Whole,
+            "BHD" | "JOD" | "KWD" | "OMR" | "TND" => Self::Tens,
+            _ => Self::Minor,
+        }
+    }
+}
+
+/// Our amount as Stripe counts it. Declined where Stripe cannot count so exactly.
+pub(super) fn to_stripe(money: Money) -> Result<i64, Refusal> {
+    let Money { amount, currency } = money;
+    let counted = match Count::of(currency) {
+        Count::Hundredths => amount.checked_mul(100),
+        Count::Whole => (amount % 100 == 0).then_some(amount / 100),
+        Count::Tens => (amount % 10 == 0).then_some(amount),
+        Count::Minor => Some(amount),
+    };
+    let why = || format!("Stripe cannot take {amount} minor units of {currency} exactly");
+    counted.ok_or_else(|| Refusal::Declined(why()))
+}
+
+/// Stripe's amount as we count it.
+fn from_stripe(amount: i64, currency: Currency) -> i64 {
+    match Count::of(currency) {
+        Count::Hundredths => amount / 100,
+        Count::Whole => amount.saturating_mul(100),
+        Count::Tens | Count::Minor => amount,
+    }
 }
 
 /// A `PaymentIntent`.
@@ -40,9 +77,8 @@ struct PaymentError {
 impl StripeIntent {
     /// `amount`: what was asked for, which says the currency.
     pub(super) fn seen(self, amount: Money) -> Seen {
-        let factor = factor_of(amount.currency);
-        let captured = self.amount_received / factor;
-        let authorized = self.amount_capturable / factor + captured;
+        let captured = from_stripe(self.amount_received, amount.currency);
+        let authorized = from_stripe(self.amount_capturable, amount.currency) + captured;
         let status = match self.status.as_str() {
             "requires_action" | "requires_confirmation" => Status::RequiresAction,
             "processing" => Status::Processing,
@@ -132,13 +168,16 @@ pub(super) struct Failure {
 struct FailureBody {
     #[serde(rename = "type")]
     kind: Option<String>,
+    code: Option<String>,
     message: Option<String>,
 }
 
 impl Failure {
-    /// Whether it is about the key of the request, and not about what was asked.
-    pub(super) fn is_of_key(&self) -> bool {
-        self.error.as_ref().and_then(|error| error.kind.as_deref()) == Some("idempotency_error")
+    /// Whether it is about the key of the request, or the account that it went to, and not about what was asked.
+    pub(super) fn is_of_key_or_account(&self) -> bool {
+        let Some(error) = &self.error else { return false };
+        error.kind.as_deref() == Some("idempotency_error")
+            || error.code.as_deref() == Some("resource_missing")
     }
 
     pub(super) fn words(self) -> Option<String> {
@@ -158,6 +197,25 @@ mod tests {
         let amount = Money { amount: 1200, currency: "ISK".parse().unwrap() };
         let seen = intent.seen(amount);
         assert_eq!((seen.captured, seen.authorized, seen.status), (1200, 1200, Status::Captured));
+    }
+
+    #[test]
+    fn amounts_are_counted_as_stripe_does_or_declined() {
+        let money = |amount, currency: &str| Money { amount, currency: currency.parse().unwrap() };
+        let counted = [
+            ("USD", 1999, 1999),
+            ("JPY", 1999, 1999),
+            ("ISK", 1200, 120_000),
+            ("MGA", 500_000, 5000),
+            ("KWD", 1990, 1990),
+        ];
+        for (currency, ours, theirs) in counted {
+            assert_eq!(to_stripe(money(ours, currency)), Ok(theirs), "{currency}");
+            assert_eq!(from_stripe(theirs, currency.parse().unwrap()), ours, "{currency}");
+        }
+        for (currency, amount) in [("MGA", 150), ("KWD", 1999), ("ISK", i64::MAX)] {
+            assert!(to_stripe(money(amount, currency)).is_err(), "{currency}");
+        }
     }
 
     #[test]

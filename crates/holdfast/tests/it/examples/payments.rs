@@ -1,0 +1,36 @@
+//! What is done with payments.
+
+use super::*;
+
+pub(super) async fn record(recorder: &mut Recorder) {
+    let order = unpaid_order(recorder).await;
+    recorder.know("unpaid", &order, "id");
+    let new = json!({"orderId": "{unpaid}", "capture": "manual"});
+    let said = recorder.take(("create_payment", "admin", "POST", "/api/payments", new)).await;
+    recorder.know("payment", &said, "id");
+    let outcome = json!({"outcome": "succeed"});
+    let refund = json!({"amount": 500, "reason": "One cup came broken."});
+    let steps: [Step; 6] = [
+        ("test_payment", "admin", "POST", "/api/payments/{payment}/test", outcome),
+        ("sync_payment", "admin", "POST", "/api/payments/{payment}/sync", Value::Null),
+        ("capture_payment", "admin", "POST", "/api/payments/{payment}/capture", Value::Null),
+        ("refund_payment", "admin", "POST", "/api/payments/{payment}/refunds", refund),
+        ("get_payment", "admin", "GET", "/api/payments/{payment}", Value::Null),
+        ("list_payments", "admin", "GET", "/api/payments?orderId={unpaid}", Value::Null),
+    ];
+    for step in steps {
+        recorder.take(step).await;
+    }
+    let new = json!({"orderId": unpaid_order(recorder).await["id"]});
+    let admin = recorder.clients.get_mut("admin").unwrap();
+    let payment = admin.post("/api/payments", &new).await.expect(201).unwrap();
+    recorder.know("payment", &payment, "id");
+    let cancel = ("cancel_payment", "admin", "POST", "/api/payments/{payment}/cancel", Value::Null);
+    recorder.take(cancel).await;
+}
+
+async fn unpaid_order(recorder: &mut Recorder) -> Value {
+    let admin = recorder.clients.get_mut("admin").unwrap();
+    let cup = admin.product("A cup to be paid", 5).await;
+    admin.order(&cup, 1).await.expect(201).unwrap()
+}
