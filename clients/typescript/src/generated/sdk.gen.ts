@@ -341,9 +341,9 @@ export const notifyPayments = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * One payment, with what was given back of it
+ * One payment, with what was given back of it: for the buyer, and for who may read refunds
  *
- * One payment, with what was given back of it.
+ * One payment, with what was given back of it: for the buyer, and for who may read refunds.
  */
 export const getPayment = <ThrowOnError extends boolean = false>(options: Options<GetPaymentData, ThrowOnError>) => (options.client ?? client).get<GetPaymentResponses, GetPaymentErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

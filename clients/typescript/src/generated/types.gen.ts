@@ -584,12 +584,12 @@ export type InvalidTokenProblem = Problem & {
 };
 
 /**
- * The order's state forbids this. `orderStatus` is where the order stands now; from there this step does not lead on. Show the order as it is now; an order that was shipped cannot be cancelled.
+ * Where it stands forbids this. `orderStatus` is where the order stands now, `paymentStatus` where the payment does; from there this step does not lead on. Show it as it is now; an order that was shipped cannot be cancelled.
  */
 export type InvalidTransitionProblem = Problem & {
     code: 'invalid-transition';
-    orderStatus: OrderStatus;
-    paymentStatus: PaymentStatus;
+    orderStatus?: OrderStatus;
+    paymentStatus?: PaymentStatus;
     status: 409;
 };
 
@@ -1032,7 +1032,7 @@ export type PaymentCapture = 'automatic' | 'manual';
  */
 export type PaymentDeclinedProblem = Problem & {
     code: 'payment-declined';
-    paymentId: string;
+    paymentId?: string;
     status: 402;
 };
 
@@ -1041,7 +1041,7 @@ export type PaymentDeclinedProblem = Problem & {
  */
 export type PaymentOpenProblem = Problem & {
     code: 'payment-open';
-    paymentId: string;
+    paymentId?: string;
     status: 409;
 };
 
@@ -1531,7 +1531,7 @@ export type RefundAmount = number | Money;
 export type RefundBody = {
     amount?: RefundAmount | null;
     /**
-     * Why: for the staff, and for whoever reads events.
+     * Why: for who may read refunds, and for whoever reads events.
      */
     reason?: string | null;
 };
@@ -1556,7 +1556,7 @@ export type RefundStatus = 'pending' | 'succeeded' | 'failed';
 export type RefundView = {
     amount: Money;
     /**
-     * Who asked for it; absent where the shop owed it.
+     * Who asked for it, for who may read refunds; absent where the shop owed it.
      */
     by?: string | null;
     createdAt: string;
