@@ -35,7 +35,7 @@ export async function begin(orderId: string): Promise<string> {
   const refusal = new ProblemError(error, response?.status ?? 0);
   if (data !== undefined || isSettled(refusal)) sessionStorage.removeItem(kept);
   if (data !== undefined) return data.id;
-  if (error?.code === "payment-open") return error.paymentId;
+  if (error?.code === "payment-open" && error.paymentId) return error.paymentId;
   if (error?.code === "payments-disabled") known = Promise.resolve(false);
   throw refusal;
 }
