@@ -45,7 +45,7 @@ const CLOSING_TIME: Duration = Duration::from_secs(60 * 60);
 /// Between two looks at whether it has said so: at first, and at last.
 const CLOSING_PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
 /// Between two looks at an authorisation, which stands for days.
-const AUTHORIZED_PAUSE: Duration = Duration::from_secs(10 * 60);
+const AUTHORIZED_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// Where a payment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -346,6 +346,13 @@ impl Payment {
     pub(crate) const fn look_now(&mut self, now: Timestamp) {
         self.next_look = Some(now);
         self.looks = 0;
+    }
+
+    /// Somebody is about to drive it, so others need not before `until`.
+    pub(crate) fn leave_until(&mut self, until: Timestamp) {
+        if self.next_look.is_some() {
+            self.next_look = Some(until);
+        }
     }
 
     /// Whether something may have happened that nobody has looked at.

@@ -24,7 +24,7 @@ use crate::{
     store::{Claimed, PaymentStore},
 };
 
-use driving::Driven;
+use driving::{Driven, REQUEST_TIME};
 
 /// How long kept answers are kept.
 const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
@@ -215,6 +215,12 @@ impl Payments {
     ) -> Result<(Payment, bool)> {
         self.require_ours(payment)?;
         let store = &self.0.store;
+        let until = self.now().plus(REQUEST_TIME);
+        let judge = move |ledger: &mut Ledger| {
+            judge(ledger)?;
+            ledger.payment.leave_until(until);
+            Ok(())
+        };
         let given = store.order(payment, operation, self.now(), nothing, judge).await?;
         let payment = self.driven(payment.id).await?.into_payment()?;
         Ok((payment, given.replayed))
@@ -229,12 +235,23 @@ impl Payments {
         operation: &Operation,
     ) -> Result<bool> {
         self.require_ours(payment)?;
-        let now = self.now();
-        let judge = move |ledger: &mut Ledger| ledger.claim(claim.clone(), now).map(|_| ());
+        // Answers are kept for a while, refunds for good.
+        if self.0.store.refund(claim.id).await?.is_some() {
+            self.0.store.replayed(operation).await?;
+            return Ok(true);
+        }
+        let (now, id) = (self.now(), claim.id);
+        let judge = move |ledger: &mut Ledger| {
+            ledger.claim(claim.clone(), now)?;
+            ledger.payment.leave_until(now.plus(REQUEST_TIME));
+            Ok(())
+        };
         let IdempotentAnswer { replayed, .. } =
             self.0.store.order(payment, operation, now, nothing, judge).await?;
         // What does not come about now, the sweep repeats.
-        self.driven(payment.id).await?;
+        if let Err(error) = self.driven(payment.id).await {
+            tracing::warn!(%error, refund = %id, "money goes back later");
+        }
         Ok(replayed)
     }
 

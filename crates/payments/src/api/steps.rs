@@ -87,6 +87,7 @@ pub(super) async fn refund_payment(
         reason,
         by: Some(caller.user),
         key: operation.id.to_string(),
+        not_before: None,
     };
     let replayed = payments.refund(&payment, claim, &operation).await?;
     let refund = payments.store().refund(Id::new(operation.id)).await?;

@@ -1,5 +1,7 @@
 //! A payment with its refunds that are on their way: what one transaction changes together.
 
+use std::time::Duration;
+
 use holdfast_types::{Code, Error, Message, Money, Result, Timestamp, UserId, Version, named_id};
 
 use super::{
@@ -7,8 +9,9 @@ use super::{
 };
 use crate::Standing;
 
-/// Refunds that the shop owes by itself, one after the other, where the provider refuses.
-const OWED_REFUNDS: usize = 5;
+/// Refunds that the shop owes by itself, one after the other, where the provider refuses; and the pause between the first two.
+const OWED_REFUNDS: usize = 8;
+const OWED_PAUSE: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// See above.
 #[derive(Clone, Debug)]
@@ -55,17 +58,23 @@ pub(crate) struct Claim {
     pub(crate) reason: Option<String>,
     pub(crate) by: Option<UserId>,
     pub(crate) key: String,
+    /// Not earlier.
+    pub(crate) not_before: Option<Timestamp>,
 }
 
 impl Claim {
     /// What the shop itself owes, since the order does not want the money any more. As a rule that is once for each payment.
-    fn owed(payment: &Payment, reason: &str) -> Self {
+    fn owed(payment: &Payment, reason: &str, now: Timestamp) -> Self {
         let key = match payment.owed_refunds {
             0 => format!("late:{}", payment.id),
             before => format!("late:{}:{before}", payment.id),
         };
         let id = RefundId::new(named_id("refund", &key));
-        Self { id, amount: None, reason: Some(reason.to_owned()), by: None, key }
+        // What was refused is asked for again hours later, and then more.
+        let before = u32::try_from(payment.owed_refunds).unwrap_or(u32::MAX);
+        let pause = OWED_PAUSE.saturating_mul(before);
+        let not_before = (before > 0).then(|| now.plus(pause));
+        Self { id, amount: None, reason: Some(reason.to_owned()), by: None, key, not_before }
     }
 }
 
@@ -77,7 +86,7 @@ impl Ledger {
 
     /// The next thing to ask of the provider; nothing when all is said. `is_due`: it is time to look. Refunds that were `tried` are
     /// left for the next time.
-    pub(crate) fn step(&self, is_due: bool, tried: &[RefundId]) -> Option<Step> {
+    pub(crate) fn step(&self, is_due: bool, tried: &[RefundId], now: Timestamp) -> Option<Step> {
         let payment = &self.payment;
         let Some(intent) = payment.intent.clone() else {
             return payment.status.is_open().then_some(Step::Create);
@@ -92,7 +101,9 @@ impl Ledger {
             _ => {}
         }
         let pending = |refund: &&Refund| {
-            refund.status == RefundStatus::Pending && !tried.contains(&refund.id)
+            refund.status == RefundStatus::Pending
+                && !tried.contains(&refund.id)
+                && refund.not_before.is_none_or(|at| at <= now)
         };
         // First those that the provider has not heard of.
         let refund = self.refunds.iter().filter(pending).min_by_key(|it| it.reference.is_some())?;
@@ -101,17 +112,19 @@ impl Ledger {
 
     /// Takes over what was seen of the payment.
     /// `hints`: how often somebody had said that something had happened when the provider was asked.
-    pub(crate) fn see(&mut self, seen: &Seen, hints: u64, now: Timestamp) {
+    pub(crate) fn see(&mut self, seen: &Seen, hints: u64) {
         self.payment.answered_hints = self.payment.answered_hints.max(hints);
-        self.payment.converge(seen, now);
+        self.payment.converge(seen);
     }
 
-    /// Whether the order must say that it wants the money: all of it has just been taken, or is still there since it could not be
-    /// given back.
+    /// Whether the order must say that it wants the money: it has just been taken, or is still there since it could not be given back.
     pub(crate) const fn asks_order(&self) -> bool {
-        let amount = self.payment.amount.amount;
-        let is_taken = self.before.0.captured < amount && self.payment.captured >= amount;
-        is_taken || self.asks_order && self.payment.captured >= amount
+        self.payment.captured > 0 && (self.before.0.captured == 0 || self.asks_order)
+    }
+
+    /// Whether the money is all that was to be paid: an authorisation may be taken in part elsewhere.
+    pub(crate) const fn is_all_taken(&self) -> bool {
+        self.payment.captured >= self.payment.amount.amount
     }
 
     /// Makes a payment that came from another database fit its refunds, and asks its order: parts of a shop are exported one after
@@ -121,11 +134,25 @@ impl Ledger {
             let of = refunds.iter().filter(move |refund| refund.status == status);
             of.map(|refund| refund.amount.amount).sum::<i64>()
         };
-        self.payment.refunded = sum(RefundStatus::Succeeded);
-        self.payment.refund_pending = sum(RefundStatus::Pending);
-        self.asks_order = self.payment.refundable() > 0;
-        if !self.payment.is_over() {
-            self.payment.look_now(now);
+        let payment = &mut self.payment;
+        payment.refunded = sum(RefundStatus::Succeeded);
+        payment.refund_pending = sum(RefundStatus::Pending);
+        payment.owed_refunds = refunds.iter().filter(|refund| refund.by.is_none()).count();
+        payment.refunds = refunds.len() - payment.owed_refunds;
+        // Nothing goes back that was not taken, whatever the payment itself knew of that.
+        let given_back = payment.refunded + payment.refund_pending;
+        payment.captured = payment.captured.max(given_back);
+        payment.authorized = payment.authorized.max(payment.captured);
+        if given_back > 0 && payment.status != Status::Captured {
+            payment.captured = payment.amount.amount;
+            payment.authorized = payment.amount.amount;
+            payment.status = Status::Captured;
+            payment.wanted = None;
+            payment.hint(now);
+        }
+        self.asks_order = payment.refundable() > 0;
+        if !payment.is_over() {
+            payment.look_now(now);
         }
     }
 
@@ -136,7 +163,7 @@ impl Ledger {
     }
 
     /// Claims money that was taken. Refuses with `refund-exceeds-captured`, and `limit-reached` after a hundred refunds.
-    pub(crate) fn claim(&mut self, claim: Claim, now: Timestamp) -> Result<&Refund> {
+    pub(crate) fn claim(&mut self, claim: Claim, now: Timestamp) -> Result<()> {
         let payment = &mut self.payment;
         let (left, currency) = (payment.refundable(), payment.amount.currency);
         let amount = claim.amount.unwrap_or(left);
@@ -168,12 +195,13 @@ impl Ledger {
             status: RefundStatus::Pending,
             reference: None,
             failure: None,
+            not_before: claim.not_before,
             asked_at: None,
             has_failed: false,
             created_at: now,
             updated_at: now,
         });
-        Ok(&self.refunds[self.refunds.len() - 1])
+        Ok(())
     }
 
     /// The order does not want the money: what was taken is owed back, what was not is called off.
@@ -181,14 +209,14 @@ impl Ledger {
         self.payment.close(now);
         // A provider that refuses is not asked for ever: then it is for the staff, and `check` says so.
         if self.payment.refundable() > 0 && self.payment.owed_refunds < OWED_REFUNDS {
-            self.claim(Claim::owed(&self.payment, reason), now)?;
+            self.claim(Claim::owed(&self.payment, reason, now), now)?;
             self.payment.owed_refunds += 1;
         }
         Ok(())
     }
 
     /// Takes over how a refund stands. One that is over stays as it is.
-    pub(crate) fn see_refund(&mut self, id: RefundId, seen: &SeenRefund, now: Timestamp) {
+    pub(crate) fn see_refund(&mut self, id: RefundId, seen: &SeenRefund) {
         let payment = &mut self.payment;
         let pending =
             |refund: &&mut Refund| refund.id == id && refund.status == RefundStatus::Pending;
@@ -197,18 +225,16 @@ impl Ledger {
         refund.failure.clone_from(&seen.failure);
         settle(payment, refund, seen.status);
         self.asks_order |= seen.status == RefundStatus::Failed;
-        payment.look_later(now, true);
     }
 
     /// The provider refuses a refund, for good.
-    pub(crate) fn refuse_refund(&mut self, id: RefundId, why: &str, now: Timestamp) {
+    pub(crate) fn refuse_refund(&mut self, id: RefundId, why: &str) {
         let pending =
             |refund: &&mut Refund| refund.id == id && refund.status == RefundStatus::Pending;
         let Some(refund) = self.refunds.iter_mut().find(pending) else { return };
         refund.failure = Some(why.to_owned());
         settle(&mut self.payment, refund, RefundStatus::Failed);
         self.asks_order = true;
-        self.payment.look_later(now, true);
     }
 
     /// Notes that the provider is asked now.

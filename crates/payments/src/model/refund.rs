@@ -41,6 +41,8 @@ pub(crate) struct Refund {
     /// What the provider calls it, once it has answered.
     pub(crate) reference: Option<String>,
     pub(crate) failure: Option<String>,
+    /// Where it is asked for again that was refused: not earlier.
+    pub(crate) not_before: Option<Timestamp>,
     /// When the provider was asked first.
     pub(crate) asked_at: Option<Timestamp>,
     /// Whether the provider has answered with a failure of its own.

@@ -1,7 +1,5 @@
 //! What a provider says about a payment, and what the shop makes of it.
 
-use holdfast_types::Timestamp;
-
 use super::{Payment, RefundStatus, Status};
 
 /// A payment as the provider shows it.
@@ -30,7 +28,7 @@ impl Payment {
     /// Takes over what was seen. It only ever goes forward, so it does not matter in which order, nor how often, something
     /// is seen: what is taken stays taken, and what is over stays over. Among the ways of waiting for the buyer, the last
     /// that was seen stands.
-    pub(crate) fn converge(&mut self, seen: &Seen, now: Timestamp) {
+    pub(crate) fn converge(&mut self, seen: &Seen) {
         match &self.intent {
             None => self.intent = Some(seen.intent.clone()),
             // One that was begun in the place of another: nobody has its secret.
@@ -54,7 +52,6 @@ impl Payment {
         if before != (self.status, self.captured, self.failure.clone()) {
             self.looks = 0;
         }
-        self.look_later(now, self.refund_pending > 0);
     }
 
     /// Nothing came about at the provider, for good.
@@ -63,13 +60,14 @@ impl Payment {
             self.status = Status::Failed;
             self.failure = Some(why.to_owned());
             self.wanted = None;
+            self.answered_hints = self.hints;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use holdfast_types::{Fingerprint, Id, Money, UserId};
+    use holdfast_types::{Fingerprint, Id, Money, Timestamp, UserId};
 
     use super::*;
     use crate::model::{Capture, NewPayment, ProviderName};
@@ -125,10 +123,10 @@ mod tests {
                     continue;
                 }
                 let mut payment = a_payment();
-                sights.iter().for_each(|status| payment.converge(&seen(*status), NOW));
+                sights.iter().for_each(|status| payment.converge(&seen(*status)));
                 let captured = if end == Status::Captured { 10 } else { 0 };
                 assert_eq!((payment.status, payment.captured), (end, captured), "{sights:?}");
-                assert_eq!((payment.finding(), payment.next_look), (None, None), "{sights:?}");
+                assert_eq!((payment.finding(), payment.is_over()), (None, true), "{sights:?}");
             }
         }
     }
@@ -136,8 +134,8 @@ mod tests {
     #[test]
     fn a_payment_that_was_begun_in_the_place_of_another_moves_nothing() {
         let mut payment = a_payment();
-        payment.converge(&seen(Status::Pending), NOW);
-        payment.converge(&Seen { intent: "pi_2".into(), ..seen(Status::Captured) }, NOW);
+        payment.converge(&seen(Status::Pending));
+        payment.converge(&Seen { intent: "pi_2".into(), ..seen(Status::Captured) });
         assert_eq!((payment.status, payment.captured), (Status::Pending, 0));
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 /// Steps that one look takes.
 const STEPS: usize = 16;
 /// How long a request waits for the provider; the payment goes on without it.
-const REQUEST_TIME: Duration = Duration::from_secs(20);
+pub(super) const REQUEST_TIME: Duration = Duration::from_secs(20);
 const LAPSED: &str = "the authorisation has lapsed, or was called off";
 
 /// How a payment stands when nothing more can be done now.
@@ -85,7 +85,8 @@ impl Payments {
             let ledger = ledger.ok_or_else(|| Error::not_found("payment"))?;
             let provider = self.0.provider.as_ref();
             let ours = provider.filter(|provider| provider.name() == ledger.payment.provider);
-            let (Some(provider), Some(step)) = (ours, ledger.step(is_due, &tried)) else {
+            let (Some(provider), Some(step)) = (ours, ledger.step(is_due, &tried, self.now()))
+            else {
                 let is_waiting = ours.is_none() || !tried.is_empty();
                 let rested = self.rest(ledger.payment, is_waiting).await?;
                 return Ok(unknown.map_or(rested, Driven::Waiting));
@@ -128,7 +129,7 @@ impl Payments {
     /// Decides when a payment is looked at again of which nothing is to be asked now.
     async fn rest(&self, payment: Payment, is_waiting: bool) -> Result<Driven> {
         let now = self.now();
-        if payment.next_look.is_none_or(|at| at > now) {
+        if payment.is_over() {
             return Ok(Driven::Settled(Box::new(payment)));
         }
         let later = move |ledger: &mut Ledger| {
@@ -184,7 +185,7 @@ impl Payments {
             }
         };
         let see = move |ledger: &mut Ledger| {
-            ledger.see(&seen, hints, now);
+            ledger.see(&seen, hints);
             Ok(())
         };
         self.0.store.settle(payment, now, see).await?;
@@ -209,7 +210,7 @@ impl Payments {
         let (now, hints) = (self.now(), payment.hints);
         let (is_capture, words) = (matches!(step, Step::Capture(_)), why.clone());
         let see = move |ledger: &mut Ledger| {
-            ledger.see(&seen, hints, now);
+            ledger.see(&seen, hints);
             let payment = &mut ledger.payment;
             // Under the same key it would be refused again, whatever has changed since.
             payment.attempt += 1;
@@ -249,7 +250,7 @@ impl Payments {
         match answer {
             Ok(seen) => {
                 let see = move |ledger: &mut Ledger| {
-                    ledger.see_refund(id, &seen, now);
+                    ledger.see_refund(id, &seen);
                     Ok(())
                 };
                 self.0.store.settle(payment, now, see).await?;
@@ -257,7 +258,7 @@ impl Payments {
             }
             Err(Refusal::Declined(why)) => {
                 let refuse = move |ledger: &mut Ledger| {
-                    ledger.refuse_refund(id, &why, now);
+                    ledger.refuse_refund(id, &why);
                     Ok(())
                 };
                 self.0.store.settle(payment, now, refuse).await?;

@@ -121,8 +121,14 @@ impl Bench {
             more => {
                 let amount = (more != 12).then(|| i64::from(more) * 40);
                 let key = once.id.to_string();
-                let claim =
-                    Claim { id: Id::new(once.id), amount, reason: None, by: Some(BUYER), key };
+                let claim = Claim {
+                    id: Id::new(once.id),
+                    amount,
+                    reason: None,
+                    by: Some(BUYER),
+                    key,
+                    not_before: None,
+                };
                 drop(self.payments.refund(&payment, claim, &once).await);
             }
         }

@@ -33,7 +33,8 @@ impl PaymentStore {
                 store.make_room(&tx, &new).await?;
                 let payment = Payment::of(&new, &order)?;
                 match tx.insert(&payment).await? {
-                    Err(Taken::Index("open")) => return Err(payment_open(None).into()),
+                    // Somebody was faster, and is seen at the next look.
+                    Err(Taken::Index("open")) => return Err(Fault::Stale),
                     inserted => inserted?,
                 }
                 store.book.extend(&tx, new.order, new.at).await?;
@@ -58,7 +59,7 @@ impl PaymentStore {
     async fn make_room(&self, tx: &Tx, new: &NewPayment) -> Result<(), Fault> {
         if let Some(open) = tx.find::<Payment>("open", [new.order.into()]).await? {
             if open.provider == new.provider || open.provider != ProviderName::Test {
-                return Err(payment_open(Some(&open)).into());
+                return Err(payment_open(&open).into());
             }
             // Nobody has paid there, and nobody can any more.
             let fail = |ledger: &mut Ledger| {
@@ -76,11 +77,7 @@ impl PaymentStore {
     }
 }
 
-fn payment_open(open: Option<&Payment>) -> Error {
+fn payment_open(open: &Payment) -> Error {
     let why = "another payment of the order is open: go on with it, or cancel it";
-    let refusal = Error::new(Code::PaymentOpen, why);
-    match open {
-        Some(open) => refusal.with("paymentId", open.id.to_string()),
-        None => refusal,
-    }
+    Error::new(Code::PaymentOpen, why).with("paymentId", open.id.to_string())
 }

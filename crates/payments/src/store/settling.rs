@@ -122,7 +122,9 @@ impl PaymentStore {
     async fn follow(&self, tx: &Tx, ledger: &mut Ledger, now: Timestamp) -> Result<(), Fault> {
         let payment = &ledger.payment;
         if ledger.asks_order() {
-            if !self.book.pay(tx, payment.order, &payment.reference(), now).await? {
+            let is_wanted = ledger.is_all_taken()
+                && self.book.pay(tx, payment.order, &payment.reference(), now).await?;
+            if !is_wanted {
                 ledger.turn_away(LATE, now)?;
             }
         } else if ledger.sets_aside() {

@@ -86,3 +86,33 @@ async fn restore_makes_payments_fit_their_refunds_and_their_orders() {
     })
     .await;
 }
+
+/// A payment that was exported before its money was taken, and its refunds after that.
+#[tokio::test]
+async fn restore_knows_by_the_refunds_that_money_was_taken() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let payment = bench.payment().await;
+        let early = bench.see(&payment, Status::Pending).await;
+        bench.see(&payment, Status::Captured).await;
+        bench.move_order(payment.order, "cancelled").await;
+        bench.follow(payment.order, OrderMove::Cancelled).await;
+        let tear = move |_: PaymentStore, tx: Tx| {
+            let early = early.clone();
+            async move {
+                let mut stored = tx.get::<Payment>(early.id).await?.unwrap();
+                *stored = early;
+                Ok(tx.put(&stored).await??)
+            }
+        };
+        bench.within(tear).await;
+        for _ in 0..2 {
+            bench.store.restore(bench.now()).await.unwrap();
+            let after = bench.store.get(payment.id).await.unwrap().unwrap();
+            assert_eq!((after.status, after.captured), (Status::Captured, AMOUNT));
+            assert_eq!((after.refund_pending, after.refundable()), (AMOUNT, 0));
+        }
+        assert_eq!(bench.store.audit().await.unwrap(), (1, Vec::new()));
+    })
+    .await;
+}
