@@ -209,7 +209,8 @@ fn payments(layers: &Layers) -> Result<holdfast_payments::Settings> {
     let secret_key = layers.optional("stripe_secret_key")?.unwrap_or_default();
     let webhook_secret = layers.optional("stripe_webhook_secret")?;
     let api_base = layers.parse("stripe_api_base", StripeSettings::parse_base)?;
-    let stripe = StripeSettings { secret_key, webhook_secret, api_base };
+    let publishable_key = layers.optional("stripe_publishable_key")?;
+    let stripe = StripeSettings { secret_key, publishable_key, webhook_secret, api_base };
     let provider = layers.parse("payments", |text| match text {
         "" => Ok(None),
         "test" => Ok(Some(ProviderSettings::Test)),

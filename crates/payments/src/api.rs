@@ -53,6 +53,7 @@ pub fn document() -> OpenApi {
 fn table() -> OpenApiRouter<Payments> {
     OpenApiRouter::new()
         .routes(routes!(reading::list_payments, making::create_payment))
+        .routes(routes!(reading::get_payment_provider))
         .routes(routes!(reading::get_payment))
         .routes(routes!(steps::sync_payment))
         .routes(routes!(steps::capture_payment))

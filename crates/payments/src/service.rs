@@ -58,6 +58,7 @@ struct Inner {
     provider: Option<Arc<dyn Provider>>,
     /// The same where it is the one for development.
     test: Option<TestProvider>,
+    publishable_key: Option<String>,
     secret: Secret,
     verifier: Arc<Verifier>,
     lists: Lists,
@@ -99,6 +100,10 @@ impl Payments {
         verifier: Arc<Verifier>,
         sources: Sources,
     ) -> Result<Self> {
+        let publishable_key = match &settings.provider {
+            Some(ProviderSettings::Stripe(settings)) => settings.publishable_key.clone(),
+            _ => None,
+        };
         let is_test = matches!(settings.provider, Some(ProviderSettings::Test));
         let test = is_test.then(|| TestProvider::new(database.clone()));
         let provider: Option<Arc<dyn Provider>> = match settings.provider {
@@ -106,7 +111,7 @@ impl Payments {
             _ => test.clone().map(|test| Arc::new(test) as Arc<dyn Provider>),
         };
         let mut payments = Self::open_with(database, book, provider, verifier, sources).await?;
-        payments.test = test;
+        (payments.test, payments.publishable_key) = (test, publishable_key);
         Ok(Self(Arc::new(payments)))
     }
 
@@ -121,12 +126,18 @@ impl Payments {
         let Sources { clock, random } = sources;
         let (store, secret) = PaymentStore::open(database, book, &random).await?;
         let lists = Lists::default();
-        Ok(Inner { store, provider, test: None, secret, verifier, lists, clock })
+        let (test, publishable_key) = (None, None);
+        Ok(Inner { store, provider, test, publishable_key, secret, verifier, lists, clock })
     }
 
     /// The name of who takes the money. Refuses with `payments-disabled` where nobody does.
     pub(crate) fn provider_name(&self) -> Result<ProviderName> {
         Ok(self.provider()?.name())
+    }
+
+    /// With which browsers talk to the provider.
+    pub(crate) fn publishable_key(&self) -> Option<&str> {
+        self.0.publishable_key.as_deref()
     }
 
     fn provider(&self) -> Result<&Arc<dyn Provider>> {

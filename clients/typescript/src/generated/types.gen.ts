@@ -1062,6 +1062,17 @@ export type PaymentPage = {
 export type PaymentProvider = 'stripe' | 'test';
 
 /**
+ * Who takes the money.
+ */
+export type PaymentProviderView = {
+    provider?: PaymentProvider | null;
+    /**
+     * With which a browser talks to Stripe, where `HOLDFAST_STRIPE_PUBLISHABLE_KEY` says it.
+     */
+    publishableKey?: string | null;
+};
+
+/**
  * Where a payment stands.
  */
 export type PaymentStatus = 'pending' | 'requires_action' | 'processing' | 'authorized' | 'captured' | 'failed' | 'cancelled';
@@ -4208,6 +4219,59 @@ export type CreatePaymentResponses = {
 };
 
 export type CreatePaymentResponse = CreatePaymentResponses[keyof CreatePaymentResponses];
+
+export type GetPaymentProviderData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/payments/provider';
+};
+
+export type GetPaymentProviderErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type GetPaymentProviderError = GetPaymentProviderErrors[keyof GetPaymentProviderErrors];
+
+export type GetPaymentProviderResponses = {
+    /**
+     * The answer.
+     */
+    200: PaymentProviderView;
+};
+
+export type GetPaymentProviderResponse = GetPaymentProviderResponses[keyof GetPaymentProviderResponses];
 
 export type NotifyPaymentsData = {
     body: {

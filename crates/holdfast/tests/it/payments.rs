@@ -293,6 +293,7 @@ async fn without_a_provider_the_staff_note_the_money() {
     let shop = Shop::start();
     let (mut admin, mut ada) = (shop.admin().await, shop.customer("ada").await);
     let tea = admin.product("Tea", 10).await;
+    assert_eq!(shop.anybody().get("/api/payments/provider").await.json(), json!({}));
     let order = ada.order(&tea, 1).await.expect(201).unwrap();
     let refused = ada.post("/api/payments", &json!({"orderId": order["id"]})).await;
     assert_eq!(problem(&refused), (409, "payments-disabled".into()));

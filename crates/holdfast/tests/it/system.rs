@@ -74,7 +74,7 @@ async fn the_screens_are_files() {
 }
 
 /// Routes that the document must name.
-const ROUTES: [&str; 85] = [
+const ROUTES: [&str; 86] = [
     "get /api/audit",
     "post /api/users/register",
     "post /api/users/login",
@@ -120,6 +120,7 @@ const ROUTES: [&str; 85] = [
     "get /api/events/{id}",
     "get /api/payments",
     "post /api/payments",
+    "get /api/payments/provider",
     "get /api/payments/{id}",
     "post /api/payments/{id}/sync",
     "post /api/payments/{id}/capture",

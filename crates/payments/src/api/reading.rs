@@ -15,7 +15,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::wire::{PaymentPage, PaymentView};
+use super::wire::{PaymentPage, PaymentView, ProviderView};
 use crate::{
     Payments,
     model::{Payment, PaymentId, PaymentKind, Status},
@@ -34,6 +34,12 @@ pub(super) struct PaymentsQuery {
     limit: Option<usize>,
     /// Where the page before ended: its `nextCursor`.
     cursor: Option<String>,
+}
+
+/// Who takes the money, for shop fronts: whether to offer payments, and how.
+#[utoipa::path(get, path = "/api/payments/provider", tag = "payments", responses((status = 200, body = ProviderView)))]
+pub(super) async fn get_payment_provider(State(payments): State<Payments>, _: NoQuery) -> Reply {
+    json_reply(200, &ProviderView::of(&payments))
 }
 
 /// The payments of one's own orders, newest first; the staff see all of them. A page may be shorter than `limit`, even empty,

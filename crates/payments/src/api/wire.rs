@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    Payments,
     model::{Capture, Payment, PaymentId, ProviderName, Refund, RefundId, RefundStatus, Status},
     provider::Outcome,
 };
@@ -25,6 +26,27 @@ pub(super) struct CreatePaymentBody {
     #[serde(default)]
     #[schema(required = false)]
     pub(super) capture: Capture,
+}
+
+/// Who takes the money.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PaymentProviderView)]
+pub(super) struct ProviderView {
+    /// Absent where nobody does: then the staff note when money has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<ProviderName>,
+    /// With which a browser talks to Stripe, where `HOLDFAST_STRIPE_PUBLISHABLE_KEY` says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "pk_live_51Hx…")]
+    publishable_key: Option<String>,
+}
+
+impl ProviderView {
+    pub(super) fn of(payments: &Payments) -> Self {
+        let publishable_key = payments.publishable_key().map(str::to_owned);
+        Self { provider: payments.provider_name().ok(), publishable_key }
+    }
 }
 
 /// Money to give back.

@@ -30,6 +30,8 @@ const REFUNDS: &str = "100";
 pub struct StripeSettings {
     /// `sk_live_…` or `sk_test_…`.
     pub secret_key: String,
+    /// `pk_live_…` or `pk_test_…`: for browsers, who are told it.
+    pub publishable_key: Option<String>,
     /// `whsec_…`: what notifications are signed with.
     pub webhook_secret: Option<String>,
     /// Where the API is.

@@ -1,15 +1,13 @@
 /** Payments as a buyer makes and sees them. */
 
-import { createPayment, idempotencyKey, ProblemError, type PaymentView } from "holdfast-client";
+import { createPayment, getPaymentProvider, idempotencyKey, ProblemError, type PaymentView } from "holdfast-client";
 import { isSettled } from "../shared/ask";
 import { money } from "../shared/format";
 import { signed } from "./session.svelte";
 
-/** No order has this id. */
-const NOBODYS = "00000000-0000-0000-0000-000000000000";
 let known: Promise<boolean> | undefined;
 
-/** Whether this shop takes payments. It says so only to who would begin one: here for no order at all, so that nothing comes of it. */
+/** Whether this shop takes payments. */
 export function takesPayments(): Promise<boolean> {
   known ??= askWhetherItTakesPayments();
   known.catch(() => (known = undefined));
@@ -17,10 +15,9 @@ export function takesPayments(): Promise<boolean> {
 }
 
 async function askWhetherItTakesPayments(): Promise<boolean> {
-  const { error, response } = await createPayment({ client: signed.client, body: { orderId: NOBODYS } });
-  if (error?.code === "not-found") return true;
-  if (error?.code === "payments-disabled") return false;
-  throw new ProblemError(error, response?.status ?? 0);
+  const { data, error, response } = await getPaymentProvider({ client: signed.client });
+  if (data === undefined) throw new ProblemError(error, response?.status ?? 0);
+  return data.provider !== undefined;
 }
 
 /**

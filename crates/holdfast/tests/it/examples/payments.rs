@@ -3,6 +3,8 @@
 use super::*;
 
 pub(super) async fn record(recorder: &mut Recorder) {
+    let provider = "/api/payments/provider";
+    recorder.take(("get_payment_provider", "anybody", "GET", provider, Value::Null)).await;
     let order = unpaid_order(recorder).await;
     recorder.know("unpaid", &order, "id");
     let new = json!({"orderId": "{unpaid}", "capture": "manual"});

@@ -21,6 +21,7 @@ fn shop_of(double: &StripeDouble) -> Shop {
         ("HOLDFAST_PAYMENTS", "stripe"),
         ("HOLDFAST_STRIPE_SECRET_KEY", KEY),
         ("HOLDFAST_STRIPE_WEBHOOK_SECRET", SECRET),
+        ("HOLDFAST_STRIPE_PUBLISHABLE_KEY", "pk_test_holdfast"),
         ("HOLDFAST_STRIPE_API_BASE", double.base_url()),
     ]);
     tell(double, &shop);
@@ -74,6 +75,8 @@ async fn notifications_tell_and_are_not_believed() {
     let order = ada.order(&tea, 1).await.expect(201).unwrap();
     let payment = ada.payment(&order, "automatic").await;
     assert_eq!(payment["provider"], "stripe");
+    let expected = json!({"provider": "stripe", "publishableKey": "pk_test_holdfast"});
+    assert_eq!(shop.anybody().get("/api/payments/provider").await.json(), expected);
     assert!(payment["clientSecret"].as_str().unwrap().starts_with(intent(&payment)));
     double.pay(intent(&payment), Outcome::Decline).unwrap();
     ada.payment_when(&payment, |found| found["failure"].is_string()).await;
