@@ -20,7 +20,7 @@ pub const SERVICE: Service = Service {
     name: "payments",
     paths: &[Paths { beginning: "/api/payments", is_personal: true }],
     large_bodies: &[LargeBody {
-        path: "/api/payments/webhooks/stripe",
+        path: notifications::PATH,
         bytes: notifications::BYTES,
         is_for_strangers: true,
     }],

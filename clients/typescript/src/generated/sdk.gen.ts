@@ -334,12 +334,12 @@ export const createPayment = <ThrowOnError extends boolean = false>(options: Opt
 export const getPaymentProvider = <ThrowOnError extends boolean = false>(options?: Options<GetPaymentProviderData, ThrowOnError>) => (options?.client ?? client).get<GetPaymentProviderResponses, GetPaymentProviderErrors, ThrowOnError>({ url: '/api/payments/provider', ...options });
 
 /**
- * What the provider says has happened, signed by it
+ * What Stripe says has happened, signed by it
  *
- * What the provider says has happened, signed by it. What it says is not believed, but asked; so it may come twice, late, or in any order. To be set up at the provider: for Stripe, `payment_intent.*` and `refund.*`.
+ * What Stripe says has happened, signed by it. What it says is not believed, but asked; so it may come twice, late, or in any order. To be set up at Stripe with `payment_intent.*` and `refund.*`.
  */
 export const notifyPayments = <ThrowOnError extends boolean = false>(options: Options<NotifyPaymentsData, ThrowOnError>) => (options.client ?? client).post<NotifyPaymentsResponses, NotifyPaymentsErrors, ThrowOnError>({
-    url: '/api/payments/webhooks/{provider}',
+    url: '/api/payments/webhooks/stripe',
     ...options,
     headers: {
         'Content-Type': 'application/json',

@@ -4277,11 +4277,9 @@ export type NotifyPaymentsData = {
     body: {
         [key: string]: unknown;
     };
-    path: {
-        provider: PaymentProvider;
-    };
+    path?: never;
     query?: never;
-    url: '/api/payments/webhooks/{provider}';
+    url: '/api/payments/webhooks/stripe';
 };
 
 export type NotifyPaymentsErrors = {
@@ -4289,10 +4287,6 @@ export type NotifyPaymentsErrors = {
      * `invalid-header`, `invalid-parameter`, `invalid-signature`, `malformed`, `unknown-field`
      */
     400: InvalidHeaderProblem | InvalidParameterProblem | InvalidSignatureProblem | MalformedProblem | UnknownFieldProblem;
-    /**
-     * `not-found`
-     */
-    404: NotFoundProblem;
     /**
      * `not-acceptable`
      */

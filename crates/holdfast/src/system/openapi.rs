@@ -163,7 +163,7 @@ impl Operation<'_> {
             "/api/users/refresh",
             "/api/users/logout",
             "/api/media",
-            "/api/payments/webhooks/{provider}",
+            "/api/payments/webhooks/stripe",
         ];
         !self.is_safe() && !ignored.contains(&self.path)
     }

@@ -127,7 +127,7 @@ const ROUTES: [&str; 86] = [
     "post /api/payments/{id}/cancel",
     "post /api/payments/{id}/refunds",
     "post /api/payments/{id}/test",
-    "post /api/payments/webhooks/{provider}",
+    "post /api/payments/webhooks/stripe",
     "get /api/webhooks",
     "post /api/webhooks",
     "get /api/webhooks/{id}",

@@ -9,6 +9,7 @@ pub(super) fn tags() -> Value {
         ("users", "Accounts, guests and sessions; who may do what."),
         ("products", "The catalogue, its stock with a journal, and pictures."),
         ("orders", "Placing orders, what becomes of them, and what was sold."),
+        ("payments", "Money for orders: taken through a provider, and given back."),
         ("events", "What has happened, in one order, to read and to follow."),
         ("keys", "API keys: what programs may do in a user's name."),
         ("webhooks", "Events delivered to endpoints, and what became of each delivery."),
