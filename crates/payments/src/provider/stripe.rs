@@ -220,7 +220,6 @@ impl Provider for Stripe {
             ("amount", to_stripe(*amount)?.to_string()),
             ("currency", amount.currency.as_str().to_ascii_lowercase()),
             ("capture_method", method.to_owned()),
-            ("automatic_payment_methods[enabled]", "true".to_owned()),
             ("metadata[payment_id]", payment.to_string()),
             ("metadata[order_id]", order.to_string()),
         ];

@@ -61,10 +61,9 @@ pub(super) struct StripeIntent {
     id: String,
     status: String,
     client_secret: Option<String>,
-    #[serde(default)]
-    amount_capturable: i64,
-    #[serde(default)]
-    amount_received: i64,
+    /// Absent where nothing is ever taken in part.
+    amount_capturable: Option<i64>,
+    amount_received: Option<i64>,
     last_payment_error: Option<PaymentError>,
 }
 
@@ -77,8 +76,6 @@ struct PaymentError {
 impl StripeIntent {
     /// `amount`: what was asked for, which says the currency.
     pub(super) fn seen(self, amount: Money) -> Seen {
-        let captured = from_stripe(self.amount_received, amount.currency);
-        let authorized = from_stripe(self.amount_capturable, amount.currency) + captured;
         let status = match self.status.as_str() {
             "requires_action" | "requires_confirmation" => Status::RequiresAction,
             "processing" => Status::Processing,
@@ -88,6 +85,13 @@ impl StripeIntent {
             // `requires_payment_method`, and what comes to Stripe's mind later.
             _ => Status::Pending,
         };
+        let counted = |units: Option<i64>, all_at: Status| match units {
+            Some(units) => from_stripe(units, amount.currency),
+            None if status == all_at => amount.amount,
+            None => 0,
+        };
+        let captured = counted(self.amount_received, Status::Captured);
+        let authorized = counted(self.amount_capturable, Status::Authorized) + captured;
         let failure = self.last_payment_error.and_then(|error| error.message.or(error.code));
         let (intent, client_secret) = (self.id, self.client_secret);
         Seen { intent, client_secret, status, authorized, captured, failure }
@@ -197,6 +201,19 @@ mod tests {
         let amount = Money { amount: 1200, currency: "ISK".parse().unwrap() };
         let seen = intent.seen(amount);
         assert_eq!((seen.captured, seen.authorized, seen.status), (1200, 1200, Status::Captured));
+    }
+
+    #[test]
+    fn where_amounts_are_not_told_all_was_taken_or_set_aside() {
+        let amount = Money { amount: 7, currency: "USD".parse().unwrap() };
+        let seen = |status: &str| {
+            let json = format!(r#"{{"id":"pi_1","status":"{status}"}}"#);
+            let seen = serde_json::from_str::<StripeIntent>(&json).unwrap().seen(amount);
+            (seen.captured, seen.authorized)
+        };
+        assert_eq!(seen("succeeded"), (7, 7));
+        assert_eq!(seen("requires_capture"), (0, 7));
+        assert_eq!((seen("canceled"), seen("requires_payment_method")), ((0, 0), (0, 0)));
     }
 
     #[test]
