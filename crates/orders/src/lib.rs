@@ -9,6 +9,6 @@ mod store;
 
 pub use api::{SERVICE, document, routes};
 pub use payments::Payments;
-pub use service::{Audit, Booked, BookedStanding, Orders, Portable, Settings};
+pub use service::{Audit, Orders, Portable, Settings};
 pub use stock::{Stock, StockTogether};
 pub use store::RECORDS;

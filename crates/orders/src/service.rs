@@ -26,7 +26,6 @@ use crate::{
 
 pub use audit::Audit;
 pub(crate) use batch::Placed;
-pub use booking::{Booked, BookedStanding};
 use checkout::Checkout;
 pub use portable::Portable;
 use statistics::Refusals;

@@ -2,33 +2,7 @@
 
 use async_trait::async_trait;
 use holdfast_storage::record::{Fault, Tx};
-use holdfast_types::{Money, OrderId, Result, Timestamp, UserId};
-
-/// An order, as far as payments are concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BookedOrder {
-    /// Whose it is.
-    pub user: UserId,
-    /// What it costs.
-    pub total: Money,
-    /// Where it stands, in a word.
-    pub status: &'static str,
-    /// Whether it waits for money.
-    pub is_unpaid: bool,
-}
-
-/// How an order stands, for an audit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// The order.
-    pub order: OrderId,
-    /// Where it stands, in a word.
-    pub status: &'static str,
-    /// Whether it has its money: it is paid, or further.
-    pub is_paid: bool,
-    /// What the payment is called where it was made.
-    pub reference: Option<String>,
-}
+use holdfast_types::{BookedOrder, OrderId, Result, Standing, Timestamp};
 
 /// What payments needs of orders.
 #[async_trait]

@@ -10,8 +10,7 @@ mod store;
 mod testing;
 
 pub use api::{SERVICE, document, routes};
-pub use book::{BookedOrder, OrderBook, Standing};
-pub use model::ProviderName;
+pub use book::OrderBook;
 pub use provider::StripeSettings;
 pub use service::{Payments, ProviderSettings, Settings, WeakPayments};
 pub use store::RECORDS;

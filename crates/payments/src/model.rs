@@ -8,13 +8,13 @@ mod seen;
 use std::time::Duration;
 
 use holdfast_types::{
-    Code, Error, Fingerprint, Id, Money, OrderId, Result, Timestamp, UserId, Version, reused,
+    BookedOrder, Code, Error, Fingerprint, Id, Money, OrderId, Result, Timestamp, UserId, Version,
+    reused,
 };
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::BookedOrder;
 pub(crate) use ledger::{Claim, Ledger, Step};
 pub(crate) use refund::{Refund, RefundStatus};
 pub(crate) use seen::{Seen, SeenRefund};
@@ -113,7 +113,7 @@ pub(crate) enum Capture {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = PaymentProvider)]
-pub enum ProviderName {
+pub(crate) enum ProviderName {
     /// Stripe, by `PaymentIntents`.
     Stripe,
     /// Nobody: for development, where the buyer's part is played by a request.
@@ -123,7 +123,7 @@ pub enum ProviderName {
 impl ProviderName {
     /// As settings and paths have it.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Stripe => "stripe",
             Self::Test => "test",

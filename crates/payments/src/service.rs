@@ -12,15 +12,13 @@ use std::{
 };
 
 use holdfast_storage::{Database, EventSource};
-use holdfast_types::{
-    Answer, Clock, Code, Error, IdempotentAnswer, Operation, Result, Secret, Sources, Timestamp,
-};
+use holdfast_types::{Answer, Clock, Code, Error, Operation, Result, Secret, Sources, Timestamp};
 use holdfast_web::{Lists, auth::Verifier};
 
 use crate::{
     OrderBook,
     model::{Claim, Ledger, NewPayment, Payment, ProviderName},
-    provider::{Hint, Outcome, Provider, Stripe, StripeSettings, TestProvider},
+    provider::{Hint, Outcome, Provider, Refusal, Stripe, StripeSettings, TestProvider},
     store::{Claimed, PaymentStore},
 };
 
@@ -184,8 +182,7 @@ impl Payments {
         payment: &Payment,
         operation: &Operation,
     ) -> Result<(Payment, bool)> {
-        let now = self.now();
-        let hint = move |ledger: &mut Ledger| {
+        let hint = |ledger: &mut Ledger, now| {
             ledger.payment.hint(now);
             Ok(())
         };
@@ -199,8 +196,7 @@ impl Payments {
         payment: &Payment,
         operation: &Operation,
     ) -> Result<(Payment, bool)> {
-        let now = self.now();
-        let want = move |ledger: &mut Ledger| ledger.payment.want_capture(now).map(|_| ());
+        let want = |ledger: &mut Ledger, now| ledger.payment.want_capture(now).map(|_| ());
         let (payment, replayed) = self.ask(payment, operation, want).await?;
         Ok((payment.require_captured()?, replayed))
     }
@@ -212,8 +208,7 @@ impl Payments {
         payment: &Payment,
         operation: &Operation,
     ) -> Result<(Payment, bool)> {
-        let now = self.now();
-        let close = move |ledger: &mut Ledger| ledger.payment.call_off(now);
+        let close = |ledger: &mut Ledger, now| ledger.payment.call_off(now);
         self.ask(payment, operation, close).await
     }
 
@@ -222,19 +217,42 @@ impl Payments {
         &self,
         payment: &Payment,
         operation: &Operation,
-        judge: impl Fn(&mut Ledger) -> Result<()> + Send + Sync + 'static,
+        judge: impl Fn(&mut Ledger, Timestamp) -> Result<()> + Send + Sync + 'static,
     ) -> Result<(Payment, bool)> {
+        let replayed = self.order(payment, operation, judge).await?;
+        Ok((self.driven(payment.id).await?.into_payment()?, replayed))
+    }
+
+    /// Changes a payment, once per operation, which whoever asks is about to drive; says whether it was changed before.
+    async fn order(
+        &self,
+        payment: &Payment,
+        operation: &Operation,
+        judge: impl Fn(&mut Ledger, Timestamp) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<bool> {
         self.require_ours(payment)?;
-        let store = &self.0.store;
-        let until = self.now().plus(REQUEST_TIME);
+        let now = self.now();
         let judge = move |ledger: &mut Ledger| {
-            judge(ledger)?;
-            ledger.payment.leave_until(until);
+            judge(ledger, now)?;
+            ledger.payment.leave_until(now.plus(REQUEST_TIME));
             Ok(())
         };
-        let given = store.order(payment, operation, self.now(), nothing, judge).await?;
-        let payment = self.driven(payment.id).await?.into_payment()?;
-        Ok((payment, given.replayed))
+        let given = self.0.store.order(payment, operation, now, nothing, judge).await?;
+        Ok(given.replayed)
+    }
+
+    /// Writes down what nobody can refuse.
+    async fn write_down(
+        &self,
+        payment: &Payment,
+        change: impl Fn(&mut Ledger, Timestamp) + Send + Sync + 'static,
+    ) -> Result<Payment> {
+        let now = self.now();
+        let judge = move |ledger: &mut Ledger| {
+            change(ledger, now);
+            Ok(())
+        };
+        self.0.store.settle(payment, now, judge).await
     }
 
     /// Claims money that was taken, once per operation, then asks the provider to give it back; says whether it was claimed
@@ -251,14 +269,9 @@ impl Payments {
             self.0.store.replayed(operation).await?;
             return Ok(true);
         }
-        let (now, id) = (self.now(), claim.id);
-        let judge = move |ledger: &mut Ledger| {
-            ledger.claim(claim.clone(), now)?;
-            ledger.payment.leave_until(now.plus(REQUEST_TIME));
-            Ok(())
-        };
-        let IdempotentAnswer { replayed, .. } =
-            self.0.store.order(payment, operation, now, nothing, judge).await?;
+        let id = claim.id;
+        let judge = move |ledger: &mut Ledger, now| ledger.claim(claim.clone(), now);
+        let replayed = self.order(payment, operation, judge).await?;
         // What does not come about now, the sweep repeats.
         if let Err(error) = self.driven(payment.id).await {
             tracing::warn!(%error, refund = %id, "money goes back later");
@@ -280,7 +293,7 @@ impl Payments {
             && self.0.store.replayed(operation).await?.is_none()
         {
             let played = test.act(intent, outcome).await;
-            played.map_err(|refusal| refusal.into_error())?;
+            played.map_err(Refusal::into_error)?;
         }
         self.sync(payment, operation).await
     }
@@ -302,11 +315,7 @@ impl Payments {
             found = self.0.store.get(id).await?;
         }
         let Some(payment) = found else { return Ok(()) };
-        let hint = move |ledger: &mut Ledger| {
-            ledger.payment.hint(now);
-            Ok(())
-        };
-        self.0.store.settle(&payment, now, hint).await?;
+        self.write_down(&payment, |ledger, now| ledger.payment.hint(now)).await?;
         let payments = self.clone();
         tokio::spawn(async move { payments.look(payment.id, false).await });
         Ok(())

@@ -12,11 +12,11 @@ use holdfast_storage::{
     Database,
     record::{Fault, Record, Stored, Table, Tx, Value},
 };
-use holdfast_types::{Money, OrderId, Random, Result, Timestamp, UserId};
+use holdfast_types::{BookedOrder, Money, OrderId, Random, Result, Standing, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BookedOrder, OrderBook, Standing,
+    OrderBook,
     model::{Capture, ProviderName, Refund, RefundStatus, Seen, SeenRefund, Status},
     provider::{Hint, Intent, Provider, Refusal, invalid_signature},
 };

@@ -3,6 +3,7 @@
 
 mod audit;
 mod basis;
+mod booked;
 mod currency;
 mod error;
 mod id;
@@ -26,6 +27,7 @@ mod version;
 
 pub use audit::{Audit, AuditTrail};
 pub use basis::{Basis, IfMatch};
+pub use booked::{BookedOrder, Standing};
 pub use currency::Currency;
 pub use error::{Code, Error, FieldError, Result, Validation};
 pub use id::{

@@ -1,8 +1,14 @@
 //! Conditional requests (RFC 9110 §13).
 
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::{
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    response::IntoResponse,
+};
 use holdfast_types::{Basis, Code, Error, IfMatch, Operation, Result, Version};
+use serde::Serialize;
 use serde_json::Value;
+
+use crate::{Reply, json_reply, with_etag};
 
 /// What a change of some members may come as (RFC 7396).
 pub const MERGE_PATCH: [&str; 2] = ["application/json", "application/merge-patch+json"];
@@ -62,6 +68,19 @@ pub fn not_modified(headers: &HeaderMap, current: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// Answers with what `view` shows, unless `If-None-Match` says that the client has it already: then with 304.
+pub async fn unless_known<V: Serialize>(
+    headers: &HeaderMap,
+    etag: &str,
+    view: impl AsyncFnOnce() -> Result<V>,
+) -> Reply {
+    let response = match not_modified(headers, etag) {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => json_reply(200, &view().await?)?,
+    };
+    Ok(with_etag(response, etag))
 }
 
 fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Vec<String>>> {

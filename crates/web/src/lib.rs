@@ -29,7 +29,7 @@ mod trust;
 mod waiting_room;
 
 pub use buffers::{Buffered, Buffers};
-pub use conditional::{Edit, not_modified};
+pub use conditional::{Edit, not_modified, unless_known};
 pub use endpoint::Endpoint;
 pub use envelope::{Context, Envelope, Load, RequestId, Trust};
 pub use event_stream::{EVENT_STREAM, event_stream};

@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode, Uri},
-    response::IntoResponse,
+    http::{HeaderMap, Uri},
 };
 use holdfast_types::{Basis, Cursor, Error, Page, Result};
 use holdfast_web::{
     IdPath, Input, ListTurn, NoQuery, PageQuery, Problem, Query, Reply, answered,
     auth::{Caller, May, WEBHOOKS_READ, WEBHOOKS_WRITE},
     conditional::MERGE_PATCH,
-    from_json, json_reply, list_reply, not_modified, parse, with_etag, with_location,
+    from_json, list_reply, parse, unless_known, with_location,
 };
 use uuid::Uuid;
 
@@ -84,11 +83,8 @@ pub(super) async fn get_webhook(
     headers: HeaderMap,
 ) -> Reply {
     let (webhook, progress) = find(&events, id).await?;
-    let etag = webhook.etag();
-    match not_modified(&headers, &etag) {
-        true => Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &etag)),
-        false => Ok(with_etag(json_reply(200, &WebhookView::new(&webhook, &progress))?, &etag)),
-    }
+    let view = async || Ok(WebhookView::new(&webhook, &progress));
+    unless_known(&headers, &webhook.etag(), view).await
 }
 
 /// Change a webhook; `enabled` switches it off and on again, and then it goes on where it was, as far as the log goes back.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdfast_orders::{BookedStanding, Orders};
-use holdfast_payments::{BookedOrder, OrderBook, Payments, Standing, WeakPayments};
+use holdfast_orders::Orders;
+use holdfast_payments::{OrderBook, Payments, WeakPayments};
 use holdfast_storage::record::{Fault, Tx};
-use holdfast_types::{OrderId, OrderMove, Result, Timestamp};
+use holdfast_types::{BookedOrder, OrderId, OrderMove, Result, Standing, Timestamp};
 
 /// What payments asks of orders.
 #[derive(Debug)]
@@ -15,13 +15,7 @@ pub(super) struct Book(pub(super) Orders);
 #[async_trait]
 impl OrderBook for Book {
     async fn load(&self, tx: &Tx, id: OrderId) -> Result<Option<BookedOrder>, Fault> {
-        let booked = self.0.booked(tx, id).await?;
-        Ok(booked.map(|order| BookedOrder {
-            user: order.user,
-            total: order.total,
-            status: order.status,
-            is_unpaid: order.is_unpaid,
-        }))
+        self.0.booked(tx, id).await
     }
 
     async fn pay(
@@ -35,14 +29,7 @@ impl OrderBook for Book {
     }
 
     async fn standing(&self, ids: Vec<OrderId>) -> Result<Vec<Standing>> {
-        let standing = self.0.standing(ids).await?.into_iter();
-        let standing = standing.map(|BookedStanding { id, status, is_paid, reference }| Standing {
-            order: id,
-            status,
-            is_paid,
-            reference,
-        });
-        Ok(standing.collect())
+        self.0.standing(ids).await
     }
 
     async fn extend(&self, tx: &Tx, id: OrderId, now: Timestamp) -> Result<(), Fault> {

@@ -17,10 +17,11 @@ use holdfast_drill::{
     load::{Behaviour, Outcome, Purchase, Repeat, place_all},
     verdict::{Before, Verdict, judge},
 };
+use holdfast_testkit::ordinary_or_long;
 use serde_json::Value;
 use tokio::{task::JoinHandle, time::Instant};
 
-use crate::shop::{Client, Shop, ordinary_or_long, problem, wait_for, wait_until};
+use crate::shop::{Client, Shop, problem, wait_for, wait_until};
 
 const CLIENTS: usize = 16;
 const PRODUCTS: usize = 8;

@@ -231,12 +231,6 @@ pub(crate) fn is_cluster_run() -> bool {
     std::env::var("HOLDFAST_TEST_TOPOLOGY").is_ok_and(|topology| topology == "cluster")
 }
 
-/// How often, or for how long: the first in an ordinary run, the second in a long one.
-#[expect(clippy::disallowed_methods, reason = "the test command says it in the environment")]
-pub(crate) fn ordinary_or_long<T>(ordinary: T, long: T) -> T {
-    if std::env::var("HOLDFAST_TEST_LONG").is_ok() { long } else { ordinary }
-}
-
 fn spawn(
     folder: &Path,
     arguments: &[String],

@@ -2,8 +2,7 @@
 
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode, Uri},
-    response::IntoResponse,
+    http::{HeaderMap, Uri},
 };
 use holdfast_types::{
     Code, Error, OrderId, OrderKind, Page, PageRequest, Permission, Result, Timestamp, UserId,
@@ -12,8 +11,7 @@ use holdfast_types::{
 use holdfast_web::{
     IdPath, ListTurn, NoQuery, Query, Reply,
     auth::{Caller, Reach},
-    bounded_list_reply, invalid_parameter, json_reply, list_reply, not_modified, page_request,
-    with_etag,
+    bounded_list_reply, invalid_parameter, list_reply, page_request, unless_known,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -123,10 +121,7 @@ pub(super) async fn get_order(
     headers: HeaderMap,
 ) -> Reply {
     let order = find(&orders, &caller, id).await?;
-    match not_modified(&headers, &order.etag()) {
-        true => Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &order.etag())),
-        false => Ok(with_etag(json_reply(200, &OrderView::to(&caller, &order))?, &order.etag())),
-    }
+    unless_known(&headers, &order.etag(), async || Ok(OrderView::to(&caller, &order))).await
 }
 
 /// The order, if the caller may see it; what they may not see does not exist.

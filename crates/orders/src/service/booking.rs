@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Tx};
-use holdfast_types::{Money, OrderId, Result, Timestamp, UserId};
+use holdfast_types::{BookedOrder, OrderId, Result, Standing, Timestamp};
 
 use super::Orders;
 use crate::{
@@ -11,37 +11,11 @@ use crate::{
     model::{Order, Status},
 };
 
-/// An order, as far as money is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Booked {
-    /// Whose it is.
-    pub user: UserId,
-    /// What it costs.
-    pub total: Money,
-    /// Where it stands, in a word.
-    pub status: &'static str,
-    /// Whether it waits for money.
-    pub is_unpaid: bool,
-}
-
-/// How an order stands, for an audit of payments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BookedStanding {
-    /// The order.
-    pub id: OrderId,
-    /// Where it stands, in a word.
-    pub status: &'static str,
-    /// Whether it has its money.
-    pub is_paid: bool,
-    /// What the payment is called where it was made.
-    pub reference: Option<String>,
-}
-
 impl Orders {
     /// How these orders stand, as far as they are there.
-    pub async fn standing(&self, ids: Vec<OrderId>) -> Result<Vec<BookedStanding>> {
-        let standing = |order: Order| BookedStanding {
-            id: order.id,
+    pub async fn standing(&self, ids: Vec<OrderId>) -> Result<Vec<Standing>> {
+        let standing = |order: Order| Standing {
+            order: order.id,
             status: order.status.as_str(),
             is_paid: matches!(order.status, Status::Paid | Status::Shipped | Status::Delivered),
             reference: order.progress.reference,
@@ -55,9 +29,9 @@ impl Orders {
     }
 
     /// The order with that id; nobody changes it until the transaction has ended.
-    pub async fn booked(&self, tx: &Tx, id: OrderId) -> Result<Option<Booked>, Fault> {
+    pub async fn booked(&self, tx: &Tx, id: OrderId) -> Result<Option<BookedOrder>, Fault> {
         let order = self.store().hold(tx, id).await?;
-        Ok(order.map(|order| Booked {
+        Ok(order.map(|order| BookedOrder {
             user: order.user,
             total: order.total,
             status: order.status.as_str(),

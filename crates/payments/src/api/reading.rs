@@ -2,14 +2,13 @@
 
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode, Uri},
-    response::IntoResponse,
+    http::{HeaderMap, Uri},
 };
 use holdfast_types::{Error, OrderId, Page, Permission, Result};
 use holdfast_web::{
     IdPath, ListTurn, NoQuery, Query, Reply,
     auth::{Caller, Reach},
-    json_reply, list_reply, not_modified, page_request, with_etag,
+    json_reply, list_reply, page_request, unless_known,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -77,12 +76,11 @@ pub(super) async fn get_payment(
     headers: HeaderMap,
 ) -> Reply {
     let payment = find(&payments, &caller, id, Permission::PaymentsRead).await?;
-    if not_modified(&headers, &payment.etag()) {
-        return Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &payment.etag()));
-    }
-    let refunds = payments.store().refunds_of(id).await?;
-    let view = PaymentView::to(caller.user, &payment).with(&caller, &refunds);
-    Ok(with_etag(json_reply(200, &view)?, &payment.etag()))
+    let view = async || {
+        let refunds = payments.store().refunds_of(id).await?;
+        Ok(PaymentView::to(caller.user, &payment).with(&caller, &refunds))
+    };
+    unless_known(&headers, &payment.etag(), view).await
 }
 
 /// The payment, if the caller may do that with it or it is of their order; what they may not see does not exist.

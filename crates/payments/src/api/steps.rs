@@ -1,8 +1,12 @@
 //! What is done with payments. Each answers with the payment as it stands then.
 
 use axum::{extract::State, response::Response};
-use holdfast_types::{Error, Id, IdempotentAnswer, Permission, Result};
-use holdfast_web::{IdPath, Input, Reply, answered, auth::Caller, parse};
+use holdfast_types::{Error, Id, IdempotentAnswer, Operation, Permission, Result};
+use holdfast_web::{
+    IdPath, Input, Reply, answered,
+    auth::{Act, Caller},
+    parse,
+};
 
 use super::{
     reading::find,
@@ -24,9 +28,7 @@ pub(super) async fn sync_payment(
     mut input: Input,
 ) -> Reply {
     let payment = find(&payments, &caller, id, Permission::PaymentsWrite).await?;
-    input.nothing().await?;
-    let act = caller.does("sync_payment", id.uuid());
-    let operation = input.operation(payments.secret(), act, &[])?;
+    let operation = bare(&payments, caller.does("sync_payment", id.uuid()), &mut input).await?;
     answer(&caller, payments.sync(&payment, &operation).await?)
 }
 
@@ -41,9 +43,7 @@ pub(super) async fn capture_payment(
     mut input: Input,
 ) -> Reply {
     let payment = for_staff(&payments, &caller, id, Permission::PaymentsWrite).await?;
-    input.nothing().await?;
-    let act = caller.does("capture_payment", id.uuid());
-    let operation = input.operation(payments.secret(), act, &[])?;
+    let operation = bare(&payments, caller.does("capture_payment", id.uuid()), &mut input).await?;
     answer(&caller, payments.capture(&payment, &operation).await?)
 }
 
@@ -58,9 +58,7 @@ pub(super) async fn cancel_payment(
     mut input: Input,
 ) -> Reply {
     let payment = find(&payments, &caller, id, Permission::PaymentsWrite).await?;
-    input.nothing().await?;
-    let act = caller.does("cancel_payment", id.uuid());
-    let operation = input.operation(payments.secret(), act, &[])?;
+    let operation = bare(&payments, caller.does("cancel_payment", id.uuid()), &mut input).await?;
     answer(&caller, payments.cancel(&payment, &operation).await?)
 }
 
@@ -110,6 +108,12 @@ pub(super) async fn test_payment(
     let act = caller.does("test_payment", id.uuid());
     let operation = input.operation_of(payments.secret(), act, &body)?;
     answer(&caller, payments.play(&payment, body.outcome, &operation).await?)
+}
+
+/// A step that says nothing more.
+async fn bare(payments: &Payments, act: Act, input: &mut Input) -> Result<Operation> {
+    input.nothing().await?;
+    input.operation(payments.secret(), act, &[])
 }
 
 /// The payment, for who may do that with anybody's: buyers learn that they may not; others, that there is no such payment.

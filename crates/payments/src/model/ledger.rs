@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use holdfast_types::{Code, Error, Message, Money, Result, Timestamp, UserId, Version, named_id};
+use holdfast_types::{
+    Code, Error, Message, Money, Result, Standing, Timestamp, UserId, Version, named_id,
+};
 
 use super::{
     Payment, REFUNDS_OF_PAYMENT, Refund, RefundId, RefundStatus, Seen, SeenRefund, Status, Wanted,
 };
-use crate::Standing;
 
 /// Refunds that the shop owes by itself, one after the other, where the provider refuses; and the pause between the first two.
 const OWED_REFUNDS: usize = 8;
@@ -110,8 +111,7 @@ impl Ledger {
         Some(Step::Refund(intent, Box::new(refund.clone())))
     }
 
-    /// Takes over what was seen of the payment.
-    /// `hints`: how often somebody had said that something had happened when the provider was asked.
+    /// Takes over what was seen of the payment. `hints`: how often somebody had said that something had happened when the provider was asked.
     pub(crate) fn see(&mut self, seen: &Seen, hints: u64) {
         self.payment.answered_hints = self.payment.answered_hints.max(hints);
         self.payment.converge(seen);
@@ -217,24 +217,36 @@ impl Ledger {
 
     /// Takes over how a refund stands. One that is over stays as it is.
     pub(crate) fn see_refund(&mut self, id: RefundId, seen: &SeenRefund) {
-        let payment = &mut self.payment;
-        let pending =
-            |refund: &&mut Refund| refund.id == id && refund.status == RefundStatus::Pending;
-        let Some(refund) = self.refunds.iter_mut().find(pending) else { return };
-        refund.reference = Some(seen.reference.clone());
-        refund.failure.clone_from(&seen.failure);
-        settle(payment, refund, seen.status);
-        self.asks_order |= seen.status == RefundStatus::Failed;
+        self.settle(id, seen.status, |refund| {
+            refund.reference = Some(seen.reference.clone());
+            refund.failure.clone_from(&seen.failure);
+        });
     }
 
     /// The provider refuses a refund, for good.
     pub(crate) fn refuse_refund(&mut self, id: RefundId, why: &str) {
+        self.settle(id, RefundStatus::Failed, |refund| refund.failure = Some(why.to_owned()));
+    }
+
+    /// A pending refund becomes that. Of one that fails, the order must say once more whether it wants the money.
+    fn settle(&mut self, id: RefundId, status: RefundStatus, note: impl FnOnce(&mut Refund)) {
         let pending =
             |refund: &&mut Refund| refund.id == id && refund.status == RefundStatus::Pending;
         let Some(refund) = self.refunds.iter_mut().find(pending) else { return };
-        refund.failure = Some(why.to_owned());
-        settle(&mut self.payment, refund, RefundStatus::Failed);
-        self.asks_order = true;
+        note(refund);
+        refund.status = status;
+        let (payment, amount) = (&mut self.payment, refund.amount.amount);
+        match status {
+            RefundStatus::Pending => {}
+            RefundStatus::Succeeded => {
+                payment.refund_pending -= amount;
+                payment.refunded += amount;
+            }
+            RefundStatus::Failed => {
+                payment.refund_pending -= amount;
+                self.asks_order = true;
+            }
+        }
     }
 
     /// Notes that the provider is asked now.
@@ -314,19 +326,6 @@ impl Ledger {
     /// Refunds that are not as they were.
     pub(crate) fn changed_refunds(&self) -> impl Iterator<Item = &Refund> {
         self.refunds.iter().filter(|refund| !self.before.1.contains(refund))
-    }
-}
-
-fn settle(payment: &mut Payment, refund: &mut Refund, status: RefundStatus) {
-    refund.status = status;
-    let amount = refund.amount.amount;
-    match status {
-        RefundStatus::Pending => {}
-        RefundStatus::Succeeded => {
-            payment.refund_pending -= amount;
-            payment.refunded += amount;
-        }
-        RefundStatus::Failed => payment.refund_pending -= amount,
     }
 }
 

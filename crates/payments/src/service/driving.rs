@@ -7,7 +7,7 @@ use holdfast_types::{Code, Error, Result};
 
 use super::Payments;
 use crate::{
-    model::{Ledger, Payment, PaymentId, Refund, RefundId, Status, Step, Wanted},
+    model::{Ledger, Payment, PaymentId, Refund, Status, Step, Wanted},
     provider::{Intent, Provider, Refusal},
 };
 
@@ -107,14 +107,16 @@ impl Payments {
                 // Other refunds need not wait for this one.
                 Next::Waiting(why) if matches!(step, Step::Refund(..)) => unknown = Some(why),
                 Next::Later => {
-                    self.wait(&ledger.payment).await?;
-                    return Ok(Driven::Settled(Box::new(self.rest_of(id).await?)));
+                    let payment = self.look_later(&ledger.payment, true).await?;
+                    return Ok(Driven::Settled(Box::new(payment)));
                 }
                 Next::Declined(why) => {
-                    return Ok(Driven::Declined(Box::new(self.rest_of(id).await?), why));
+                    let payment = self.0.store.get(id).await?;
+                    let payment = payment.ok_or_else(|| Error::not_found("payment"))?;
+                    return Ok(Driven::Declined(Box::new(payment), why));
                 }
                 Next::Waiting(why) => {
-                    self.wait(&ledger.payment).await?;
+                    self.look_later(&ledger.payment, true).await?;
                     return Ok(Driven::Waiting(why));
                 }
             }
@@ -122,31 +124,18 @@ impl Payments {
         Ok(Driven::Waiting("a payment wants too many steps at once".to_owned()))
     }
 
-    async fn rest_of(&self, id: PaymentId) -> Result<Payment> {
-        self.0.store.get(id).await?.ok_or_else(|| Error::not_found("payment"))
-    }
-
     /// Decides when a payment is looked at again of which nothing is to be asked now.
     async fn rest(&self, payment: Payment, is_waiting: bool) -> Result<Driven> {
-        let now = self.now();
-        if payment.is_over() {
-            return Ok(Driven::Settled(Box::new(payment)));
-        }
-        let later = move |ledger: &mut Ledger| {
-            ledger.payment.look_later(now, is_waiting);
-            Ok(())
+        let rested = match payment.is_over() {
+            true => payment,
+            false => self.look_later(&payment, is_waiting).await?,
         };
-        Ok(Driven::Settled(Box::new(self.0.store.settle(&payment, now, later).await?)))
+        Ok(Driven::Settled(Box::new(rested)))
     }
 
-    /// The same where the provider has not answered.
-    async fn wait(&self, payment: &Payment) -> Result<()> {
-        let now = self.now();
-        let later = move |ledger: &mut Ledger| {
-            ledger.payment.look_later(now, true);
-            Ok(())
-        };
-        self.0.store.settle(payment, now, later).await.map(|_| ())
+    async fn look_later(&self, payment: &Payment, is_waiting: bool) -> Result<Payment> {
+        let later = move |ledger: &mut Ledger, now| ledger.payment.look_later(now, is_waiting);
+        self.write_down(payment, later).await
     }
 
     async fn ask_payment(
@@ -162,7 +151,7 @@ impl Payments {
             Step::Fetch(name) => provider.fetch(name, payment.amount).await,
             Step::Create | Step::Refund(..) => provider.create(&intent).await,
         };
-        let (now, hints) = (self.now(), payment.hints);
+        let hints = payment.hints;
         let seen = match (answer, &payment.intent) {
             (Ok(seen), _) => seen,
             (Err(Refusal::Unknown(why)), _) => return Ok(Next::Waiting(why)),
@@ -172,11 +161,7 @@ impl Payments {
             }
             (Err(Refusal::Declined(why)), None) => {
                 let words = why.clone();
-                let fail = move |ledger: &mut Ledger| {
-                    ledger.payment.fail(&words);
-                    Ok(())
-                };
-                self.0.store.settle(payment, now, fail).await?;
+                self.write_down(payment, move |ledger, _| ledger.payment.fail(&words)).await?;
                 return Ok(Next::Declined(why));
             }
             // It is not as we think: then how is it?
@@ -184,11 +169,7 @@ impl Payments {
                 return self.look_after(provider, payment, name, step, why).await;
             }
         };
-        let see = move |ledger: &mut Ledger| {
-            ledger.see(&seen, hints);
-            Ok(())
-        };
-        self.0.store.settle(payment, now, see).await?;
+        self.write_down(payment, move |ledger, _| ledger.see(&seen, hints)).await?;
         Ok(Next::On("done"))
     }
 
@@ -207,9 +188,9 @@ impl Payments {
                 return Ok(Next::Waiting(why));
             }
         };
-        let (now, hints) = (self.now(), payment.hints);
-        let (is_capture, words) = (matches!(step, Step::Capture(_)), why.clone());
-        let see = move |ledger: &mut Ledger| {
+        let (hints, is_capture) = (payment.hints, matches!(step, Step::Capture(_)));
+        let words = why.clone();
+        let see = move |ledger: &mut Ledger, _| {
             ledger.see(&seen, hints);
             let payment = &mut ledger.payment;
             // Under the same key it would be refused again, whatever has changed since.
@@ -218,9 +199,8 @@ impl Payments {
                 payment.wanted = payment.wanted.filter(|wanted| *wanted != Wanted::Capture);
                 payment.failure = Some(words.clone());
             }
-            Ok(())
         };
-        let payment = self.0.store.settle(payment, now, see).await?;
+        let payment = self.write_down(payment, see).await?;
         Ok(match (step, payment.status) {
             (Step::Capture(_), Status::Captured) => Next::On("done"),
             (Step::Capture(_), Status::Cancelled) => Next::Declined(LAPSED.to_owned()),
@@ -237,39 +217,21 @@ impl Payments {
         intent: &str,
         refund: &Refund,
     ) -> Result<Next> {
-        let (id, now): (RefundId, _) = (refund.id, self.now());
+        let id = refund.id;
         if refund.asked_at.is_none() {
-            let ask = move |ledger: &mut Ledger| {
-                ledger.ask_refund(id, now);
-                Ok(())
-            };
-            self.0.store.settle(payment, now, ask).await?;
+            self.write_down(payment, move |ledger, now| ledger.ask_refund(id, now)).await?;
         }
-        let answer = provider.refund(intent, refund, refund.is_key_stale(now)).await;
-        let now = self.now();
-        match answer {
+        match provider.refund(intent, refund, refund.is_key_stale(self.now())).await {
             Ok(seen) => {
-                let see = move |ledger: &mut Ledger| {
-                    ledger.see_refund(id, &seen);
-                    Ok(())
-                };
-                self.0.store.settle(payment, now, see).await?;
+                self.write_down(payment, move |ledger, _| ledger.see_refund(id, &seen)).await?;
                 Ok(Next::On("done"))
             }
             Err(Refusal::Declined(why)) => {
-                let refuse = move |ledger: &mut Ledger| {
-                    ledger.refuse_refund(id, &why);
-                    Ok(())
-                };
-                self.0.store.settle(payment, now, refuse).await?;
+                self.write_down(payment, move |ledger, _| ledger.refuse_refund(id, &why)).await?;
                 Ok(Next::On("declined"))
             }
             Err(Refusal::Failed(why)) => {
-                let fail = move |ledger: &mut Ledger| {
-                    ledger.fail_refund(id);
-                    Ok(())
-                };
-                self.0.store.settle(payment, now, fail).await?;
+                self.write_down(payment, move |ledger, _| ledger.fail_refund(id)).await?;
                 Ok(Next::Waiting(why))
             }
             Err(Refusal::Unknown(why)) => Ok(Next::Waiting(why)),
@@ -278,12 +240,11 @@ impl Payments {
 
     /// What the provider keeps under the key is a failure: another key may do better.
     async fn next_attempt(&self, payment: &Payment) -> Result<()> {
-        let attempt = payment.attempt;
-        let next = move |ledger: &mut Ledger| {
-            ledger.payment.attempt = ledger.payment.attempt.max(attempt + 1);
-            Ok(())
+        let next = payment.attempt + 1;
+        let note = move |ledger: &mut Ledger, _| {
+            ledger.payment.attempt = ledger.payment.attempt.max(next);
         };
-        self.0.store.settle(payment, self.now(), next).await.map(|_| ())
+        self.write_down(payment, note).await.map(|_| ())
     }
 }
 

@@ -2,13 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use holdfast_types::{OrderId, Result};
+use holdfast_types::{OrderId, Result, Standing};
 
 use super::PaymentStore;
-use crate::{
-    Standing,
-    model::{Payment, PaymentId, Refund, RefundStatus},
-};
+use crate::model::{Payment, PaymentId, Refund, RefundStatus};
 
 /// Payments that are held against their orders together.
 const TOGETHER: usize = 200;

@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Scan, Taken, Tx};
-use holdfast_types::{Code, Error, Operation, Result};
+use holdfast_types::{BookedOrder, Code, Error, Operation, Result};
 
 use super::{PAYMENTS_OF_ORDER, PaymentStore};
-use crate::{
-    BookedOrder,
-    model::{Ledger, NewPayment, Payment, ProviderName},
-};
+use crate::model::{Ledger, NewPayment, Payment, ProviderName};
 
 impl PaymentStore {
     /// Makes a payment for an order that waits for money, and gives the buyer time, once per id: a repeat returns the payment and

@@ -1,16 +1,12 @@
 //! What users do with their own account.
 
-use axum::{
-    extract::State,
-    http::{HeaderMap, StatusCode},
-    response::IntoResponse,
-};
+use axum::{extract::State, http::HeaderMap};
 use holdfast_types::{Code, Error, Result, UserId};
 use holdfast_web::{
     Input, NoQuery, Origin, Problem, Reply, answered,
     auth::{Act, Caller, InPerson, LapsedCaller},
     conditional::MERGE_PATCH,
-    created, from_json, json_reply, not_modified, parse, replayed, with_etag, with_location,
+    created, from_json, parse, replayed, unless_known, with_location,
 };
 
 use super::wire::{
@@ -78,10 +74,7 @@ pub(super) async fn get_me(
 /// Answers with a user, or with 304 when the client has it.
 pub(super) async fn show(users: &Users, id: UserId, headers: &HeaderMap) -> Reply {
     let user = find(users, id).await?;
-    match not_modified(headers, &user.etag()) {
-        true => Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &user.etag())),
-        false => Ok(with_etag(json_reply(200, &UserView::from(&user))?, &user.etag())),
-    }
+    unless_known(headers, &user.etag(), async || Ok(UserView::from(&user))).await
 }
 
 pub(super) async fn find(users: &Users, id: UserId) -> Result<User> {

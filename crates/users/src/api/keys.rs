@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode, Uri},
-    response::IntoResponse,
+    http::{HeaderMap, Uri},
 };
 use holdfast_types::{Basis, Error, IdempotentAnswer, KeyId, KeyKind, Page, Result};
 use holdfast_web::{
     IdPath, Input, ListTurn, NoQuery, Origin, PageQuery, Problem, Query, Reply, answered,
     auth::{KEYS_READ, KEYS_WRITE, May},
     conditional::MERGE_PATCH,
-    from_json, json_reply, list_reply, not_modified, parse, with_etag, with_location,
+    from_json, list_reply, parse, unless_known, with_location,
 };
 
 use serde_json::Value;
@@ -73,10 +72,7 @@ pub(super) async fn get_key(
     headers: HeaderMap,
 ) -> Reply {
     let key = find(&users, id).await?;
-    match not_modified(&headers, &key.etag()) {
-        true => Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &key.etag())),
-        false => Ok(with_etag(json_reply(200, &ApiKeyView::from(&key))?, &key.etag())),
-    }
+    unless_known(&headers, &key.etag(), async || Ok(ApiKeyView::from(&key))).await
 }
 
 /// Change an API key: it acts within 5 s. Nobody changes a key that permits more than they hold, nor makes it permit more.

@@ -2,15 +2,14 @@
 
 use axum::{
     extract::{FromRequestParts, Path, State},
-    http::{HeaderMap, StatusCode, request::Parts},
-    response::IntoResponse,
+    http::{HeaderMap, request::Parts},
 };
 use holdfast_types::{Basis, Code, Error, Result, Role};
 use holdfast_web::{
     Input, NoQuery, Origin, Problem, Reply, answered,
     auth::{May, USERS_READ, USERS_WRITE},
     conditional::MERGE_PATCH,
-    from_json, json_reply, not_modified, parse, with_etag, with_location,
+    from_json, json_reply, parse, unless_known, with_location,
 };
 
 use super::role_wire::{CreateRoleBody, RoleList, RoleView, UpdateRoleBody};
@@ -81,10 +80,7 @@ pub(super) async fn get_role(
         return json_reply(200, &view);
     }
     let role = find(&users, &name).await?;
-    match not_modified(&headers, &role.etag()) {
-        true => Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), &role.etag())),
-        false => Ok(with_etag(json_reply(200, &RoleView::from(&role))?, &role.etag())),
-    }
+    unless_known(&headers, &role.etag(), async || Ok(RoleView::from(&role))).await
 }
 
 /// Change what a role permits: tokens of those who have it must be refreshed within 5 s. Nobody changes a role that permits more

@@ -1,10 +1,12 @@
 //! The same with Stripe, as a double of it plays it: with notifications twice and out of order, lost requests and answers, and
 //! processes that are killed.
 
-use holdfast_testkit::stripe::{Fate, Faults, Options, Outcome, StripeDouble, Webhook, signature};
+use holdfast_testkit::{
+    ordinary_or_long,
+    stripe::{Fate, Faults, Options, Outcome, StripeDouble, Webhook, signature},
+};
 
 use super::*;
-use crate::shop::ordinary_or_long;
 
 const KEY: &str = "sk_test_holdfast";
 const SECRET: &str = "whsec_holdfast";

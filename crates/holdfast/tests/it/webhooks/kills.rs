@@ -7,6 +7,7 @@ use std::{
 };
 
 use holdfast_drill::load::{Repeat, place_all};
+use holdfast_testkit::ordinary_or_long;
 use serde_json::{Value, json};
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     cluster::{signal, slots_of},
     crash::{assert_check_is_clean, behaviour, purchases, stocked},
-    shop::{Shop, ordinary_or_long, wait_for},
+    shop::{Shop, wait_for},
 };
 
 /// Every seventh request or so fails, in one way or another.

@@ -1,0 +1,29 @@
+//! Orders, as those see them who take the money.
+
+use crate::{Money, OrderId, UserId};
+
+/// An order, as far as money is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookedOrder {
+    /// Whose it is.
+    pub user: UserId,
+    /// What it costs.
+    pub total: Money,
+    /// Where it stands, in a word.
+    pub status: &'static str,
+    /// Whether it waits for money.
+    pub is_unpaid: bool,
+}
+
+/// How an order stands, for an audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The order.
+    pub order: OrderId,
+    /// Where it stands, in a word.
+    pub status: &'static str,
+    /// Whether it has its money: it is paid, or further.
+    pub is_paid: bool,
+    /// What the payment is called where it was made.
+    pub reference: Option<String>,
+}
