@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use holdfast_types::{Code, Error, Money, Result, Timestamp};
 use reqwest::{Client, Method, StatusCode, redirect};
 use serde::de::DeserializeOwned;
+use tokio::time::sleep;
 use url::{Host, Url};
 
 use super::{Hint, Intent, Provider, Refusal, signature};
@@ -22,6 +23,8 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 const ANSWER_TIME: Duration = Duration::from_secs(15);
 /// Bytes of an answer.
 const ANSWER_BYTES: usize = 1 << 20;
+/// Milliseconds after which a key that another request uses is tried again; whoever finds it busy still repeats later.
+const BUSY_PAUSES: [u64; 4] = [100, 200, 400, 800];
 /// Refunds of a payment among which a forgotten one is looked for.
 const REFUNDS: &str = "100";
 
@@ -104,6 +107,7 @@ impl Stripe {
         self.settings.webhook_secret.as_deref().ok_or_else(missing)
     }
 
+    /// Posts under a key. While another request of ours uses the key, as when the sweep and the buyer repeat at once, it waits.
     async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -111,15 +115,27 @@ impl Stripe {
         form: Form<'_>,
     ) -> Result<T, Refusal> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let request = self.request(Method::POST, path)?.header("idempotency-key", key);
-        let request =
-            request.header("content-type", "application/x-www-form-urlencoded").body(body);
-        answer(request).await
+        let mut pauses = BUSY_PAUSES.into_iter();
+        loop {
+            let request = self
+                .request(Method::POST, path)?
+                .header("idempotency-key", key)
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(body.clone());
+            let (status, answered) = exchange(request).await?;
+            match pauses.next() {
+                Some(pause) if status == StatusCode::CONFLICT => {
+                    sleep(Duration::from_millis(pause)).await
+                }
+                _ => return read(status, &answered),
+            }
+        }
     }
 
     /// Asks without changing anything, so what is refused says nothing about what was asked for earlier.
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refusal> {
-        answer(self.request(Method::GET, path)?).await.map_err(|refusal| match refusal {
+        let (status, answered) = exchange(self.request(Method::GET, path)?).await?;
+        read(status, &answered).map_err(|refusal| match refusal {
             Refusal::Declined(why) | Refusal::Unknown(why) | Refusal::Failed(why) => {
                 Refusal::Unknown(why)
             }
@@ -158,8 +174,8 @@ impl Stripe {
     }
 }
 
-/// Asks, and tells what Stripe refuses for good from what may still come about.
-async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T, Refusal> {
+/// Asks, and has the whole answer.
+async fn exchange(request: reqwest::RequestBuilder) -> Result<(StatusCode, Vec<u8>), Refusal> {
     let unknown = |error: reqwest::Error| {
         Refusal::Unknown(format!("Stripe does not answer: {}", error.without_url()))
     };
@@ -171,11 +187,16 @@ async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result
             return Err(Refusal::Unknown("Stripe's answer is too long".to_owned()));
         }
     }
+    Ok((status, body))
+}
+
+/// Reads an answer, and tells what Stripe refuses for good from what may still come about.
+fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<T, Refusal> {
     if status.is_success() {
-        return serde_json::from_slice(&body)
+        return serde_json::from_slice(body)
             .map_err(|error| Refusal::Unknown(format!("Stripe's answer cannot be read: {error}")));
     }
-    Err(refusal(status, &body))
+    Err(refusal(status, body))
 }
 
 /// A key that is wrong, in use or of another account, too many requests, and failures of Stripe's own say nothing about the payment.
@@ -282,6 +303,9 @@ impl Provider for Stripe {
 
 #[cfg(test)]
 mod tests {
+    use holdfast_testkit::stripe::{Faults, Options, StripeDouble};
+    use holdfast_types::Id;
+
     use super::*;
 
     fn told(status: u16, body: &str) -> Refusal {
@@ -311,5 +335,28 @@ mod tests {
             assert!(matches!(told(status, body), Refusal::Unknown(_)), "{status}");
         }
         assert!(matches!(told(500, ""), Refusal::Failed(_)));
+    }
+
+    #[tokio::test]
+    async fn who_asks_beside_another_waits_for_what_that_one_gets() {
+        let faults = Faults { latency_ms: 300, ..Faults::default() };
+        let double = StripeDouble::start(Options { faults, ..Options::default() }).await.unwrap();
+        let stripe = Stripe::new(StripeSettings {
+            secret_key: "sk_test_busy".to_owned(),
+            publishable_key: None,
+            webhook_secret: Some("whsec_busy".to_owned()),
+            api_base: StripeSettings::parse_base(double.base_url()).unwrap(),
+        });
+        let stripe = stripe.unwrap();
+        let intent = Intent {
+            payment: Id::new(uuid::Uuid::from_u128(1)),
+            order: Id::new(uuid::Uuid::from_u128(2)),
+            amount: Money { amount: 1999, currency: "EUR".parse().unwrap() },
+            capture: Capture::Automatic,
+            attempt: 0,
+        };
+        let (one, other) = tokio::join!(stripe.create(&intent), stripe.create(&intent));
+        assert_eq!(one.unwrap(), other.unwrap());
+        assert_eq!(double.books().intents.len(), 1);
     }
 }
