@@ -58,6 +58,8 @@ BY_RULE = {
     ("validation", "#/addresses/N"): "an address, or a network that ends in zeros",
     ("validation", "#/url"): "https, and of the public internet",
     ("validation", "#/to"): "after `from`",
+    ("validation", ""): "one of two members; an account with an address",
+    ("validation", "#/token"): "it came by letter",
 }
 
 # What the bytes of a picture must be.

@@ -7,6 +7,6 @@ mod store;
 mod wire;
 
 pub use api::{SERVICE, document, routes};
-pub use model::Schedule;
-pub use service::{EventSources, Events, NatsServer, Settings, WebhookSettings};
+pub use model::{ConsumerName, Schedule};
+pub use service::{Consumer, Event, EventSources, Events, NatsServer, Settings, WebhookSettings};
 pub use store::RECORDS;

@@ -1,6 +1,7 @@
 //! Rules about events: pure, without clock or I/O.
 
 mod audit_entry;
+mod consumer;
 mod delivery;
 mod signing;
 mod webhook;
@@ -12,13 +13,14 @@ use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
 pub(crate) use audit_entry::{AuditEntry, AuditFilter};
+pub use consumer::ConsumerName;
 pub use delivery::Schedule;
 pub(crate) use delivery::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, EventRef, LONGEST_REST, Told,
 };
 pub(crate) use signing::SigningSecret;
 pub(crate) use webhook::{
-    BROKER, NewWebhook, Progress, Replay, Webhook, WebhookChange, WebhookId, WebhookKind,
+    NewWebhook, Progress, Replay, Webhook, WebhookChange, WebhookId, WebhookKind,
 };
 
 /// Patterns that a filter may have.

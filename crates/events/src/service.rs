@@ -5,6 +5,7 @@ mod broker;
 mod collecting;
 mod deliverer;
 mod dispatch;
+mod following;
 mod lease;
 mod log;
 mod webhooks;
@@ -28,8 +29,10 @@ use crate::{
 };
 pub use broker::NatsServer;
 use dispatch::Delivering;
+pub use following::Consumer;
+pub use log::Event;
 use log::Log;
-pub(crate) use log::{Event, Part};
+pub(crate) use log::Part;
 pub(crate) use webhooks::ReplayOrder;
 
 /// How long answers are kept for repeats.

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use clap::ValueEnum;
 use holdfast_events::WebhookSettings;
+use holdfast_mail::SmtpServer;
 use holdfast_outbound::Policy;
 use holdfast_payments::{ProviderSettings, StripeSettings};
 use holdfast_storage::Location;
@@ -18,7 +19,8 @@ use crate::parts::Part;
 pub(crate) use layers::{DEFAULTS, Flags, Layers};
 use values::{
     parse_addresses, parse_bytes, parse_count, parse_hosts, parse_listen, parse_optional_duration,
-    parse_origins, parse_quota, parse_roles, parse_schedule, parse_switch, parse_targets,
+    parse_origins, parse_page, parse_quota, parse_roles, parse_schedule, parse_switch,
+    parse_targets,
 };
 
 /// All settings, checked.
@@ -40,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) payment_window: Option<std::time::Duration>,
     /// Who takes the money.
     pub(crate) payments: holdfast_payments::Settings,
+    /// Who takes letters, and what they look like.
+    pub(crate) mail: holdfast_mail::Settings,
     /// Where events are delivered, and when.
     pub(crate) events: holdfast_events::Settings,
     pub(crate) limits: Limits,
@@ -75,6 +79,7 @@ pub(crate) struct Limits {
     pub(crate) writes: Option<Quota>,
     pub(crate) registrations: Option<Quota>,
     pub(crate) guests: Option<Quota>,
+    pub(crate) letters: Option<Quota>,
     pub(crate) login_failures_user: Option<Quota>,
     pub(crate) login_failures_address: Option<Quota>,
     pub(crate) login_failures_spread: Option<Quota>,
@@ -107,6 +112,7 @@ impl Config {
         for part in Part::value_variants() {
             peers.insert(*part, layers.parse(part.name(), targets)?);
         }
+        let limits = Limits::load(layers)?;
         let data_dir = layers.parse("data_dir", |text| Ok(PathBuf::from(text)))?;
         Ok(Self {
             listen,
@@ -124,8 +130,9 @@ impl Config {
             })?,
             payment_window: layers.parse("payment_window", parse_optional_duration)?,
             payments: payments(layers)?,
+            mail: mail(layers, port, limits.letters)?,
             events: events(layers)?,
-            limits: Limits::load(layers)?,
+            limits,
             cors_origins: layers.parse("cors_origins", parse_origins)?,
             trusted_proxies: layers.parse("trusted_proxies", parse_addresses)?,
             memory: Memory {
@@ -183,6 +190,7 @@ impl Limits {
             writes: quota("writes_limit")?,
             registrations: quota("registrations_limit")?,
             guests: quota("guests_limit")?,
+            letters: quota("letters_limit")?,
             login_failures_user: quota("login_failures_user_limit")?,
             login_failures_address: quota("login_failures_address_limit")?,
             login_failures_spread: quota("login_failures_spread_limit")?,
@@ -202,6 +210,26 @@ fn events(layers: &Layers) -> Result<holdfast_events::Settings> {
         text => text.parse().map(Some),
     })?;
     Ok(holdfast_events::Settings { webhooks, nats })
+}
+
+fn mail(layers: &Layers, port: u16, per_address: Option<Quota>) -> Result<holdfast_mail::Settings> {
+    let from = layers.parse("mail_from", |text| match text {
+        "" => Ok(None),
+        text => SmtpServer::parse_from(text).map(Some),
+    })?;
+    let server = layers.parse("smtp_url", |text| match (text, from) {
+        ("", _) => Ok(None),
+        (_, None) => {
+            Err("a mail server wants HOLDFAST_MAIL_FROM, from whom letters are".to_owned())
+        }
+        (url, Some(from)) => SmtpServer::parse(url, from).map(Some),
+    })?;
+    let shop_url = layers.parse("shop_url", |text| match text {
+        "" => Ok(format!("http://localhost:{port}{}", holdfast_console::STOREFRONT)),
+        text => parse_page(text),
+    })?;
+    let templates = layers.optional("mail_templates")?.map(PathBuf::from);
+    Ok(holdfast_mail::Settings { server, templates, shop_url, per_address })
 }
 
 fn payments(layers: &Layers) -> Result<holdfast_payments::Settings> {

@@ -24,6 +24,9 @@ pub(crate) enum Part {
     /// Payments and refunds
     #[value(skip)]
     Payments,
+    /// Letters to customers
+    #[value(skip)]
+    Mail,
 }
 
 /// A flag of `holdfast cluster`.
@@ -39,16 +42,17 @@ pub(crate) const SERVICES: Services = &[
     &holdfast_orders::SERVICE,
     &holdfast_events::SERVICE,
     &holdfast_payments::SERVICE,
+    &holdfast_mail::SERVICE,
 ];
 
 impl Part {
     /// The services, each after those that it asks.
-    pub(crate) const SERVICES: [Self; 5] =
-        [Self::Users, Self::Products, Self::Orders, Self::Payments, Self::Events];
+    pub(crate) const SERVICES: [Self; 6] =
+        [Self::Users, Self::Products, Self::Orders, Self::Payments, Self::Mail, Self::Events];
 
     /// Those that tell of what they do.
-    pub(crate) const TELLING: [Self; 4] =
-        [Self::Users, Self::Products, Self::Orders, Self::Payments];
+    pub(crate) const TELLING: [Self; 5] =
+        [Self::Users, Self::Products, Self::Orders, Self::Payments, Self::Mail];
 
     /// What is known of a service; nothing of the gateway.
     pub(crate) const fn service(self) -> Option<&'static Service> {
@@ -59,6 +63,7 @@ impl Part {
             Self::Orders => Some(&holdfast_orders::SERVICE),
             Self::Events => Some(&holdfast_events::SERVICE),
             Self::Payments => Some(&holdfast_payments::SERVICE),
+            Self::Mail => Some(&holdfast_mail::SERVICE),
         }
     }
 
@@ -76,15 +81,17 @@ impl Part {
             Self::Users => &[],
             Self::Products => &[Self::Users],
             Self::Orders | Self::Payments => &[Self::Users, Self::Products],
+            Self::Mail => &[Self::Users, Self::Orders],
             Self::Events => &Self::TELLING,
         }
     }
 
     /// The part whose processes serve it: payments are served where orders are, and so are events, unless somebody says where
-    /// else.
+    /// else. Mail is served where events are, and keeps its letters there.
     pub(crate) fn place(self, config: &Config) -> Self {
         match self {
             Self::Payments => Self::Orders,
+            Self::Mail => Self::Events.place(config),
             Self::Events if config.targets(Self::Events).is_empty() => Self::Orders,
             part => part,
         }
@@ -97,7 +104,7 @@ impl Part {
             Self::Users => CountFlag { name: "users", usual: "1" },
             Self::Products => CountFlag { name: "products", usual: "2" },
             Self::Orders | Self::Payments => CountFlag { name: "orders", usual: "2" },
-            Self::Events => CountFlag { name: "events", usual: "1" },
+            Self::Events | Self::Mail => CountFlag { name: "events", usual: "1" },
         }
     }
 
@@ -106,6 +113,7 @@ impl Part {
         match self {
             // An order and what is paid for it change together.
             Self::Payments => Self::Orders.database_key(),
+            Self::Mail => Self::Events.database_key(),
             part => format!("{}_db", part.name()),
         }
     }
@@ -113,7 +121,8 @@ impl Part {
     /// The settings that say where its database is, the first that says something: events are kept with orders, unless
     /// somebody says where else.
     pub(crate) fn database_keys(self) -> Vec<String> {
-        let or = (self == Self::Events).then(|| Self::Orders.database_key());
+        let is_of_events = matches!(self, Self::Events | Self::Mail);
+        let or = is_of_events.then(|| Self::Orders.database_key());
         let all = [Some(self.database_key()), or, Some("db_connection_string".to_owned())];
         all.into_iter().flatten().collect()
     }

@@ -1,6 +1,7 @@
 //! Where services meet: the only place that knows all of them.
 
 mod chores;
+mod facts;
 mod money;
 mod node;
 mod outboxes;
@@ -12,6 +13,7 @@ mod users_at;
 use std::{collections::BTreeMap, sync::Arc};
 
 use holdfast_events::{EventSources, Events};
+use holdfast_mail::Mail;
 use holdfast_media::Media;
 use holdfast_orders::{Orders, Stock};
 use holdfast_payments::Payments;
@@ -23,10 +25,12 @@ use holdfast_web::{Peer, auth::Verifier};
 
 use crate::{config::Config, parts::Part};
 
+use facts::{FactsAt, OrdersAt};
 pub(crate) use node::Node;
 use services::Services;
 pub(crate) use services::{document, records_of};
 use stock::{LocalStock, StockElsewhere};
+use users_at::UsersAt;
 
 /// The services of a whole shop in one process.
 #[derive(Debug)]
@@ -35,6 +39,7 @@ pub(crate) struct Shop {
     pub(crate) products: Products,
     pub(crate) orders: Orders,
     pub(crate) payments: Payments,
+    pub(crate) mail: Mail,
     pub(crate) events: Events,
     /// Of each service.
     pub(crate) databases: BTreeMap<Part, Database>,
@@ -59,7 +64,11 @@ impl Shop {
         let products = opener.products().await?;
         let orders = opener.orders(opener.local_stock(&products)?).await?;
         let payments = opener.payments(&orders).await?;
+        let facts =
+            FactsAt { orders: OrdersAt::Here(orders.clone()), users: UsersAt::Here(users.clone()) };
+        let mail = opener.mail(facts).await?;
         let served = Services {
+            mail: Some(mail.clone()),
             payments: Some(payments.clone()),
             users: Some(users.clone()),
             products: Some(products.clone()),
@@ -72,7 +81,7 @@ impl Shop {
             databases.insert(part, opener.database(part).await?);
         }
         let each_database = opener.databases();
-        Ok(Self { users, products, orders, payments, events, databases, each_database })
+        Ok(Self { users, products, orders, payments, mail, events, databases, each_database })
     }
 }
 
@@ -118,6 +127,7 @@ impl<'a> Opener<'a> {
             },
             registrations_per_address: limits.registrations,
             guests_per_address: limits.guests,
+            letters: limits.letters,
         };
         let verifier = Arc::clone(&self.verifier);
         Users::open(&database, &settings, verifier, self.sources.clone()).await
@@ -150,6 +160,12 @@ impl<'a> Opener<'a> {
         let database = self.database(Part::Events).await?;
         let (settings, verifier) = (self.config.events.clone(), Arc::clone(&self.verifier));
         Events::open(&database, sources, settings, verifier, self.sources.clone()).await
+    }
+
+    async fn mail(&mut self, facts: FactsAt) -> Result<Mail> {
+        let database = self.database(Part::Mail).await?;
+        let (settings, verifier) = (&self.config.mail, Arc::clone(&self.verifier));
+        Mail::open(&database, Arc::new(facts), settings, verifier, self.sources.clone()).await
     }
 
     /// Payments of these orders, which follow them from now on.

@@ -1,6 +1,8 @@
 //! The routes of the orders service.
 
+mod internal;
 mod lifecycle;
+mod mailing;
 mod notes;
 mod placing;
 mod reading;
@@ -16,6 +18,8 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::Orders;
+
+pub use internal::internal_routes;
 
 /// What is known of the service before it is opened.
 pub const SERVICE: Service = Service {
@@ -53,6 +57,7 @@ fn table() -> OpenApiRouter<Orders> {
         .routes(routes!(reading::list_orders, placing::place_order))
         .routes(routes!(statistics::show_statistics))
         .routes(routes!(table::export_orders))
+        .routes(routes!(mailing::show_order_status))
         .routes(routes!(reading::get_order, notes::update_order))
         .routes(routes!(reading::list_order_events))
         .routes(routes!(lifecycle::cancel_order))

@@ -7,7 +7,7 @@ mod service;
 mod stock;
 mod store;
 
-pub use api::{SERVICE, document, routes};
+pub use api::{SERVICE, document, internal_routes, routes};
 pub use payments::Payments;
 pub use service::{Audit, Orders, Portable, Settings};
 pub use stock::{Stock, StockTogether};

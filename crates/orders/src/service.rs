@@ -4,6 +4,7 @@ mod audit;
 mod batch;
 mod booking;
 mod checkout;
+mod mailing;
 mod portable;
 mod statistics;
 mod sweep;

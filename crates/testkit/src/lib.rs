@@ -3,6 +3,7 @@
 mod mongo;
 mod postgres;
 mod process;
+pub mod smtp;
 pub mod stripe;
 
 use std::io::Write;

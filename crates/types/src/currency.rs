@@ -16,6 +16,10 @@ MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR 
 RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX \
 USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG";
 
+/// Those whose minor unit is the unit itself, and those that have thousandths; all others have hundredths.
+const WHOLE: &str = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF";
+const THOUSANDTHS: &str = "BHD IQD JOD KWD LYD OMR TND";
+
 /// An active currency code of ISO 4217, in capitals.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Currency([u8; 3]);
@@ -25,6 +29,16 @@ impl Currency {
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("a currency is three ASCII letters")
+    }
+
+    /// How many digits its minor unit stands behind the point.
+    #[must_use]
+    pub fn digits(&self) -> usize {
+        match self.as_str() {
+            code if WHOLE.contains(code) => 0,
+            code if THOUSANDTHS.contains(code) => 3,
+            _ => 2,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod booked;
 mod currency;
 mod error;
 mod id;
+mod letter;
 mod message;
 mod money;
 mod operation;
@@ -19,6 +20,7 @@ mod random;
 mod reservation;
 mod role;
 mod seldom;
+mod signed;
 mod sources;
 mod tally;
 mod text;
@@ -34,6 +36,7 @@ pub use id::{
     BatchId, BatchKind, Id, KeyId, KeyKind, OrderId, OrderKind, ProductId, ProductKind, SessionId,
     SessionKind, UserId, UserKind,
 };
+pub use letter::{AccountLetter, AccountQuestion, LetterSecret, OrderLetter};
 pub use message::Message;
 pub use money::{Money, TOTAL_MAX};
 pub use operation::{Answer, Fingerprint, IdempotentAnswer, Operation, Secret, named_id, reused};
@@ -49,6 +52,7 @@ pub use reservation::{
 };
 pub use role::Role;
 pub use seldom::Seldom;
+pub use signed::Signed;
 pub use sources::Sources;
 pub use tally::Tally;
 pub use text::{

@@ -1,5 +1,7 @@
 //! Amounts of money in minor units.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -33,5 +35,35 @@ impl Money {
         assert_eq!(self.currency, other.currency, "sums are of one currency");
         let amount = self.amount.checked_add(other.amount).filter(|amount| *amount <= TOTAL_MAX)?;
         Some(Self { amount, ..self })
+    }
+}
+
+/// For people: `19.99 USD`.
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { amount, currency } = self;
+        let digits = currency.digits();
+        match 10_i64.pow(u32::try_from(digits).unwrap_or_default()) {
+            1 => write!(f, "{amount} {currency}"),
+            unit => write!(f, "{}.{:0digits$} {currency}", amount / unit, amount % unit),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_shown_in_the_units_of_their_currency() {
+        for (amount, currency, shown) in [
+            (1999, "USD", "19.99 USD"),
+            (5, "EUR", "0.05 EUR"),
+            (1999, "JPY", "1999 JPY"),
+            (1999, "KWD", "1.999 KWD"),
+            (TOTAL_MAX, "EUR", "90071992547409.91 EUR"),
+        ] {
+            assert_eq!(Money { amount, currency: currency.parse().unwrap() }.to_string(), shown);
+        }
     }
 }

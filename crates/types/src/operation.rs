@@ -120,8 +120,13 @@ pub struct Answer {
 impl Answer {
     /// 200 with an entity tag and `body` as JSON.
     pub fn ok(etag: String, body: &impl Serialize) -> crate::Result<Self> {
+        Ok(Self { etag: Some(etag), ..Self::untagged(body)? })
+    }
+
+    /// The same without an entity tag.
+    pub fn untagged(body: &impl Serialize) -> crate::Result<Self> {
         let body = serde_json::to_vec(body).map_err(Error::internal)?;
-        Ok(Self { status: 200, etag: Some(etag), body })
+        Ok(Self { status: 200, etag: None, body })
     }
 }
 

@@ -5,6 +5,7 @@ mod administration;
 mod internal;
 mod key_wire;
 mod keys;
+mod mailing;
 mod mfa;
 mod mfa_wire;
 mod role_wire;
@@ -74,6 +75,9 @@ fn table() -> OpenApiRouter<Users> {
         .routes(routes!(administration::get_user, administration::update_user))
         .routes(routes!(administration::permit_password_reset))
         .routes(routes!(accounts::reset_password))
+        .routes(routes!(mailing::request_password_reset))
+        .routes(routes!(mailing::request_email_verification))
+        .routes(routes!(mailing::verify_email))
         .routes(routes!(sessions::list_public_keys))
         .routes(routes!(mfa::log_in_with_code))
         .routes(routes!(mfa::get_mfa, mfa::begin_mfa))

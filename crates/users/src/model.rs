@@ -73,6 +73,9 @@ pub struct User {
     pub role: Role,
     /// Their e-mail address.
     pub email: Option<String>,
+    /// The address of which they have shown that it is theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_email: Option<String>,
     /// Their real name.
     pub name: Option<String>,
     /// Whether an administrator has shut them out.
@@ -136,6 +139,7 @@ impl User {
             mfa: None,
             role: Role::customer(),
             email,
+            verified_email: None,
             name,
             disabled: false,
             deleted: false,
@@ -176,6 +180,25 @@ impl User {
         !self.disabled && !self.deleted
     }
 
+    /// Whether the address that they have is known to be theirs.
+    #[must_use]
+    pub fn has_verified_email(&self) -> bool {
+        self.email.is_some() && self.email == self.verified_email
+    }
+
+    /// Notes that the address that they have is theirs. Doing so again changes nothing.
+    pub(crate) fn verify_email(&mut self) {
+        if !self.has_verified_email() {
+            self.verified_email.clone_from(&self.email);
+            self.version = self.version.next();
+        }
+    }
+
+    /// Where a letter goes that lets its reader set a new password: nowhere for who has none, and for who is shut out.
+    pub(crate) fn reset_address(&self) -> Option<&str> {
+        self.email.as_deref().filter(|_| self.is_active() && !self.guest)
+    }
+
     /// Whether they are an administrator who can act.
     pub(crate) fn is_in_charge(&self) -> bool {
         self.is_active() && self.role.as_str() == Role::ADMIN
@@ -191,6 +214,7 @@ impl User {
         self.username.clear();
         self.set_password(String::new());
         (self.email, self.name, self.guest, self.mfa) = (None, None, false, None);
+        self.verified_email = None;
         (self.deleted, self.deleted_at) = (true, Some(now));
         self.version = self.version.next();
     }

@@ -3,6 +3,7 @@
 mod accounts;
 mod guesses;
 mod keys;
+mod mailing;
 mod mfa;
 mod roles;
 mod sessions;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub registrations_per_address: Option<Quota>,
     /// Guests per address; `None` for no limit.
     pub guests_per_address: Option<Quota>,
+    /// Letters that somebody can ask for, per address and per account; `None` for no limit.
+    pub letters: Option<Quota>,
 }
 
 /// The users service. Clones share it.
@@ -79,6 +82,7 @@ struct Inner {
     guesses: Guesses,
     registrations: Option<RateLimit>,
     guests: Option<RateLimit>,
+    letters: Option<RateLimit>,
     refreshed: Refreshed,
     lists: Lists,
 }
@@ -123,6 +127,7 @@ impl Users {
             guesses: Guesses::new(settings.guesses, secret.clone(), random.clone()),
             registrations: settings.registrations_per_address.map(RateLimit::new),
             guests: settings.guests_per_address.map(RateLimit::new),
+            letters: settings.letters.map(RateLimit::new),
             issuer: settings.issuer.clone(),
             mfa_roles: settings.mfa_roles.clone(),
             refreshed: Refreshed::default(),

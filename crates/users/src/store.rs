@@ -6,6 +6,7 @@ mod ending;
 mod guarantees;
 mod keys;
 mod listing;
+mod mailing;
 mod records;
 mod roles;
 mod sessions;
@@ -18,7 +19,11 @@ use holdfast_types::{
 pub use self::records::RECORDS;
 use self::records::{PasswordReset, Revocation};
 pub(crate) use self::roles::role_taken;
-pub(crate) use self::{keys::KeyHolder, listing::UserFilter};
+pub(crate) use self::{
+    keys::KeyHolder,
+    listing::UserFilter,
+    mailing::{ResetAsked, ResetRequest},
+};
 use crate::model::User;
 
 /// Shapes the answer about a user, so that it can be kept with the change.

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AdjustStockData, AdjustStockErrors, AdjustStockResponses, ArchiveProductData, ArchiveProductErrors, ArchiveProductResponses, BeginGuestData, BeginGuestErrors, BeginGuestResponses, BeginMfaData, BeginMfaErrors, BeginMfaResponses, CancelOrderData, CancelOrderErrors, CancelOrderResponses, CancelPaymentData, CancelPaymentErrors, CancelPaymentResponses, CapturePaymentData, CapturePaymentErrors, CapturePaymentResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ConfirmMfaData, ConfirmMfaErrors, ConfirmMfaResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, CreatePaymentData, CreatePaymentErrors, CreatePaymentResponses, CreateProductData, CreateProductErrors, CreateProductResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateWebhookData, CreateWebhookErrors, CreateWebhookResponses, DeleteKeyData, DeleteKeyErrors, DeleteKeyResponses, DeleteMeData, DeleteMeErrors, DeleteMeResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteWebhookData, DeleteWebhookErrors, DeleteWebhookResponses, DeliverOrderData, DeliverOrderErrors, DeliverOrderResponses, DisableMfaData, DisableMfaErrors, DisableMfaResponses, ExportOrdersData, ExportOrdersErrors, ExportOrdersResponses, FollowEventsData, FollowEventsErrors, FollowEventsResponse, FollowEventsResponses, GetDeliveryData, GetDeliveryErrors, GetDeliveryResponses, GetEventData, GetEventErrors, GetEventResponses, GetKeyData, GetKeyErrors, GetKeyResponses, GetMeData, GetMeErrors, GetMeResponses, GetMfaData, GetMfaErrors, GetMfaResponses, GetOrderData, GetOrderErrors, GetOrderResponses, GetPaymentData, GetPaymentErrors, GetPaymentProviderData, GetPaymentProviderErrors, GetPaymentProviderResponses, GetPaymentResponses, GetProductData, GetProductErrors, GetProductResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetUserData, GetUserErrors, GetUserResponses, GetWebhookData, GetWebhookErrors, GetWebhookResponses, IsAliveData, IsAliveErrors, IsAliveResponses, IsReadyData, IsReadyErrors, IsReadyResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListCategoriesData, ListCategoriesErrors, ListCategoriesResponses, ListDeliveriesData, ListDeliveriesErrors, ListDeliveriesResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListMovementsData, ListMovementsErrors, ListMovementsResponses, ListOrderEventsData, ListOrderEventsErrors, ListOrderEventsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPaymentsData, ListPaymentsErrors, ListPaymentsResponses, ListProcessesData, ListProcessesErrors, ListProcessesResponses, ListProductsData, ListProductsErrors, ListProductsResponses, ListPublicKeysData, ListPublicKeysErrors, ListPublicKeysResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhooksData, ListWebhooksErrors, ListWebhooksResponses, LogInData, LogInErrors, LogInResponses, LogInWithCodeData, LogInWithCodeErrors, LogInWithCodeResponses, LogOutData, LogOutErrors, LogOutResponses, NotifyPaymentsData, NotifyPaymentsErrors, NotifyPaymentsResponses, PayOrderData, PayOrderErrors, PayOrderResponses, PermitPasswordResetData, PermitPasswordResetErrors, PermitPasswordResetResponses, PlaceOrderData, PlaceOrderErrors, PlaceOrderResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, RefundPaymentData, RefundPaymentErrors, RefundPaymentResponses, RegisterUserData, RegisterUserErrors, RegisterUserResponses, RenewRecoveryCodesData, RenewRecoveryCodesErrors, RenewRecoveryCodesResponses, ReplaceProductData, ReplaceProductErrors, ReplaceProductResponses, ReplayWebhookData, ReplayWebhookErrors, ReplayWebhookResponses, ResetMfaData, ResetMfaErrors, ResetMfaResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RetryDeliveryData, RetryDeliveryErrors, RetryDeliveryResponses, RotateKeyData, RotateKeyErrors, RotateKeyResponses, RotateWebhookSecretData, RotateWebhookSecretErrors, RotateWebhookSecretResponses, ShipOrderData, ShipOrderErrors, ShipOrderResponses, ShowMetricsData, ShowMetricsErrors, ShowMetricsResponses, ShowPictureData, ShowPictureErrors, ShowPictureResponses, ShowStatisticsData, ShowStatisticsErrors, ShowStatisticsResponses, ShowThumbnailData, ShowThumbnailErrors, ShowThumbnailResponses, SyncPaymentData, SyncPaymentErrors, SyncPaymentResponses, TestPaymentData, TestPaymentErrors, TestPaymentResponses, TestWebhookData, TestWebhookErrors, TestWebhookResponses, UpdateKeyData, UpdateKeyErrors, UpdateKeyResponses, UpdateMeData, UpdateMeErrors, UpdateMeResponses, UpdateOrderData, UpdateOrderErrors, UpdateOrderResponses, UpdateProductData, UpdateProductErrors, UpdateProductResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, UpdateWebhookData, UpdateWebhookErrors, UpdateWebhookResponses, UploadPictureData, UploadPictureErrors, UploadPictureResponses, WriteProductsData, WriteProductsErrors, WriteProductsResponses } from './types.gen.js';
+import type { AdjustStockData, AdjustStockErrors, AdjustStockResponses, ArchiveProductData, ArchiveProductErrors, ArchiveProductResponses, BeginGuestData, BeginGuestErrors, BeginGuestResponses, BeginMfaData, BeginMfaErrors, BeginMfaResponses, CancelOrderData, CancelOrderErrors, CancelOrderResponses, CancelPaymentData, CancelPaymentErrors, CancelPaymentResponses, CapturePaymentData, CapturePaymentErrors, CapturePaymentResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ConfirmMfaData, ConfirmMfaErrors, ConfirmMfaResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, CreatePaymentData, CreatePaymentErrors, CreatePaymentResponses, CreateProductData, CreateProductErrors, CreateProductResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateWebhookData, CreateWebhookErrors, CreateWebhookResponses, DeleteKeyData, DeleteKeyErrors, DeleteKeyResponses, DeleteMeData, DeleteMeErrors, DeleteMeResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteWebhookData, DeleteWebhookErrors, DeleteWebhookResponses, DeliverOrderData, DeliverOrderErrors, DeliverOrderResponses, DisableMfaData, DisableMfaErrors, DisableMfaResponses, ExportOrdersData, ExportOrdersErrors, ExportOrdersResponses, FollowEventsData, FollowEventsErrors, FollowEventsResponse, FollowEventsResponses, GetDeliveryData, GetDeliveryErrors, GetDeliveryResponses, GetEventData, GetEventErrors, GetEventResponses, GetKeyData, GetKeyErrors, GetKeyResponses, GetMailServerData, GetMailServerErrors, GetMailServerResponses, GetMeData, GetMeErrors, GetMeResponses, GetMfaData, GetMfaErrors, GetMfaResponses, GetOrderData, GetOrderErrors, GetOrderResponses, GetPaymentData, GetPaymentErrors, GetPaymentProviderData, GetPaymentProviderErrors, GetPaymentProviderResponses, GetPaymentResponses, GetProductData, GetProductErrors, GetProductResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetUserData, GetUserErrors, GetUserResponses, GetWebhookData, GetWebhookErrors, GetWebhookResponses, IsAliveData, IsAliveErrors, IsAliveResponses, IsReadyData, IsReadyErrors, IsReadyResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListCategoriesData, ListCategoriesErrors, ListCategoriesResponses, ListDeliveriesData, ListDeliveriesErrors, ListDeliveriesResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListLettersData, ListLettersErrors, ListLettersResponses, ListMovementsData, ListMovementsErrors, ListMovementsResponses, ListOrderEventsData, ListOrderEventsErrors, ListOrderEventsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPaymentsData, ListPaymentsErrors, ListPaymentsResponses, ListProcessesData, ListProcessesErrors, ListProcessesResponses, ListProductsData, ListProductsErrors, ListProductsResponses, ListPublicKeysData, ListPublicKeysErrors, ListPublicKeysResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhooksData, ListWebhooksErrors, ListWebhooksResponses, LogInData, LogInErrors, LogInResponses, LogInWithCodeData, LogInWithCodeErrors, LogInWithCodeResponses, LogOutData, LogOutErrors, LogOutResponses, NotifyPaymentsData, NotifyPaymentsErrors, NotifyPaymentsResponses, PayOrderData, PayOrderErrors, PayOrderResponses, PermitPasswordResetData, PermitPasswordResetErrors, PermitPasswordResetResponses, PlaceOrderData, PlaceOrderErrors, PlaceOrderResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, RefundPaymentData, RefundPaymentErrors, RefundPaymentResponses, RegisterUserData, RegisterUserErrors, RegisterUserResponses, RenewRecoveryCodesData, RenewRecoveryCodesErrors, RenewRecoveryCodesResponses, ReplaceProductData, ReplaceProductErrors, ReplaceProductResponses, ReplayWebhookData, ReplayWebhookErrors, ReplayWebhookResponses, RequestEmailVerificationData, RequestEmailVerificationErrors, RequestEmailVerificationResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, ResetMfaData, ResetMfaErrors, ResetMfaResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RetryDeliveryData, RetryDeliveryErrors, RetryDeliveryResponses, RetryLetterData, RetryLetterErrors, RetryLetterResponses, RotateKeyData, RotateKeyErrors, RotateKeyResponses, RotateWebhookSecretData, RotateWebhookSecretErrors, RotateWebhookSecretResponses, ShipOrderData, ShipOrderErrors, ShipOrderResponses, ShowMetricsData, ShowMetricsErrors, ShowMetricsResponses, ShowOrderStatusData, ShowOrderStatusErrors, ShowOrderStatusResponses, ShowPictureData, ShowPictureErrors, ShowPictureResponses, ShowStatisticsData, ShowStatisticsErrors, ShowStatisticsResponses, ShowThumbnailData, ShowThumbnailErrors, ShowThumbnailResponses, SyncPaymentData, SyncPaymentErrors, SyncPaymentResponses, TestPaymentData, TestPaymentErrors, TestPaymentResponses, TestWebhookData, TestWebhookErrors, TestWebhookResponses, UpdateKeyData, UpdateKeyErrors, UpdateKeyResponses, UpdateMeData, UpdateMeErrors, UpdateMeResponses, UpdateOrderData, UpdateOrderErrors, UpdateOrderResponses, UpdateProductData, UpdateProductErrors, UpdateProductResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, UpdateWebhookData, UpdateWebhookErrors, UpdateWebhookResponses, UploadPictureData, UploadPictureErrors, UploadPictureResponses, VerifyEmailData, VerifyEmailErrors, VerifyEmailResponses, WriteProductsData, WriteProductsErrors, WriteProductsResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -148,6 +148,39 @@ export const rotateKey = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
+ * Letters to customers, newest first: which are sent, and why others are not
+ *
+ * Letters to customers, newest first: which are sent, and why others are not. They are kept for thirty days. A page may be shorter than `limit`, even empty, and still have a `nextCursor`.
+ */
+export const listLetters = <ThrowOnError extends boolean = false>(options?: Options<ListLettersData, ThrowOnError>) => (options?.client ?? client).get<ListLettersResponses, ListLettersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/letters',
+    ...options
+});
+
+/**
+ * From whom letters are, for the staff: whether any leave the shop
+ *
+ * From whom letters are, for the staff: whether any leave the shop.
+ */
+export const getMailServer = <ThrowOnError extends boolean = false>(options?: Options<GetMailServerData, ThrowOnError>) => (options?.client ?? client).get<GetMailServerResponses, GetMailServerErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/letters/server',
+    ...options
+});
+
+/**
+ * Send a letter once more, now, also one that has been sent
+ *
+ * Send a letter once more, now, also one that has been sent. What it says, and to whom, is looked up anew.
+ */
+export const retryLetter = <ThrowOnError extends boolean = false>(options: Options<RetryLetterData, ThrowOnError>) => (options.client ?? client).post<RetryLetterResponses, RetryLetterErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/letters/{id}/retry',
+    ...options
+});
+
+/**
  * Put in a picture, which everybody may see then: JPEG, PNG, WebP or GIF of at most 4 MiB and 25 million pixels, as the whole body
  *
  * Put in a picture, which everybody may see then: JPEG, PNG, WebP or GIF of at most 4 MiB and 25 million pixels, as the whole body. What it is, its content says; what cameras write beside it, such as where it was taken, is taken out. A repeat has the same effect and the same answer, without a key.
@@ -209,6 +242,20 @@ export const showStatistics = <ThrowOnError extends boolean = false>(options?: O
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/orders/statistics',
     ...options
+});
+
+/**
+ * How an order stands, with the token of a letter about it: without signing in, and without what is personal
+ *
+ * How an order stands, with the token of a letter about it: without signing in, and without what is personal.
+ */
+export const showOrderStatus = <ThrowOnError extends boolean = false>(options: Options<ShowOrderStatusData, ThrowOnError>) => (options.client ?? client).post<ShowOrderStatusResponses, ShowOrderStatusErrors, ThrowOnError>({
+    url: '/api/orders/status',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**
@@ -629,6 +676,20 @@ export const listUsers = <ThrowOnError extends boolean = false>(options?: Option
 });
 
 /**
+ * Show that an e-mail address is one's own, with the token that a letter brought there
+ *
+ * Show that an e-mail address is one's own, with the token that a letter brought there. It lives three days, and as long as the account has that address.
+ */
+export const verifyEmail = <ThrowOnError extends boolean = false>(options: Options<VerifyEmailData, ThrowOnError>) => (options.client ?? client).post<VerifyEmailResponses, VerifyEmailErrors, ThrowOnError>({
+    url: '/api/users/email-verification',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Buy without a name: a session of an account that nobody can sign in to
  *
  * Buy without a name: a session of an account that nobody can sign in to. It lives as long as it is renewed, at most 30 days without; whoever registers with its token keeps its orders. Each request makes another guest.
@@ -726,6 +787,17 @@ export const deleteMe = <ThrowOnError extends boolean = false>(options: Options<
 });
 
 /**
+ * Ask for a letter that shows that one's e-mail address is one's own
+ *
+ * Ask for a letter that shows that one's e-mail address is one's own. One leaves by itself after registering, and after each change of the address. Nothing happens where it is known already. Refuses who has no address with `validation`.
+ */
+export const requestEmailVerification = <ThrowOnError extends boolean = false>(options?: Options<RequestEmailVerificationData, ThrowOnError>) => (options?.client ?? client).post<RequestEmailVerificationResponses, RequestEmailVerificationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/users/me/email-verification',
+    ...options
+});
+
+/**
  * Whether one's password alone signs in
  *
  * Whether one's password alone signs in.
@@ -818,6 +890,20 @@ export const changePassword = <ThrowOnError extends boolean = false>(options: Op
  */
 export const resetPassword = <ThrowOnError extends boolean = false>(options: Options<ResetPasswordData, ThrowOnError>) => (options.client ?? client).post<ResetPasswordResponses, ResetPasswordErrors, ThrowOnError>({
     url: '/api/users/password-reset',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Ask for a letter with which one sets a new password, for an account that has an e-mail address: to its owner, whoever asks
+ *
+ * Ask for a letter with which one sets a new password, for an account that has an e-mail address: to its owner, whoever asks. Whether there is such an account cannot be told from the answer. The token of the letter lives an hour; within a quarter of one no other letter leaves. Without a mail server none does.
+ */
+export const requestPasswordReset = <ThrowOnError extends boolean = false>(options: Options<RequestPasswordResetData, ThrowOnError>) => (options.client ?? client).post<RequestPasswordResetResponses, RequestPasswordResetErrors, ThrowOnError>({
+    url: '/api/users/password-reset/request',
     ...options,
     headers: {
         'Content-Type': 'application/json',

@@ -392,6 +392,13 @@ export type DeliveryView = {
 };
 
 /**
+ * What came by letter.
+ */
+export type EmailTokenBody = {
+    token: string;
+};
+
+/**
  * Part of the log, oldest first.
  */
 export type EventPage = {
@@ -624,6 +631,61 @@ export type KeyView = {
 };
 
 /**
+ * What a letter says.
+ */
+export type LetterKind = 'order_placed' | 'order_paid' | 'order_shipped' | 'order_refunded' | 'password_reset' | 'email_verification';
+
+/**
+ * Part of the letters.
+ */
+export type LetterPage = {
+    items: Array<LetterView>;
+    /**
+     * Where the next page begins; null on the last.
+     */
+    nextCursor?: string | null;
+};
+
+/**
+ * How far a letter is.
+ */
+export type LetterStatus = 'pending' | 'sent' | 'skipped' | 'failed';
+
+/**
+ * A letter to a customer.
+ */
+export type LetterView = {
+    /**
+     * How often the server did not take it.
+     */
+    attempts: number;
+    createdAt: string;
+    /**
+     * That of the event that it is about; with the domain of the sender, its `Message-ID`.
+     */
+    id: string;
+    kind: LetterKind;
+    /**
+     * When it is tried next, while it is pending.
+     */
+    nextAttemptAt?: string | null;
+    orderId?: string | null;
+    /**
+     * Why it is not sent, in the words of whoever said so.
+     */
+    problem?: string | null;
+    /**
+     * When the server took it.
+     */
+    sentAt?: string | null;
+    status: LetterStatus;
+    /**
+     * Whose order or account it is about, where the event says it.
+     */
+    userId?: string | null;
+};
+
+/**
  * There are as many as there may be. What the detail names has a bound, and it is reached. Nothing was made. Delete one, or wait until one is over.
  */
 export type LimitReachedProblem = Problem & {
@@ -662,6 +724,20 @@ export type LoginBody = {
     password: string;
     proofOfWork?: Work | null;
     username: string;
+};
+
+/**
+ * Who takes letters.
+ */
+export type MailServerView = {
+    /**
+     * From whom letters are.
+     */
+    from?: string | null;
+    /**
+     * Whether there is a server: without one, no letter is written.
+     */
+    isConfigured: boolean;
 };
 
 /**
@@ -925,6 +1001,40 @@ export type OrderStatisticsInterval = OrderFigures & {
  * Where an order stands.
  */
 export type OrderStatus = 'placed' | 'paid' | 'shipped' | 'delivered' | 'cancelled' | 'expired';
+
+/**
+ * What came by letter.
+ */
+export type OrderStatusBody = {
+    /**
+     * The end of the link.
+     */
+    token: string;
+};
+
+/**
+ * How an order stands.
+ */
+export type OrderStatusView = {
+    cancelledAt?: string | null;
+    carrier?: string | null;
+    createdAt: string;
+    deliveredAt?: string | null;
+    expiredAt?: string | null;
+    /**
+     * Names and prices are those of the moment of ordering.
+     */
+    items: Array<LineView>;
+    /**
+     * Short, for people.
+     */
+    number: string;
+    paidAt?: string | null;
+    shippedAt?: string | null;
+    status: OrderStatus;
+    total: Money;
+    trackingNumber?: string | null;
+};
 
 /**
  * An order.
@@ -1648,6 +1758,14 @@ export type ResetBody = {
 };
 
 /**
+ * For whom a new password is wanted: by name, or by address.
+ */
+export type ResetRequestBody = {
+    email?: string | null;
+    username?: string | null;
+};
+
+/**
  * A permission to set a new password once.
  */
 export type ResetView = {
@@ -2006,6 +2124,10 @@ export type UserView = {
      */
     disabled?: boolean;
     email?: string | null;
+    /**
+     * Present when the user has shown, by a letter, that the address is theirs.
+     */
+    emailVerified?: boolean;
     id: string;
     /**
      * Present when a password alone does not sign the user in.
@@ -3029,6 +3151,231 @@ export type RotateKeyResponses = {
 
 export type RotateKeyResponse = RotateKeyResponses[keyof RotateKeyResponses];
 
+export type ListLettersData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Those about one order.
+         */
+        orderId?: string;
+        status?: LetterStatus;
+        /**
+         * 1 to 100.
+         */
+        limit?: number;
+        /**
+         * Where the page before ended: its `nextCursor`.
+         */
+        cursor?: string;
+    };
+    url: '/api/letters';
+};
+
+export type ListLettersErrors = {
+    /**
+     * `invalid-cursor`, `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidCursorProblem | InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ListLettersError = ListLettersErrors[keyof ListLettersErrors];
+
+export type ListLettersResponses = {
+    /**
+     * A page of letters.
+     */
+    200: LetterPage;
+};
+
+export type ListLettersResponse = ListLettersResponses[keyof ListLettersResponses];
+
+export type GetMailServerData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/letters/server';
+};
+
+export type GetMailServerErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type GetMailServerError = GetMailServerErrors[keyof GetMailServerErrors];
+
+export type GetMailServerResponses = {
+    /**
+     * The answer.
+     */
+    200: MailServerView;
+};
+
+export type GetMailServerResponse = GetMailServerResponses[keyof GetMailServerResponses];
+
+export type RetryLetterData = {
+    body?: never;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/letters/{id}/retry';
+};
+
+export type RetryLetterErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`
+     */
+    409: IdempotencyInProgressProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `idempotency-key-reused`
+     */
+    422: IdempotencyKeyReusedProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type RetryLetterError = RetryLetterErrors[keyof RetryLetterErrors];
+
+export type RetryLetterResponses = {
+    /**
+     * The answer.
+     */
+    200: LetterView;
+};
+
+export type RetryLetterResponse = RetryLetterResponses[keyof RetryLetterResponses];
+
 export type UploadPictureData = {
     body: PictureContent;
     path?: never;
@@ -3448,6 +3795,79 @@ export type ShowStatisticsResponses = {
 };
 
 export type ShowStatisticsResponse = ShowStatisticsResponses[keyof ShowStatisticsResponses];
+
+export type ShowOrderStatusData = {
+    body: OrderStatusBody;
+    path?: never;
+    query?: never;
+    url: '/api/orders/status';
+};
+
+export type ShowOrderStatusErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `validation`
+     */
+    422: ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ShowOrderStatusError = ShowOrderStatusErrors[keyof ShowOrderStatusErrors];
+
+export type ShowOrderStatusResponses = {
+    /**
+     * The answer.
+     */
+    200: OrderStatusView;
+};
+
+export type ShowOrderStatusResponse = ShowOrderStatusResponses[keyof ShowOrderStatusResponses];
 
 export type GetOrderData = {
     body?: never;
@@ -6340,6 +6760,85 @@ export type ListUsersResponses = {
 
 export type ListUsersResponse = ListUsersResponses[keyof ListUsersResponses];
 
+export type VerifyEmailData = {
+    body: EmailTokenBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/users/email-verification';
+};
+
+export type VerifyEmailErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`
+     */
+    409: IdempotencyInProgressProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type VerifyEmailError = VerifyEmailErrors[keyof VerifyEmailErrors];
+
+export type VerifyEmailResponses = {
+    /**
+     * It is done; there is nothing to tell.
+     */
+    204: void;
+};
+
+export type VerifyEmailResponse = VerifyEmailResponses[keyof VerifyEmailResponses];
+
 export type BeginGuestData = {
     body: GuestBody;
     path?: never;
@@ -6872,6 +7371,89 @@ export type DeleteMeResponses = {
 };
 
 export type DeleteMeResponse = DeleteMeResponses[keyof DeleteMeResponses];
+
+export type RequestEmailVerificationData = {
+    body?: never;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/users/me/email-verification';
+};
+
+export type RequestEmailVerificationErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`
+     */
+    409: IdempotencyInProgressProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type RequestEmailVerificationError = RequestEmailVerificationErrors[keyof RequestEmailVerificationErrors];
+
+export type RequestEmailVerificationResponses = {
+    /**
+     * It is done; there is nothing to tell.
+     */
+    204: void;
+};
+
+export type RequestEmailVerificationResponse = RequestEmailVerificationResponses[keyof RequestEmailVerificationResponses];
 
 export type GetMfaData = {
     body?: never;
@@ -7447,6 +8029,85 @@ export type ResetPasswordResponses = {
 };
 
 export type ResetPasswordResponse = ResetPasswordResponses[keyof ResetPasswordResponses];
+
+export type RequestPasswordResetData = {
+    body: ResetRequestBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/users/password-reset/request';
+};
+
+export type RequestPasswordResetErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`
+     */
+    409: IdempotencyInProgressProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type RequestPasswordResetError = RequestPasswordResetErrors[keyof RequestPasswordResetErrors];
+
+export type RequestPasswordResetResponses = {
+    /**
+     * It is done; there is nothing to tell.
+     */
+    204: void;
+};
+
+export type RequestPasswordResetResponse = RequestPasswordResetResponses[keyof RequestPasswordResetResponses];
 
 export type RefreshSessionData = {
     body: RefreshBody;

@@ -1,6 +1,6 @@
 //! What deliveries look like on the wire.
 
-use holdfast_types::{Answer, Error, Result, Timestamp};
+use holdfast_types::{Answer, Result, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -141,9 +141,7 @@ impl From<&Delivery> for DeliveryView {
 impl DeliveryView {
     /// The answer to a retry.
     pub(super) fn shown(delivery: &Delivery) -> Result<Answer> {
-        let body = serde_json::to_vec(&Self::from(delivery));
-        let body = body.map_err(Error::internal)?;
-        Ok(Answer { status: 200, etag: None, body })
+        Answer::untagged(&Self::from(delivery))
     }
 
     /// The answer to a test.

@@ -12,9 +12,6 @@ use super::{Filter, Pattern, SigningSecret, may_audit};
 /// An endpoint that has failed for so long, and nothing but failed, is asked no more.
 const PATIENCE: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
-/// The broker among those who take events.
-pub(crate) const BROKER: Uuid = Uuid::nil();
-
 /// Marks ids of webhooks.
 #[derive(Debug)]
 pub(crate) enum WebhookKind {}
@@ -186,10 +183,10 @@ impl Webhook {
     }
 }
 
-/// How far somebody is who takes events out of the log, a webhook or the broker, and which process sees to it.
+/// How far somebody is who takes events out of the log, and which process sees to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Progress {
-    /// The id of the webhook, or [`BROKER`].
+    /// The id of the webhook, or of a [`super::ConsumerName`].
     pub(crate) consumer: Uuid,
     /// The position up to which it has taken them.
     pub(crate) after: i64,

@@ -20,7 +20,7 @@ use super::{
     deliverer::Deliverer,
     lease::{LEASE, RENEWAL, Seen},
 };
-use crate::model::{BROKER, Webhook, WebhookId};
+use crate::model::{ConsumerName, Webhook, WebhookId};
 
 /// Between two looks at the webhooks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -68,7 +68,7 @@ impl Events {
     /// Delivers no more, and lets another process do so at once.
     pub async fn flush(&self) -> Result<()> {
         let mut ended = self.0.end_all();
-        ended.push(BROKER);
+        ended.extend(ConsumerName::ALL.map(ConsumerName::id));
         self.0.store.drop_leases(self.0.process, ended).await
     }
 }

@@ -10,10 +10,11 @@ use std::{
 use holdfast_types::{Code, Error, Message, Result};
 use serde_json::{Value, value::RawValue};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::EventSources;
 use crate::{
-    model::Filter,
+    model::{Filter, id_of},
     store::{EventStore, Segment},
 };
 
@@ -31,11 +32,21 @@ const BYTES: usize = 256 << 10;
 
 /// An event, whole.
 #[derive(Clone, Debug)]
-pub(crate) struct Event {
-    pub(crate) position: i64,
-    /// Its `data` is beside it.
-    pub(crate) message: Message,
-    pub(crate) data: Arc<RawValue>,
+pub struct Event {
+    /// Its place in the order of all events.
+    pub position: i64,
+    /// Who and what. Its `data` is beside it.
+    pub message: Message,
+    /// What there is to say about it, in JSON.
+    pub data: Arc<RawValue>,
+}
+
+impl Event {
+    /// The same for good, however often it is told.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        id_of(self.position, &self.message)
+    }
 }
 
 /// What one reading found.

@@ -7,7 +7,7 @@ use holdfast_types::{Answer, Code, Error, IdempotentAnswer, Operation, Result, T
 use uuid::Uuid;
 
 use super::{EventStore, Head};
-use crate::model::{BROKER, Delivery, Progress, Replay, Webhook, WebhookId};
+use crate::model::{ConsumerName, Delivery, Progress, Replay, Webhook, WebhookId};
 
 /// Webhooks of a shop.
 pub(super) const WEBHOOKS: usize = 50;
@@ -114,7 +114,7 @@ impl EventStore {
             for mut progress in tx.scan::<Progress>(Scan::of_keys(CONSUMERS)).await? {
                 let is_of_webhook = missing.contains(&progress.consumer);
                 missing.retain(|id| *id != progress.consumer);
-                if !is_of_webhook && progress.consumer != BROKER {
+                if !is_of_webhook && !ConsumerName::is_id(progress.consumer) {
                     tx.delete(progress).await?;
                 } else if progress.after > end {
                     progress.after = end;

@@ -104,6 +104,7 @@ struct Report {
     reservations: usize,
     pending: usize,
     payments: u64,
+    letters: u64,
     events: u64,
 }
 
@@ -123,10 +124,10 @@ impl Report {
     }
 
     fn to_text(&self) -> String {
-        let Self { findings, more, products, orders, reservations, pending, payments, events } =
-            self;
+        let Self { findings, more, products, orders, reservations, pending, .. } = self;
+        let Self { payments, letters, events, .. } = self;
         let mut text = format!(
-            "Looked at {products} products, {orders} orders, {reservations} reservations, {payments} payments, {events} events; {pending} pending.\n"
+            "Looked at {products} products, {orders} orders, {reservations} reservations, {payments} payments, {letters} letters, {events} events; {pending} pending.\n"
         );
         if self.is_clean() {
             text.push_str("Clean: nothing is oversold, no order is lost or doubled.\n");
@@ -175,9 +176,11 @@ async fn audit(shop: &Shop) -> Result<Report> {
     shop.users.audit().await?.into_iter().for_each(|finding| report.find(finding));
     let (payments, findings) = shop.payments.audit().await?;
     findings.into_iter().for_each(|finding| report.find(finding));
+    let (letters, findings) = shop.mail.audit().await?;
+    findings.into_iter().for_each(|finding| report.find(finding));
     let (events, findings) = shop.events.audit().await?;
     findings.into_iter().for_each(|finding| report.find(finding));
-    Ok(Report { products, payments, events, ..report })
+    Ok(Report { products, payments, letters, events, ..report })
 }
 
 /// Every record can be read.

@@ -30,7 +30,7 @@ const SECRETS: [&str; 6] = [
 /// Settings that may hold a password inside.
 fn connection_strings() -> impl Iterator<Item = String> {
     let own = Part::SERVICES.into_iter().map(Part::database_key);
-    own.chain(["db_connection_string".to_owned(), "nats_url".to_owned()])
+    own.chain(["db_connection_string", "nats_url", "smtp_url"].map(str::to_owned))
 }
 
 /// What the command line says.
@@ -151,7 +151,7 @@ impl Layers {
             (_, Part::Gateway) => false,
             ("admin_password", part) => part == Part::Users,
             ("media_secret_key", part) => part == Part::Products,
-            ("nats_url", part) => part == Part::Events,
+            ("nats_url" | "smtp_url", part) => part == Part::Events,
             ("stripe_secret_key" | "stripe_webhook_secret", part) => part == Part::Orders,
             (key, _) => databases.iter().any(|database| key == database),
         };

@@ -118,6 +118,19 @@ pub(super) fn parse_origins(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
+/// The address of a web page that links begin with.
+pub(super) fn parse_page(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let uri = text.parse::<axum::http::Uri>().ok();
+    let is_page = uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some()
+    });
+    match is_page && !text.contains(['#', '@']) {
+        true => Ok(text.to_owned()),
+        false => Err("expected an address such as https://shop.example/".to_owned()),
+    }
+}
+
 /// IP addresses between commas.
 pub(super) fn parse_addresses(text: &str) -> Result<Vec<IpAddr>, String> {
     let parse = |part: String| match part.parse::<IpAddr>() {

@@ -14,7 +14,7 @@ use super::Health;
 /// Between two rounds of moving samples into buckets: what is not moved costs memory.
 const UPKEEP: std::time::Duration = std::time::Duration::from_secs(5);
 /// Every metric: its name, its kind, and what it says.
-const METRICS: [(&str, Kind, &str); 9] = [
+const METRICS: [(&str, Kind, &str); 11] = [
     (
         "http_request_duration_seconds",
         Kind::Histogram(&[
@@ -52,6 +52,16 @@ const METRICS: [(&str, Kind, &str); 9] = [
         "payment_provider_calls_total",
         Kind::Counter,
         "Calls of the payment provider, by call, and by what came of them: done, declined, unknown.",
+    ),
+    (
+        "letters_total",
+        Kind::Counter,
+        "Attempts at sending letters, by what came of them: sent, skipped, refused, deferred, crowded, away.",
+    ),
+    (
+        "letter_seconds",
+        Kind::Histogram(&[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0]),
+        "Time that handing a letter over took.",
     ),
     (
         "storage_retries_total",

@@ -164,6 +164,7 @@ impl Operation<'_> {
             "/api/users/logout",
             "/api/media",
             "/api/payments/webhooks/stripe",
+            "/api/orders/status",
         ];
         !self.is_safe() && !ignored.contains(&self.path)
     }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use axum::Router;
 use clap::ValueEnum;
 use holdfast_gateway::{Gateway, RateLimits, Upstream, Upstreams};
+use holdfast_mail::Mail;
 use holdfast_storage::Database;
 use holdfast_types::{Clock, Code, Error, Random, Result};
 use holdfast_users::Users;
@@ -188,7 +189,8 @@ impl Node {
 
     /// What goes on beside requests, until the process ends.
     pub(crate) fn begin_chores(&self) {
-        let Services { users, orders, payments, events, stock_elsewhere, .. } = &self.services;
+        let Services { users, orders, payments, mail, events, stock_elsewhere, .. } =
+            &self.services;
         let users_elsewhere = self.peers.get(&Part::Users);
         if let Some(orders) = orders.clone() {
             if let Some(users) = self.users_at() {
@@ -203,6 +205,12 @@ impl Node {
             events.collect();
             events.deliver();
             events.publish();
+            if let Some(consumer) = mail.as_ref().and_then(Mail::consumer) {
+                events.follow(consumer);
+            }
+        }
+        if let Some(mail) = mail.clone() {
+            tokio::spawn(async move { mail.send().await });
         }
         if let Some(stock) = stock_elsewhere.clone() {
             tokio::spawn(async move { stock.keep_looking().await });

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use holdfast_orders::Stock;
 use holdfast_products::StockPlace;
 use holdfast_types::{
-    BatchId, Code, Error, OrderId, ReserveBatch, Reserved, Result, StockAction, Timestamp,
-    Unconfirmed, UserId, read_problem,
+    AccountLetter, AccountQuestion, BatchId, Code, Error, OrderId, OrderLetter, ReserveBatch,
+    Reserved, Result, StockAction, Timestamp, Unconfirmed, UserId, read_problem,
 };
 use holdfast_users::Trusted;
 use holdfast_web::{
@@ -75,6 +75,21 @@ pub(super) async fn exchange_key(
 pub(super) async fn deleted(users: &Peer, since: Timestamp) -> Result<Vec<(Timestamp, UserId)>> {
     let path = format!("/internal/users/deleted?since={}", since.as_millis());
     read(&get(users, &path, TRUST_TIME).await?)
+}
+
+/// Asks orders what a letter about one of them says.
+pub(super) async fn order_letter(orders: &Peer, id: OrderId) -> Result<Option<OrderLetter>> {
+    let call = posted("/internal/orders/letter", &id, None)?;
+    read(&ask(orders, &call, TRUST_TIME).await?)
+}
+
+/// Asks users what a letter about an account says.
+pub(super) async fn account_letter(
+    users: &Peer,
+    question: &AccountQuestion,
+) -> Result<Option<AccountLetter>> {
+    let call = posted("/internal/users/letter", question, None)?;
+    read(&ask(users, &call, TRUST_TIME).await?)
 }
 
 pub(super) async fn get(peer: &Peer, path: &str, limit: Duration) -> Result<Bytes> {

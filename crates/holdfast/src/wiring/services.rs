@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use axum::Router;
 use holdfast_events::{EventSources, Events};
+use holdfast_mail::Mail;
 use holdfast_orders::{Orders, Stock};
 use holdfast_payments::Payments;
 use holdfast_products::Products;
@@ -16,7 +17,13 @@ use holdfast_web::Peer;
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
-use super::{Opener, outboxes::OutboxElsewhere, stock::StockElsewhere};
+use super::{
+    Opener,
+    facts::{FactsAt, OrdersAt},
+    outboxes::OutboxElsewhere,
+    stock::StockElsewhere,
+    users_at::UsersAt,
+};
 use crate::{
     parts::{Part, Parts},
     system,
@@ -91,6 +98,10 @@ impl Served for Orders {
         holdfast_orders::routes(self.clone())
     }
 
+    fn internal_routes(&self) -> Router {
+        holdfast_orders::internal_routes(self.clone())
+    }
+
     fn outbox(&self) -> Option<Arc<dyn EventSource>> {
         Some(Arc::new(self.clone()))
     }
@@ -108,6 +119,21 @@ impl Served for Orders {
 impl Served for Payments {
     fn routes(&self) -> Router {
         holdfast_payments::routes(self.clone())
+    }
+
+    fn outbox(&self) -> Option<Arc<dyn EventSource>> {
+        Some(self.outbox())
+    }
+
+    async fn forget(&self) -> Result<()> {
+        self.forget().await
+    }
+}
+
+#[async_trait]
+impl Served for Mail {
+    fn routes(&self) -> Router {
+        holdfast_mail::routes(self.clone())
     }
 
     fn outbox(&self) -> Option<Arc<dyn EventSource>> {
@@ -141,6 +167,7 @@ pub(super) struct Services {
     pub(super) products: Option<Products>,
     pub(super) orders: Option<Orders>,
     pub(super) payments: Option<Payments>,
+    pub(super) mail: Option<Mail>,
     pub(super) events: Option<Events>,
     /// Where orders finds stock, if products are served by others.
     pub(super) stock_elsewhere: Option<Arc<StockElsewhere>>,
@@ -167,6 +194,11 @@ impl Services {
             services.payments = Some(opener.payments(&orders).await?);
             services.orders = Some(orders);
         }
+        if parts.has(Part::Mail)
+            && let Some(facts) = services.facts(peers)
+        {
+            services.mail = Some(opener.mail(facts).await?);
+        }
         if parts.has(Part::Events) {
             services.events = Some(opener.events(services.outboxes(peers)).await?);
         }
@@ -188,6 +220,17 @@ impl Services {
             }
             (None, None) => Ok(None),
         }
+    }
+
+    /// What letters say, here or elsewhere.
+    fn facts(&self, peers: &BTreeMap<Part, Peer>) -> Option<FactsAt> {
+        let there = |part| peers.get(&part).cloned();
+        let orders = self.orders.clone().map(OrdersAt::Here);
+        let users = self.users.clone().map(UsersAt::Here);
+        Some(FactsAt {
+            orders: orders.or_else(|| there(Part::Orders).map(OrdersAt::There))?,
+            users: users.or_else(|| there(Part::Users).map(UsersAt::There))?,
+        })
     }
 
     /// What services tell, here or elsewhere.
@@ -212,6 +255,7 @@ impl Services {
             (Part::Products, one(self.products.as_ref())),
             (Part::Orders, one(self.orders.as_ref())),
             (Part::Payments, one(self.payments.as_ref())),
+            (Part::Mail, one(self.mail.as_ref())),
             (Part::Events, one(self.events.as_ref())),
         ];
         all.into_iter().filter_map(|(part, service)| Some((part, service?))).collect()
@@ -226,6 +270,7 @@ fn described(part: Part) -> Option<OpenApi> {
         Part::Products => Some(holdfast_products::document()),
         Part::Orders => Some(holdfast_orders::document()),
         Part::Payments => Some(holdfast_payments::document()),
+        Part::Mail => Some(holdfast_mail::document()),
         Part::Events => Some(holdfast_events::document()),
     }
 }
@@ -238,6 +283,7 @@ pub(crate) const fn records_of(part: Part) -> &'static [RecordType] {
         Part::Products => holdfast_products::RECORDS,
         Part::Orders => holdfast_orders::RECORDS,
         Part::Payments => holdfast_payments::RECORDS,
+        Part::Mail => holdfast_mail::RECORDS,
         Part::Events => holdfast_events::RECORDS,
     }
 }

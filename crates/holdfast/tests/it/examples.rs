@@ -2,10 +2,13 @@
 //!
 //! `HOLDFAST_TEST_RECORD=1 cargo nextest run -p holdfast examples` writes them anew.
 
+mod mail;
 mod payments;
+mod webhooks;
 
 use std::{collections::BTreeMap, path::Path};
 
+use holdfast_testkit::smtp::SmtpDouble;
 use serde_json::{Value, json};
 
 use crate::{
@@ -72,7 +75,11 @@ async fn examples_are_what_the_shop_answers() {
     let endpoint = Endpoint::answering(|_, _| Reply::status(503)).await;
     let allowed = ("HOLDFAST_WEBHOOKS_ALLOWED_HOSTS", endpoint.place.as_str());
     let test = ("HOLDFAST_PAYMENTS", "test");
-    let shop = Shop::start_with(&[("HOLDFAST_RATE_LIMITS", "off"), allowed, test]);
+    let server = SmtpDouble::start().await.unwrap();
+    let url = server.url();
+    let (url, from) =
+        (("HOLDFAST_SMTP_URL", url.as_str()), ("HOLDFAST_MAIL_FROM", "Shop <shop@example.com>"));
+    let shop = Shop::start_with(&[("HOLDFAST_RATE_LIMITS", "off"), allowed, test, url, from]);
     let clients = BTreeMap::from([
         ("anybody", shop.anybody()),
         ("admin", shop.admin().await),
@@ -84,8 +91,9 @@ async fn examples_are_what_the_shop_answers() {
     catalogue(&mut recorder).await;
     orders(&mut recorder).await;
     events(&mut recorder).await;
-    webhooks(&mut recorder, &endpoint).await;
+    webhooks::record(&mut recorder, &endpoint).await;
     payments::record(&mut recorder).await;
+    mail::record(&mut recorder, &server).await;
     roles(&mut recorder).await;
     keys(&mut recorder).await;
     second_factor(&mut recorder).await;
@@ -248,41 +256,6 @@ async fn events(recorder: &mut Recorder) {
     recorder.take(("list_audit_entries", "admin", "GET", path, Value::Null)).await;
 }
 
-async fn webhooks(recorder: &mut Recorder, endpoint: &Endpoint) {
-    let new = json!({"url": "https://example.com/hooks", "types": ["order.*"], "description": "The warehouse"});
-    let said = recorder.take(("create_webhook", "admin", "POST", "/api/webhooks", new)).await;
-    recorder.know("webhook", &said, "id");
-    let from = json!({"from": "2026-11-01T00:00:00Z", "types": ["order.placed"]});
-    let overlap = json!({"overlapSeconds": 3600});
-    let change = json!({"version": 2, "types": ["order.*", "product.sold_out"]});
-    let steps: [Step; 6] = [
-        ("list_webhooks", "admin", "GET", "/api/webhooks", Value::Null),
-        ("rotate_webhook_secret", "admin", "POST", "/api/webhooks/{webhook}/rotate", overlap),
-        ("update_webhook", "admin", "PATCH", "/api/webhooks/{webhook}", change),
-        ("get_webhook", "admin", "GET", "/api/webhooks/{webhook}", Value::Null),
-        // After what shows the webhook: from here on it has deliveries, and they fail.
-        ("replay_webhook", "admin", "POST", "/api/webhooks/{webhook}/replay", from),
-        ("delete_webhook", "admin", "DELETE", "/api/webhooks/{webhook}", Value::Null),
-    ];
-    for step in steps {
-        recorder.take(step).await;
-    }
-    let admin = recorder.clients.get_mut("admin").unwrap();
-    let busy = admin.webhook(&endpoint.url(), &["order.*"], false).await;
-    recorder.know("webhook", &busy, "id");
-    let path = "/api/webhooks/{webhook}/test";
-    let said = recorder.take(("test_webhook", "admin", "POST", path, Value::Null)).await;
-    recorder.know("delivery", &said, "id");
-    let admin = recorder.clients.get_mut("admin").unwrap();
-    crate::webhooks::tried(admin, &busy).await;
-    let path = "/api/webhooks/{webhook}/deliveries";
-    recorder.take(("list_deliveries", "admin", "GET", path, Value::Null)).await;
-    let path = "/api/webhooks/{webhook}/deliveries/{delivery}";
-    recorder.take(("get_delivery", "admin", "GET", path, Value::Null)).await;
-    let path = "/api/webhooks/{webhook}/deliveries/{delivery}/retry";
-    recorder.take(("retry_delivery", "admin", "POST", path, Value::Null)).await;
-}
-
 async fn roles(recorder: &mut Recorder) {
     let new = json!({"name": "packer", "description": "Packs and ships", "permissions": ["orders:write"]});
     let change = json!({"version": 1, "permissions": ["orders:write", "stock:write"]});
@@ -389,7 +362,8 @@ fn without_secrets(mut value: Value) -> Value {
                 "recoveryCodes" => *member = json!(["7k2md-x0q4w", "…"]),
                 _ => {}
             }
-            let is_secret = name.ends_with("Token") || ["secret", "key"].contains(&name.as_str());
+            let is_secret =
+                name.ends_with("Token") || ["secret", "key", "token"].contains(&name.as_str());
             if let (true, Some(token)) = (is_secret, member.as_str()) {
                 *member = json!(format!("{}…", &token[..12]));
             }

@@ -21,6 +21,7 @@ mod examples;
 mod groceries;
 mod guests;
 mod keys;
+mod mail;
 mod media;
 mod mfa;
 mod network;

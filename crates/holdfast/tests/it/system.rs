@@ -74,7 +74,7 @@ async fn the_screens_are_files() {
 }
 
 /// Routes that the document must name.
-const ROUTES: [&str; 86] = [
+const ROUTES: [&str; 93] = [
     "get /api/audit",
     "post /api/users/register",
     "post /api/users/login",
@@ -90,6 +90,9 @@ const ROUTES: [&str; 86] = [
     "post /api/users/{id}/password-reset",
     "post /api/users/guest",
     "post /api/users/password-reset",
+    "post /api/users/password-reset/request",
+    "post /api/users/me/email-verification",
+    "post /api/users/email-verification",
     "get /.well-known/jwks.json",
     "get /api/products",
     "get /api/products/{id}",
@@ -128,6 +131,10 @@ const ROUTES: [&str; 86] = [
     "post /api/payments/{id}/refunds",
     "post /api/payments/{id}/test",
     "post /api/payments/webhooks/stripe",
+    "post /api/orders/status",
+    "get /api/letters",
+    "get /api/letters/server",
+    "post /api/letters/{id}/retry",
     "get /api/webhooks",
     "post /api/webhooks",
     "get /api/webhooks/{id}",

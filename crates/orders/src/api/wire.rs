@@ -1,6 +1,7 @@
 //! What orders look like on the wire.
 
 mod statistics;
+mod status;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use crate::{
 };
 
 pub(crate) use statistics::StatisticsView;
+pub(crate) use status::{OrderStatusBody, OrderStatusView};
 
 /// Items of one order.
 const ITEMS: usize = 200;

@@ -123,12 +123,9 @@ impl Stripe {
                 .header("content-type", "application/x-www-form-urlencoded")
                 .body(body.clone());
             let (status, answered) = exchange(request).await?;
-            match pauses.next() {
-                Some(pause) if status == StatusCode::CONFLICT => {
-                    sleep(Duration::from_millis(pause)).await
-                }
-                _ => return read(status, &answered),
-            }
+            let pause = pauses.next().filter(|_| status == StatusCode::CONFLICT);
+            let Some(pause) = pause else { return read(status, &answered) };
+            sleep(Duration::from_millis(pause)).await;
         }
     }
 

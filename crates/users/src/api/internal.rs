@@ -7,7 +7,7 @@ use axum::{
     extract::State,
     routing::{get, post},
 };
-use holdfast_types::Timestamp;
+use holdfast_types::{AccountQuestion, Timestamp};
 use holdfast_web::{
     FromPeer, Input, NoQuery, Query, Reply,
     auth::{KeyProof, PublicKey, Revocations},
@@ -32,6 +32,7 @@ pub fn internal_routes(users: Users) -> Router {
         .route("/internal/users/trusted", get(trusted))
         .route("/internal/users/deleted", get(deleted))
         .route("/internal/users/keys/exchange", post(exchange_key))
+        .route("/internal/users/letter", post(tell_letter))
         .with_state(users)
 }
 
@@ -53,6 +54,11 @@ async fn deleted(
 async fn exchange_key(State(users): State<Users>, _: FromPeer, mut input: Input) -> Reply {
     let (proof, client): (KeyProof, Option<IpAddr>) = parse(&input.body().await?)?;
     json_reply(200, &users.exchange_key(&proof, client).await?)
+}
+
+async fn tell_letter(State(users): State<Users>, _: FromPeer, mut input: Input) -> Reply {
+    let question: AccountQuestion = parse(&input.body().await?)?;
+    json_reply(200, &users.letter(&question).await?)
 }
 
 async fn trusted(State(users): State<Users>, _: FromPeer, _: NoQuery) -> Reply {

@@ -2,6 +2,7 @@
 
 use holdfast_types::{
     Answer, Permission, Permissions, Result, Role, Timestamp, Validation, check_email, check_line,
+    fold,
 };
 use holdfast_web::{not_null, present};
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     model::{Password, User, UserChange, Username},
     service::{Login, Registration, SignedIn},
+    store::ResetAsked,
     tokens::ACCESS_SECONDS,
     work::Work,
 };
@@ -27,6 +29,9 @@ pub(crate) struct UserView {
     role: Role,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
+    /// Present when the user has shown, by a letter, that the address is theirs.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    email_verified: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     /// Present when a password alone does not sign the user in.
@@ -47,6 +52,7 @@ impl From<&User> for UserView {
             username: (!user.guest).then(|| user.username.clone()),
             role: user.role.clone(),
             email: user.email.clone(),
+            email_verified: user.has_verified_email(),
             name: user.name.clone(),
             mfa_enabled: user.has_mfa(),
             disabled: user.disabled,
@@ -293,6 +299,43 @@ pub(crate) struct ResetBody {
     pub(super) reset_token: String,
     #[schema(min_length = 8, max_length = 256, format = "password")]
     pub(super) new_password: String,
+}
+
+/// For whom a new password is wanted: by name, or by address.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ResetRequestBody {
+    #[schema(min_length = 1, max_length = 64, example = "ada")]
+    username: Option<String>,
+    #[schema(min_length = 3, max_length = 254, format = "mail", example = "ada@example.com")]
+    email: Option<String>,
+}
+
+impl ResetRequestBody {
+    pub(super) fn check(&self) -> Result<ResetAsked> {
+        let mut validation = Validation::default();
+        if self.username.is_some() == self.email.is_some() {
+            validation.refuse("", "expected either `username` or `email`");
+        }
+        validation.take("#/email", self.email.as_deref().map_or(Ok(()), check_email));
+        let fits = self.username.as_ref().is_none_or(|name| name.chars().count() <= 64);
+        if !fits {
+            validation.refuse("#/username", "expected 64 characters at most");
+        }
+        validation.finish()?;
+        let name = self.username.as_deref().map(|name| ResetAsked::Username(fold(name)));
+        let email = || ResetAsked::Email(fold(self.email.as_deref().unwrap_or_default()));
+        Ok(name.unwrap_or_else(email))
+    }
+}
+
+/// What came by letter.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = EmailTokenBody)]
+pub(crate) struct TokenBody {
+    #[schema(min_length = 1, max_length = 200)]
+    pub(super) token: String,
 }
 
 /// A permission to set a new password once.

@@ -7,6 +7,7 @@ use holdfast_types::{
     Authority, Code, Error, IdempotentAnswer, Operation, Result, Role, SessionId, Timestamp, UserId,
 };
 use holdfast_web::Origin;
+use uuid::Uuid;
 
 use super::{Guess, Users, sessions::PASSWORD_CHARACTERS};
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// How long a permission to reset a password lives.
-const RESET_TIME: Duration = Duration::from_secs(60 * 60);
+pub(super) const RESET_TIME: Duration = Duration::from_secs(60 * 60);
 
 /// What somebody registers with.
 #[derive(Debug)]
@@ -254,7 +255,7 @@ impl Users {
         holder: Authority,
         operation: &Operation,
     ) -> Result<(String, Timestamp, bool)> {
-        let token = self.secret().hash(&[b"reset".as_slice(), operation.id.as_bytes()].concat());
+        let token = self.reset_token(operation.id);
         let grant = ResetGrant {
             user,
             token_hash: self.reset_hash(&token),
@@ -309,7 +310,12 @@ impl Users {
         Ok(given)
     }
 
-    fn reset_hash(&self, token: &[u8]) -> [u8; 32] {
+    /// The token of the permission with that id: who only has the id cannot tell.
+    pub(super) fn reset_token(&self, id: Uuid) -> [u8; 32] {
+        self.secret().hash(&[b"reset".as_slice(), id.as_bytes()].concat())
+    }
+
+    pub(super) fn reset_hash(&self, token: &[u8]) -> [u8; 32] {
         self.secret().hash(&[b"reset-hash".as_slice(), token].concat())
     }
 }

@@ -107,7 +107,8 @@ impl UserStore {
         self.db.read(read).await
     }
 
-    /// Changes a user as `judge` says, once per operation: what users say about themselves.
+    /// Changes a user as `judge` says, once per operation: what users say about themselves. Of an address that is new the world is
+    /// told, so that its owner can be asked.
     pub(crate) async fn change(
         &self,
         id: UserId,
@@ -116,13 +117,17 @@ impl UserStore {
         render: Render,
         judge: impl Fn(&mut User) -> Result<()> + Send + Sync + 'static,
     ) -> Result<IdempotentAnswer> {
-        let judge = Arc::new(judge);
+        let (judge, outbox, wish) = (Arc::new(judge), self.outbox.clone(), operation.id);
         let apply = move |tx: Tx| {
-            let judge = Arc::clone(&judge);
+            let (judge, outbox) = (Arc::clone(&judge), outbox.clone());
             async move {
                 let mut user = lock_present(&tx, id).await?;
+                let before = user.email.clone();
                 judge(&mut user)?;
                 tx.put(&user).await??;
+                let is_new = user.email.is_some() && user.email != before;
+                let asks = is_new && !user.has_verified_email();
+                outbox.put(&tx, asks.then(|| user.wants_verification(wish, now))).await?;
                 Ok(render(&user)?)
             }
         };

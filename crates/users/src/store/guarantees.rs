@@ -13,6 +13,7 @@ use crate::{
 
 mod guests;
 mod keys;
+mod mailing;
 mod mfa;
 mod reading;
 mod roles;

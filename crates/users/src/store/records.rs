@@ -8,7 +8,7 @@ use holdfast_types::{Operation, Role, SessionId, Timestamp, UserId, fold};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::UsersOutbox;
+use super::{ResetGrant, UsersOutbox};
 use crate::{
     model::{ApiKey, CustomRole, User},
     tokens::{Session, SigningKey},
@@ -185,6 +185,18 @@ pub(super) struct PasswordReset {
     pub(super) expires_at: Timestamp,
     /// Whether it was used, replaced or withdrawn.
     pub(super) used: bool,
+}
+
+impl PasswordReset {
+    /// One that was just given.
+    pub(super) const fn open(id: Uuid, grant: &ResetGrant) -> Self {
+        let ResetGrant { user, token_hash, expires_at } = *grant;
+        Self { id, token_hash, user, expires_at, used: false }
+    }
+
+    pub(super) fn is_open(&self, now: Timestamp) -> bool {
+        !self.used && self.expires_at > now
+    }
 }
 
 impl Record for PasswordReset {

@@ -192,13 +192,7 @@ impl UserStore {
         judge: impl Fn(&User, &Roles) -> Result<()> + Send + Sync + 'static,
     ) -> Result<(Timestamp, bool)> {
         let judge = Arc::new(judge);
-        let reset = PasswordReset {
-            id: operation.id,
-            token_hash: grant.token_hash,
-            user: grant.user,
-            expires_at: grant.expires_at,
-            used: false,
-        };
+        let reset = PasswordReset::open(operation.id, grant);
         let (outbox, audit) = (self.outbox.clone(), operation.audit.clone());
         let keep = move |tx: Tx| {
             let (reset, judge) = (reset.clone(), Arc::clone(&judge));
@@ -288,12 +282,6 @@ async fn read_keys(tx: &Tx) -> Result<Vec<SigningKey>, Fault> {
     let mut keys: Vec<SigningKey> = keys.into_iter().map(Stored::into_inner).collect();
     keys.sort_by(|one, other| (other.created_at, &one.kid).cmp(&(one.created_at, &other.kid)));
     Ok(keys)
-}
-
-impl PasswordReset {
-    fn is_open(&self, now: Timestamp) -> bool {
-        !self.used && self.expires_at > now
-    }
 }
 
 /// Moves a session on by an exchange that was judged by what was `seen`; `None` when it has moved since.

@@ -68,6 +68,7 @@ permissions! {
     USERS_READ = UsersRead,
     USERS_WRITE = UsersWrite,
     EVENTS_READ = EventsRead,
+    EVENTS_WRITE = EventsWrite,
     WEBHOOKS_READ = WebhooksRead,
     WEBHOOKS_WRITE = WebhooksWrite,
     KEYS_READ = KeysRead,

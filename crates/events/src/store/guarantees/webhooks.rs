@@ -5,7 +5,8 @@ use holdfast_types::{Answer, Basis, Code, Version};
 
 use super::*;
 use crate::model::{
-    BROKER, Delivery, EventRef, NewWebhook, Progress, Replay, SigningSecret, Webhook, WebhookChange,
+    ConsumerName, Delivery, EventRef, NewWebhook, Progress, Replay, SigningSecret, Webhook,
+    WebhookChange,
 };
 
 /// The answer that tests want.
@@ -138,7 +139,7 @@ async fn fit_consumers_and_audit_consumers_agree() {
         bench.hand_out(&ahead, 6).await;
         bench.store.db.load(vec![lost.clone()]).await.unwrap();
         bench.store.db.load(vec![orphan.clone()]).await.unwrap();
-        bench.store.begin_consumer(BROKER, 2).await.unwrap();
+        bench.store.begin_consumer(ConsumerName::Broker.id(), 2).await.unwrap();
         bench.replay(bench.a_replay(&ahead, 8, false)).await.unwrap();
         assert_eq!(bench.progress(&ahead).await.after, progress.after);
         let findings = bench.store.audit_consumers().await.unwrap();
@@ -147,7 +148,10 @@ async fn fit_consumers_and_audit_consumers_agree() {
         assert!(bench.store.audit_consumers().await.unwrap().is_empty());
         assert_eq!(bench.progress(&ahead).await.after, 3);
         assert_eq!(bench.progress(&lost).await, Progress::new(lost.id.uuid(), 3));
-        assert_eq!(bench.store.begin_consumer(BROKER, 7).await.unwrap().after, 2);
+        assert_eq!(
+            bench.store.begin_consumer(ConsumerName::Broker.id(), 7).await.unwrap().after,
+            2
+        );
         assert_eq!(bench.store.next_replay(ahead.id).await.unwrap().unwrap().until, 3);
         let anew = bench.store.begin_consumer(orphan.consumer, 5).await.unwrap();
         assert_eq!(anew.after, 5, "the orphan is gone");
@@ -235,12 +239,12 @@ async fn take_lease_has_one_winner() {
 async fn begin_consumer_begins_once_and_consumer_says_how_far_it_is() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
-        assert_eq!(bench.store.consumer(BROKER).await.unwrap(), None);
-        let begun = bench.store.begin_consumer(BROKER, 7).await.unwrap();
-        assert_eq!(begun, Progress::new(BROKER, 7));
-        let again = bench.store.begin_consumer(BROKER, 9).await.unwrap();
+        assert_eq!(bench.store.consumer(ConsumerName::Broker.id()).await.unwrap(), None);
+        let begun = bench.store.begin_consumer(ConsumerName::Broker.id(), 7).await.unwrap();
+        assert_eq!(begun, Progress::new(ConsumerName::Broker.id(), 7));
+        let again = bench.store.begin_consumer(ConsumerName::Broker.id(), 9).await.unwrap();
         assert_eq!(again.after, 7, "it goes on");
-        assert_eq!(bench.store.consumer(BROKER).await.unwrap(), Some(again));
+        assert_eq!(bench.store.consumer(ConsumerName::Broker.id()).await.unwrap(), Some(again));
         let webhook = bench.webhook().await;
         let all = bench.store.webhooks().await.unwrap();
         assert!(all.iter().map(|(one, _)| one.id).eq([webhook.id]), "the broker is no webhook");

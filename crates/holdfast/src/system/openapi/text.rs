@@ -12,6 +12,7 @@ pub(super) fn tags() -> Value {
         ("payments", "Money for orders: taken through a provider, and given back."),
         ("events", "What has happened, in one order, to read and to follow."),
         ("keys", "API keys: what programs may do in a user's name."),
+        ("mail", "Letters to customers, and what became of each."),
         ("webhooks", "Events delivered to endpoints, and what became of each delivery."),
         ("system", "Whether the shop is well."),
     ];

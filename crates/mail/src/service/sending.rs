@@ -1,0 +1,124 @@
+//! Sending letters whose time has come. Each is taken for a while before it is sent, and noted after: whoever is killed between has
+//! it sent again, under the same `Message-ID`.
+
+use std::{sync::Arc, time::Duration};
+
+use holdfast_types::{Code, Result, Seldom, fold};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{Inner, Mail, writing::Ready};
+use crate::{
+    model::{Letter, LetterId, Outcome},
+    smtp::CONNECTIONS,
+};
+
+/// Letters that are sent together.
+const ROUND: usize = CONNECTIONS as usize;
+/// After so long another process may send one that this one has taken.
+const LEASE: Duration = Duration::from_secs(60);
+/// Between two looks at what is due.
+const TICK: Duration = Duration::from_secs(1);
+/// Between two tries while the server is away: each as long again as the one before, up to the last.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(30);
+/// Between two lines in the log.
+const FAILURES_PAUSE: Duration = Duration::from_secs(60);
+
+impl Mail {
+    /// Sends until the process ends.
+    pub async fn send(&self) {
+        if self.0.post.is_none() {
+            return;
+        }
+        let (mut failures, mut pause) = (Seldom::new(FAILURES_PAUSE), FIRST_PAUSE);
+        loop {
+            match self.send_due().await {
+                Ok(None) => {
+                    pause = FIRST_PAUSE;
+                    let _ = timeout(TICK, self.0.nudge.notified()).await;
+                    continue;
+                }
+                Ok(Some(why)) => {
+                    if let Some(times) = failures.happened(Instant::now().into_std()) {
+                        tracing::warn!(why, times, "letters wait");
+                    }
+                }
+                Err(error) => {
+                    if let Some(times) = failures.happened(Instant::now().into_std()) {
+                        tracing::warn!(%error, times, "letters cannot be sent now");
+                    }
+                }
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
+    }
+
+    /// Sends what is due, until nothing is; says why not all, where the server is away.
+    async fn send_due(&self) -> Result<Option<String>> {
+        loop {
+            let now = self.now();
+            let due = self.0.store.take_due(now, now.plus(LEASE), ROUND).await?;
+            let (is_last, mut sending) = (due.len() < ROUND, JoinSet::new());
+            for letter in due {
+                let mail = self.clone();
+                sending.spawn(async move { (letter.id, mail.0.send_one(&letter).await) });
+            }
+            let mut settled = Vec::new();
+            while let Some(sent) = sending.join_next().await {
+                // One that broke off is sent again when its time has come.
+                settled.extend(sent.ok());
+            }
+            if let Some(why) = self.settle(settled).await? {
+                return Ok(Some(why));
+            }
+            if is_last {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Notes how attempts went; says why the server is away, where it is.
+    async fn settle(&self, settled: Vec<(LetterId, Outcome)>) -> Result<Option<String>> {
+        let mut away = None;
+        for (_, outcome) in &settled {
+            metrics::counter!("letters_total", "result" => outcome.as_str()).increment(1);
+            if let Outcome::Away(why) = outcome {
+                away = Some(why.clone());
+            }
+        }
+        if !settled.is_empty() {
+            let jitter = f64::from(u16::from_be_bytes(self.0.random.bytes())) / f64::from(u16::MAX);
+            self.0.store.settle(Arc::new(settled), self.now(), jitter).await?;
+        }
+        Ok(away)
+    }
+}
+
+impl Inner {
+    /// Whatever stands in the way of one letter holds up no other.
+    async fn send_one(&self, letter: &Letter) -> Outcome {
+        let Some(post) = &self.post else { return Outcome::Away("there is no server".to_owned()) };
+        let Ready { address, message } = match self.write(post, letter).await {
+            Ok(Ok(ready)) => ready,
+            Ok(Err(outcome)) => return outcome,
+            // A template of the operator's that cannot say this one thing.
+            Err(error) if error.code() == Code::InvalidParameter => {
+                return Outcome::Deferred(error.message().to_owned());
+            }
+            Err(error) => return Outcome::Away(format!("it cannot be written: {error}")),
+        };
+        if let Some(limit) = &self.per_address
+            && !limit.take(&fold(&address), Instant::now()).allowed
+        {
+            return Outcome::Crowded;
+        }
+        let began = Instant::now();
+        let outcome = post.smtp.send(message).await;
+        metrics::histogram!("letter_seconds").record(began.elapsed());
+        outcome
+    }
+}
