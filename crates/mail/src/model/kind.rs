@@ -39,7 +39,7 @@ impl LetterKind {
             "order.shipped" => Self::OrderShipped,
             "refund.succeeded" => Self::OrderRefunded,
             "user.password_reset_requested" => Self::PasswordReset,
-            "user.registered" | "user.email_verification_requested" => Self::EmailVerification,
+            "user.email_verification_requested" => Self::EmailVerification,
             _ => return None,
         })
     }

@@ -1,14 +1,20 @@
 //! What users tell the world: never who they are, since a message cannot be taken back.
 
-use holdfast_types::{Message, Timestamp, Version};
+use holdfast_types::{Message, Timestamp, Version, named_id};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::User;
 
 impl User {
-    /// Says that there is an account to sign in to.
-    pub(crate) fn registered(&self, at: Timestamp) -> Message {
+    /// Says that there is an account to sign in to, and that its address, if it has one, is to be shown to be theirs.
+    pub(crate) fn has_come(&self, at: Timestamp) -> Vec<Message> {
+        let id = named_id("e-mail verification at registration", &self.id.to_string());
+        let asks = self.email.is_some().then(|| self.wants_verification(id, at));
+        [self.registered(at)].into_iter().chain(asks).collect()
+    }
+
+    fn registered(&self, at: Timestamp) -> Message {
         self.message("user.registered", at)
     }
 

@@ -24,8 +24,8 @@ impl UserStore {
             let (user, outbox) = (user.clone(), outbox.clone());
             async move {
                 let (user, was_there) = tx.create(user).await?.map_err(|_| username_taken())?;
-                let news = (!was_there).then(|| user.registered(user.created_at));
-                outbox.put(&tx, news).await?;
+                let news = (!was_there).then(|| user.has_come(user.created_at));
+                outbox.put(&tx, news.into_iter().flatten()).await?;
                 Ok((user, was_there))
             }
         };
@@ -49,7 +49,7 @@ impl UserStore {
                 user.register(&claim)?;
                 tx.put(&user).await?.map_err(|_| username_taken())?;
                 ending::end_all(&tx, claim.user, None, now).await?;
-                outbox.put(&tx, [user.registered(now)]).await?;
+                outbox.put(&tx, user.has_come(now)).await?;
                 Ok(render(&user)?)
             }
         };
@@ -66,7 +66,7 @@ impl UserStore {
                 let is_first = tx.scan::<User>(Scan::of_keys(1)).await?.is_empty();
                 if is_first {
                     tx.insert(&user).await??;
-                    outbox.put(&tx, [user.registered(user.created_at)]).await?;
+                    outbox.put(&tx, user.has_come(user.created_at)).await?;
                 }
                 Ok(is_first)
             }
