@@ -225,11 +225,15 @@ fn mail(layers: &Layers, port: u16, per_address: Option<Quota>) -> Result<holdfa
         (url, Some(from)) => SmtpServer::parse(url, from).map(Some),
     })?;
     let shop_url = layers.parse("shop_url", |text| match text {
-        "" => Ok(format!("http://localhost:{port}{}", holdfast_console::STOREFRONT)),
-        text => parse_page(text),
+        "" => Ok(None),
+        text => parse_page(text).map(Some),
     })?;
+    let is_shop_url_said = shop_url.is_some();
+    let scheme = if layers.optional("tls_certificate")?.is_some() { "https" } else { "http" };
+    let here = || format!("{scheme}://localhost:{port}{}", holdfast_console::STOREFRONT);
+    let shop_url = shop_url.unwrap_or_else(here);
     let templates = layers.optional("mail_templates")?.map(PathBuf::from);
-    Ok(holdfast_mail::Settings { server, templates, shop_url, per_address })
+    Ok(holdfast_mail::Settings { server, templates, shop_url, is_shop_url_said, per_address })
 }
 
 fn payments(layers: &Layers) -> Result<holdfast_payments::Settings> {

@@ -66,7 +66,9 @@ impl Shop {
         let payments = opener.payments(&orders).await?;
         let facts =
             FactsAt { orders: OrdersAt::Here(orders.clone()), users: UsersAt::Here(users.clone()) };
-        let mail = opener.mail(facts).await?;
+        // A command sends nothing, and needs neither templates nor a server.
+        let silent = holdfast_mail::Settings { server: None, ..config.mail.clone() };
+        let mail = opener.mail(facts, &silent).await?;
         let served = Services {
             mail: Some(mail.clone()),
             payments: Some(payments.clone()),
@@ -162,9 +164,9 @@ impl<'a> Opener<'a> {
         Events::open(&database, sources, settings, verifier, self.sources.clone()).await
     }
 
-    async fn mail(&mut self, facts: FactsAt) -> Result<Mail> {
+    async fn mail(&mut self, facts: FactsAt, settings: &holdfast_mail::Settings) -> Result<Mail> {
         let database = self.database(Part::Mail).await?;
-        let (settings, verifier) = (&self.config.mail, Arc::clone(&self.verifier));
+        let verifier = Arc::clone(&self.verifier);
         Mail::open(&database, Arc::new(facts), settings, verifier, self.sources.clone()).await
     }
 

@@ -152,7 +152,8 @@ impl Letter {
         (!letter.is_stale(now)).then_some(letter)
     }
 
-    fn is_stale(&self, now: Timestamp) -> bool {
+    /// Whether nobody wants it any more.
+    pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
         now >= self.happened_at.plus(FRESH)
     }
 
@@ -194,7 +195,7 @@ impl Letter {
     /// Sends it once more, now.
     pub(crate) fn begin_again(&mut self, now: Timestamp) {
         (self.status, self.due, self.attempts) = (LetterStatus::Pending, now, 0);
-        (self.problem, self.happened_at) = (None, now);
+        (self.problem, self.sent_at, self.happened_at) = (None, None, now);
     }
 }
 
@@ -235,6 +236,9 @@ mod tests {
             (letter.status, letter.due, letter.attempts),
             (LetterStatus::Pending, at(100), 0)
         );
+        letter.note(Outcome::Sent, at(101), 0.0);
+        letter.begin_again(at(101));
+        assert_eq!((letter.status, letter.sent_at), (LetterStatus::Pending, None));
         letter.note(Outcome::Sent, at(101), 0.0);
         assert_eq!((letter.status, letter.sent_at), (LetterStatus::Sent, Some(at(101))));
         letter.note(Outcome::Refused("550".to_owned()), at(102), 0.0);

@@ -9,7 +9,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use holdfast_events::Consumer;
 use holdfast_storage::{Database, EventSource};
 use holdfast_types::{
-    Clock, IdempotentAnswer, Operation, Random, Result, Secret, Sources, Timestamp,
+    Clock, Code, Error, IdempotentAnswer, Operation, Random, Result, Secret, Sources, Timestamp,
 };
 use holdfast_web::{
     Lists,
@@ -40,6 +40,8 @@ pub struct Settings {
     pub templates: Option<PathBuf>,
     /// Where the front of the shop is.
     pub shop_url: String,
+    /// Whether somebody has said so, or it is where this process listens.
+    pub is_shop_url_said: bool,
     /// Letters that one address gets; `None` for no limit. The others wait.
     pub per_address: Option<Quota>,
 }
@@ -83,6 +85,12 @@ impl Post {
         let name = from.name.clone().unwrap_or_else(|| from.email.domain().to_owned());
         let shop = Shop { name, url: settings.shop_url.clone() };
         let templates = Templates::open(settings.templates.as_deref())?;
+        if !settings.is_shop_url_said {
+            tracing::warn!(
+                url = shop.url,
+                "HOLDFAST_SHOP_URL is not set: links in letters lead here"
+            );
+        }
         Ok(Some(Self { smtp: server.open()?, server, templates, shop }))
     }
 }
@@ -123,13 +131,17 @@ impl Mail {
         self.0.post.as_ref().map(|post| post.server.from().to_string())
     }
 
-    /// Sends a letter once more, now, once per operation. Refuses with `not-found`.
+    /// Sends a letter once more, now, once per operation. Refuses with `not-found`, and with `mail-disabled` where nobody would.
     pub(crate) async fn retry(
         &self,
         id: LetterId,
         operation: &Operation,
         render: Render,
     ) -> Result<IdempotentAnswer> {
+        if self.0.post.is_none() {
+            let why = "this shop sends no letters: HOLDFAST_SMTP_URL names no server";
+            return Err(Error::new(Code::MailDisabled, why));
+        }
         let begun = self.0.store.retry(id, operation, self.now(), render).await;
         self.0.nudge.notify_one();
         begun

@@ -1,28 +1,38 @@
 //! The server that takes letters (RFC 5321, submission: RFC 6409).
 
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use holdfast_types::{Error, Result};
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    Address, Message,
     message::Mailbox,
     transport::smtp::{
-        self, PoolConfig,
-        authentication::Credentials,
-        client::{Tls, TlsParameters},
+        self,
+        authentication::{Credentials, Mechanism},
+        client::{AsyncSmtpConnection, TlsParameters},
+        commands::{Data, Mail, Rcpt},
         extension::ClientId,
+        response::Severity,
     },
 };
+use percent_encoding::percent_decode_str;
+use tokio::time::{Instant, timeout};
 use url::Url;
 
 use crate::model::Outcome;
 
-/// How long a command may take.
+/// How long connecting and each command may take, and whether a connection that rests is still one.
 const COMMAND_TIME: Duration = Duration::from_secs(20);
+const PROBE_TIME: Duration = Duration::from_secs(2);
 /// How long a letter may take, with connecting.
 const LETTER_TIME: Duration = Duration::from_secs(40);
 /// Connections to the server, and how long one is kept that rests.
-pub(crate) const CONNECTIONS: u32 = 8;
+pub(crate) const CONNECTIONS: usize = 8;
 const REST: Duration = Duration::from_secs(30);
 
 const EXPECTED: &str =
@@ -79,12 +89,10 @@ impl SmtpServer {
             _ => return Err(EXPECTED.to_owned()),
         };
         let usual = if privacy == Privacy::Tls { 465 } else { 587 };
-        let decoded = |text: &str| decode(text).ok_or(EXPECTED);
-        let credentials = match (decoded(url.username())?, url.password()) {
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let credentials = match (decoded(url.username()), url.password()) {
             (user, None) if user.is_empty() => None,
-            (user, password) => {
-                Some(Credentials::new(user, decoded(password.unwrap_or_default())?))
-            }
+            (user, password) => Some(Credentials::new(user, decoded(password.unwrap_or_default()))),
         };
         if credentials.is_some() && privacy == Privacy::Plain && !is_here {
             return Err(
@@ -106,70 +114,142 @@ impl SmtpServer {
 
     /// A way to the server: connections come about when they are wanted.
     pub(crate) fn open(&self) -> Result<Smtp> {
-        let parameters = || TlsParameters::new(self.host.clone()).map_err(Error::internal);
         let tls = match self.privacy {
-            Privacy::Tls => Tls::Wrapper(parameters()?),
-            Privacy::StartTls => Tls::Required(parameters()?),
-            Privacy::Plain => Tls::None,
+            Privacy::Plain => None,
+            Privacy::Tls | Privacy::StartTls => {
+                Some(TlsParameters::new(self.host.clone()).map_err(Error::internal)?)
+            }
         };
-        let pool = PoolConfig::new().max_size(CONNECTIONS).idle_timeout(REST);
+        Ok(Smtp { server: self.clone(), tls, resting: Mutex::default() })
+    }
+
+    /// Connects, and says who we are.
+    async fn connect(&self, tls: Option<&TlsParameters>) -> Result<AsyncSmtpConnection, Outcome> {
         let hello = ClientId::Domain(self.from.email.domain().to_owned());
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&self.host)
-            .port(self.port)
-            .tls(tls)
-            .hello_name(hello)
-            .timeout(Some(COMMAND_TIME))
-            .pool_config(pool);
-        let transport = match &self.credentials {
-            Some(credentials) => transport.credentials(credentials.clone()),
-            None => transport,
-        };
-        Ok(Smtp(transport.build()))
+        let place = (self.host.as_str(), self.port);
+        let first = tls.filter(|_| self.privacy == Privacy::Tls).cloned();
+        let limit = Some(COMMAND_TIME);
+        let connecting = AsyncSmtpConnection::connect_tokio1(place, limit, &hello, first, None);
+        let mut connection = within(connecting).await.map_err(away)?;
+        if let (Privacy::StartTls, Some(tls)) = (self.privacy, tls) {
+            within(connection.starttls(tls.clone(), &hello)).await.map_err(away)?;
+        }
+        if let Some(credentials) = &self.credentials {
+            let mechanisms = [Mechanism::Plain, Mechanism::Login];
+            within(connection.auth(&mechanisms, credentials)).await.map_err(away)?;
+        }
+        Ok(connection)
     }
 }
 
-/// Undoes percent-encoding.
-fn decode(text: &str) -> Option<String> {
-    let query = format!("a={}", text.replace('+', "%2B"));
-    url::form_urlencoded::parse(query.as_bytes()).next().map(|(_, value)| value.into_owned())
+/// An address as it goes over the wire: with the domain in ASCII (RFC 5891). Nothing of one that only a server with SMTPUTF8 (RFC 6531)
+/// would take.
+pub(crate) fn to_ascii(address: &str) -> Option<Address> {
+    let (user, domain) = address.rsplit_once('@')?;
+    let domain = match url::Host::parse(domain).ok()? {
+        url::Host::Domain(domain) => domain,
+        url::Host::Ipv4(_) | url::Host::Ipv6(_) => return None,
+    };
+    if !user.is_ascii() {
+        return None;
+    }
+    Address::new(user, domain).ok()
 }
 
 /// The way to a server.
-pub(crate) struct Smtp(AsyncSmtpTransport<Tokio1Executor>);
+pub(crate) struct Smtp {
+    server: SmtpServer,
+    tls: Option<TlsParameters>,
+    /// Connections on which the last letter was taken, and since when: on others nobody knows which answer is to what.
+    resting: Mutex<Vec<(AsyncSmtpConnection, Instant)>>,
+}
 
 impl Smtp {
-    /// Hands a letter over. Whoever is cut off, or is not answered, does not know whether the server has it.
-    pub(crate) async fn send(&self, letter: Message) -> Outcome {
-        match tokio::time::timeout(LETTER_TIME, self.0.send(letter)).await {
-            Ok(Ok(_)) => Outcome::Sent,
-            Ok(Err(error)) => judge(&error),
-            Err(_) => Outcome::Away("the mail server does not answer".to_owned()),
+    /// Hands a letter over. Whoever is not answered does not know whether the server has it.
+    pub(crate) async fn send(&self, letter: &Message) -> Outcome {
+        match timeout(LETTER_TIME, self.hand_over(letter)).await {
+            Ok(Ok(())) => Outcome::Sent,
+            Ok(Err(outcome)) => outcome,
+            Err(_) => away(None),
         }
     }
+
+    async fn hand_over(&self, letter: &Message) -> Result<(), Outcome> {
+        let mut connection = match self.rested().await {
+            Some(connection) => connection,
+            None => self.server.connect(self.tls.as_ref()).await?,
+        };
+        let envelope = letter.envelope();
+        // Whoever may not send at all says nothing about this letter.
+        let mail = Mail::new(envelope.from().cloned(), Vec::new());
+        within(connection.command(mail)).await.map_err(away)?;
+        for to in envelope.to() {
+            let recipient = Rcpt::new(to.clone(), Vec::new());
+            within(connection.command(recipient)).await.map_err(judged)?;
+        }
+        within(connection.command(Data)).await.map_err(judged)?;
+        let taken = within(connection.message(&letter.formatted())).await.map_err(judged)?;
+        if taken.code().severity != Severity::PositiveCompletion {
+            return Err(Outcome::Away("the mail server answers something else".to_owned()));
+        }
+        self.resting().push((connection, Instant::now()));
+        Ok(())
+    }
+
+    /// A connection that is still one.
+    async fn rested(&self) -> Option<AsyncSmtpConnection> {
+        loop {
+            let (mut connection, since) = self.resting().pop()?;
+            let is_fresh = since.elapsed() < REST;
+            let probe = timeout(PROBE_TIME, connection.test_connected());
+            if is_fresh && probe.await.is_ok_and(|is_there| is_there) {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn resting(&self) -> std::sync::MutexGuard<'_, Vec<(AsyncSmtpConnection, Instant)>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn judge(error: &smtp::Error) -> Outcome {
-    let code = error.status().map(u16::from);
-    outcome(code, words(error))
+/// What a step came to; nothing where it took too long.
+async fn within<T>(
+    step: impl Future<Output = Result<T, smtp::Error>>,
+) -> Result<T, Option<smtp::Error>> {
+    timeout(COMMAND_TIME, step).await.map_err(|_| None)?.map_err(Some)
 }
 
-/// What a code of the server says (RFC 5321, §4.2.3). What is refused before the letter came up says nothing about it.
-fn outcome(code: Option<u16>, why: String) -> Outcome {
+fn away(error: impl Into<Option<smtp::Error>>) -> Outcome {
+    let silent = || "the mail server does not answer".to_owned();
+    Outcome::Away(error.into().map_or_else(silent, |error| without_addresses(&error.to_string())))
+}
+
+/// What the server says to a recipient, or to a letter.
+fn judged(error: Option<smtp::Error>) -> Outcome {
+    let code = error.as_ref().and_then(smtp::Error::status).map(u16::from);
+    let why = error.as_ref().map(|error| without_addresses(&error.to_string()));
+    match (code, why) {
+        (Some(code), Some(why)) => outcome(code, why),
+        _ => away(error),
+    }
+}
+
+/// What a code says (RFC 5321, §4.2.3).
+fn outcome(code: u16, why: String) -> Outcome {
     match code {
         // It closes, takes no mail, or knows us not.
-        Some(421 | 521 | 530..=539) => Outcome::Away(why),
-        Some(400..=499) => Outcome::Deferred(why),
-        Some(500..=599) => Outcome::Refused(why),
-        Some(_) | None => Outcome::Away(why),
+        421 | 521 | 530..=539 => Outcome::Away(why),
+        400..=499 => Outcome::Deferred(why),
+        500..=599 => Outcome::Refused(why),
+        _ => Outcome::Away(why),
     }
 }
 
-fn words(error: &smtp::Error) -> String {
-    use std::error::Error as _;
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
+/// The words of a server without addresses of people: they are kept for a while, and shown.
+fn without_addresses(text: &str) -> String {
+    let shown = |word: &str| if word.contains('@') { "…".to_owned() } else { word.to_owned() };
+    text.split_whitespace().map(shown).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -208,24 +288,36 @@ mod tests {
 
     #[test]
     fn a_server_is_shown_without_its_password() {
-        let server = parse("smtps://shop%40example.com:s%3Asa+me@mail.example.com").unwrap();
-        assert!(!format!("{server:?}").contains("same"));
-        let expected = Credentials::new("shop@example.com".to_owned(), "s:sa+me".to_owned());
+        let server = parse("smtps://shop%40example.com:s%3Asa+m&e@mail.example.com").unwrap();
+        assert!(!format!("{server:?}").contains("sa+m"));
+        let expected = Credentials::new("shop@example.com".to_owned(), "s:sa+m&e".to_owned());
         assert_eq!(server.credentials, Some(expected));
     }
 
     #[test]
     fn codes_say_whether_a_letter_will_ever_do() {
-        let judged = |code| outcome(Some(code), String::new());
+        let judged = |code| outcome(code, String::new());
         for code in [550, 553, 554, 501] {
             assert!(matches!(judged(code), Outcome::Refused(_)), "{code}");
         }
         for code in [450, 451, 452] {
             assert!(matches!(judged(code), Outcome::Deferred(_)), "{code}");
         }
-        for code in [421, 530, 535] {
+        for code in [421, 530, 535, 354] {
             assert!(matches!(judged(code), Outcome::Away(_)), "{code}");
         }
-        assert!(matches!(outcome(None, String::new()), Outcome::Away(_)));
+        assert!(matches!(super::judged(None), Outcome::Away(_)));
+    }
+
+    #[test]
+    fn addresses_go_in_ascii_and_are_not_kept() {
+        let ascii = |address| to_ascii(address).map(|address| address.to_string());
+        assert_eq!(ascii("ada@exämple.com").as_deref(), Some("ada@xn--exmple-cua.com"));
+        assert_eq!(ascii("a.b+c@example.com").as_deref(), Some("a.b+c@example.com"));
+        for nobody in ["ädä@example.com", "ada", "ada@", "@example.com", "a b@example.com"] {
+            assert_eq!(ascii(nobody), None, "{nobody}");
+        }
+        let said = "permanent error (550): 5.1.1 <ada@example.com>: no such mailbox";
+        assert_eq!(without_addresses(said), "permanent error (550): 5.1.1 … no such mailbox");
     }
 }

@@ -119,25 +119,26 @@ impl Templates {
         Ok(templates)
     }
 
-    /// Writes each letter once, with everything there is to say and with as little as can be: what is wrong shows now, and not when
+    /// Writes each letter, with everything there is to say in it and with as little as can be: what is wrong shows now, and not when
     /// somebody waits.
     fn try_out(&self) -> Result<()> {
         let shop = Shop { name: "Shop".to_owned(), url: "https://shop.example".to_owned() };
         let (order, bare) = (sample(true)?, sample(false)?);
         let at = Some(Timestamp::from_millis(0));
         for (order, word) in [(order, Some("word".to_owned())), (bare, None)] {
-            let refund = Some(order.total);
             let order = SaidOrder { order, status_url: shop.url.clone() };
-            let said = Said {
-                shop: &shop,
-                name: word.clone(),
-                username: word,
-                order: Some(order),
-                refund,
-                url: Some(shop.url.clone()),
-                expires_at: at,
-            };
             for kind in LetterKind::ALL {
+                let is_of_order = kind.class() == "order";
+                let is_refund = kind == LetterKind::OrderRefunded;
+                let said = Said {
+                    shop: &shop,
+                    name: word.clone(),
+                    username: word.clone().filter(|_| !is_of_order),
+                    order: is_of_order.then(|| order.clone()),
+                    refund: is_refund.then_some(order.order.total),
+                    url: (!is_of_order).then(|| shop.url.clone()),
+                    expires_at: at.filter(|_| !is_of_order),
+                };
                 self.write(kind, &said)?;
             }
         }

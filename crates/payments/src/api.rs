@@ -3,6 +3,7 @@
 mod making;
 mod notifications;
 mod reading;
+mod statistics;
 mod steps;
 mod wire;
 
@@ -54,6 +55,7 @@ fn table() -> OpenApiRouter<Payments> {
     OpenApiRouter::new()
         .routes(routes!(reading::list_payments, making::create_payment))
         .routes(routes!(reading::get_payment_provider))
+        .routes(routes!(statistics::show_payment_statistics))
         .routes(routes!(reading::get_payment))
         .routes(routes!(steps::sync_payment))
         .routes(routes!(steps::capture_payment))

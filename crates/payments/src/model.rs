@@ -1,5 +1,6 @@
 //! Rules about payments: pure, without clock or I/O.
 
+pub(crate) mod figures;
 mod ledger;
 mod messages;
 mod refund;
@@ -158,6 +159,9 @@ pub(crate) struct Payment {
     /// Minor units: set aside or taken, taken, given back, on their way back.
     pub(crate) authorized: i64,
     pub(crate) captured: i64,
+    /// When that was first so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) captured_at: Option<Timestamp>,
     pub(crate) refunded: i64,
     pub(crate) refund_pending: i64,
     pub(crate) wanted: Option<Wanted>,
@@ -229,6 +233,7 @@ impl Payment {
             client_secret: None,
             authorized: 0,
             captured: 0,
+            captured_at: None,
             refunded: 0,
             refund_pending: 0,
             wanted: None,
@@ -254,6 +259,7 @@ impl Payment {
             status: Status::Pending,
             authorized: 0,
             captured: 0,
+            captured_at: None,
             refunded: 0,
             refund_pending: 0,
             failure: None,

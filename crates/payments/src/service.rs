@@ -4,6 +4,7 @@ mod driving;
 mod following;
 #[cfg(test)]
 mod races;
+mod statistics;
 mod sweeping;
 
 use std::{
@@ -23,6 +24,7 @@ use crate::{
 };
 
 use driving::{Driven, REQUEST_TIME};
+pub(crate) use statistics::Statistics;
 
 /// How long kept answers are kept.
 const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);

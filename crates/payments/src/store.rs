@@ -1,6 +1,7 @@
 //! What the payments service keeps. Each method is one atomic operation; its doc comment is its guarantee.
 
 mod audit;
+mod figures;
 mod following;
 #[cfg(test)]
 mod guarantees;
@@ -11,7 +12,7 @@ mod settling;
 use std::sync::Arc;
 
 use holdfast_storage::{
-    Database, Migrations, Outbox,
+    Database, Migrations, Outbox, Shards,
     record::{Scan, Tx, Value},
 };
 use holdfast_types::{
@@ -40,6 +41,7 @@ pub(crate) struct PaymentStore {
     db: Database,
     book: Arc<dyn OrderBook>,
     outbox: Outbox<PaymentsOutbox>,
+    shards: Shards,
 }
 
 /// Which payments.
@@ -59,8 +61,10 @@ impl PaymentStore {
     ) -> Result<(Self, Secret)> {
         let none = &Migrations::NONE;
         let (db, secret) = database.of_service(SERVICE, none, RECORDS, random).await?;
-        let outbox = Outbox::new(&db, random);
-        Ok((Self { db, book, outbox }, secret))
+        let (outbox, shards) = (Outbox::new(&db, random), Shards::new(random));
+        let store = Self { db, book, outbox, shards };
+        store.count_earlier().await?;
+        Ok((store, secret))
     }
 
     /// What the service has told and nobody has collected.

@@ -49,6 +49,7 @@ pub enum Code {
     PaymentOpen,
     PaymentDeclined,
     PaymentsDisabled,
+    MailDisabled,
     RefundExceedsCaptured,
     InvalidSignature,
     PreconditionFailed,

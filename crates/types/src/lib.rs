@@ -7,6 +7,7 @@ mod booked;
 mod currency;
 mod error;
 mod id;
+mod interval;
 mod letter;
 mod message;
 mod money;
@@ -22,6 +23,7 @@ mod role;
 mod seldom;
 mod signed;
 mod sources;
+mod sum;
 mod tally;
 mod text;
 mod time;
@@ -36,6 +38,7 @@ pub use id::{
     BatchId, BatchKind, Id, KeyId, KeyKind, OrderId, OrderKind, ProductId, ProductKind, SessionId,
     SessionKind, UserId, UserKind,
 };
+pub use interval::Interval;
 pub use letter::{AccountLetter, AccountQuestion, LetterSecret, OrderLetter};
 pub use message::Message;
 pub use money::{Money, TOTAL_MAX};
@@ -54,6 +57,7 @@ pub use role::Role;
 pub use seldom::Seldom;
 pub use signed::Signed;
 pub use sources::Sources;
+pub use sum::Sum;
 pub use tally::Tally;
 pub use text::{
     METADATA_PAIRS, check_email, check_line, check_metadata, check_prose, fold, is_pair,

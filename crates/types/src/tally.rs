@@ -48,6 +48,35 @@ impl Tally {
         sums.into_values().collect()
     }
 
+    /// Where what was counted is not what there is: what was counted, and what there is, in pairs.
+    #[must_use]
+    pub fn differences(
+        counted: Vec<Self>,
+        mut there: BTreeMap<(i64, String), Self>,
+    ) -> Vec<(Self, Self)> {
+        let nothing = |like: &Self| Self { events: 0, units: 0, amount: 0, ..like.clone() };
+        let mut pairs = Vec::new();
+        for tally in counted {
+            let key = (tally.hour, tally.name.clone());
+            let is = there.remove(&key).unwrap_or_else(|| nothing(&tally));
+            pairs.push((tally, is));
+        }
+        // Nothing was counted of what is left.
+        pairs.extend(there.into_values().map(|is| (nothing(&is), is)));
+        pairs.retain(|(was, is)| was != is);
+        pairs
+    }
+
+    /// What is wrong with what was counted, in a sentence.
+    #[must_use]
+    pub fn finding((was, is): &(Self, Self)) -> String {
+        let (start, name) = (Self::start_of(was.hour), &was.name);
+        format!(
+            "the statistics of {name} in the hour from {start} on count {} times, {} units and {} minor units, and there are {}, {} and {}",
+            was.events, was.units, was.amount, is.events, is.units, is.amount
+        )
+    }
+
     /// Adds it to the sum of its hour and name.
     pub fn add_to(self, sums: &mut BTreeMap<(i64, String), Self>) {
         match sums.entry((self.hour, self.name.clone())) {

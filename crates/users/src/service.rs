@@ -26,6 +26,8 @@ use holdfast_web::{
     rate::{Quota, RateLimit},
 };
 
+use tokio::sync::Semaphore;
+
 use crate::{
     model::{NewUser, Password, Username},
     passwords::Passwords,
@@ -44,6 +46,9 @@ pub(crate) use sessions::{Login, SignedIn};
 const REVOCATION_TIME: Duration = Duration::from_secs(16 * 60);
 /// How long kept answers are kept.
 const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
+
+/// Requests for a new password by letter that are under way.
+const RESETS: usize = 64;
 
 /// The source of what an operator asks for.
 const OPERATOR: &str = "operator";
@@ -83,6 +88,8 @@ struct Inner {
     registrations: Option<RateLimit>,
     guests: Option<RateLimit>,
     letters: Option<RateLimit>,
+    /// Turns of those who have asked for a new password by letter.
+    resets: Arc<Semaphore>,
     refreshed: Refreshed,
     lists: Lists,
 }
@@ -128,6 +135,7 @@ impl Users {
             registrations: settings.registrations_per_address.map(RateLimit::new),
             guests: settings.guests_per_address.map(RateLimit::new),
             letters: settings.letters.map(RateLimit::new),
+            resets: Arc::new(Semaphore::new(RESETS)),
             issuer: settings.issuer.clone(),
             mfa_roles: settings.mfa_roles.clone(),
             refreshed: Refreshed::default(),

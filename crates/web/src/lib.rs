@@ -24,6 +24,7 @@ mod reply_cache;
 mod security_log;
 mod server;
 mod service;
+mod statistics;
 mod tls;
 mod trust;
 mod waiting_room;
@@ -51,5 +52,6 @@ pub use reply::{
 pub use reply_cache::{Key, ReplyCache};
 pub use server::{Server, ServerLimits, listen, raise_descriptor_limit};
 pub use service::{BODY_BYTES, LARGEST_BODY, LargeBody, Paths, Service, Services, Types};
+pub use statistics::StatisticsQuery;
 pub use tls::{InternalTls, Tls};
 pub use trust::{CallContext, ClusterSecret, FromPeer};

@@ -727,6 +727,14 @@ export type LoginBody = {
 };
 
 /**
+ * This shop sends no letters. The setting HOLDFAST_SMTP_URL names no mail server. Let the operator set it, with HOLDFAST_MAIL_FROM; without it no letter is written.
+ */
+export type MailDisabledProblem = Problem & {
+    code: 'mail-disabled';
+    status: 409;
+};
+
+/**
  * Who takes letters.
  */
 export type MailServerView = {
@@ -1147,6 +1155,25 @@ export type PaymentDeclinedProblem = Problem & {
 };
 
 /**
+ * What was taken in a time, and what went back in it, whenever it had been taken.
+ */
+export type PaymentFigures = {
+    captured: PaymentFlow;
+    refunded: PaymentFlow;
+};
+
+/**
+ * Payments or refunds, and what they come to.
+ */
+export type PaymentFlow = {
+    count: number;
+    /**
+     * One sum for each currency, by its code.
+     */
+    sums: Array<Sum>;
+};
+
+/**
  * A payment of the order is open. An order has one open payment at a time, so that it is not paid twice. `paymentId` says which. Go on with that payment, or call it off: POST /api/payments/{id}/cancel.
  */
 export type PaymentOpenProblem = Problem & {
@@ -1180,6 +1207,43 @@ export type PaymentProviderView = {
      * With which a browser talks to Stripe, where `HOLDFAST_STRIPE_PUBLISHABLE_KEY` says it.
      */
     publishableKey?: string | null;
+};
+
+/**
+ * Money of a time, by interval.
+ */
+export type PaymentStatistics = {
+    /**
+     * The beginning of the first interval.
+     */
+    from: string;
+    interval: StatisticsInterval;
+    /**
+     * One for each interval, the earliest first.
+     */
+    items: Array<PaymentStatisticsInterval>;
+    /**
+     * Refunds that the provider has not made yet, whenever they were asked for.
+     */
+    owed: PaymentFlow;
+    /**
+     * The end of the last interval.
+     */
+    to: string;
+    /**
+     * All intervals together.
+     */
+    total: PaymentFigures;
+};
+
+/**
+ * The money of an interval.
+ */
+export type PaymentStatisticsInterval = PaymentFigures & {
+    /**
+     * When it begins.
+     */
+    start: string;
 };
 
 /**
@@ -1962,7 +2026,13 @@ export type StorageFullProblem = Problem & {
  * A sum of money in minor units. It may be larger than any amount can be.
  */
 export type Sum = {
+    /**
+     * Minor units, for example cents.
+     */
     amount: number;
+    /**
+     * Which currency.
+     */
     currency: Currency;
 };
 
@@ -3328,9 +3398,9 @@ export type RetryLetterErrors = {
      */
     408: RequestTimeoutProblem;
     /**
-     * `idempotency-in-progress`
+     * `idempotency-in-progress`, `mail-disabled`
      */
-    409: IdempotencyInProgressProblem;
+    409: IdempotencyInProgressProblem | MailDisabledProblem;
     /**
      * `content-too-large`
      */
@@ -4692,6 +4762,80 @@ export type GetPaymentProviderResponses = {
 };
 
 export type GetPaymentProviderResponse = GetPaymentProviderResponses[keyof GetPaymentProviderResponses];
+
+export type ShowPaymentStatisticsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * The interval of this moment is the first; by default that of thirty days before `to`.
+         */
+        from?: string;
+        /**
+         * Intervals that begin before this moment are told of; by default it is now.
+         */
+        to?: string;
+        /**
+         * At most 744 hours or 366 days of UTC; days where it is not said.
+         */
+        interval?: StatisticsInterval;
+    };
+    url: '/api/payments/statistics';
+};
+
+export type ShowPaymentStatisticsErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ShowPaymentStatisticsError = ShowPaymentStatisticsErrors[keyof ShowPaymentStatisticsErrors];
+
+export type ShowPaymentStatisticsResponses = {
+    /**
+     * The answer.
+     */
+    200: PaymentStatistics;
+};
+
+export type ShowPaymentStatisticsResponse = ShowPaymentStatisticsResponses[keyof ShowPaymentStatisticsResponses];
 
 export type NotifyPaymentsData = {
     body: {

@@ -1,6 +1,6 @@
 /** Money: a guest is declined, asks their bank and pays; the staff give some of it back, and call off the rest. */
 
-import { createPayment, createProduct, getOrder, listPayments, placeOrder, Shop, testPayment, type OrderView, type PaymentCapture, type PaymentView } from "holdfast-client";
+import { createPayment, createProduct, getOrder, listPayments, placeOrder, Shop, showPaymentStatistics, testPayment, type OrderView, type PaymentCapture, type PaymentView } from "holdfast-client";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { ask } from "../src/shared/ask";
@@ -229,4 +229,16 @@ test("events lead to their payment", async () => {
   await page.getByRole("link", { name: "The payment" }).click();
   await heading("Payments").waitFor();
   await page.getByRole("table", { name: "Refunds" }).waitFor();
+});
+
+test("the overview says what was taken, what went back, and what is owed", async () => {
+  await page.getByRole("navigation").getByRole("link", { name: "Overview" }).click();
+  const money = page.getByRole("region", { name: "Money", exact: true });
+  await money.getByRole("heading", { name: "Taken: today" }).waitFor();
+  const { total, owed } = await ask(showPaymentStatistics({ client: admin.client }));
+  expect([total.captured.count > 0, total.refunded.count > 0, owed.count]).toEqual([true, true, 0]);
+  const [taken] = total.captured.sums;
+  await money.getByText(new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" }).format((taken?.amount ?? 0) / 100)).first().waitFor();
+  await money.getByText("nothing is on its way back").waitFor();
+  await inspect(page, "overview-money");
 });

@@ -22,6 +22,8 @@ use crate::{
 const PART: usize = 100;
 /// Positions without any that it wants after which the place of a consumer moves all the same.
 const UNWANTED: i64 = 1000;
+/// The same after so long.
+const UNMOVED: Duration = Duration::from_secs(600);
 /// Between two looks where there is nothing to do, and after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 /// A process that has had nothing taken for so long although there was something lets another try, and waits for as long.
@@ -54,7 +56,8 @@ impl Events {
         let (inner, now) = (self.0.clone(), Instant::now());
         let types = Filter::read_types(consumer.types()).expect("a consumer knows what it wants");
         let filter = Filter { types, subject: None, audit: true };
-        let follower = Follower { consumer, filter, seen: Seen::default(), renewed: now };
+        let seen = Seen::default();
+        let follower = Follower { consumer, filter, seen, renewed: now, moved: now };
         tokio::spawn(async move { inner.follow(follower).await });
     }
 }
@@ -66,6 +69,8 @@ struct Follower {
     seen: Seen,
     /// The last sign of life.
     renewed: Instant,
+    /// When the place moved last.
+    moved: Instant,
 }
 
 impl Inner {
@@ -117,8 +122,9 @@ impl Inner {
             (Err(_), None) => progress.after,
             (Err(_), Some(last)) => events[last].position,
         };
-        let moves = count > 0 || skipped > 0 || after - progress.after >= UNWANTED;
-        if moves {
+        let is_far = after - progress.after >= UNWANTED || follower.moved.elapsed() >= UNMOVED;
+        if count > 0 || skipped > 0 || (is_far && after > progress.after) {
+            follower.moved = Instant::now();
             let hand_out = HandOut {
                 consumer: progress.consumer,
                 process: self.process,

@@ -131,9 +131,17 @@ pub(crate) async fn export(config: &Config, file: &Path) -> Result<ExitCode> {
     }
     // What was told follows what it tells of, and the outboxes come before the log that collects them: so it has all that was
     // told by then, and what is in both is collected already.
-    put_records(&shop, &mut dump, |record_type| record_type.is_told).await?;
+    put_records(&shop, &mut dump, |record_type| record_type.is_told && is_outbox(record_type))
+        .await?;
+    put_records(&shop, &mut dump, |record_type| record_type.is_told && !is_outbox(record_type))
+        .await?;
     remark(&format!("Exported {} records", dump.finish()?));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether it is what a service has told and nobody has collected.
+fn is_outbox(record_type: &RecordType) -> bool {
+    record_type.table.ends_with("_outbox")
 }
 
 /// Writes the records of some types.

@@ -197,7 +197,8 @@ impl Services {
         if parts.has(Part::Mail)
             && let Some(facts) = services.facts(peers)
         {
-            services.mail = Some(opener.mail(facts).await?);
+            let settings = &opener.config.mail;
+            services.mail = Some(opener.mail(facts, settings).await?);
         }
         if parts.has(Part::Events) {
             services.events = Some(opener.events(services.outboxes(peers)).await?);

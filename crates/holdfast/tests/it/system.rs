@@ -74,7 +74,7 @@ async fn the_screens_are_files() {
 }
 
 /// Routes that the document must name.
-const ROUTES: [&str; 93] = [
+const ROUTES: [&str; 94] = [
     "get /api/audit",
     "post /api/users/register",
     "post /api/users/login",
@@ -124,6 +124,7 @@ const ROUTES: [&str; 93] = [
     "get /api/payments",
     "post /api/payments",
     "get /api/payments/provider",
+    "get /api/payments/statistics",
     "get /api/payments/{id}",
     "post /api/payments/{id}/sync",
     "post /api/payments/{id}/capture",

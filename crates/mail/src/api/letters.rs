@@ -63,7 +63,7 @@ pub(super) async fn get_mail_server(
 /// Send a letter once more, now, also one that has been sent. What it says, and to whom, is looked up anew.
 #[utoipa::path(post, path = "/api/letters/{id}/retry", tag = "mail", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path)), responses((status = 200, body = LetterView)),
-    extensions(("x-problems" = json!(["forbidden"]))))]
+    extensions(("x-problems" = json!(["forbidden", "mail-disabled"]))))]
 pub(super) async fn retry_letter(
     State(mail): State<Mail>,
     May(caller): May<EVENTS_WRITE>,

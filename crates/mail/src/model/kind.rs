@@ -44,6 +44,17 @@ impl LetterKind {
         })
     }
 
+    /// Letters that somebody else can bring about are counted apart.
+    pub(crate) const fn class(self) -> &'static str {
+        match self {
+            Self::OrderPlaced | Self::OrderPaid | Self::OrderShipped | Self::OrderRefunded => {
+                "order"
+            }
+            Self::PasswordReset => "reset",
+            Self::EmailVerification => "verification",
+        }
+    }
+
     /// As it is called on the wire, and as its templates are.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

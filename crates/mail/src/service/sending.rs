@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Letters that are sent together.
-const ROUND: usize = CONNECTIONS as usize;
+const ROUND: usize = CONNECTIONS;
 /// After so long another process may send one that this one has taken.
 const LEASE: Duration = Duration::from_secs(60);
 /// Between two looks at what is due.
@@ -81,26 +81,30 @@ impl Mail {
         }
     }
 
-    /// Notes how attempts went; says why the server is away, where it is.
+    /// Notes how attempts went; says why the server is away, where it is for all of them.
     async fn settle(&self, settled: Vec<(LetterId, Outcome)>) -> Result<Option<String>> {
-        let mut away = None;
+        let mut away: Option<Option<String>> = None;
         for (_, outcome) in &settled {
             metrics::counter!("letters_total", "result" => outcome.as_str()).increment(1);
-            if let Outcome::Away(why) = outcome {
-                away = Some(why.clone());
-            }
+            away = match (outcome, away) {
+                (Outcome::Away(why), None | Some(Some(_))) => Some(Some(why.clone())),
+                _ => Some(None),
+            };
         }
         if !settled.is_empty() {
             let jitter = f64::from(u16::from_be_bytes(self.0.random.bytes())) / f64::from(u16::MAX);
             self.0.store.settle(Arc::new(settled), self.now(), jitter).await?;
         }
-        Ok(away)
+        Ok(away.flatten())
     }
 }
 
 impl Inner {
     /// Whatever stands in the way of one letter holds up no other.
     async fn send_one(&self, letter: &Letter) -> Outcome {
+        if letter.is_stale(self.clock.now()) {
+            return Outcome::Refused("it has waited for three days".to_owned());
+        }
         let Some(post) = &self.post else { return Outcome::Away("there is no server".to_owned()) };
         let Ready { address, message } = match self.write(post, letter).await {
             Ok(Ok(ready)) => ready,
@@ -111,14 +115,19 @@ impl Inner {
             }
             Err(error) => return Outcome::Away(format!("it cannot be written: {error}")),
         };
+        // Who fills a mailbox with one kind of letters does not keep the others from it.
+        let box_of_kind = format!("{} {}", letter.kind.class(), fold(&address));
         if let Some(limit) = &self.per_address
-            && !limit.take(&fold(&address), Instant::now()).allowed
+            && !limit.take(&box_of_kind, Instant::now()).allowed
         {
             return Outcome::Crowded;
         }
         let began = Instant::now();
-        let outcome = post.smtp.send(message).await;
+        let outcome = post.smtp.send(&message).await;
         metrics::histogram!("letter_seconds").record(began.elapsed());
+        if let (Some(limit), false) = (&self.per_address, outcome == Outcome::Sent) {
+            limit.give_back(&box_of_kind);
+        }
         outcome
     }
 }

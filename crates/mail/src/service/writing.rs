@@ -16,6 +16,7 @@ use lettre::{
 use super::{Inner, Post};
 use crate::{
     model::{Letter, LetterKind, Outcome},
+    smtp::to_ascii,
     templates::{Said, SaidOrder, Written},
 };
 
@@ -68,9 +69,9 @@ impl Inner {
             expires_at: secret.map(|secret| secret.expires_at),
         };
         let written = post.templates.write(letter.kind, &said)?;
-        let Ok(to) = address.parse() else {
-            let why = "no letter can be addressed so".to_owned();
-            return Ok(Err(Outcome::Refused(why)));
+        let Some(to) = to_ascii(&address) else {
+            let why = "no letter can be addressed so: before the @ there are only letters of ASCII";
+            return Ok(Err(Outcome::Refused(why.to_owned())));
         };
         let message = envelope(post, letter, Mailbox::new(name, to), written)?;
         Ok(Ok(Ready { address, message }))
@@ -85,9 +86,12 @@ impl Inner {
             }
             _ => return self.of_order(letter.order).await,
         };
+        let is_known = letter.kind == LetterKind::PasswordReset;
         let account = self.facts.account(&question).await?;
         Ok(match account {
             Some(AccountLetter { email: address, username, name, secret }) => {
+                // Whoever gave an address that is not theirs does not choose the words that are sent there.
+                let name = name.filter(|_| is_known);
                 Ok(Content { address, name, username, order: None, secret })
             }
             None => Err(Outcome::Skipped("it is not wanted any more, or there is no address")),

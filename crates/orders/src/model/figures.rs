@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_types::{Code, Currency, Tally, Timestamp};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use holdfast_types::{Code, Currency, Interval, Tally, Timestamp};
 
 use super::{Order, Status};
 
@@ -13,52 +11,6 @@ pub(crate) const TALLIES: &str = "orders/";
 const PLACED: &str = "orders/placed/";
 const CANCELLED: &str = "orders/cancelled/";
 const REFUSED: &str = "orders/refused/";
-
-/// How long the intervals are of which figures are asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = StatisticsInterval)]
-pub(crate) enum Interval {
-    /// Hours.
-    Hour,
-    /// Days of UTC.
-    #[default]
-    Day,
-}
-
-impl Interval {
-    const fn hours(self) -> i64 {
-        match self {
-            Self::Hour => 1,
-            Self::Day => 24,
-        }
-    }
-
-    /// Intervals that one answer tells of: a month of hours, a year of days.
-    pub(crate) const fn most(self) -> i64 {
-        match self {
-            Self::Hour => 31 * 24,
-            Self::Day => 366,
-        }
-    }
-
-    /// The hours of all intervals that `from` and the last moment before `to` lie in.
-    pub(crate) fn hours_between(self, from: Timestamp, to: Timestamp) -> std::ops::Range<i64> {
-        let last = Timestamp::from_millis(to.as_millis().saturating_sub(1));
-        let first = self.beginning(Tally::hour_of(from));
-        first..self.beginning(Tally::hour_of(last)) + self.hours()
-    }
-
-    /// How many of them lie between two moments, at least in part.
-    pub(crate) fn count(self, from: Timestamp, to: Timestamp) -> i64 {
-        let hours = self.hours_between(from, to);
-        (hours.end - hours.start) / self.hours()
-    }
-
-    const fn beginning(self, hour: i64) -> i64 {
-        hour - hour.rem_euclid(self.hours())
-    }
-}
 
 /// What was sold, and how much of it was called off since.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,15 +58,7 @@ impl Figures {
         hours: std::ops::Range<i64>,
         interval: Interval,
     ) -> BTreeMap<i64, Self> {
-        let beginnings = hours.step_by(usize::try_from(interval.hours()).unwrap_or(1));
-        let mut figures: BTreeMap<i64, Self> =
-            beginnings.map(|hour| (hour, Self::default())).collect();
-        for tally in tallies {
-            if let Some(figures) = figures.get_mut(&interval.beginning(tally.hour)) {
-                figures.add(tally);
-            }
-        }
-        figures
+        interval.split(tallies, hours, Self::add)
     }
 
     /// The figures of all intervals together.
@@ -155,15 +99,6 @@ pub(crate) fn refused(code: Code, at: Timestamp) -> Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn intervals_cover_what_is_asked_for() {
-        let at = |hours: i64, millis: i64| Timestamp::from_millis(hours * 3_600_000 + millis);
-        assert_eq!(Interval::Hour.hours_between(at(5, 1), at(6, 0)), 5..6);
-        assert_eq!(Interval::Hour.hours_between(at(5, 1), at(6, 1)), 5..7);
-        assert_eq!(Interval::Day.hours_between(at(25, 0), at(48, 1)), 24..72);
-        assert_eq!(Interval::Day.hours_between(at(-1, 0), at(0, 0)), -24..0);
-    }
 
     #[test]
     fn figures_are_told_apart() {

@@ -2,10 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use holdfast_types::{Code, Error, Result, Tally, Timestamp};
+use holdfast_types::{Code, Error, Interval, Result, Tally, Timestamp};
 
 use super::{Orders, Shared};
-use crate::model::figures::{self, Figures, Interval};
+use crate::model::figures::{self, Figures};
 
 /// Refusals that were not written down yet, summed up. There are as many sums as codes and hours; no client can make more.
 #[derive(Debug, Default)]

@@ -281,6 +281,9 @@ impl Ledger {
             known.is_none_or(|known| shown(known) != shown(refund))
         };
         let mut messages = Vec::new();
+        if payment.captured > 0 && before.captured == 0 {
+            payment.captured_at = payment.captured_at.or(Some(now));
+        }
         if shown(payment) != shown(before) || self.refunds.iter().any(has_moved) {
             payment.version = before.version.next();
             payment.updated_at = now;
@@ -316,6 +319,16 @@ impl Ledger {
             None => Ok(()),
             Some(finding) => Err(Error::internal(finding)),
         }
+    }
+
+    /// The payment as it was.
+    pub(super) const fn payment_before(&self) -> &Payment {
+        &self.before.0
+    }
+
+    /// A refund as it was, if it was there.
+    pub(super) fn refund_before(&self, id: RefundId) -> Option<&Refund> {
+        self.before.1.iter().find(|known| known.id == id)
     }
 
     /// A payment that was there before, and whether it is as it was.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use holdfast_types::{OrderId, Result, Standing};
+use holdfast_types::{OrderId, Result, Standing, Tally};
 
 use super::PaymentStore;
 use crate::model::{Payment, PaymentId, Refund, RefundStatus};
@@ -42,6 +42,9 @@ impl PaymentStore {
             format!("money of payment {payment} goes back, but there is no such payment")
         };
         findings.extend(sums.into_iter().map(alone));
+        let counted = self.tallies(i64::MIN..i64::MAX).await?;
+        let differences = Tally::differences(counted, self.tallies_of_all().await?);
+        findings.extend(differences.iter().map(Tally::finding));
         Ok((count, findings))
     }
 

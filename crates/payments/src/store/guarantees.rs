@@ -17,6 +17,7 @@ use crate::{
     testing::TestBook,
 };
 
+mod figures;
 mod following;
 mod reading;
 

@@ -5,6 +5,7 @@ use holdfast_storage::{
     record::{Column, Index, Kind, Record, RecordType, Table, Value},
 };
 
+use super::figures::Counted;
 use crate::{
     model::{Payment, Refund, RefundStatus},
     provider::TestIntent,
@@ -15,6 +16,7 @@ pub const RECORDS: &[RecordType] = &[
     RecordType::moving::<Payment>(),
     RecordType::moving::<Refund>(),
     RecordType::moving::<TestIntent>(),
+    RecordType::staying::<Counted>(),
     RecordType::told::<OutboxRow<PaymentsOutbox>>(),
 ];
 

@@ -87,6 +87,7 @@ impl PaymentStore {
             tx.put(&payment).await??;
         }
         self.outbox.put(tx, messages).await?;
+        tx.count(&self.shards, ledger.tallies()).await?;
         Ok((ledger.payment, ledger.refunds))
     }
 
@@ -105,7 +106,7 @@ impl PaymentStore {
             };
             self.db.transact(restore).await?;
         }
-        Ok(())
+        self.recount().await
     }
 
     async fn restore_one(&self, tx: &Tx, id: PaymentId, now: Timestamp) -> Result<(), Fault> {

@@ -1,5 +1,7 @@
 //! What users do with their own account.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use axum::{extract::State, http::HeaderMap};
 use holdfast_types::{Code, Error, Result, UserId};
 use holdfast_web::{
@@ -86,20 +88,30 @@ pub(super) async fn find(users: &Users, id: UserId) -> Result<User> {
         .ok_or_else(|| Error::not_found("user"))
 }
 
-/// Change one's e-mail address or name; `null` clears it.
+/// Change one's e-mail address or name; `null` clears it. A letter goes to a new address, so there is a limit (429).
 #[utoipa::path(patch, path = "/api/users/me", tag = "users", security(("bearer" = [])), request_body = ProfileBody,
     responses((status = 200, body = UserView)), extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn update_me(
     State(users): State<Users>,
     InPerson(caller): InPerson,
+    origin: Origin,
     mut input: Input,
 ) -> Reply {
     let id = caller.user;
     find(&users, id).await?;
-    let read = |value| from_json::<ProfileBody>(value)?.check();
-    let edit =
-        input.edit(users.secret(), caller.does("update_me", id.uuid()), &MERGE_PATCH, read).await?;
+    let names_address = AtomicBool::new(false);
+    let read = |value| {
+        let body = from_json::<ProfileBody>(value)?;
+        names_address.store(body.names_address(), Relaxed);
+        body.check()
+    };
+    let act = caller.does("update_me", id.uuid());
+    let edit = input.edit(users.secret(), act, &MERGE_PATCH, read).await?;
     let operation = edit.operation.clone();
+    // A letter goes to each new address.
+    if names_address.load(Relaxed) && !users.is_repeat(&operation).await? {
+        users.admit_letter_of(id, &origin)?;
+    }
     let judge = move |user: &mut User| {
         let (change, basis) = edit.judge(&user.etag())?;
         user.change(change, basis)

@@ -1,11 +1,11 @@
 //! What users ask for by mail.
 
 use axum::extract::State;
-use holdfast_types::{Answer, Code, Error, Result};
+use holdfast_types::{Answer, Error, Result};
 use holdfast_web::{
     Input, Origin, Reply, answered,
     auth::{Act, InPerson},
-    parse,
+    no_content, parse,
 };
 
 use super::{
@@ -15,8 +15,8 @@ use super::{
 use crate::{Users, model::User, store::ResetAsked};
 
 /// Ask for a letter with which one sets a new password, for an account that has an e-mail address: to its owner, whoever asks. Whether
-/// there is such an account cannot be told from the answer. The token of the letter lives an hour; within a quarter of one no other
-/// letter leaves. Without a mail server none does.
+/// there is such an account cannot be told from the answer, nor from its time. The token of the letter lives an hour; within a quarter of one
+/// no other letter leaves. Without a mail server none does.
 #[utoipa::path(post, path = "/api/users/password-reset/request", tag = "users", request_body = ResetRequestBody,
     responses((status = 204)))]
 pub(super) async fn request_password_reset(
@@ -31,7 +31,8 @@ pub(super) async fn request_password_reset(
         ResetAsked::Email(email) => format!("e-mail {email}"),
     };
     let operation = input.operation(users.secret(), Act::of_stranger(principal), &[])?;
-    Ok(answered(users.request_reset(asked, &operation, &origin).await?))
+    users.request_reset(asked, operation, &origin)?;
+    Ok(no_content())
 }
 
 /// Ask for a letter that shows that one's e-mail address is one's own. One leaves by itself after registering, and after each change
@@ -51,11 +52,7 @@ pub(super) async fn request_email_verification(
     let act = caller.does("request_email_verification", caller.user.uuid());
     let operation = input.operation(users.secret(), act, &[])?;
     if !users.is_repeat(&operation).await? {
-        users.admit_letter(&origin)?;
-        if !users.has_letter_left(caller.user) {
-            let why = "too many letters to this account: wait an hour";
-            return Err(Error::new(Code::RateLimited, why).with("retryAfter", 3600).into());
-        }
+        users.admit_letter_of(caller.user, &origin)?;
     }
     Ok(answered(users.request_verification(caller.user, &operation).await?))
 }

@@ -1,10 +1,10 @@
 //! What users ask for by mail, and what the letters say.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use holdfast_types::{
-    AccountLetter, AccountQuestion, Error, IdempotentAnswer, LetterSecret, Operation, Result,
+    AccountLetter, AccountQuestion, Code, Error, IdempotentAnswer, LetterSecret, Operation, Result,
     Signed, Timestamp, UserId, fold, named_id,
 };
 use holdfast_web::Origin;
@@ -27,10 +27,11 @@ impl Users {
         self.take_letter(&origin.source())
     }
 
-    /// Whether one more letter about an account may leave.
-    pub(crate) fn has_letter_left(&self, user: UserId) -> bool {
+    /// The same of one that a user brings about, who counts too.
+    pub(crate) fn admit_letter_of(&self, user: UserId, origin: &Origin) -> Result<()> {
+        self.take_letter(&origin.source())?;
         // No address looks like that.
-        self.take_letter(&format!("user {user}")).is_ok()
+        self.take_letter(&format!("user {user}"))
     }
 
     fn take_letter(&self, whose: &str) -> Result<()> {
@@ -39,13 +40,29 @@ impl Users {
         if standing.allowed { Ok(()) } else { Err(too_many("letters", standing.wait)) }
     }
 
-    /// Lets whoever is asked for set a new password by a letter, once per operation. Nobody is told whether there is such an account.
-    pub(crate) async fn request_reset(
+    /// Lets whoever is asked for set a new password by a letter, once per operation. It is done after the answer, so that its time
+    /// tells nobody whether there is such an account. Refuses with `overloaded` when too much of it is under way.
+    pub(crate) fn request_reset(
         &self,
         asked: ResetAsked,
-        operation: &Operation,
+        operation: Operation,
         origin: &Origin,
-    ) -> Result<IdempotentAnswer> {
+    ) -> Result<()> {
+        let busy =
+            |_| Error::new(Code::Overloaded, "too many ask for letters: repeat a little later");
+        let turn = Arc::clone(&self.0.resets).try_acquire_owned().map_err(busy)?;
+        origin.note("authn_password_reset_requested", &"by mail");
+        let users = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = users.give_resets(asked, &operation).await {
+                tracing::warn!(%error, "a new password was asked for, and no letter leaves");
+            }
+            drop(turn);
+        });
+        Ok(())
+    }
+
+    async fn give_resets(&self, asked: ResetAsked, operation: &Operation) -> Result<()> {
         let now = self.now();
         let enough = now.plus(RESET_TIME).minus(RESET_PAUSE);
         let (users, of) = (self.clone(), operation.id);
@@ -55,9 +72,7 @@ impl Users {
             (id, ResetGrant { user, token_hash, expires_at: now.plus(RESET_TIME) })
         };
         let request = ResetRequest { asked, enough };
-        let given = self.store().request_reset(&request, operation, now, grant).await?;
-        origin.note("authn_password_reset_requested", &"by mail");
-        Ok(given)
+        self.store().request_reset(&request, operation, now, grant).await.map(|_| ())
     }
 
     /// Tells whoever writes letters that a user wants to show that an address is theirs, once per operation.

@@ -108,7 +108,7 @@ impl UserStore {
     }
 
     /// Changes a user as `judge` says, once per operation: what users say about themselves. Of an address that is new the world is
-    /// told, so that its owner can be asked.
+    /// told, so that its owner can be asked; permissions to reset the password end then.
     pub(crate) async fn change(
         &self,
         id: UserId,
@@ -125,8 +125,12 @@ impl UserStore {
                 let before = user.email.clone();
                 judge(&mut user)?;
                 tx.put(&user).await??;
-                let is_new = user.email.is_some() && user.email != before;
-                let asks = is_new && !user.has_verified_email();
+                let is_new = user.email != before;
+                if is_new {
+                    // What was sent to the address of before is good for nothing any more.
+                    ending::end_resets(&tx, id).await?;
+                }
+                let asks = is_new && user.email.is_some() && !user.has_verified_email();
                 outbox.put(&tx, asks.then(|| user.wants_verification(wish, now))).await?;
                 Ok(render(&user)?)
             }

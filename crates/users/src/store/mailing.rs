@@ -6,13 +6,14 @@ use holdfast_storage::record::{Fault, Scan, Stored, Tx};
 use holdfast_types::{Answer, IdempotentAnswer, Operation, Result, Timestamp, UserId};
 use uuid::Uuid;
 
-use super::{
-    ResetGrant, UserStore, accounts::lock, ending::end_resets, no_content, records::PasswordReset,
-};
+use super::{ResetGrant, UserStore, accounts::lock, no_content, records::PasswordReset};
 use crate::model::User;
 
-/// Accounts of one address that get a letter.
+/// Accounts of one address that get a letter, and how many are looked at: guests leave theirs behind, and have no password.
 const ACCOUNTS: usize = 5;
+const LOOKED_AT: usize = 1000;
+/// Open permissions of one account that are looked at: a letter leaves four times an hour.
+const OPEN: usize = 20;
 
 /// By what somebody says for whom they want a new password.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,8 +33,8 @@ pub(crate) struct ResetRequest {
 }
 
 impl UserStore {
-    /// Keeps a permission to reset the password, in the place of earlier ones, for each who is asked for and can have a letter, and
-    /// tells the world; once per operation. It keeps as much, and answers the same, when there is nobody.
+    /// Keeps a permission to reset the password beside earlier ones for each who is asked for and can have a letter, and tells the
+    /// world; once per operation.
     pub(crate) async fn request_reset(
         &self,
         request: &ResetRequest,
@@ -50,11 +51,6 @@ impl UserStore {
                     let (reset, kept) = grant(id);
                     let given = give(&tx, reset, &kept, request.enough).await?;
                     told.extend(given.map(|user| user.wants_reset(reset, now)));
-                }
-                if told.is_empty() {
-                    let (reset, kept) = grant(UserId::new(Uuid::nil()));
-                    let nobody = PasswordReset { used: true, ..PasswordReset::open(reset, &kept) };
-                    tx.insert(&nobody).await??;
                 }
                 outbox.put(&tx, told).await?;
                 Ok(no_content())
@@ -108,15 +104,17 @@ async fn asked_for(tx: &Tx, asked: &ResetAsked) -> Result<Vec<UserId>, Fault> {
             user.into_iter().map(|user| user.id).collect()
         }
         ResetAsked::Email(email) => {
-            let scan = Scan::of("email", ACCOUNTS).equal(email.as_str());
-            tx.scan::<User>(scan).await?.iter().map(|user| user.id).collect()
+            let scan = Scan::of("email", LOOKED_AT).equal(email.as_str());
+            let found = tx.scan::<User>(scan).await?;
+            let known = found.iter().filter(|user| user.reset_address().is_some());
+            known.map(|user| user.id).take(ACCOUNTS).collect()
         }
     };
     found.sort_unstable();
     Ok(found)
 }
 
-/// Keeps a permission in the place of earlier ones, where a letter about it may leave; says to whom.
+/// Keeps a permission, where a letter about it may leave; says to whom. It ends no other: a stranger asks, perhaps.
 async fn give(
     tx: &Tx,
     reset: Uuid,
@@ -127,13 +125,13 @@ async fn give(
     if user.reset_address().is_none() || has_letter(tx, kept.user, enough).await? {
         return Ok(None);
     }
-    end_resets(tx, kept.user).await?;
-    tx.insert(&PasswordReset::open(reset, kept)).await??;
+    let reset = PasswordReset { by_letter: true, ..PasswordReset::open(reset, kept) };
+    tx.insert(&reset).await??;
     Ok(Some(user))
 }
 
-/// Whether somebody has a permission that lives longer than `enough`.
+/// Whether a letter has brought somebody a permission that lives longer than `enough`.
 async fn has_letter(tx: &Tx, user: UserId, enough: Timestamp) -> Result<bool, Fault> {
-    let open = tx.scan::<PasswordReset>(Scan::of("open", 1).equal(user)).await?;
-    Ok(open.iter().any(|reset| reset.expires_at > enough))
+    let open = tx.scan::<PasswordReset>(Scan::of("open", OPEN).equal(user)).await?;
+    Ok(open.len() >= OPEN || open.iter().any(|reset| reset.by_letter && reset.expires_at > enough))
 }

@@ -185,13 +185,16 @@ pub(super) struct PasswordReset {
     pub(super) expires_at: Timestamp,
     /// Whether it was used, replaced or withdrawn.
     pub(super) used: bool,
+    /// Whether a letter brings it, and not the staff.
+    #[serde(default)]
+    pub(super) by_letter: bool,
 }
 
 impl PasswordReset {
     /// One that was just given.
     pub(super) const fn open(id: Uuid, grant: &ResetGrant) -> Self {
         let ResetGrant { user, token_hash, expires_at } = *grant;
-        Self { id, token_hash, user, expires_at, used: false }
+        Self { id, token_hash, user, expires_at, used: false, by_letter: false }
     }
 
     pub(super) fn is_open(&self, now: Timestamp) -> bool {

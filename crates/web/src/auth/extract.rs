@@ -60,6 +60,7 @@ macro_rules! permissions {
 }
 
 permissions! {
+    PAYMENTS_READ = PaymentsRead,
     PRODUCTS_READ = ProductsRead,
     PRODUCTS_WRITE = ProductsWrite,
     STOCK_READ = StockRead,

@@ -23,6 +23,8 @@ pub(super) async fn record(recorder: &mut Recorder) {
     for step in steps {
         recorder.take(step).await;
     }
+    let path = "/api/payments/statistics?from=2026-11-01T00:00:00Z&to=2026-11-02T00:00:00Z";
+    recorder.take(("show_payment_statistics", "admin", "GET", path, Value::Null)).await;
     let new = json!({"orderId": unpaid_order(recorder).await["id"]});
     let admin = recorder.clients.get_mut("admin").unwrap();
     let payment = admin.post("/api/payments", &new).await.expect(201).unwrap();

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_types::{Currency, Timestamp};
+use holdfast_types::{Interval, Sum, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    model::figures::{Figures, Interval, Sales},
+    model::figures::{Figures, Sales},
     service::Statistics,
 };
 
@@ -61,16 +61,7 @@ struct SalesView {
     #[schema(minimum = 0)]
     units: i64,
     /// One sum for each currency, by its code.
-    revenue: Vec<SumView>,
-}
-
-/// A sum of money in minor units. It may be larger than any amount can be.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Sum)]
-struct SumView {
-    #[schema(value_type = i64, minimum = 0, example = 1_234_500)]
-    amount: i128,
-    currency: Currency,
+    revenue: Vec<Sum>,
 }
 
 impl From<Statistics> for StatisticsView {
@@ -89,7 +80,6 @@ impl From<Figures> for FiguresView {
 
 impl From<Sales> for SalesView {
     fn from(Sales { orders, units, revenue }: Sales) -> Self {
-        let sum = |(currency, amount)| SumView { amount, currency };
-        Self { orders, units, revenue: revenue.into_iter().map(sum).collect() }
+        Self { orders, units, revenue: Sum::of(revenue) }
     }
 }

@@ -1,0 +1,123 @@
+//! Tallies of payments change in the transaction of what they count.
+
+use std::{
+    collections::BTreeMap,
+    ops::{Bound, Range},
+};
+
+use holdfast_storage::record::{Record, Scan, Stored, Table, Tx, Value};
+use holdfast_types::{Result, Tally};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::PaymentStore;
+use crate::model::{
+    Payment, Refund,
+    figures::{self, Flow},
+};
+
+/// Refunds that are read at once.
+const OWED_ROWS: usize = 500;
+/// Refunds that are counted: beyond that, the sum of what is owed is too small.
+const OWED: usize = 100_000;
+
+/// Says that the payments are counted which were there when counting began.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Counted {
+    /// Always the same: there is one.
+    id: Uuid,
+}
+
+impl Record for Counted {
+    const TABLE: Table = Table::of("payments_counted", "mark of counting");
+
+    fn key(&self) -> Value {
+        self.id.into()
+    }
+
+    fn columns(&self) -> Vec<Option<Value>> {
+        Vec::new()
+    }
+}
+
+impl PaymentStore {
+    /// Counts the payments that are there already, once for good.
+    pub(super) async fn count_earlier(&self) -> Result<()> {
+        if self.db.get::<Counted>(Uuid::nil()).await?.is_some() {
+            return Ok(());
+        }
+        let tallies = self.tallies_of_all().await?.into_values().collect::<Vec<_>>();
+        let shards = self.shards.clone();
+        let count = move |tx: Tx| {
+            let (shards, tallies) = (shards.clone(), tallies.clone());
+            async move {
+                match tx.insert(&Counted { id: Uuid::nil() }).await? {
+                    Ok(()) => tx.count(&shards, tallies).await,
+                    // Another process was faster.
+                    Err(_) => Ok(()),
+                }
+            }
+        };
+        self.db.transact(count).await
+    }
+
+    /// The sums of some hours, by hour and name.
+    pub(crate) async fn tallies(&self, hours: Range<i64>) -> Result<Vec<Tally>> {
+        self.db.tallies(figures::TALLIES, hours).await
+    }
+
+    /// What is on its way back just now.
+    pub(crate) async fn owed(&self) -> Result<Flow> {
+        let (mut owed, mut after) = (Flow::default(), None);
+        loop {
+            let from = Bound::Included(Value::from(Uuid::nil()));
+            let scan = Scan::of("pending", OWED_ROWS).range(from, Bound::Unbounded);
+            let scan = scan.after(after.take());
+            let read = move |tx: Tx| {
+                let scan = scan.clone();
+                async move { tx.scan::<Refund>(scan).await }
+            };
+            let some: Vec<Stored<Refund>> = self.db.read(read).await?;
+            some.iter().for_each(|refund| owed.add(refund.amount));
+            after = some.last().map(|last| last.position(Some("pending")));
+            if some.len() < OWED_ROWS || usize::try_from(owed.count).is_ok_and(|it| it >= OWED) {
+                return Ok(owed);
+            }
+        }
+    }
+
+    /// What the tallies of all payments and refunds that can be read must be.
+    pub(super) async fn tallies_of_all(&self) -> Result<BTreeMap<(i64, String), Tally>> {
+        let mut sums = BTreeMap::new();
+        let mut payments = self.db.records::<Payment>().await?;
+        while let Some(payment) = payments.next().await? {
+            let tally = payment.ok().and_then(|payment| figures::of_payment(&payment));
+            tally.into_iter().for_each(|tally| tally.add_to(&mut sums));
+        }
+        let mut refunds = self.db.records::<Refund>().await?;
+        while let Some(refund) = refunds.next().await? {
+            let tally = refund.ok().and_then(|refund| figures::of_refund(&refund));
+            tally.into_iter().for_each(|tally| tally.add_to(&mut sums));
+        }
+        Ok(sums)
+    }
+
+    /// Makes the tallies what payments and refunds stand for that came from another database. Nobody may change any meanwhile.
+    pub(crate) async fn recount(&self) -> Result<()> {
+        let counted = self.tallies(i64::MIN..i64::MAX).await?;
+        let missing = |(was, is): (Tally, Tally)| Tally {
+            events: is.events - was.events,
+            units: is.units - was.units,
+            amount: is.amount - was.amount,
+            ..is
+        };
+        let differences = Tally::differences(counted, self.tallies_of_all().await?);
+        let missing: Vec<Tally> = differences.into_iter().map(missing).collect();
+        let shards = self.shards.clone();
+        let count = move |tx: Tx| {
+            let (shards, missing) = (shards.clone(), missing.clone());
+            async move { tx.count(&shards, missing).await }
+        };
+        self.db.transact(count).await
+    }
+}
