@@ -138,7 +138,11 @@ async fn in_one_database_orders_do_without_a_process_of_products() {
         processes.found(true).await;
         end(&mut processes.products);
         admin.order(&teapot, 1).await.expect(201).unwrap();
-        assert_eq!(admin.get("/readyz").await.status, 503, "the control: nobody is there");
+        let what = "the control: nobody is there";
+        wait_until(PATIENCE, what, || async {
+            processes.shop.anybody().get("/readyz").await.status == 503
+        })
+        .await;
     }
 }
 
