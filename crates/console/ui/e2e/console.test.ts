@@ -444,7 +444,7 @@ test("health is shown, and keys lead everywhere", async () => {
   const processes = page.getByRole("table", { name: "Processes" });
   await processes.getByText("Up", { exact: true }).first().waitFor();
   const isCluster = (await processes.getByRole("row", { name: /^gateway Up/ }).count()) > 0;
-  for (const part of ["gateway", "users", "products", "orders, payments", "events"]) await processes.getByRole("row", { name: isCluster ? new RegExp(`^${part} Up`) : /gateway, users, products, orders, events, payments/ }).first().waitFor();
+  for (const part of ["gateway", "users", "products", "orders, payments", "events, mail"]) await processes.getByRole("row", { name: isCluster ? new RegExp(`^${part} Up`) : /gateway, users, products, orders, events, payments/ }).first().waitFor();
   await page.getByRole("cell", { name: /_count$/ }).first().waitFor();
   await inspect(page, "health");
   await page.keyboard.press("?");
