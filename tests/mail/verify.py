@@ -97,7 +97,7 @@ def read(letter):
 
 def context():
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(f"{FOLDER}/chain.pem", f"{FOLDER}/key.pem")
+    made.load_cert_chain(f"{FOLDER}/server.pem", f"{FOLDER}/server.key")
     return made
 
 
