@@ -29,8 +29,10 @@ use crate::model::Outcome;
 /// How long connecting and each command may take, and whether a connection that rests is still one.
 const COMMAND_TIME: Duration = Duration::from_secs(20);
 const PROBE_TIME: Duration = Duration::from_secs(2);
-/// How long a letter may take, with connecting.
-const LETTER_TIME: Duration = Duration::from_secs(40);
+/// How long it may take until a letter can go over the wire, with connecting.
+const READY_TIME: Duration = Duration::from_secs(40);
+/// How long the server may think about a letter that it has: many look for spam meanwhile.
+const VERDICT_TIME: Duration = Duration::from_secs(60);
 /// Connections to the server, and how long one is kept that rests.
 pub(crate) const CONNECTIONS: usize = 8;
 const REST: Duration = Duration::from_secs(30);
@@ -105,7 +107,9 @@ impl SmtpServer {
     /// Reads `Shop <shop@example.com>`, or the address alone.
     pub fn parse_from(text: &str) -> Result<Mailbox, String> {
         let expected = || "expected an address such as Shop <shop@example.com>".to_owned();
-        text.parse().map_err(|_| expected())
+        let from: Mailbox = text.parse().map_err(|_| expected())?;
+        let email = to_ascii(from.email.as_ref()).ok_or_else(expected)?;
+        Ok(Mailbox::new(from.name, email))
     }
 
     pub(crate) const fn from(&self) -> &Mailbox {
@@ -167,14 +171,33 @@ pub(crate) struct Smtp {
 impl Smtp {
     /// Hands a letter over. Whoever is not answered does not know whether the server has it.
     pub(crate) async fn send(&self, letter: &Message) -> Outcome {
-        match timeout(LETTER_TIME, self.hand_over(letter)).await {
-            Ok(Ok(())) => Outcome::Sent,
-            Ok(Err(outcome)) => outcome,
-            Err(_) => away(None),
+        let ready =
+            timeout(READY_TIME, self.ready(letter)).await.unwrap_or_else(|_| Err(away(None)));
+        let mut connection = match ready {
+            Ok(connection) => connection,
+            Err(outcome) => return outcome,
+        };
+        let verdict = timeout(VERDICT_TIME, connection.message(&letter.formatted())).await;
+        // From here on it may have the letter, so whatever is no answer counts as an attempt.
+        let unknown =
+            |why: String| Outcome::Deferred(format!("nobody knows whether it was taken: {why}"));
+        let taken = match verdict {
+            Err(_) => return unknown("the mail server does not answer".to_owned()),
+            Ok(Err(error)) if error.status().is_none() => {
+                return unknown(without_addresses(&error.to_string()));
+            }
+            Ok(Err(error)) => return judged(Some(error)),
+            Ok(Ok(taken)) => taken,
+        };
+        if taken.code().severity != Severity::PositiveCompletion {
+            return unknown("the mail server answers something else".to_owned());
         }
+        self.resting().push((connection, Instant::now()));
+        Outcome::Sent
     }
 
-    async fn hand_over(&self, letter: &Message) -> Result<(), Outcome> {
+    /// A connection over which the letter can go next.
+    async fn ready(&self, letter: &Message) -> Result<AsyncSmtpConnection, Outcome> {
         let mut connection = match self.rested().await {
             Some(connection) => connection,
             None => self.server.connect(self.tls.as_ref()).await?,
@@ -187,13 +210,11 @@ impl Smtp {
             let recipient = Rcpt::new(to.clone(), Vec::new());
             within(connection.command(recipient)).await.map_err(judged)?;
         }
-        within(connection.command(Data)).await.map_err(judged)?;
-        let taken = within(connection.message(&letter.formatted())).await.map_err(judged)?;
-        if taken.code().severity != Severity::PositiveCompletion {
-            return Err(Outcome::Away("the mail server answers something else".to_owned()));
+        let go_on = within(connection.command(Data)).await.map_err(judged)?;
+        match go_on.has_code(354) {
+            true => Ok(connection),
+            false => Err(Outcome::Away("the mail server answers something else".to_owned())),
         }
-        self.resting().push((connection, Instant::now()));
-        Ok(())
     }
 
     /// A connection that is still one.
@@ -240,6 +261,8 @@ fn outcome(code: u16, why: String) -> Outcome {
     match code {
         // It closes, takes no mail, or knows us not.
         421 | 521 | 530..=539 => Outcome::Away(why),
+        // A matter of policy (RFC 3463, §3.8): of what it lets us do, perhaps, and not of the recipient.
+        500..=599 if why.contains("5.7.") => Outcome::Deferred(why),
         400..=499 => Outcome::Deferred(why),
         500..=599 => Outcome::Refused(why),
         _ => Outcome::Away(why),
@@ -288,6 +311,9 @@ mod tests {
 
     #[test]
     fn a_server_is_shown_without_its_password() {
+        assert!(SmtpServer::parse_from("shöp@example.com").is_err());
+        let from = SmtpServer::parse_from("Tee <shop@exämple.com>").unwrap();
+        assert_eq!(from.email.to_string(), "shop@xn--exmple-cua.com");
         let server = parse("smtps://shop%40example.com:s%3Asa+m&e@mail.example.com").unwrap();
         assert!(!format!("{server:?}").contains("sa+m"));
         let expected = Credentials::new("shop@example.com".to_owned(), "s:sa+m&e".to_owned());
@@ -300,6 +326,8 @@ mod tests {
         for code in [550, 553, 554, 501] {
             assert!(matches!(judged(code), Outcome::Refused(_)), "{code}");
         }
+        let policy = outcome(554, "permanent error (554): 5.7.1 Relay access denied".to_owned());
+        assert!(matches!(policy, Outcome::Deferred(_)), "{policy:?}");
         for code in [450, 451, 452] {
             assert!(matches!(judged(code), Outcome::Deferred(_)), "{code}");
         }

@@ -88,6 +88,21 @@ impl LetterStore {
         self.db.transact(take).await
     }
 
+    /// Puts those of these letters off until `until` that are still pending: somebody is at it.
+    pub(crate) async fn renew(&self, ids: Vec<LetterId>, until: Timestamp) -> Result<()> {
+        let renew = move |tx: Tx| {
+            let ids = ids.clone();
+            async move {
+                for id in ids {
+                    let found: Option<Stored<Letter>> = tx.get(id).await?;
+                    put_off(&tx, found, until).await?;
+                }
+                Ok(())
+            }
+        };
+        self.db.transact(renew).await
+    }
+
     /// Notes how attempts went, all of them. Of one that was noted as sent, nothing else is.
     pub(crate) async fn settle(
         &self,
@@ -180,5 +195,13 @@ async fn note(
 ) -> Result<(), Fault> {
     let Some(mut letter) = found else { return Ok(()) };
     letter.note(outcome.clone(), now, jitter);
+    Ok(tx.put(&letter).await??)
+}
+
+/// Puts a letter off that is still pending.
+async fn put_off(tx: &Tx, found: Option<Stored<Letter>>, until: Timestamp) -> Result<(), Fault> {
+    let pending = found.filter(|letter| letter.status == LetterStatus::Pending);
+    let Some(mut letter) = pending else { return Ok(()) };
+    letter.due = until;
     Ok(tx.put(&letter).await??)
 }

@@ -108,6 +108,13 @@ pub(crate) enum UserChange {
     Access { role: Option<Role>, disabled: Option<bool> },
 }
 
+impl UserChange {
+    /// Whether a letter goes to a new address of that user.
+    pub(crate) fn brings_letter(&self, user: &User) -> bool {
+        matches!(self, Self::Profile { email: Some(Some(email)), .. } if user.email.as_ref() != Some(email))
+    }
+}
+
 impl User {
     /// The user that registration makes.
     #[must_use]

@@ -1,12 +1,12 @@
 //! Sending letters whose time has come. Each is taken for a while before it is sent, and noted after: whoever is killed between has
 //! it sent again, under the same `Message-ID`.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use holdfast_types::{Code, Result, Seldom, fold};
+use holdfast_types::{Code, Error, Result, Seldom, fold};
 use tokio::{
     task::JoinSet,
-    time::{Instant, sleep, timeout},
+    time::{Instant, interval_at, sleep, timeout},
 };
 
 use super::{Inner, Mail, writing::Ready};
@@ -17,8 +17,11 @@ use crate::{
 
 /// Letters that are sent together.
 const ROUND: usize = CONNECTIONS;
-/// After so long another process may send one that this one has taken.
-const LEASE: Duration = Duration::from_secs(60);
+/// After so long another process may send one that this one has taken, and shows no sign of; and between two signs.
+const LEASE: Duration = Duration::from_secs(30);
+const RENEWAL: Duration = Duration::from_secs(10);
+/// How long writing a letter may take, with what others are asked.
+const WRITING_TIME: Duration = Duration::from_secs(20);
 /// Between two looks at what is due.
 const TICK: Duration = Duration::from_secs(1);
 /// Between two tries while the server is away: each as long again as the one before, up to the last.
@@ -62,22 +65,46 @@ impl Mail {
         loop {
             let now = self.now();
             let due = self.0.store.take_due(now, now.plus(LEASE), ROUND).await?;
-            let (is_last, mut sending) = (due.len() < ROUND, JoinSet::new());
-            for letter in due {
-                let mail = self.clone();
-                sending.spawn(async move { (letter.id, mail.0.send_one(&letter).await) });
-            }
-            let mut settled = Vec::new();
-            while let Some(sent) = sending.join_next().await {
-                // One that broke off is sent again when its time has come.
-                settled.extend(sent.ok());
-            }
+            let is_last = due.len() < ROUND;
+            let settled = self.send_all(due).await;
             if let Some(why) = self.settle(settled).await? {
                 return Ok(Some(why));
             }
             if is_last {
                 return Ok(None);
             }
+        }
+    }
+
+    /// Sends letters at once; says how it went, of those of which that is known. What takes long stays this process's.
+    async fn send_all(&self, due: Vec<Letter>) -> Vec<(LetterId, Outcome)> {
+        let (mut sending, mut settled) = (JoinSet::new(), Vec::new());
+        let mut open: HashSet<LetterId> = due.iter().map(|letter| letter.id).collect();
+        for letter in due {
+            let mail = self.clone();
+            sending.spawn(async move { (letter.id, mail.0.send_one(&letter).await) });
+        }
+        let mut renewal = interval_at(Instant::now() + RENEWAL, RENEWAL);
+        loop {
+            tokio::select! {
+                sent = sending.join_next() => match sent {
+                    Some(Ok((id, outcome))) => {
+                        open.remove(&id);
+                        settled.push((id, outcome));
+                    }
+                    // It is sent again when its time has come.
+                    Some(Err(error)) => tracing::error!(%error, "sending a letter broke off"),
+                    None => return settled,
+                },
+                _ = renewal.tick() => self.renew(&open).await,
+            }
+        }
+    }
+
+    async fn renew(&self, open: &HashSet<LetterId>) {
+        let (ids, until) = (open.iter().copied().collect(), self.now().plus(LEASE));
+        if let Err(error) = self.0.store.renew(ids, until).await {
+            tracing::warn!(%error, "letters that are under way may be sent by others too");
         }
     }
 
@@ -106,7 +133,9 @@ impl Inner {
             return Outcome::Refused("it has waited for three days".to_owned());
         }
         let Some(post) = &self.post else { return Outcome::Away("there is no server".to_owned()) };
-        let Ready { address, message } = match self.write(post, letter).await {
+        let late = |_| Err(Error::new(Code::Unavailable, "it takes too long"));
+        let written = timeout(WRITING_TIME, self.write(post, letter)).await;
+        let Ready { address, message } = match written.unwrap_or_else(late) {
             Ok(Ok(ready)) => ready,
             Ok(Err(outcome)) => return outcome,
             // A template of the operator's that cannot say this one thing.
@@ -125,7 +154,7 @@ impl Inner {
         let began = Instant::now();
         let outcome = post.smtp.send(&message).await;
         metrics::histogram!("letter_seconds").record(began.elapsed());
-        if let (Some(limit), false) = (&self.per_address, outcome == Outcome::Sent) {
+        if let (Some(limit), Outcome::Away(_)) = (&self.per_address, &outcome) {
             limit.give_back(&box_of_kind);
         }
         outcome

@@ -107,6 +107,22 @@ async fn take_due_gives_each_letter_to_one() {
 }
 
 #[tokio::test]
+async fn renew_puts_off_what_is_still_under_way() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        bench.store.add((1..=3).map(|number| bench.letter(number, 1)).collect()).await.unwrap();
+        bench.settle(2, Outcome::Sent).await;
+        let ids = [1, 2, 9].map(|id| LetterId::new(Uuid::from_u128(id)));
+        bench.store.renew(ids.to_vec(), bench.later(60)).await.unwrap();
+        let due = bench.store.take_due(bench.now(), bench.later(60), 9).await.unwrap();
+        assert_eq!(due.iter().map(|letter| letter.id.uuid().as_u128()).collect::<Vec<_>>(), [3]);
+        let due = bench.store.take_due(bench.later(60), bench.later(90), 9).await.unwrap();
+        assert_eq!(due.len(), 2, "what was sent stays so");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn settle_notes_all_and_forgets_nothing_that_was_sent() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;

@@ -21,6 +21,11 @@ const OWED_ROWS: usize = 500;
 /// Refunds that are counted: beyond that, the sum of what is owed is too small.
 const OWED: usize = 100_000;
 
+/// Tallies that one transaction adds: servers end one that takes long.
+const CHUNK: usize = 200;
+/// How often it is looked whether all is counted.
+const ROUNDS: usize = 4;
+
 /// Says that the payments are counted which were there when counting began.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Counted {
@@ -102,22 +107,38 @@ impl PaymentStore {
         Ok(sums)
     }
 
-    /// Makes the tallies what payments and refunds stand for that came from another database. Nobody may change any meanwhile.
+    /// Makes the tallies what payments and refunds stand for that came from another database. Nobody may change any meanwhile. What
+    /// was added twice, since nobody knew whether a transaction had come about, is taken back in the next round.
     pub(crate) async fn recount(&self) -> Result<()> {
-        let counted = self.tallies(i64::MIN..i64::MAX).await?;
-        let missing = |(was, is): (Tally, Tally)| Tally {
-            events: is.events - was.events,
-            units: is.units - was.units,
-            amount: is.amount - was.amount,
-            ..is
-        };
-        let differences = Tally::differences(counted, self.tallies_of_all().await?);
-        let missing: Vec<Tally> = differences.into_iter().map(missing).collect();
+        for _ in 0..ROUNDS {
+            let counted = self.tallies(i64::MIN..i64::MAX).await?;
+            let differences = Tally::differences(counted, self.tallies_of_all().await?);
+            if differences.is_empty() {
+                return Ok(());
+            }
+            for some in differences.chunks(CHUNK) {
+                self.add(some.iter().map(missing).collect()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn add(&self, tallies: Vec<Tally>) -> Result<()> {
         let shards = self.shards.clone();
-        let count = move |tx: Tx| {
-            let (shards, missing) = (shards.clone(), missing.clone());
-            async move { tx.count(&shards, missing).await }
+        let add = move |tx: Tx| {
+            let (shards, tallies) = (shards.clone(), tallies.clone());
+            async move { tx.count(&shards, tallies).await }
         };
-        self.db.transact(count).await
+        self.db.transact(add).await
+    }
+}
+
+/// What must be added to what was counted.
+fn missing((was, is): &(Tally, Tally)) -> Tally {
+    Tally {
+        events: is.events - was.events,
+        units: is.units - was.units,
+        amount: is.amount - was.amount,
+        ..is.clone()
     }
 }

@@ -1,7 +1,5 @@
 //! What users do with their own account.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
 use axum::{extract::State, http::HeaderMap};
 use holdfast_types::{Code, Error, Result, UserId};
 use holdfast_web::{
@@ -98,18 +96,14 @@ pub(super) async fn update_me(
     mut input: Input,
 ) -> Reply {
     let id = caller.user;
-    find(&users, id).await?;
-    let names_address = AtomicBool::new(false);
-    let read = |value| {
-        let body = from_json::<ProfileBody>(value)?;
-        names_address.store(body.names_address(), Relaxed);
-        body.check()
-    };
+    let user = find(&users, id).await?;
+    let read = |value| from_json::<ProfileBody>(value)?.check();
     let act = caller.does("update_me", id.uuid());
     let edit = input.edit(users.secret(), act, &MERGE_PATCH, read).await?;
     let operation = edit.operation.clone();
     // A letter goes to each new address.
-    if names_address.load(Relaxed) && !users.is_repeat(&operation).await? {
+    let is_new = edit.judge(&user.etag()).is_ok_and(|(change, _)| change.brings_letter(&user));
+    if is_new && !users.is_repeat(&operation).await? {
         users.admit_letter_of(id, &origin)?;
     }
     let judge = move |user: &mut User| {

@@ -46,13 +46,16 @@ pub(super) async fn request_email_verification(
     mut input: Input,
 ) -> Reply {
     input.nothing().await?;
-    if find(&users, caller.user).await?.email.is_none() {
-        return Err(Error::invalid("", "the account has no e-mail address").into());
-    }
+    let user = find(&users, caller.user).await?;
     let act = caller.does("request_email_verification", caller.user.uuid());
     let operation = input.operation(users.secret(), act, &[])?;
     if !users.is_repeat(&operation).await? {
-        users.admit_letter_of(caller.user, &origin)?;
+        if user.email.is_none() {
+            return Err(Error::invalid("", "the account has no e-mail address").into());
+        }
+        if !user.has_verified_email() {
+            users.admit_letter_of(caller.user, &origin)?;
+        }
     }
     Ok(answered(users.request_verification(caller.user, &operation).await?))
 }

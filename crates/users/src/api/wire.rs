@@ -254,11 +254,6 @@ pub(crate) struct ProfileBody {
 }
 
 impl ProfileBody {
-    /// Whether it sets an address.
-    pub(super) const fn names_address(&self) -> bool {
-        matches!(self.email, Some(Some(_)))
-    }
-
     pub(super) fn check(self) -> Result<UserChange> {
         let mut validation = Validation::default();
         let email = self.email.as_ref().and_then(Option::as_deref);
