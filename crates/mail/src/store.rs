@@ -4,11 +4,11 @@
 mod guarantees;
 mod records;
 
-use std::{ops::Bound, sync::Arc};
+use std::sync::Arc;
 
 use holdfast_storage::{
     Database, Migrations, Outbox,
-    record::{Fault, Scan, Stored, Tx, Value},
+    record::{Fault, Scan, Stored, Tx},
 };
 use holdfast_types::{
     Answer, Error, IdempotentAnswer, Operation, OrderId, Page, PageRequest, Random, Result, Secret,
@@ -64,28 +64,7 @@ impl LetterStore {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<Letter>> {
-        let due = Scan::of("due", limit).range(Bound::Unbounded, Bound::Included(Value::from(now)));
-        let peek = due.clone().limit(1);
-        let is_there = move |tx: Tx| {
-            let peek = peek.clone();
-            async move { Ok(!tx.scan::<Letter>(peek).await?.is_empty()) }
-        };
-        if !self.db.read(is_there).await? {
-            return Ok(Vec::new());
-        }
-        let take = move |tx: Tx| {
-            let due = due.clone();
-            async move {
-                let mut taken = Vec::new();
-                for mut letter in tx.scan::<Letter>(due).await? {
-                    letter.due = until;
-                    tx.put(&letter).await??;
-                    taken.push(letter.into_inner());
-                }
-                Ok(taken)
-            }
-        };
-        self.db.transact(take).await
+        self.db.take_due("due", now, limit, move |letter: &mut Letter| letter.due = until).await
     }
 
     /// Puts those of these letters off until `until` that are still pending: somebody is at it.

@@ -30,7 +30,6 @@ pub(crate) use batch::Placed;
 use checkout::Checkout;
 pub use portable::Portable;
 use statistics::Refusals;
-pub(crate) use statistics::Statistics;
 use sweep::Confirmations;
 
 /// How long kept answers are kept.

@@ -20,7 +20,7 @@ use std::{
 };
 
 use holdfast_storage::{
-    Database, Migrations, Outbox, OutboxRow, OutboxTable, Shards,
+    Counted, Database, Migrations, Outbox, OutboxRow, OutboxTable, Shards,
     record::{RecordType, Table},
 };
 use holdfast_types::{Answer, Random, Result, Secret, Timestamp};
@@ -58,8 +58,10 @@ fn from_text<T: DeserializeOwned + Default>(text: Option<&str>) -> serde_json::R
 pub(crate) const TOMBSTONE: i64 = 9;
 
 /// Everything that the service keeps as records, beside its rows.
-pub const RECORDS: &[RecordType] =
-    &[RecordType::staying::<figures::Counted>(), RecordType::told::<OutboxRow<OrdersOutbox>>()];
+pub const RECORDS: &[RecordType] = &[
+    RecordType::staying::<Counted<figures::OrdersCounted>>(),
+    RecordType::told::<OutboxRow<OrdersOutbox>>(),
+];
 
 /// Where orders tell what has happened to them.
 #[derive(Debug)]

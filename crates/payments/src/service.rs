@@ -24,7 +24,6 @@ use crate::{
 };
 
 use driving::{Driven, REQUEST_TIME};
-pub(crate) use statistics::Statistics;
 
 /// How long kept answers are kept.
 const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use holdfast_storage::{
     Database, Migrations, Outbox, Shards,
-    record::{Scan, Tx, Value},
+    record::{Scan, Tx},
 };
 use holdfast_types::{
     Answer, Operation, OrderId, Page, PageRequest, Random, Result, Secret, Timestamp, UserId,
@@ -141,29 +141,9 @@ impl PaymentStore {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<PaymentId>> {
-        let due = Scan::of("due", limit)
-            .range(std::ops::Bound::Unbounded, std::ops::Bound::Included(Value::from(now)));
-        let peek = due.clone().limit(1);
-        let is_there = move |tx: Tx| {
-            let peek = peek.clone();
-            async move { Ok(!tx.scan::<Payment>(peek).await?.is_empty()) }
-        };
-        if !self.db.read(is_there).await? {
-            return Ok(Vec::new());
-        }
-        let take = move |tx: Tx| {
-            let due = due.clone();
-            async move {
-                let mut taken = Vec::new();
-                for mut payment in tx.scan::<Payment>(due).await? {
-                    payment.next_look = Some(until);
-                    tx.put(&payment).await??;
-                    taken.push(payment.id);
-                }
-                Ok(taken)
-            }
-        };
-        self.db.transact(take).await
+        let put_off = move |payment: &mut Payment| payment.next_look = Some(until);
+        let taken = self.db.take_due("due", now, limit, put_off).await?;
+        Ok(taken.into_iter().map(|payment| payment.id).collect())
     }
 
     /// Whether an operation was answered before. Refuses with `idempotency-key-reused`.

@@ -26,7 +26,7 @@ pub use mongo::Mongo;
 pub use outbox::{EventSource, Outbox, OutboxBatch, OutboxRow, OutboxTable};
 pub use postgres::Postgres;
 pub use sqlite::{Generation, Sqlite};
-pub use tally::Shards;
+pub use tally::{Counted, CountedTable, Shards};
 
 /// An open database of whichever engine the connection string named.
 #[derive(Clone, Debug)]

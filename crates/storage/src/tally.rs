@@ -1,5 +1,6 @@
 //! Tallies are added up in the transaction of what they count, so a sum is right whenever it is read; see [`Tally`].
 
+mod counted;
 mod mongo;
 mod postgres;
 mod sqlite;
@@ -13,6 +14,8 @@ use std::{
 };
 
 use holdfast_types::{Random, Result, Tally};
+
+pub use counted::{Counted, CountedTable};
 
 use crate::{
     Database,
@@ -95,6 +98,16 @@ impl Tx {
 }
 
 impl Database {
+    /// The same in a transaction of its own.
+    pub async fn count(&self, shards: &Shards, tallies: Vec<Tally>) -> Result<()> {
+        let (shards, tallies) = (shards.clone(), Arc::new(tallies));
+        let count = move |tx: Tx| {
+            let (shards, tallies) = (shards.clone(), Arc::clone(&tallies));
+            async move { tx.count(&shards, tallies.iter().cloned()).await }
+        };
+        self.transact(count).await
+    }
+
     /// The sums of the tallies whose names begin so, by hour and name.
     pub async fn tallies(&self, beginning: &str, hours: Range<i64>) -> Result<Vec<Tally>> {
         let rows = match self {

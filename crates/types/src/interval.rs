@@ -55,23 +55,47 @@ impl Interval {
         hour - hour.rem_euclid(self.hours())
     }
 
-    /// What tallies come to in each interval, the earliest first, also of those in which nothing happened.
+    /// What the tallies of such hours come to, `add` by `add`.
     #[must_use]
-    pub fn split<F: Default>(
+    pub fn report<F: Default>(
         self,
-        tallies: &[Tally],
         hours: Range<i64>,
+        tallies: &[Tally],
         add: impl Fn(&mut F, &Tally),
-    ) -> BTreeMap<i64, F> {
-        let beginnings = hours.step_by(usize::try_from(self.hours()).unwrap_or(1));
+    ) -> Report<F> {
+        let beginnings = hours.clone().step_by(usize::try_from(self.hours()).unwrap_or(1));
         let mut figures: BTreeMap<i64, F> = beginnings.map(|hour| (hour, F::default())).collect();
+        let mut total = F::default();
         for tally in tallies {
+            add(&mut total, tally);
             if let Some(figures) = figures.get_mut(&self.beginning(tally.hour)) {
                 add(figures, tally);
             }
         }
-        figures
+        let start = |(hour, figures)| (Tally::start_of(hour), figures);
+        Report {
+            from: Tally::start_of(hours.start),
+            to: Tally::start_of(hours.end),
+            interval: self,
+            items: figures.into_iter().map(start).collect(),
+            total,
+        }
     }
+}
+
+/// Figures of a time, by interval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report<F> {
+    /// The beginning of the first interval.
+    pub from: Timestamp,
+    /// The end of the last.
+    pub to: Timestamp,
+    /// How long they are.
+    pub interval: Interval,
+    /// By the beginning of the interval, the earliest first, also those in which nothing happened.
+    pub items: Vec<(Timestamp, F)>,
+    /// All of them together.
+    pub total: F,
 }
 
 #[cfg(test)]

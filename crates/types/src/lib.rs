@@ -38,7 +38,7 @@ pub use id::{
     BatchId, BatchKind, Id, KeyId, KeyKind, OrderId, OrderKind, ProductId, ProductKind, SessionId,
     SessionKind, UserId, UserKind,
 };
-pub use interval::Interval;
+pub use interval::{Interval, Report};
 pub use letter::{AccountLetter, AccountQuestion, LetterSecret, OrderLetter};
 pub use message::Message;
 pub use money::{Money, TOTAL_MAX};

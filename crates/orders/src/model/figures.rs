@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_types::{Code, Currency, Interval, Tally, Timestamp};
+use holdfast_types::{Code, Currency, Tally, Timestamp};
 
 use super::{Order, Status};
 
@@ -42,7 +42,8 @@ impl Sales {
 }
 
 impl Figures {
-    fn add(&mut self, tally: &Tally) {
+    /// Adds what is counted in a tally.
+    pub(crate) fn add(&mut self, tally: &Tally) {
         if let Some(currency) = tally.name.strip_prefix(PLACED) {
             self.placed.add(currency, tally);
         } else if let Some(currency) = tally.name.strip_prefix(CANCELLED) {
@@ -50,22 +51,6 @@ impl Figures {
         } else if let Some(code) = tally.name.strip_prefix(REFUSED) {
             *self.refusals.entry(code.to_owned()).or_default() += tally.events;
         }
-    }
-
-    /// The figures of each interval, the earliest first, also of those in which nothing happened.
-    pub(crate) fn by_interval(
-        tallies: &[Tally],
-        hours: std::ops::Range<i64>,
-        interval: Interval,
-    ) -> BTreeMap<i64, Self> {
-        interval.split(tallies, hours, Self::add)
-    }
-
-    /// The figures of all intervals together.
-    pub(crate) fn of_all(tallies: &[Tally]) -> Self {
-        let mut figures = Self::default();
-        tallies.iter().for_each(|tally| figures.add(tally));
-        figures
     }
 }
 
@@ -98,6 +83,8 @@ pub(crate) fn refused(code: Code, at: Timestamp) -> Tally {
 
 #[cfg(test)]
 mod tests {
+    use holdfast_types::Interval;
+
     use super::*;
 
     #[test]
@@ -116,13 +103,15 @@ mod tests {
             of(24, "orders/cancelled/EUR", 1, 450),
             of(25, "orders/refused/insufficient-stock", 0, 0),
         ];
-        let days = Figures::by_interval(&tallies, 0..72, Interval::Day);
+        let report = Interval::Day.report(0..72, &tallies, Figures::add);
+        let hour = |(start, figures): (Timestamp, Figures)| (Tally::hour_of(start), figures);
+        let days: BTreeMap<i64, Figures> = report.items.into_iter().map(hour).collect();
         assert_eq!(days.keys().copied().collect::<Vec<_>>(), [0, 24, 48]);
         let second = &days[&24];
         assert_eq!((second.placed.orders, second.placed.units), (2, 2));
         assert_eq!(second.placed.revenue.values().copied().collect::<Vec<_>>(), [450, 5]);
         assert_eq!((second.cancelled.orders, second.refusals["insufficient-stock"]), (1, 1));
         assert_eq!((days[&0].placed.units, &days[&48]), (2, &Figures::default()));
-        assert_eq!(Figures::of_all(&tallies).placed.orders, 3);
+        assert_eq!(report.total.placed.orders, 3);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use holdfast_types::{Code, Error, Interval, Result, Tally, Timestamp};
+use holdfast_types::{Code, Error, Interval, Report, Result, Tally, Timestamp};
 
 use super::{Orders, Shared};
 use crate::model::figures::{self, Figures};
@@ -20,17 +20,6 @@ impl Refusals {
     fn take(&self) -> Vec<Tally> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-/// The figures of a time, by interval.
-#[derive(Debug)]
-pub(crate) struct Statistics {
-    pub(crate) from: Timestamp,
-    pub(crate) to: Timestamp,
-    pub(crate) interval: Interval,
-    /// By the beginning of the interval, the earliest first.
-    pub(crate) items: Vec<(Timestamp, Figures)>,
-    pub(crate) total: Figures,
 }
 
 impl Shared {
@@ -63,18 +52,10 @@ impl Orders {
         from: Timestamp,
         to: Timestamp,
         interval: Interval,
-    ) -> Result<Statistics> {
+    ) -> Result<Report<Figures>> {
         let hours = interval.hours_between(from, to);
         let tallies = self.store().tallies(hours.clone()).await?;
-        let by_interval = Figures::by_interval(&tallies, hours.clone(), interval);
-        let start = |(hour, figures)| (Tally::start_of(hour), figures);
-        Ok(Statistics {
-            from: Tally::start_of(hours.start),
-            to: Tally::start_of(hours.end),
-            interval,
-            items: by_interval.into_iter().map(start).collect(),
-            total: Figures::of_all(&tallies),
-        })
+        Ok(interval.report(hours, &tallies, Figures::add))
     }
 
     /// Writes down what was counted and is not kept yet: before the process ends.

@@ -2,31 +2,21 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use holdfast_storage::record::{Fault, Record as Kept, Table, Tx, Value};
+use holdfast_storage::{
+    CountedTable,
+    record::{Fault, Table, Tx},
+};
 use holdfast_types::{Result, Tally};
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::{OrderStore, Recorded, portable::Record};
 use crate::model::{Order, figures};
 
-/// Says that the orders are counted which were there when counting began.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Counted {
-    /// Always the same: there is one.
-    id: Uuid,
-}
+/// Marks that the orders are counted which were there when counting began.
+#[derive(Debug)]
+pub(super) struct OrdersCounted;
 
-impl Kept for Counted {
+impl CountedTable for OrdersCounted {
     const TABLE: Table = Table::of("orders_counted", "mark of counting");
-
-    fn key(&self) -> Value {
-        self.id.into()
-    }
-
-    fn columns(&self) -> Vec<Option<Value>> {
-        Vec::new()
-    }
 }
 
 impl OrderStore {
@@ -38,12 +28,7 @@ impl OrderStore {
 
     /// Adds what no order stands for.
     pub(crate) async fn count(&self, tallies: &[Tally]) -> Result<()> {
-        let (shards, tallies) = (self.shards.clone(), tallies.to_vec());
-        let count = move |tx: Tx| {
-            let (shards, tallies) = (shards.clone(), tallies.clone());
-            async move { tx.count(&shards, tallies).await }
-        };
-        self.db.transact(count).await
+        self.db.count(&self.shards, tallies.to_vec()).await
     }
 
     /// The sums of some hours, by hour and name.
@@ -51,28 +36,16 @@ impl OrderStore {
         self.db.tallies(figures::TALLIES, hours).await
     }
 
-    /// Counts the orders that are there already, once for good. Whoever serves has done so before, so what comes meanwhile
-    /// is counted as it comes.
+    /// Counts the orders that are there already, once for good.
     pub(super) async fn count_earlier(&self) -> Result<()> {
-        if self.db.get::<Counted>(Uuid::nil()).await?.is_some() {
-            return Ok(());
-        }
-        let tallies = self.tallies_of_all().await?;
-        if !tallies.is_empty() {
-            tracing::info!("the orders that are there were counted for the statistics");
-        }
-        let shards = self.shards.clone();
-        let count = move |tx: Tx| {
-            let (shards, tallies) = (shards.clone(), tallies.clone());
-            async move {
-                match tx.insert(&Counted { id: Uuid::nil() }).await? {
-                    Ok(()) => tx.count(&shards, tallies).await,
-                    // Another process was faster.
-                    Err(_) => Ok(()),
-                }
+        let there = async {
+            let tallies = self.tallies_of_all().await?;
+            if !tallies.is_empty() {
+                tracing::info!("the orders that are there were counted for the statistics");
             }
+            Ok(tallies)
         };
-        self.db.transact(count).await
+        self.db.count_earlier::<OrdersCounted>(&self.shards, there).await
     }
 
     /// What the tallies of all orders that can be read must be.

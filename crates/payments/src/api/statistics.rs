@@ -1,7 +1,7 @@
 //! Money, for the merchant.
 
 use axum::extract::State;
-use holdfast_types::{Interval, Sum, Timestamp};
+use holdfast_types::{Interval, Report, Sum, Timestamp};
 use holdfast_web::{
     ListTurn, Query, Reply, StatisticsQuery,
     auth::{May, PAYMENTS_READ},
@@ -13,7 +13,6 @@ use utoipa::ToSchema;
 use crate::{
     Payments,
     model::figures::{Figures, Flow},
-    service::Statistics,
 };
 
 /// What was taken and what went back, by interval, and what is on its way back now. It is counted as payments change, so it takes no
@@ -28,8 +27,8 @@ pub(super) async fn show_payment_statistics(
     _turn: ListTurn,
 ) -> Reply {
     let (from, to) = query.period(payments.now())?;
-    let statistics = payments.statistics(from, to, query.interval()).await?;
-    json_reply(200, &StatisticsView::from(statistics))
+    let (report, owed) = payments.statistics(from, to, query.interval()).await?;
+    json_reply(200, &StatisticsView::new(report, owed))
 }
 
 /// Money of a time, by interval.
@@ -80,8 +79,9 @@ struct FlowView {
     sums: Vec<Sum>,
 }
 
-impl From<Statistics> for StatisticsView {
-    fn from(Statistics { from, to, interval, items, total, owed }: Statistics) -> Self {
+impl StatisticsView {
+    fn new(report: Report<Figures>, owed: Flow) -> Self {
+        let Report { from, to, interval, items, total } = report;
         let item = |(start, figures)| IntervalView { start, figures: FiguresView::from(figures) };
         let items = items.into_iter().map(item).collect();
         Self { from, to, interval, items, total: total.into(), owed: owed.into() }

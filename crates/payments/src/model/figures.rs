@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_types::{Currency, Interval, Money, Tally, Timestamp};
+use holdfast_types::{Currency, Money, Tally, Timestamp};
 
 use super::{Ledger, Payment, Refund, RefundStatus};
 
@@ -43,28 +43,13 @@ impl Flow {
 }
 
 impl Figures {
-    fn add(&mut self, tally: &Tally) {
+    /// Adds what is counted in a tally.
+    pub(crate) fn add(&mut self, tally: &Tally) {
         if let Some(currency) = tally.name.strip_prefix(CAPTURED) {
             self.captured.add_tally(currency, tally);
         } else if let Some(currency) = tally.name.strip_prefix(REFUNDED) {
             self.refunded.add_tally(currency, tally);
         }
-    }
-
-    /// The figures of each interval, the earliest first, also of those in which nothing happened.
-    pub(crate) fn by_interval(
-        tallies: &[Tally],
-        hours: std::ops::Range<i64>,
-        interval: Interval,
-    ) -> BTreeMap<i64, Self> {
-        interval.split(tallies, hours, Self::add)
-    }
-
-    /// The figures of all intervals together.
-    pub(crate) fn of_all(tallies: &[Tally]) -> Self {
-        let mut figures = Self::default();
-        tallies.iter().for_each(|tally| figures.add(tally));
-        figures
     }
 }
 

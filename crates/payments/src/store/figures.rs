@@ -5,9 +5,11 @@ use std::{
     ops::{Bound, Range},
 };
 
-use holdfast_storage::record::{Record, Scan, Stored, Table, Tx, Value};
+use holdfast_storage::{
+    CountedTable,
+    record::{Scan, Stored, Table, Tx, Value},
+};
 use holdfast_types::{Result, Tally};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::PaymentStore;
@@ -26,44 +28,19 @@ const CHUNK: usize = 200;
 /// How often it is looked whether all is counted.
 const ROUNDS: usize = 4;
 
-/// Says that the payments are counted which were there when counting began.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Counted {
-    /// Always the same: there is one.
-    id: Uuid,
-}
+/// Marks that the payments are counted which were there when counting began.
+#[derive(Debug)]
+pub(super) struct PaymentsCounted;
 
-impl Record for Counted {
+impl CountedTable for PaymentsCounted {
     const TABLE: Table = Table::of("payments_counted", "mark of counting");
-
-    fn key(&self) -> Value {
-        self.id.into()
-    }
-
-    fn columns(&self) -> Vec<Option<Value>> {
-        Vec::new()
-    }
 }
 
 impl PaymentStore {
     /// Counts the payments that are there already, once for good.
     pub(super) async fn count_earlier(&self) -> Result<()> {
-        if self.db.get::<Counted>(Uuid::nil()).await?.is_some() {
-            return Ok(());
-        }
-        let tallies = self.tallies_of_all().await?.into_values().collect::<Vec<_>>();
-        let shards = self.shards.clone();
-        let count = move |tx: Tx| {
-            let (shards, tallies) = (shards.clone(), tallies.clone());
-            async move {
-                match tx.insert(&Counted { id: Uuid::nil() }).await? {
-                    Ok(()) => tx.count(&shards, tallies).await,
-                    // Another process was faster.
-                    Err(_) => Ok(()),
-                }
-            }
-        };
-        self.db.transact(count).await
+        let there = async { Ok(self.tallies_of_all().await?.into_values().collect()) };
+        self.db.count_earlier::<PaymentsCounted>(&self.shards, there).await
     }
 
     /// The sums of some hours, by hour and name.
@@ -117,19 +94,10 @@ impl PaymentStore {
                 return Ok(());
             }
             for some in differences.chunks(CHUNK) {
-                self.add(some.iter().map(missing).collect()).await?;
+                self.db.count(&self.shards, some.iter().map(missing).collect()).await?;
             }
         }
         Ok(())
-    }
-
-    async fn add(&self, tallies: Vec<Tally>) -> Result<()> {
-        let shards = self.shards.clone();
-        let add = move |tx: Tx| {
-            let (shards, tallies) = (shards.clone(), tallies.clone());
-            async move { tx.count(&shards, tallies).await }
-        };
-        self.db.transact(add).await
     }
 }
 

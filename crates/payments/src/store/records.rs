@@ -1,11 +1,11 @@
 //! What is kept, and what it is found by.
 
 use holdfast_storage::{
-    OutboxRow, OutboxTable,
+    Counted, OutboxRow, OutboxTable,
     record::{Column, Index, Kind, Record, RecordType, Table, Value},
 };
 
-use super::figures::Counted;
+use super::figures::PaymentsCounted;
 use crate::{
     model::{Payment, Refund, RefundStatus},
     provider::TestIntent,
@@ -16,7 +16,7 @@ pub const RECORDS: &[RecordType] = &[
     RecordType::moving::<Payment>(),
     RecordType::moving::<Refund>(),
     RecordType::moving::<TestIntent>(),
-    RecordType::staying::<Counted>(),
+    RecordType::staying::<Counted<PaymentsCounted>>(),
     RecordType::told::<OutboxRow<PaymentsOutbox>>(),
 ];
 

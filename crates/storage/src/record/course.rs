@@ -1,8 +1,8 @@
 //! What services do with records of any type: creating one once, a page of some.
 
-use std::sync::Arc;
+use std::{ops::Bound, sync::Arc};
 
-use holdfast_types::{Code, Cursor, Error, Page, PageRequest, Result};
+use holdfast_types::{Code, Cursor, Error, Page, PageRequest, Result, Timestamp};
 
 use super::{Fault, Position, Record, Scan, Stored, Taken, Tx};
 use crate::Database;
@@ -36,6 +36,40 @@ impl Database {
         self.transact(create).await
     }
 
+    /// Takes records whose first value in `index` is `now` or less, the least first, and puts each off: of processes that ask at once,
+    /// one gets a record. Where there is none, nothing is locked.
+    pub async fn take_due<R: Record>(
+        &self,
+        index: &'static str,
+        now: Timestamp,
+        limit: usize,
+        put_off: impl Fn(&mut R) + Send + Sync + 'static,
+    ) -> Result<Vec<R>> {
+        let due = Scan::of(index, limit).range(Bound::Unbounded, Bound::Included(now.into()));
+        let peek = due.clone().limit(1);
+        let is_there = move |tx: Tx| {
+            let peek = peek.clone();
+            async move { Ok(!tx.scan::<R>(peek).await?.is_empty()) }
+        };
+        if !self.read(is_there).await? {
+            return Ok(Vec::new());
+        }
+        let put_off = Arc::new(put_off);
+        let take = move |tx: Tx| {
+            let (due, put_off) = (due.clone(), Arc::clone(&put_off));
+            async move {
+                let mut taken = Vec::new();
+                for mut record in tx.scan::<R>(due).await? {
+                    put_off(&mut record);
+                    tx.put(&record).await??;
+                    taken.push(record.into_inner());
+                }
+                Ok(taken)
+            }
+        };
+        self.transact(take).await
+    }
+
     /// A page of the records that `scan` finds; `list` names the list that its cursors are for. Refuses with `invalid-cursor`.
     pub async fn page<R: Record>(
         &self,
@@ -55,6 +89,7 @@ impl Database {
         let Page { items, next } = Page::cut(found, request.limit, cursor);
         Ok(Page { items: items.into_iter().map(Stored::into_inner).collect(), next })
     }
+
     /// The same of those that pass `keep`. It looks at 2,000 records at most, so a page may end early.
     pub async fn page_where<R: Record>(
         &self,

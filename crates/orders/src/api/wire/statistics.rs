@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_types::{Interval, Sum, Timestamp};
+use holdfast_types::{Interval, Report, Sum, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{
-    model::figures::{Figures, Sales},
-    service::Statistics,
-};
+use crate::model::figures::{Figures, Sales};
 
 /// Figures of a time, by interval.
 #[derive(Debug, Serialize, ToSchema)]
@@ -64,8 +61,8 @@ struct SalesView {
     revenue: Vec<Sum>,
 }
 
-impl From<Statistics> for StatisticsView {
-    fn from(Statistics { from, to, interval, items, total }: Statistics) -> Self {
+impl From<Report<Figures>> for StatisticsView {
+    fn from(Report { from, to, interval, items, total }: Report<Figures>) -> Self {
         let item = |(start, figures)| IntervalView { start, figures: FiguresView::from(figures) };
         let items = items.into_iter().map(item).collect();
         Self { from, to, interval, items, total: total.into() }
