@@ -110,19 +110,19 @@ impl Mail {
 
     /// Notes how attempts went; says why the server is away, where it is for all of them.
     async fn settle(&self, settled: Vec<(LetterId, Outcome)>) -> Result<Option<String>> {
-        let mut away: Option<Option<String>> = None;
+        let mut away = Vec::new();
         for (_, outcome) in &settled {
             metrics::counter!("letters_total", "result" => outcome.as_str()).increment(1);
-            away = match (outcome, away) {
-                (Outcome::Away(why), None | Some(Some(_))) => Some(Some(why.clone())),
-                _ => Some(None),
-            };
+            if let Outcome::Away(why) = outcome {
+                away.push(why.clone());
+            }
         }
+        let is_away_for_all = away.len() == settled.len();
         if !settled.is_empty() {
             let jitter = f64::from(u16::from_be_bytes(self.0.random.bytes())) / f64::from(u16::MAX);
             self.0.store.settle(Arc::new(settled), self.now(), jitter).await?;
         }
-        Ok(away.flatten())
+        Ok(away.pop().filter(|_| is_away_for_all))
     }
 }
 

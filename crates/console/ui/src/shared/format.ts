@@ -41,6 +41,11 @@ export function count(value: number): string {
   return new Intl.NumberFormat().format(value);
 }
 
+/** So many of something: "1 order", "1,234 orders". */
+export function plural(number: number, what: string): string {
+  return `${count(number)} ${what}${number === 1 ? "" : "s"}`;
+}
+
 /** A day and a time of day. */
 export function moment(time: string): string {
   return new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
