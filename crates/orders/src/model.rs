@@ -3,13 +3,14 @@
 pub(crate) mod figures;
 mod messages;
 mod number;
+mod returning;
 mod transition;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use holdfast_types::{
-    Audit, Basis, Error, Fingerprint, Money, OrderId, OrderLines, ReserveCommand, Reserved, Result,
-    StockAction, Timestamp, UserId, Version,
+    Audit, Basis, Error, Fingerprint, Money, OrderId, OrderLines, ProductId, ReserveCommand,
+    Reserved, Result, StockAction, Timestamp, UserId, Version,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -170,6 +171,9 @@ pub(crate) struct Progress {
     pub(crate) tracking_number: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<Note>,
+    /// Units that were given back to the stock, by product.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) returned: Vec<(ProductId, i64)>,
     /// When it would have expired, had no payment begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) first_expiry: Option<Timestamp>,

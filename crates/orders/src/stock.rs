@@ -6,7 +6,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use holdfast_storage::record::{Fault, Tx};
 use holdfast_types::{
-    BatchId, OrderId, ReserveBatch, ReserveCommand, Reserved, Result, StockAction, Unconfirmed,
+    BatchId, Kept, OrderId, ReserveBatch, ReserveCommand, Reserved, Result, StockAction,
+    Unconfirmed,
 };
 
 /// What orders needs of products. Every call may be repeated.
@@ -24,6 +25,9 @@ pub trait Stock: Send + Sync {
 
     /// Releases or ships reservations. Only held ones move.
     async fn apply(&self, actions: &[(OrderId, StockAction)]) -> Result<()>;
+
+    /// Takes back what goes beyond the units of these orders that stand.
+    async fn give_back(&self, kept: &[(OrderId, Kept)]) -> Result<()>;
 
     /// Notes that the orders of these batches are recorded.
     async fn confirm(&self, batches: &[BatchId]) -> Result<()>;

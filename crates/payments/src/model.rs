@@ -1,6 +1,7 @@
 //! Rules about payments: pure, without clock or I/O.
 
 pub(crate) mod figures;
+mod items;
 mod ledger;
 mod messages;
 mod refund;
@@ -16,8 +17,9 @@ use holdfast_types::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use items::restocked;
 pub(crate) use ledger::{Claim, Ledger, Step};
-pub(crate) use refund::{Refund, RefundStatus};
+pub(crate) use refund::{Refund, RefundItem, RefundStatus};
 pub(crate) use seen::{Seen, SeenRefund};
 
 /// Marks ids of payments.

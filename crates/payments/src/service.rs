@@ -4,6 +4,7 @@ mod driving;
 mod following;
 #[cfg(test)]
 mod races;
+mod refunding;
 mod statistics;
 mod sweeping;
 
@@ -18,7 +19,7 @@ use holdfast_web::{Lists, auth::Verifier};
 
 use crate::{
     OrderBook,
-    model::{Claim, Ledger, NewPayment, Payment, ProviderName},
+    model::{Ledger, NewPayment, Payment, ProviderName},
     provider::{Hint, Outcome, Provider, Refusal, Stripe, StripeSettings, TestProvider},
     store::{Claimed, PaymentStore},
 };
@@ -254,30 +255,6 @@ impl Payments {
             Ok(())
         };
         self.0.store.settle(payment, now, judge).await
-    }
-
-    /// Claims money that was taken, once per operation, then asks the provider to give it back; says whether it was claimed
-    /// before. Refuses with `refund-exceeds-captured`.
-    pub(crate) async fn refund(
-        &self,
-        payment: &Payment,
-        claim: Claim,
-        operation: &Operation,
-    ) -> Result<bool> {
-        self.require_ours(payment)?;
-        // Answers are kept for a while, refunds for good.
-        if self.0.store.refund(claim.id).await?.is_some() {
-            self.0.store.replayed(operation).await?;
-            return Ok(true);
-        }
-        let id = claim.id;
-        let judge = move |ledger: &mut Ledger, now| ledger.claim(claim.clone(), now);
-        let replayed = self.order(payment, operation, judge).await?;
-        // What does not come about now, the sweep repeats.
-        if let Err(error) = self.driven(payment.id).await {
-            tracing::warn!(%error, refund = %id, "money goes back later");
-        }
-        Ok(replayed)
     }
 
     /// Plays the buyer's part, once per operation. Refuses with `payments-disabled` where the provider is another.

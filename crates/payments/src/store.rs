@@ -1,6 +1,7 @@
 //! What the payments service keeps. Each method is one atomic operation; its doc comment is its guarantee.
 
 mod audit;
+mod claiming;
 mod figures;
 mod following;
 #[cfg(test)]
@@ -103,12 +104,7 @@ impl PaymentStore {
 
     /// All refunds of a payment, the first first.
     pub(crate) async fn refunds_of(&self, payment: PaymentId) -> Result<Vec<Refund>> {
-        let read = move |tx: Tx| async move {
-            let scan = Scan::of("payment", REFUNDS).equal(payment);
-            let found = tx.scan::<Refund>(scan).await?;
-            Ok(found.into_iter().map(|refund| refund.into_inner()).collect())
-        };
-        self.db.read(read).await
+        self.db.read(move |tx: Tx| async move { claiming::refunds(&tx, payment).await }).await
     }
 
     /// A page of the payments that pass the filter, newest first.

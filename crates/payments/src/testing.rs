@@ -1,7 +1,7 @@
 //! For tests: orders that only know their money, and a provider in memory that fails as networks do.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -12,7 +12,10 @@ use holdfast_storage::{
     Database,
     record::{Fault, Record, Stored, Table, Tx, Value},
 };
-use holdfast_types::{BookedOrder, Money, OrderId, Random, Result, Standing, Timestamp, UserId};
+use holdfast_types::{
+    BookedOrder, Code, Error, Money, OrderId, OrderLine, OrderLines, ProductId, Random, Result,
+    Standing, Timestamp, UserId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -30,6 +33,28 @@ pub(crate) struct TestOrder {
     pub(crate) status: String,
     pub(crate) reference: Option<String>,
     pub(crate) has_had_time: bool,
+    /// Units that are back in the stock.
+    pub(crate) returned: Vec<(ProductId, i64)>,
+}
+
+/// What every order of a test is of: ten units.
+pub(crate) const PRODUCT: ProductId = ProductId::from_bytes([5; 16]);
+pub(crate) const UNITS: i64 = 10;
+
+impl TestOrder {
+    fn lines(&self) -> OrderLines {
+        let unit_price = Money { amount: self.total.amount / UNITS, ..self.total };
+        let line = OrderLine {
+            product_id: PRODUCT,
+            sku: None,
+            name: "Tea".to_owned(),
+            unit_price,
+            quantity: UNITS,
+            total: self.total,
+            stock_sequence: 1,
+        };
+        OrderLines::new(vec![line]).unwrap()
+    }
 }
 
 impl Record for TestOrder {
@@ -46,20 +71,26 @@ impl Record for TestOrder {
 
 /// Orders of a test.
 #[derive(Clone, Debug)]
-pub(crate) struct TestBook(Database);
+pub(crate) struct TestBook(Database, Arc<Mutex<HashSet<OrderId>>>);
 
 impl TestBook {
     pub(crate) async fn open(database: &Database) -> Self {
         database.define::<TestOrder>().await.unwrap();
-        Self(database.clone())
+        Self(database.clone(), Arc::default())
     }
 
     pub(crate) async fn placed(&self, id: OrderId, user: UserId, amount: i64) -> TestOrder {
         let total = Money { amount, currency: "USD".parse().unwrap() };
         let status = "placed".to_owned();
-        let order = TestOrder { id, user, total, status, reference: None, has_had_time: false };
+        let (reference, has_had_time, returned) = (None, false, Vec::new());
+        let order = TestOrder { id, user, total, status, reference, has_had_time, returned };
         self.0.create(order.clone()).await.unwrap().unwrap();
         order
+    }
+
+    /// Whether the stock was told to follow an order.
+    pub(crate) fn has_moved(&self, id: OrderId) -> bool {
+        self.1.lock().unwrap().contains(&id)
     }
 
     pub(crate) async fn order(&self, id: OrderId) -> TestOrder {
@@ -81,6 +112,7 @@ impl OrderBook for TestBook {
             total: order.total,
             status: if order.status == "placed" { "placed" } else { "over" },
             is_unpaid: order.status == "placed",
+            lines: order.lines(),
         }))
     }
 
@@ -107,10 +139,33 @@ impl OrderBook for TestBook {
             if let Some(order) = self.0.get::<TestOrder>(id).await? {
                 let is_paid = order.status == "paid";
                 let status = if is_paid { "paid" } else { "not paid" };
-                standing.push(Standing { order: id, status, is_paid, reference: order.reference });
+                let TestOrder { reference, returned, .. } = order;
+                standing.push(Standing { order: id, status, is_paid, reference, returned });
             }
         }
         Ok(standing)
+    }
+
+    async fn give_back(
+        &self,
+        tx: &Tx,
+        id: OrderId,
+        units: &[(ProductId, i64)],
+        _: Timestamp,
+    ) -> Result<(), Fault> {
+        let mut order = hold(tx, id).await?.expect("the order");
+        if order.status != "paid" {
+            let why = "no units go back to the stock";
+            return Err(Error::new(Code::InvalidTransition, why).into());
+        }
+        order.returned = units.to_vec();
+        tx.put(&order).await??;
+        Ok(())
+    }
+
+    async fn move_stock(&self, id: OrderId) -> Result<()> {
+        self.1.lock().unwrap().insert(id);
+        Ok(())
     }
 
     async fn extend(&self, tx: &Tx, id: OrderId, _: Timestamp) -> Result<(), Fault> {

@@ -20,7 +20,7 @@ pub(crate) use relevance::one_slip_away;
 pub(crate) use reserve::{Earliers, Shelf, ShelfItem, decide_all};
 pub(crate) use stock::{Cause, Change, Numbers};
 pub use stock::{Movement, MovementKind};
-pub(crate) use stock_action::apply_all;
+pub(crate) use stock_action::{Applied, NumbersById, Reservations, apply_all, give_back_all};
 
 /// Units on hand at most.
 pub(crate) const QUANTITY_MAX: i64 = 1_000_000_000;

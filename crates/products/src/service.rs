@@ -14,8 +14,8 @@ use holdfast_storage::{
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, Clock, OrderId, ProductId, Random, ReserveBatch, ReserveCommand, Reserved, Result,
-    Secret, Sources, StockAction, Timestamp, Unconfirmed, UserId,
+    BatchId, Clock, Kept, OrderId, ProductId, Random, ReserveBatch, ReserveCommand, Reserved,
+    Result, Secret, Sources, StockAction, Timestamp, Unconfirmed, UserId,
 };
 use holdfast_web::{FairQueue, Key, ListPlace, Lists, Reply, ReplyCache, auth::Verifier};
 use tokio::sync::OnceCell;
@@ -113,6 +113,11 @@ impl Products {
     /// Releases or ships reservations. Late and repeated calls are harmless.
     pub async fn apply_stock_actions(&self, actions: &[(OrderId, StockAction)]) -> Result<()> {
         self.0.store.apply_stock_actions(actions, self.now()).await
+    }
+
+    /// Takes back what goes beyond the units of these orders that stand. Late and repeated calls are harmless.
+    pub async fn give_back(&self, kept: &[(OrderId, Kept)]) -> Result<()> {
+        self.0.store.give_back(kept, self.now()).await
     }
 
     /// Notes that the orders of these batches are recorded.

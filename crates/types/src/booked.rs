@@ -1,9 +1,9 @@
 //! Orders, as those see them who take the money.
 
-use crate::{Money, OrderId, UserId};
+use crate::{Money, OrderId, OrderLines, ProductId, UserId};
 
 /// An order, as far as money is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BookedOrder {
     /// Whose it is.
     pub user: UserId,
@@ -13,6 +13,8 @@ pub struct BookedOrder {
     pub status: &'static str,
     /// Whether it waits for money.
     pub is_unpaid: bool,
+    /// What was ordered.
+    pub lines: OrderLines,
 }
 
 /// How an order stands, for an audit.
@@ -26,4 +28,6 @@ pub struct Standing {
     pub is_paid: bool,
     /// What the payment is called where it was made.
     pub reference: Option<String>,
+    /// Units that are back in the stock, by product.
+    pub returned: Vec<(ProductId, i64)>,
 }

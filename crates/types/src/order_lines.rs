@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::{Error, OrderLine, Result};
+use crate::{Error, Money, OrderLine, ProductId, Result};
 
 /// The lines of an order and their JSON, which rows keep and answers say: it is made once. Clones share both.
 #[derive(Clone, Debug)]
@@ -26,6 +26,18 @@ impl OrderLines {
         let lines: Vec<OrderLine> = serde_json::from_str(text)?;
         let json = RawValue::from_string(text.to_owned())?;
         Ok(Self { lines: lines.into(), json: json.into() })
+    }
+
+    /// The same lines where so many units stand; a line that is not named, or has fewer, stays as it is.
+    pub fn keeping(&self, kept: &[(ProductId, i64)]) -> Result<Self> {
+        let keep = |line: &OrderLine| {
+            let named = kept.iter().find(|(product, _)| *product == line.product_id);
+            let quantity = named.map_or(line.quantity, |(_, units)| line.quantity.min(*units));
+            let Money { amount, currency } = line.unit_price;
+            let total = Money { amount: amount * quantity, currency };
+            OrderLine { quantity, total, ..line.clone() }
+        };
+        Self::new(self.lines.iter().map(keep).collect())
     }
 
     /// What a row keeps.
@@ -79,6 +91,9 @@ mod tests {
         let lines: OrderLines = serde_json::from_value(json!([line])).unwrap();
         assert_eq!(serde_json::to_value(&lines).unwrap(), json!([line]));
         assert_eq!(serde_json::to_string(&lines).unwrap(), lines.json());
+        let fewer = lines.keeping(&[(lines[0].product_id, 1)]).unwrap();
+        assert_eq!((fewer[0].quantity, fewer[0].total.amount), (1, 450));
+        assert_eq!(fewer.keeping(&[(lines[0].product_id, 2)]).unwrap(), fewer);
         let kept = OrderLines::from_json(lines.json()).unwrap();
         assert_eq!((kept[0].quantity, kept.json()), (2, lines.json()));
         assert_eq!(kept, lines);

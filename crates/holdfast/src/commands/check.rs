@@ -8,7 +8,7 @@ use holdfast_storage::{
     Database, Entry,
     record::{IdempotencyRecord, RecordType},
 };
-use holdfast_types::{OrderId, Reservation, ReservationState, Result, StockAction};
+use holdfast_types::{Kept, OrderId, Reservation, ReservationState, Result, StockAction};
 
 use super::{
     backup::require_existing,
@@ -59,39 +59,57 @@ pub(super) async fn audit_twice(shop: &Shop) -> Result<ExitCode> {
 /// same moment. An order decides; what it says is never changed.
 pub(super) async fn reconcile(shop: &Shop) -> Result<()> {
     let mut pairs = Pairs::read(shop).await?;
-    let (mut actions, mut orphans) = (Vec::new(), Vec::new());
-    let mut count = 0;
+    let (mut repairs, mut count) = (Repairs::default(), 0);
     while let Some(pair) = pairs.next().await? {
         let reservation =
             pair.reservation.transpose()?.and_then(products::Portable::into_reservation);
-        if reservation.is_none_or(|found| found.state != ReservationState::Held) {
-            continue;
-        }
-        match pair.order.transpose()? {
-            // Stock that is held for nobody: no order may come for it later, then it goes back.
-            None => orphans.push(pair.id),
-            Some(order) => match order.stock_action().unwrap_or(StockAction::Release) {
-                StockAction::Keep => {}
-                action => actions.push((pair.id, action)),
-            },
-        }
-        if actions.len() + orphans.len() == REPAIRS {
-            count += repair_some(shop, &mut actions, &mut orphans).await?;
+        let Some(reservation) = reservation else { continue };
+        repairs.note(&reservation, pair.order.transpose()?.as_ref());
+        if repairs.len() >= REPAIRS {
+            count += repairs.make(shop).await?;
         }
     }
-    count += repair_some(shop, &mut actions, &mut orphans).await?;
+    count += repairs.make(shop).await?;
     print(&format!("Reconciled {count} reservations.\n"))
 }
 
-async fn repair_some(
-    shop: &Shop,
-    actions: &mut Vec<(OrderId, StockAction)>,
-    orphans: &mut Vec<OrderId>,
-) -> Result<usize> {
-    actions.extend(shop.orders.resolve(orphans).await?);
-    shop.products.apply_stock_actions(actions).await?;
-    orphans.clear();
-    Ok(std::mem::take(actions).len())
+/// What must become of some reservations.
+#[derive(Default)]
+struct Repairs {
+    kept: Vec<(OrderId, Kept)>,
+    actions: Vec<(OrderId, StockAction)>,
+    /// Stock that is held for nobody: no order may come for it later, then it goes back.
+    orphans: Vec<OrderId>,
+}
+
+impl Repairs {
+    fn len(&self) -> usize {
+        self.kept.len() + self.actions.len() + self.orphans.len()
+    }
+
+    fn note(&mut self, reservation: &Reservation, order: Option<&orders::Portable>) {
+        let (id, is_held) = (reservation.id, reservation.state == ReservationState::Held);
+        let Some(order) = order else {
+            self.orphans.extend(is_held.then_some(id));
+            return;
+        };
+        if !order.is_held_by(&reservation.lines) {
+            self.kept.push((id, order.kept()));
+        }
+        match order.stock_action().unwrap_or(StockAction::Release) {
+            StockAction::Keep => {}
+            action => self.actions.extend(is_held.then_some((id, action))),
+        }
+    }
+
+    async fn make(&mut self, shop: &Shop) -> Result<usize> {
+        let count = self.len();
+        let Self { kept, mut actions, orphans } = std::mem::take(self);
+        shop.products.give_back(&kept).await?;
+        actions.extend(shop.orders.resolve(&orphans).await?);
+        shop.products.apply_stock_actions(&actions).await?;
+        Ok(count)
+    }
 }
 
 #[derive(Default)]
@@ -276,15 +294,16 @@ fn compare(
             "order {id} has no reservation: its stock was never taken"
         ));
     };
-    if *reservation.lines != *order.lines() {
+    let is_held = order.is_held_by(&reservation.lines);
+    if !is_held && !order.has_pending_stock() {
         return PairState::Broken(format!("order {id} and its reservation have different lines"));
     }
     let expected = match stock_action {
-        StockAction::Keep => ReservationState::Held,
+        StockAction::Keep | StockAction::Return(_) => ReservationState::Held,
         StockAction::Release => ReservationState::Released,
         StockAction::Ship => ReservationState::Shipped,
     };
-    match (reservation.state == expected, order.has_pending_stock()) {
+    match (reservation.state == expected && is_held, order.has_pending_stock()) {
         (true, _) => PairState::Sound,
         (false, true) => PairState::Pending,
         (false, false) => PairState::Broken(format!(

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use holdfast_orders::Orders;
 use holdfast_payments::{OrderBook, Payments, WeakPayments};
 use holdfast_storage::record::{Fault, Tx};
-use holdfast_types::{BookedOrder, OrderId, OrderMove, Result, Standing, Timestamp};
+use holdfast_types::{BookedOrder, OrderId, OrderMove, ProductId, Result, Standing, Timestamp};
 
 /// What payments asks of orders.
 #[derive(Debug)]
@@ -30,6 +30,20 @@ impl OrderBook for Book {
 
     async fn standing(&self, ids: Vec<OrderId>) -> Result<Vec<Standing>> {
         self.0.standing(ids).await
+    }
+
+    async fn give_back(
+        &self,
+        tx: &Tx,
+        id: OrderId,
+        units: &[(ProductId, i64)],
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        self.0.give_back(tx, id, units, now).await
+    }
+
+    async fn move_stock(&self, id: OrderId) -> Result<()> {
+        self.0.move_stock(id).await
     }
 
     async fn extend(&self, tx: &Tx, id: OrderId, now: Timestamp) -> Result<(), Fault> {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use holdfast_orders::Stock;
 use holdfast_products::StockPlace;
 use holdfast_types::{
-    AccountLetter, AccountQuestion, BatchId, Code, Error, OrderId, OrderLetter, ReserveBatch,
+    AccountLetter, AccountQuestion, BatchId, Code, Error, Kept, OrderId, OrderLetter, ReserveBatch,
     Reserved, Result, StockAction, Timestamp, Unconfirmed, UserId, read_problem,
 };
 use holdfast_users::Trusted;
@@ -37,6 +37,10 @@ impl Stock for RemoteStock {
 
     async fn apply(&self, actions: &[(OrderId, StockAction)]) -> Result<()> {
         post(&self.0, "/internal/products/stock-actions", &actions, None).await.map(|_| ())
+    }
+
+    async fn give_back(&self, kept: &[(OrderId, Kept)]) -> Result<()> {
+        post(&self.0, "/internal/products/give-back", &kept, None).await.map(|_| ())
     }
 
     async fn confirm(&self, batches: &[BatchId]) -> Result<()> {

@@ -14,8 +14,8 @@ use holdfast_storage::{
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, OrderId, ReserveBatch, ReserveCommand, Reserved, Result, Seldom, Sources, StockAction,
-    Unconfirmed,
+    BatchId, Kept, OrderId, ReserveBatch, ReserveCommand, Reserved, Result, Seldom, Sources,
+    StockAction, Unconfirmed,
 };
 use holdfast_web::{Peer, auth::Verifier};
 use tokio::time::Instant;
@@ -44,6 +44,10 @@ impl Stock for LocalStock {
 
     async fn apply(&self, actions: &[(OrderId, StockAction)]) -> Result<()> {
         self.products.apply_stock_actions(actions).await
+    }
+
+    async fn give_back(&self, kept: &[(OrderId, Kept)]) -> Result<()> {
+        self.products.give_back(kept).await
     }
 
     async fn confirm(&self, batches: &[BatchId]) -> Result<()> {
@@ -175,6 +179,10 @@ impl Stock for StockElsewhere {
 
     async fn apply(&self, actions: &[(OrderId, StockAction)]) -> Result<()> {
         self.found().apply(actions).await
+    }
+
+    async fn give_back(&self, kept: &[(OrderId, Kept)]) -> Result<()> {
+        self.found().give_back(kept).await
     }
 
     async fn confirm(&self, batches: &[BatchId]) -> Result<()> {

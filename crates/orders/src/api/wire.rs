@@ -277,6 +277,10 @@ pub(crate) struct OrderView<'a> {
     carrier: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tracking_number: Option<&'a str>,
+    /// Units that were refunded and are back in the stock: those are not sent, or have come back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    returned: Vec<ReturnedView>,
     /// What the staff have noted; nobody else sees it.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'a str>,
@@ -295,6 +299,16 @@ struct LineView {
     total: Money,
     /// The line's place in the product's journal.
     stock_sequence: i64,
+}
+
+/// Units of a product that are back in the stock.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ReturnedItem)]
+struct ReturnedView {
+    #[schema(value_type = uuid::Uuid)]
+    product_id: ProductId,
+    quantity: i64,
 }
 
 impl<'a> From<&'a Order> for OrderView<'a> {
@@ -322,9 +336,15 @@ impl<'a> From<&'a Order> for OrderView<'a> {
             reference: progress.reference.as_deref(),
             carrier: progress.carrier.as_deref(),
             tracking_number: progress.tracking_number.as_deref(),
+            returned: returned(order),
             note: None,
         }
     }
+}
+
+fn returned(order: &Order) -> Vec<ReturnedView> {
+    let units = order.progress.returned.iter();
+    units.map(|(product, units)| ReturnedView { product_id: *product, quantity: *units }).collect()
 }
 
 impl<'a> OrderView<'a> {

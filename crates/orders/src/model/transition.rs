@@ -78,10 +78,12 @@ impl Order {
         self.updated_at = now;
         self.progress.note(action);
         self.progress.events.push(Event { status: target, version: self.version, at: now, by });
-        self.pending_stock = match target {
-            Status::Cancelled | Status::Expired => Some(StockAction::Release),
-            Status::Shipped => Some(StockAction::Ship),
-            Status::Placed | Status::Paid | Status::Delivered => self.pending_stock,
+        self.pending_stock = match (target.stock_action(), self.pending_stock) {
+            // What is made of the rest goes with it.
+            (_, Some(StockAction::Return(units))) => Some(StockAction::Return(units)),
+            _ if target == Status::Delivered => self.pending_stock,
+            (StockAction::Keep, pending) => pending,
+            (action, _) => Some(action),
         };
         Ok(true)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Tx};
-use holdfast_types::{BookedOrder, OrderId, Result, Standing, Timestamp};
+use holdfast_types::{BookedOrder, OrderId, ProductId, Result, Standing, Timestamp};
 
 use super::Orders;
 use crate::{
@@ -19,6 +19,7 @@ impl Orders {
             status: order.status.as_str(),
             is_paid: matches!(order.status, Status::Paid | Status::Shipped | Status::Delivered),
             reference: order.progress.reference,
+            returned: order.progress.returned,
         };
         Ok(self.store().get_all(ids).await?.into_iter().map(standing).collect())
     }
@@ -36,6 +37,7 @@ impl Orders {
             total: order.total,
             status: order.status.as_str(),
             is_unpaid: order.status == Status::Placed,
+            lines: order.lines,
         }))
     }
 
@@ -48,6 +50,22 @@ impl Orders {
         now: Timestamp,
     ) -> Result<bool, Fault> {
         self.store().pay_in(tx, id, reference, now).await
+    }
+
+    /// Notes that so many units of these products are back in the stock by now. Refuses with `invalid-transition`.
+    pub async fn give_back(
+        &self,
+        tx: &Tx,
+        id: OrderId,
+        units: &[(ProductId, i64)],
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        self.store().give_back(tx, id, units, now).await
+    }
+
+    /// Makes the stock follow an order, once what was noted of it is committed. The sweep does so too.
+    pub async fn move_stock(&self, id: OrderId) -> Result<()> {
+        self.0.shared.reconcile(id).await
     }
 
     /// Gives the buyer time to pay, once for each order.

@@ -1,7 +1,7 @@
 //! A move to another engine, and what an audit sees of it.
 
 use holdfast_storage::{Entry, Flow};
-use holdfast_types::{OrderId, OrderLine, Result, StockAction};
+use holdfast_types::{Kept, OrderId, OrderLines, Result, StockAction};
 use serde::{Deserialize, Serialize};
 
 use super::Orders;
@@ -43,12 +43,21 @@ impl Portable {
         matches!(&self.0, Record::Order(order) if order.pending_stock.is_some())
     }
 
-    /// What was ordered.
+    /// Whether that is a reservation for what was ordered: without the units that were given back since.
     #[must_use]
-    pub fn lines(&self) -> &[OrderLine] {
+    pub fn is_held_by(&self, lines: &OrderLines) -> bool {
         match &self.0 {
-            Record::Order(order) => &order.lines,
-            Record::Tombstone(..) => &[],
+            Record::Order(order) => order.kept_lines().is_ok_and(|kept| kept == *lines),
+            Record::Tombstone(..) => lines.is_empty(),
+        }
+    }
+
+    /// Units of it that stand, where some were given back.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        match &self.0 {
+            Record::Order(order) => order.kept(),
+            Record::Tombstone(..) => Kept::new(),
         }
     }
 }

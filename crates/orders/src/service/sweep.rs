@@ -67,7 +67,7 @@ impl Shared {
         if pending.is_empty() {
             return Ok(0);
         }
-        match self.stock.apply(pending).await {
+        match self.move_stock(pending).await {
             Ok(()) => {
                 self.store.clear_pending_stock(pending).await?;
                 Ok(pending.len())
@@ -78,6 +78,25 @@ impl Shared {
                 Ok(0)
             }
             Err(_) => self.apply_apart(pending).await,
+        }
+    }
+
+    /// Where units were given back, those first, then what has become of the rest.
+    async fn move_stock(&self, pending: &[(OrderId, StockAction)]) -> Result<()> {
+        let is_return = |action: StockAction| matches!(action, StockAction::Return(_));
+        let (returns, mut actions): (Vec<_>, Vec<_>) =
+            pending.iter().partition(|(_, action)| is_return(*action));
+        if !returns.is_empty() {
+            let ids = returns.iter().map(|(id, _)| *id).collect();
+            let orders = self.store.get_all(ids).await?;
+            let kept: Vec<_> = orders.iter().map(|order| (order.id, order.kept())).collect();
+            self.stock.give_back(&kept).await?;
+            actions.extend(orders.iter().map(|order| (order.id, order.status.stock_action())));
+        }
+        actions.retain(|(_, action)| *action != StockAction::Keep);
+        match actions.is_empty() {
+            true => Ok(()),
+            false => self.stock.apply(&actions).await,
         }
     }
 

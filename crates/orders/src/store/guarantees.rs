@@ -5,8 +5,8 @@ use std::time::Duration;
 use holdfast_storage::Entry;
 use holdfast_testkit::{Fresh, damage, on_every_engine, operation};
 use holdfast_types::{
-    Basis, Code, Fingerprint, IdempotentAnswer, Money, Operation, OrderId, OrderLines, PageRequest,
-    ReserveCommand, Reserved, StockAction, UserId,
+    Basis, Code, Fingerprint, IdempotentAnswer, Money, Operation, OrderId, OrderLine, OrderLines,
+    PageRequest, ProductId, ReserveCommand, Reserved, StockAction, UserId, Version,
 };
 
 use super::{lifecycle::Step, portable::Record, *};

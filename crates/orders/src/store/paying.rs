@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Tx};
-use holdfast_types::{Code, OrderId, OrderMove, Result, Timestamp};
+use holdfast_types::{Code, Error, OrderId, OrderMove, ProductId, Result, Timestamp};
 
 use super::{OrderStore, Step};
 use crate::{
@@ -58,6 +58,22 @@ impl OrderStore {
     ) -> Result<(), Fault> {
         let Some(mut order) = self.hold(tx, id).await? else { return Ok(()) };
         match order.give_time(now) {
+            true => self.save(tx, &order).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Notes in `tx` that so many units are back in the stock by now. Refuses with `invalid-transition`.
+    pub(crate) async fn give_back(
+        &self,
+        tx: &Tx,
+        id: OrderId,
+        units: &[(ProductId, i64)],
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let order = self.hold(tx, id).await?;
+        let mut order = order.ok_or_else(|| Error::not_found("order"))?;
+        match order.give_back(units, now)? {
             true => self.save(tx, &order).await,
             false => Ok(()),
         }

@@ -62,11 +62,12 @@ pub(super) async fn cancel_payment(
     answer(&caller, payments.cancel(&payment, &operation).await?)
 }
 
-/// Give back what was taken, or a part of it. The money is claimed at once, so that nobody else gives it back; while the provider
-/// has not answered, the refund is `pending`. The order stays as it is: one that is cancelled has all of it back by itself.
+/// Give back what was taken, or a part of it: an amount, or what units of the order cost. The money is claimed at once, so that nobody
+/// else gives it back; while the provider has not answered, the refund is `pending`. The order stays as it is, apart from units that
+/// go back to the stock (`restock`), which it shows as `returned`. One that is cancelled has all of it back by itself.
 #[utoipa::path(post, path = "/api/payments/{id}/refunds", tag = "payments", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path)), request_body = Option<RefundBody>, responses((status = 201, body = RefundView)),
-    extensions(("x-problems" = json!(["forbidden", "refund-exceeds-captured", "limit-reached"]))))]
+    extensions(("x-problems" = json!(["forbidden", "invalid-transition", "refund-exceeds-captured", "limit-reached"]))))]
 pub(super) async fn refund_payment(
     State(payments): State<Payments>,
     caller: Caller,
@@ -78,10 +79,11 @@ pub(super) async fn refund_payment(
     let body = if bytes.is_empty() { RefundBody::default() } else { parse(&bytes)? };
     let act = caller.does("refund_payment", id.uuid());
     let operation = input.operation_of(payments.secret(), act, &body)?;
-    let (amount, reason) = body.check(&payment)?;
+    let (amount, items, reason) = body.check(&payment)?;
     let claim = Claim {
         id: Id::new(operation.id),
         amount,
+        items,
         reason,
         by: Some(caller.user),
         key: operation.id.to_string(),

@@ -9,12 +9,18 @@ use utoipa::ToSchema;
 
 use crate::{
     Payments,
-    model::{Capture, Payment, PaymentId, ProviderName, Refund, RefundId, RefundStatus, Status},
+    model::{
+        Capture, Payment, PaymentId, ProviderName, Refund, RefundId, RefundItem, RefundStatus,
+        Status,
+    },
     provider::Outcome,
 };
 
 /// Characters of a reason.
 const REASON: usize = 200;
+/// Items of a refund, and units of one of them: as many as an order may have.
+const ITEMS: usize = 200;
+const UNITS: i64 = 1_000_000;
 
 /// A payment to make for an order.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -53,9 +59,13 @@ impl ProviderView {
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct RefundBody {
-    /// All that is left, where it is left out.
+    /// Where it is left out: what the items cost, and without items all that is left.
     #[schema(required = false, value_type = Option<AmountBody>)]
     amount: Option<AmountBody>,
+    /// Units of the order for which money goes back; one product may come twice, with `restock` and without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, min_items = 1, max_items = 200, value_type = Vec<RefundItem>)]
+    items: Option<Vec<RefundItem>>,
     /// Why: for who may read refunds, and for whoever reads events.
     #[schema(min_length = 1, max_length = 200, format = "line", example = "One cup came broken.")]
     reason: Option<String>,
@@ -72,10 +82,23 @@ enum AmountBody {
     Money(Money),
 }
 
+/// How many minor units, where it says so, for what, and why.
+type Asked = (Option<i64>, Vec<RefundItem>, Option<String>);
+
 impl RefundBody {
-    /// How many minor units, where it says so, and why.
-    pub(super) fn check(self, payment: &Payment) -> Result<(Option<i64>, Option<String>)> {
+    /// What it asks for.
+    pub(super) fn check(self, payment: &Payment) -> Result<Asked> {
         let mut validation = Validation::default();
+        if self.items.as_ref().is_some_and(|items| !(1..=ITEMS).contains(&items.len())) {
+            validation.refuse("#/items", format!("expected 1 to {ITEMS} items"));
+        }
+        let items = self.items.unwrap_or_default();
+        for (index, item) in items.iter().enumerate() {
+            if !(1..=UNITS).contains(&item.quantity) {
+                let pointer = format!("#/items/{index}/quantity");
+                validation.refuse(&pointer, format!("expected 1 to {UNITS} units"));
+            }
+        }
         let (units, pointer) = match self.amount {
             None => (None, ""),
             Some(AmountBody::Units(units)) => (Some(units), "#/amount"),
@@ -92,7 +115,7 @@ impl RefundBody {
         }
         let reason = self.reason.as_deref().map_or(Ok(()), |text| check_line(text, REASON));
         validation.take("#/reason", reason);
-        validation.finish().map(|()| (units, self.reason))
+        validation.finish().map(|()| (units, items, self.reason))
     }
 }
 
@@ -205,6 +228,10 @@ pub(super) struct RefundView {
     order_id: OrderId,
     status: RefundStatus,
     amount: Money,
+    /// For what, where that was said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    items: Vec<RefundItem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// Who asked for it, for who may read refunds; absent where the shop owed it.
@@ -232,6 +259,7 @@ impl From<&Refund> for RefundView {
             order_id: refund.order,
             status: refund.status,
             amount: refund.amount,
+            items: refund.items.clone(),
             reason: refund.reason.clone(),
             by: refund.by,
             reference: refund.reference.clone(),

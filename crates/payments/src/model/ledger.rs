@@ -7,7 +7,8 @@ use holdfast_types::{
 };
 
 use super::{
-    Payment, REFUNDS_OF_PAYMENT, Refund, RefundId, RefundStatus, Seen, SeenRefund, Status, Wanted,
+    Payment, REFUNDS_OF_PAYMENT, Refund, RefundId, RefundItem, RefundStatus, Seen, SeenRefund,
+    Status, Wanted,
 };
 
 /// Refunds that the shop owes by itself, one after the other, where the provider refuses; and the pause between the first two.
@@ -56,6 +57,8 @@ pub(crate) struct Claim {
     pub(crate) id: RefundId,
     /// All that is left, where none is given.
     pub(crate) amount: Option<i64>,
+    /// For what, where that was said.
+    pub(crate) items: Vec<RefundItem>,
     pub(crate) reason: Option<String>,
     pub(crate) by: Option<UserId>,
     pub(crate) key: String,
@@ -75,7 +78,8 @@ impl Claim {
         let before = u32::try_from(payment.owed_refunds).unwrap_or(u32::MAX);
         let pause = OWED_PAUSE.saturating_mul(before);
         let not_before = (before > 0).then(|| now.plus(pause));
-        Self { id, amount: None, reason: Some(reason.to_owned()), by: None, key, not_before }
+        let reason = Some(reason.to_owned());
+        Self { id, amount: None, items: Vec::new(), reason, by: None, key, not_before }
     }
 }
 
@@ -189,6 +193,7 @@ impl Ledger {
             order: payment.order,
             version: Version::FIRST,
             amount: Money { amount, currency },
+            items: claim.items,
             reason: claim.reason,
             by: claim.by,
             key: claim.key,

@@ -4,7 +4,7 @@ use holdfast_types::{Message, Money, Version};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Payment, ProviderName, Refund, RefundStatus, Status};
+use super::{Payment, ProviderName, Refund, RefundItem, RefundStatus, Status};
 
 impl Payment {
     /// The type of the event that it became what it is. A buyer who was declined may try again.
@@ -59,6 +59,8 @@ struct RefundData<'a> {
     order_id: Uuid,
     status: RefundStatus,
     amount: Money,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    items: &'a [RefundItem],
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,6 +99,7 @@ impl Refund {
             order_id: self.order.uuid(),
             status: self.status,
             amount: self.amount,
+            items: &self.items,
             reason: self.reason.as_deref(),
             failure: self.failure.as_deref(),
         };

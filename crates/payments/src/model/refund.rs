@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_types::{Money, OrderId, Timestamp, UserId, Version};
+use holdfast_types::{Money, OrderId, ProductId, Timestamp, UserId, Version};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -23,6 +23,21 @@ pub(crate) enum RefundStatus {
     Failed,
 }
 
+/// Units of an order for which money goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RefundItem {
+    #[schema(value_type = uuid::Uuid)]
+    pub(crate) product_id: ProductId,
+    /// Of those that were ordered and not refunded yet.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    pub(crate) quantity: i64,
+    /// Whether they are for sale again: before the parcel has left they are not sent, later they have come back.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub(crate) restock: bool,
+}
+
 /// Money that goes back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,6 +47,9 @@ pub(crate) struct Refund {
     pub(crate) order: OrderId,
     pub(crate) version: Version,
     pub(crate) amount: Money,
+    /// For what, where that was said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) items: Vec<RefundItem>,
     pub(crate) reason: Option<String>,
     /// Who asked for it; nobody where the shop owes it.
     pub(crate) by: Option<UserId>,

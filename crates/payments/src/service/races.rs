@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::{
-    model::{Capture, RefundStatus, Status},
-    testing::{Double, TestBook, hold},
+    model::{Capture, Claim, RefundItem, RefundStatus, Status},
+    testing::{Double, PRODUCT, TestBook, UNITS, hold},
 };
 
 const BUYER: UserId = UserId::from_bytes([3; 16]);
@@ -119,11 +119,16 @@ impl Bench {
                 drop(self.payments.create(new, &once).await);
             }
             more => {
-                let amount = (more != 12).then(|| i64::from(more) * 40);
+                let amount = (12 < more && more < 17).then(|| i64::from(more) * 40);
                 let key = once.id.to_string();
+                let items = match more {
+                    ..17 => Vec::new(),
+                    more => self.some_items(more.is_multiple_of(2)),
+                };
                 let claim = Claim {
                     id: Id::new(once.id),
                     amount,
+                    items,
                     reason: None,
                     by: Some(BUYER),
                     key,
@@ -132,6 +137,15 @@ impl Bench {
                 drop(self.payments.refund(&payment, claim, &once).await);
             }
         }
+    }
+
+    /// Units of one order, some of which may go back to the stock.
+    fn some_items(&self, is_mixed: bool) -> Vec<RefundItem> {
+        let restock = self.draw(2) == 0;
+        let quantity = i64::from(self.draw(4)) + 1;
+        let item = RefundItem { product_id: PRODUCT, quantity, restock };
+        let other = RefundItem { quantity: 2, restock: !restock, ..item };
+        if is_mixed { vec![item, other] } else { vec![item] }
     }
 
     /// All of it to one order.
@@ -147,7 +161,7 @@ impl Bench {
         };
         let mut meddlers = JoinSet::new();
         for _ in 0..5 + self.draw(6) {
-            meddlers.spawn(self.clone().meddle(order, payment.clone(), self.draw(20)));
+            meddlers.spawn(self.clone().meddle(order, payment.clone(), self.draw(22)));
             if self.draw(2) == 0 {
                 tokio::time::sleep(Duration::from_micros(u64::from(self.draw(255)) * 8)).await;
             }
@@ -176,13 +190,20 @@ impl Bench {
         let request = holdfast_types::PageRequest { limit: 50, after: None };
         let filter = crate::store::PaymentFilter { order: Some(order), ..Default::default() };
         let payments = self.payments.store().list(&filter, &request).await.unwrap().items;
-        let mut paying = 0;
+        let (mut paying, mut in_stock) = (0, 0);
         for payment in &payments {
             assert_eq!(payment.finding(), None);
             assert_eq!(payment.refund_pending, 0, "{payment:?}");
             assert_eq!(payment.wanted, None, "{payment:?}");
             let refunds = self.payments.store().refunds_of(payment.id).await.unwrap();
             assert!(refunds.iter().all(|refund| refund.status == RefundStatus::Succeeded));
+            let items = refunds.iter().flat_map(|refund| &refund.items);
+            let [all, back] = [false, true].map(|only| {
+                let counted = items.clone().filter(|item| item.restock || !only);
+                counted.map(|item| item.quantity).sum::<i64>()
+            });
+            assert!(all <= UNITS, "{refunds:?}");
+            in_stock += back;
             let intent = payment.intent.clone().expect("it was begun");
             let entry = self.double.entries()[&intent].clone();
             let given_back: i64 = entry.refunds.values().sum();
@@ -198,6 +219,8 @@ impl Bench {
             paying += usize::from(pays);
         }
         assert!(paying <= 1, "{payments:?}");
+        let returned: i64 = found.returned.iter().map(|(_, units)| units).sum();
+        assert_eq!(returned, in_stock, "{found:?}");
         let is_cash = found.reference.as_deref() == Some("cash");
         assert_eq!(found.status == "paid" && !is_cash, paying == 1, "{found:?} {payments:?}");
     }

@@ -17,6 +17,7 @@ use crate::{
     testing::TestBook,
 };
 
+mod claiming;
 mod figures;
 mod following;
 mod reading;
@@ -82,7 +83,15 @@ impl Bench {
     fn claim(&self, amount: i64) -> Claim {
         let id = operation(&self.fresh.random).id;
         let (amount, by, key) = (Some(amount), Some(BUYER), id.to_string());
-        Claim { id: Id::new(id), amount, reason: None, by, key, not_before: None }
+        Claim {
+            id: Id::new(id),
+            amount,
+            items: Vec::new(),
+            reason: None,
+            by,
+            key,
+            not_before: None,
+        }
     }
 
     async fn refund(&self, payment: &Payment, claim: Claim) -> Result<Payment> {

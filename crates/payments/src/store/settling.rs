@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Scan, Stored, Tx};
-use holdfast_types::{Answer, Error, IdempotentAnswer, Operation, Result, Timestamp};
+use holdfast_types::{Answer, Error, IdempotentAnswer, Operation, OrderId, Result, Timestamp};
 
-use super::{PaymentStore, REFUNDS};
+use super::{PaymentStore, REFUNDS, claiming::refunds};
 use crate::model::{Ledger, Payment, PaymentId, Refund};
 
 /// Why money goes back that an order does not want.
@@ -101,7 +101,7 @@ impl PaymentStore {
                 let store = store.clone();
                 async move {
                     store.book.load(&tx, order).await?;
-                    store.restore_one(&tx, id, now).await
+                    store.restore_one(&tx, (id, order), now).await
                 }
             };
             self.db.transact(restore).await?;
@@ -109,9 +109,14 @@ impl PaymentStore {
         self.recount().await
     }
 
-    async fn restore_one(&self, tx: &Tx, id: PaymentId, now: Timestamp) -> Result<(), Fault> {
-        let all = tx.scan::<Refund>(Scan::of("payment", REFUNDS).equal(id)).await?;
-        let all: Vec<Refund> = all.into_iter().map(Stored::into_inner).collect();
+    async fn restore_one(
+        &self,
+        tx: &Tx,
+        (id, order): (PaymentId, OrderId),
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let all = refunds(tx, id).await?;
+        self.restore_stock(tx, order, &all, now).await?;
         let fit = move |ledger: &mut Ledger| {
             ledger.restore(&all, now);
             Ok(())

@@ -8,7 +8,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use holdfast_types::{BatchId, OrderId, ReserveBatch, StockAction};
+use holdfast_types::{BatchId, Kept, OrderId, ReserveBatch, StockAction};
 use holdfast_web::{FromPeer, Input, Query, Reply, json_reply, no_content, parse};
 use serde::Deserialize;
 
@@ -22,6 +22,7 @@ pub fn internal_routes(products: Products) -> Router {
     Router::new()
         .route("/internal/products/reserve", post(reserve))
         .route("/internal/products/stock-actions", post(apply_stock_actions))
+        .route("/internal/products/give-back", post(give_back))
         .route("/internal/products/confirm", post(confirm))
         .route("/internal/products/unconfirmed", get(unconfirmed))
         .route("/internal/products/stock-place", get(stock_place))
@@ -40,6 +41,12 @@ async fn apply_stock_actions(
 ) -> Reply {
     let actions: Vec<(OrderId, StockAction)> = read(&mut input).await?;
     products.apply_stock_actions(&actions).await?;
+    Ok(no_content())
+}
+
+async fn give_back(State(products): State<Products>, _: FromPeer, mut input: Input) -> Reply {
+    let kept: Vec<(OrderId, Kept)> = read(&mut input).await?;
+    products.give_back(&kept).await?;
     Ok(no_content())
 }
 

@@ -20,6 +20,8 @@ pub enum MovementKind {
     Release,
     /// Promised units left the house.
     Shipment,
+    /// Units that had left came back.
+    Return,
 }
 
 impl MovementKind {
@@ -32,6 +34,7 @@ impl MovementKind {
             Self::Reservation => 2,
             Self::Release => 3,
             Self::Shipment => 4,
+            Self::Return => 5,
         }
     }
 
@@ -44,6 +47,7 @@ impl MovementKind {
             2 => Some(Self::Reservation),
             3 => Some(Self::Release),
             4 => Some(Self::Shipment),
+            5 => Some(Self::Return),
             _ => None,
         }
     }

@@ -1,13 +1,13 @@
-//! What releasing and shipping does to reservations and to the shelf.
+//! What releasing, shipping and giving back does to reservations and to the shelf.
 
 use std::collections::{BTreeMap, HashMap};
 
 use holdfast_types::{
-    Error, Message, OrderId, OrderLines, ProductId, ReservationState, Result, StockAction,
+    Error, Kept, Message, OrderId, OrderLines, ProductId, ReservationState, Result, StockAction,
     Timestamp,
 };
 
-use super::{Cause, Movement, MovementKind, Numbers};
+use super::{Cause, Movement, MovementKind, Numbers, QUANTITY_MAX};
 
 /// Where a reservation goes; `None` when it stays where it is. Only held ones move.
 pub(crate) const fn state_after(
@@ -21,36 +21,64 @@ pub(crate) const fn state_after(
     }
 }
 
-/// What releasing and shipping changes.
+/// Reservations as they are.
+pub(crate) type Reservations = HashMap<OrderId, (ReservationState, OrderLines)>;
+/// The numbers of every product that they name.
+pub(crate) type NumbersById = HashMap<ProductId, Numbers>;
+
+/// What releasing, shipping and giving back changes.
 #[derive(Debug, Default)]
 pub(crate) struct Applied {
     pub(crate) states: Vec<(OrderId, ReservationState)>,
+    /// What is left of those of which units were given back.
+    pub(crate) lines: Vec<(OrderId, OrderLines)>,
     pub(crate) movements: Vec<(ProductId, Movement)>,
     /// The new numbers of the products that moved, by id.
     pub(crate) numbers: BTreeMap<ProductId, Numbers>,
-    /// Products of which units left the house, and how many shipments: each is a version.
-    pub(crate) shipped: BTreeMap<ProductId, i64>,
+    /// Products of which units left the house or came back to it, and how often: each is a version.
+    pub(crate) versions: BTreeMap<ProductId, i64>,
 }
 
 impl Applied {
     /// What there is to tell; `before` is what the numbers were.
-    pub(crate) fn messages(
-        &self,
-        before: &HashMap<ProductId, Numbers>,
-        now: Timestamp,
-    ) -> Vec<Message> {
+    pub(crate) fn messages(&self, before: &NumbersById, now: Timestamp) -> Vec<Message> {
         let told = self.numbers.iter().filter_map(|(product, numbers)| {
             numbers.message_after(before.get(product)?.available(), *product, now)
         });
         told.collect()
     }
+
+    /// Moves units of a product for an order: on hand, and promised.
+    fn move_units(
+        &mut self,
+        product: ProductId,
+        before: &NumbersById,
+        (kind, quantity_delta, reserved_delta): (MovementKind, i64, i64),
+        (order, now): (OrderId, Timestamp),
+    ) -> Result<()> {
+        let known = before.get(&product);
+        let known = known
+            .ok_or_else(|| Error::internal("a reservation names a product that is not there"))?;
+        let item = self.numbers.entry(product).or_insert(*known);
+        let quantity_delta = quantity_delta.min(QUANTITY_MAX - item.quantity);
+        item.quantity += quantity_delta;
+        item.reserved += reserved_delta;
+        item.sequence += 1;
+        if quantity_delta != 0 {
+            *self.versions.entry(product).or_default() += 1;
+        }
+        let (sequence, cause) = (item.sequence, Cause::Order(order));
+        let movement = Movement { sequence, kind, quantity_delta, reserved_delta, cause, at: now };
+        self.movements.push((product, movement));
+        Ok(())
+    }
 }
 
-/// Releases or ships each reservation in turn. `numbers` has every product that they name, as it was before.
+/// Releases or ships each reservation in turn.
 pub(crate) fn apply_all(
     actions: &[(OrderId, StockAction)],
-    mut reservations: HashMap<OrderId, (ReservationState, OrderLines)>,
-    numbers: &HashMap<ProductId, Numbers>,
+    mut reservations: Reservations,
+    numbers: &NumbersById,
     now: Timestamp,
 ) -> Result<Applied> {
     let mut applied = Applied::default();
@@ -59,32 +87,47 @@ pub(crate) fn apply_all(
         let Some(next) = state_after(*state, *action) else { continue };
         *state = next;
         applied.states.push((*id, next));
-        for line in lines.iter() {
-            let before = numbers.get(&line.product_id).ok_or_else(|| {
-                Error::internal("a reservation names a product that is not there")
-            })?;
-            let item = applied.numbers.entry(line.product_id).or_insert(*before);
-            let kind = match next {
-                ReservationState::Shipped => MovementKind::Shipment,
-                ReservationState::Held | ReservationState::Released => MovementKind::Release,
+        for line in lines.iter().filter(|line| line.quantity > 0) {
+            let units = line.quantity;
+            let moved = match next {
+                ReservationState::Shipped => (MovementKind::Shipment, -units, -units),
+                ReservationState::Held | ReservationState::Released => {
+                    (MovementKind::Release, 0, -units)
+                }
             };
-            let leaving = if kind == MovementKind::Shipment { line.quantity } else { 0 };
-            item.quantity -= leaving;
-            item.reserved -= line.quantity;
-            item.sequence += 1;
-            if leaving > 0 {
-                *applied.shipped.entry(line.product_id).or_default() += 1;
-            }
-            let movement = Movement {
-                sequence: item.sequence,
-                kind,
-                quantity_delta: -leaving,
-                reserved_delta: -line.quantity,
-                cause: Cause::Order(*id),
-                at: now,
-            };
-            applied.movements.push((line.product_id, movement));
+            applied.move_units(line.product_id, numbers, moved, (*id, now))?;
         }
+    }
+    Ok(applied)
+}
+
+/// Takes back what goes beyond the units that stand: what is held is for sale again, what had left is on hand again, and what
+/// was released is so already.
+pub(crate) fn give_back_all(
+    kept: &[(OrderId, Kept)],
+    mut reservations: Reservations,
+    numbers: &NumbersById,
+    now: Timestamp,
+) -> Result<Applied> {
+    let mut applied = Applied::default();
+    for (id, kept) in kept {
+        let Some((state, lines)) = reservations.get_mut(id) else { continue };
+        let left = lines.keeping(kept)?;
+        if left == *lines {
+            continue;
+        }
+        let fewer = lines.iter().zip(left.iter());
+        let fewer = fewer.map(|(line, left)| (line.product_id, line.quantity - left.quantity));
+        for (product, units) in fewer.filter(|(_, units)| *units > 0) {
+            let moved = match state {
+                ReservationState::Held => (MovementKind::Release, 0, -units),
+                ReservationState::Shipped => (MovementKind::Return, units, 0),
+                ReservationState::Released => continue,
+            };
+            applied.move_units(product, numbers, moved, (*id, now))?;
+        }
+        applied.lines.push((*id, left.clone()));
+        *lines = left;
     }
     Ok(applied)
 }

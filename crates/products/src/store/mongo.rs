@@ -16,15 +16,14 @@ use holdfast_storage::{
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp,
-    Unconfirmed,
+    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, Timestamp, Unconfirmed,
 };
 
 use super::{
     ProductFilter,
     listing::{Index, Walk},
     portable::Record,
-    reserving::{Commands, TakenStock},
+    reserving::{Commands, Decide, TakenStock},
     statements::Statements,
 };
 use crate::model::{Movement, Product, Written};
@@ -120,13 +119,14 @@ impl Statements for MongoProducts {
         Ok(reservations::note(tx.mongo()?, &batch, now).await?)
     }
 
-    async fn apply_stock_actions(
+    async fn move_stock(
         &self,
         tx: &Tx,
-        actions: &[(OrderId, StockAction)],
+        orders: Vec<OrderId>,
+        decide: Decide,
         now: Timestamp,
     ) -> Result<Vec<Message>, Fault> {
-        Ok(reservations::apply_stock_actions(tx.mongo()?, actions, now).await?)
+        Ok(reservations::move_stock(tx.mongo()?, &orders, &*decide, now).await?)
     }
 
     async fn strike_unconfirmed(&self, tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {

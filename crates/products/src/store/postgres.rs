@@ -18,8 +18,7 @@ use holdfast_storage::{
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp,
-    Unconfirmed,
+    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, Timestamp, Unconfirmed,
 };
 use uuid::Uuid;
 
@@ -29,7 +28,7 @@ use super::{
     ProductFilter,
     listing::{Index, Walk},
     portable::Record,
-    reserving::{Commands, TakenStock},
+    reserving::{Commands, Decide, TakenStock},
     statements::Statements,
 };
 use crate::model::{Movement, Product, Written};
@@ -124,13 +123,14 @@ impl Statements for PostgresProducts {
         Ok(confirmations::note(tx.postgres()?, &batch, now).await?)
     }
 
-    async fn apply_stock_actions(
+    async fn move_stock(
         &self,
         tx: &Tx,
-        actions: &[(OrderId, StockAction)],
+        orders: Vec<OrderId>,
+        decide: Decide,
         now: Timestamp,
     ) -> Result<Vec<Message>, Fault> {
-        Ok(reservations::apply_stock_actions(tx.postgres()?, actions, now).await?)
+        Ok(reservations::move_stock(tx.postgres()?, orders, &*decide, now).await?)
     }
 
     async fn strike_unconfirmed(&self, tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {

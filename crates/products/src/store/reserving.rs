@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Tx};
 use holdfast_types::{
-    BatchId, Message, OrderId, ReserveBatch, ReserveCommand, Reserved, Result, StockAction,
+    BatchId, Kept, Message, OrderId, ReserveBatch, ReserveCommand, Reserved, Result, StockAction,
     Timestamp, Unconfirmed,
 };
 
 use super::ProductStore;
+use crate::model::{Applied, NumbersById, Reservations, apply_all, give_back_all};
 
 /// What is asked of stock in one transaction.
 pub(crate) type Commands = Arc<Vec<ReserveCommand>>;
+
+/// Decides what becomes of reservations.
+pub(crate) type Decide = Arc<dyn Fn(Reservations, &NumbersById) -> Result<Applied> + Send + Sync>;
 
 /// What became of commands.
 #[derive(Debug)]
@@ -78,11 +82,31 @@ impl ProductStore {
         actions: &[(OrderId, StockAction)],
         now: Timestamp,
     ) -> Result<()> {
-        let (store, actions) = (self.clone(), Arc::new(actions.to_vec()));
+        let (orders, actions) = (actions.iter().map(|(id, _)| *id).collect(), actions.to_vec());
+        let decide: Decide =
+            Arc::new(move |reservations, numbers| apply_all(&actions, reservations, numbers, now));
+        self.move_and_tell(orders, decide, now).await
+    }
+
+    /// Takes back what goes beyond the units of these orders that stand, in one transaction: late and repeated calls are harmless.
+    pub(crate) async fn give_back(&self, kept: &[(OrderId, Kept)], now: Timestamp) -> Result<()> {
+        let (orders, kept) = (kept.iter().map(|(id, _)| *id).collect(), kept.to_vec());
+        let decide: Decide =
+            Arc::new(move |reservations, numbers| give_back_all(&kept, reservations, numbers, now));
+        self.move_and_tell(orders, decide, now).await
+    }
+
+    async fn move_and_tell(
+        &self,
+        orders: Vec<OrderId>,
+        decide: Decide,
+        now: Timestamp,
+    ) -> Result<()> {
+        let store = self.clone();
         let apply = move |tx: Tx| {
-            let (store, actions) = (store.clone(), Arc::clone(&actions));
+            let (store, orders, decide) = (store.clone(), orders.clone(), Arc::clone(&decide));
             async move {
-                let messages = store.statements.apply_stock_actions(&tx, &actions, now).await?;
+                let messages = store.move_stock(&tx, orders, decide, now).await?;
                 store.outbox.put(&tx, messages).await
             }
         };

@@ -17,15 +17,14 @@ use holdfast_storage::{
     sqlite::{Cache, IdIndex, Sqlite},
 };
 use holdfast_types::{
-    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp,
-    Unconfirmed,
+    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, Timestamp, Unconfirmed,
 };
 
 use super::{
     ProductFilter,
     listing::{Index, Walk},
     portable::Record,
-    reserving::{Commands, TakenStock},
+    reserving::{Commands, Decide, TakenStock},
     statements::Statements,
 };
 use crate::model::{Movement, Product, Written};
@@ -129,14 +128,15 @@ impl Statements for SqliteProducts {
         Ok(tx.sqlite()?.run(move |db| confirmations::note(db, &batch, now)).await?)
     }
 
-    async fn apply_stock_actions(
+    async fn move_stock(
         &self,
         tx: &Tx,
-        actions: &[(OrderId, StockAction)],
+        orders: Vec<OrderId>,
+        decide: Decide,
         now: Timestamp,
     ) -> Result<Vec<Message>, Fault> {
-        let (actions, indexes) = (actions.to_vec(), self.indexes.clone());
-        let apply = move |db: &_| reservations::apply_stock_actions(db, &indexes, &actions, now);
+        let indexes = self.indexes.clone();
+        let apply = move |db: &_| reservations::move_stock(db, &indexes, &orders, &*decide, now);
         Ok(tx.sqlite()?.run(apply).await?)
     }
 

@@ -8,15 +8,14 @@ use holdfast_storage::{
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, StockAction, Timestamp,
-    Unconfirmed,
+    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, Timestamp, Unconfirmed,
 };
 
 use super::{
     ProductFilter,
     listing::{Index, Walk},
     portable::Record,
-    reserving::{Commands, TakenStock},
+    reserving::{Commands, Decide, TakenStock},
 };
 use crate::model::{Movement, Product, Written};
 
@@ -76,12 +75,13 @@ pub(crate) trait Statements: Send + Sync {
         now: Timestamp,
     ) -> Result<(), Fault>;
 
-    /// Releases or ships reservations. Only held ones move, so late and repeated calls are harmless. Returns what there is to
-    /// tell of it.
-    async fn apply_stock_actions(
+    /// Moves the stock of these orders as `decide` says, which sees it as nobody else changes it. Returns what there is to tell
+    /// of it.
+    async fn move_stock(
         &self,
         tx: &Tx,
-        actions: &[(OrderId, StockAction)],
+        orders: Vec<OrderId>,
+        decide: Decide,
         now: Timestamp,
     ) -> Result<Vec<Message>, Fault>;
 

@@ -56,3 +56,56 @@ async fn give_time_is_given_once_and_hold_shows_it() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn give_back_is_noted_once_and_goes_with_what_becomes_of_the_rest() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let product = ProductId::from_bytes([9; 16]);
+        let order = bench.order_of_three(product);
+        let id = order.id;
+        bench.store.record(vec![order], Audits::default()).await.unwrap();
+        let give_back = async |units: i64| {
+            let now = bench.now();
+            let give = move |store: OrderStore, tx| async move {
+                store.give_back(&tx, id, &[(product, units)], now).await
+            };
+            bench.try_within(give).await
+        };
+        assert_eq!(give_back(1).await.unwrap_err().code(), Code::InvalidTransition);
+        bench.take(id, &Action::Pay { reference: None }).await.unwrap();
+        for (units, all) in [(1, 1), (1, 1), (0, 1), (3, 3)] {
+            give_back(units).await.unwrap();
+            let pending = bench.store.pending_stock(bench.now()).await.unwrap();
+            assert_eq!(pending, [(id, StockAction::Return(all))]);
+        }
+        let ship = Action::Ship { carrier: None, tracking_number: None };
+        bench.take(id, &ship).await.unwrap();
+        // What was told of fewer units is no word about more.
+        bench.store.clear_pending_stock(&[(id, StockAction::Return(1))]).await.unwrap();
+        let pending = bench.store.pending_stock_of(id).await.unwrap();
+        assert_eq!(pending, Some(StockAction::Return(3)));
+        bench.store.clear_pending_stock(&[(id, StockAction::Return(3))]).await.unwrap();
+        assert_eq!(bench.store.pending_stock_of(id).await.unwrap(), None);
+        let kept = bench.store.get(id).await.unwrap().unwrap();
+        assert_eq!((kept.kept(), kept.version), (vec![(product, 0)], Version(5)));
+    })
+    .await;
+}
+
+impl Bench {
+    fn order_of_three(&self, product: ProductId) -> Order {
+        let order = self.order();
+        let unit_price = order.total;
+        let line = OrderLine {
+            product_id: product,
+            sku: None,
+            name: "Tea".to_owned(),
+            unit_price,
+            quantity: 3,
+            total: unit_price,
+            stock_sequence: 1,
+        };
+        Order { lines: OrderLines::new(vec![line]).unwrap(), ..order }
+    }
+}

@@ -16,8 +16,19 @@ impl Bench {
         T: Send + 'static,
         F: Future<Output = Result<T, holdfast_storage::record::Fault>> + Send,
     {
+        self.try_within(piece).await.unwrap()
+    }
+
+    pub(super) async fn try_within<T, F>(
+        &self,
+        piece: impl Fn(OrderStore, Tx) -> F + Send + Sync + 'static,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, holdfast_storage::record::Fault>> + Send,
+    {
         let store = self.store.clone();
-        self.fresh.database.transact(move |tx| piece(store.clone(), tx)).await.unwrap()
+        self.fresh.database.transact(move |tx| piece(store.clone(), tx)).await
     }
 
     async fn bury(&self, ids: Vec<OrderId>, now: Timestamp) -> HashMap<OrderId, Status> {

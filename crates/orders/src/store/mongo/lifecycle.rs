@@ -1,6 +1,6 @@
 //! Recording orders, and the steps of their lifecycle.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use holdfast_storage::mongo::{Document, Fault, Mongo, Query, Tx, doc, fields};
 use holdfast_types::{OrderId, Result, StockAction, Timestamp};
@@ -81,11 +81,12 @@ pub(super) async fn clear_pending_stock(
     tx: Tx,
     pending_stock: &[(OrderId, StockAction)],
 ) -> Result<(), Fault> {
-    for stock_action in [StockAction::Keep, StockAction::Release, StockAction::Ship] {
-        let ids = pending_stock.iter().filter(|(_, pending_stock)| *pending_stock == stock_action);
+    let codes: BTreeSet<i64> = pending_stock.iter().map(|(_, action)| action.code()).collect();
+    for code in codes {
+        let ids = pending_stock.iter().filter(|(_, action)| action.code() == code);
         let ids: Vec<_> = ids.map(|(id, _)| fields::uuid(id.uuid())).collect();
         if !ids.is_empty() {
-            let like = doc! {"_id": {"$in": ids}, "pending_stock": stock_action.code()};
+            let like = doc! {"_id": {"$in": ids}, "pending_stock": code};
             tx.update_all(ORDERS, like, doc! {"$unset": {"pending_stock": ""}}).await?;
         }
     }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use holdfast_storage::record::{Fault, Tx};
-use holdfast_types::Error;
+use holdfast_types::{Error, Kept, ReservationState};
 
 use super::*;
-use crate::store::reserving::Commands;
+use crate::{
+    model::apply_all,
+    store::reserving::{Commands, Decide},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_unit_is_sold_once_among_64() {
@@ -87,6 +90,70 @@ async fn apply_stock_actions_releases_and_ships_exactly_once() {
             Version(2),
             "a shipment moves the version, a sale and a release do not"
         );
+        bench.assert_sound().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn give_back_takes_units_back_exactly_once_wherever_they_are() {
+    on_every_engine(|fresh| async {
+        let bench = Arc::new(Bench::new(fresh).await);
+        let (one, other) = (bench.product("A", 10).await, bench.product("B", 10).await);
+        let [held, sent, gone] = [4, 3, 2].map(|units| bench.command(&[(one, units), (other, 1)]));
+        for command in [&held, &sent, &gone] {
+            bench.reserve(command).await.unwrap();
+        }
+        let actions = [(sent.id, StockAction::Ship), (gone.id, StockAction::Release)];
+        bench.store.apply_stock_actions(&actions, bench.now()).await.unwrap();
+        assert_eq!((bench.numbers(one).await, bench.numbers(other).await), ((7, 4), (9, 1)));
+        // Three of four that are held, two of three that have left, one of two that were released.
+        let kept: Vec<(OrderId, Kept)> =
+            [&held, &sent, &gone].map(|command| (command.id, vec![(one, 1)])).to_vec();
+        let calls: Vec<_> = (0..8)
+            .map(|_| {
+                let (bench, kept) = (Arc::clone(&bench), kept.clone());
+                tokio::spawn(async move { bench.store.give_back(&kept, bench.now()).await })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+        assert_eq!((bench.numbers(one).await, bench.numbers(other).await), ((9, 1), (9, 1)));
+        let more = [(held.id, vec![(one, 3)]), (OrderId::from_bytes([9; 16]), vec![(one, 0)])];
+        bench.store.give_back(&more, bench.now()).await.unwrap();
+        assert_eq!(bench.numbers(one).await, (9, 1), "it never takes any again");
+        bench.assert_sound().await;
+        let ship = [(held.id, StockAction::Ship)];
+        bench.store.apply_stock_actions(&ship, bench.now()).await.unwrap();
+        assert_eq!(bench.numbers(one).await, (8, 0), "what stands is sent");
+        let all = [(held.id, vec![(one, 0), (other, 0)]), (sent.id, vec![(one, 0)])];
+        bench.store.give_back(&all, bench.now()).await.unwrap();
+        assert_eq!((bench.numbers(one).await, bench.numbers(other).await), ((10, 0), (9, 0)));
+        bench.assert_sound().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn move_stock_shows_what_is_there_and_writes_what_is_decided() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let product = bench.product("A", 10).await;
+        let command = bench.command(&[(product, 3)]);
+        bench.reserve(&command).await.unwrap();
+        let (id, now) = (command.id, bench.now());
+        let release = move |store: ProductStore, tx: Tx| async move {
+            let decide: Decide = Arc::new(move |reservations, numbers| {
+                let (state, lines) = &reservations[&id];
+                assert_eq!((*state, lines[0].quantity), (ReservationState::Held, 3));
+                assert_eq!(numbers[&product].reserved, 3);
+                apply_all(&[(id, StockAction::Release)], reservations, numbers, now)
+            });
+            store.move_stock(&tx, vec![id], decide, now).await
+        };
+        assert_eq!(bench.within(release).await.unwrap(), [], "there were some before");
+        assert_eq!(bench.numbers(product).await, (10, 0));
         bench.assert_sound().await;
     })
     .await;

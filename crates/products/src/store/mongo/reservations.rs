@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use holdfast_storage::mongo::{Document, Fault, Query, Tx, doc, fields};
 use holdfast_types::{
     BatchId, Error, Fingerprint, Message, OrderId, OrderLines, ProductId, Reservation,
-    ReservationState, ReserveCommand, Reserved, Result, StockAction, Timestamp, Unconfirmed,
+    ReservationState, ReserveCommand, Reserved, Result, Timestamp, Unconfirmed,
 };
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     journal,
 };
 use crate::{
-    model::{Earliers, Numbers, Shelf, ShelfItem, apply_all, decide_all},
+    model::{Applied, Earliers, Numbers, NumbersById, Reservations, Shelf, ShelfItem, decide_all},
     store::reserving::TakenStock,
 };
 
@@ -113,13 +113,13 @@ pub(super) fn document(
     })
 }
 
-pub(super) async fn apply_stock_actions(
+pub(super) async fn move_stock(
     tx: &Tx,
-    actions: &[(OrderId, StockAction)],
+    orders: &[OrderId],
+    decide: &(dyn Fn(Reservations, &NumbersById) -> Result<Applied> + Send + Sync),
     now: Timestamp,
 ) -> Result<Vec<Message>, Fault> {
-    let ids: Vec<OrderId> = actions.iter().map(|(id, _)| *id).collect();
-    let found = tx.find(RESERVATIONS, &among(&ids)).await?;
+    let found = tx.find(RESERVATIONS, &among(orders)).await?;
     let found = found.iter().map(reservation).collect::<Result<Vec<_>>>()?;
     let products: BTreeSet<ProductId> = found
         .iter()
@@ -129,7 +129,7 @@ pub(super) async fn apply_stock_actions(
     let products: Vec<ProductId> = products.into_iter().collect();
     let wanted = Some(doc! {"quantity": 1, "reserved": 1, "sequence": 1, "version": 1});
     let query = Query { projection: wanted, ..documents::among(&products) };
-    let (mut before, mut versions) = (HashMap::new(), HashMap::new());
+    let (mut before, mut versions) = (NumbersById::new(), HashMap::new());
     for found in tx.find(PRODUCTS, &query).await? {
         let id: ProductId = fields::id(&found, "_id")?;
         before.insert(id, documents::numbers(&found)?);
@@ -137,10 +137,10 @@ pub(super) async fn apply_stock_actions(
     }
     let reservations =
         found.into_iter().map(|found| (found.id, (found.state, found.lines))).collect();
-    let applied = apply_all(actions, reservations, &before, now)?;
+    let applied = decide(reservations, &before)?;
     let changes = applied.numbers.iter().map(|(id, after)| {
-        let newer = applied.shipped.get(id).map(|shipments| versions[id] + shipments);
-        ship(change((*id, before[id], *after)), newer, now)
+        let newer = applied.versions.get(id).map(|moves| versions[id] + moves);
+        move_version(change((*id, before[id], *after)), newer, now)
     });
     tx.update(PRODUCTS, changes.collect()).await?;
     let states = applied.states.iter().map(|(id, state)| {
@@ -148,12 +148,16 @@ pub(super) async fn apply_stock_actions(
         (like, doc! {"$set": {"state": state.code()}})
     });
     tx.update(RESERVATIONS, states.collect()).await?;
+    let lines = applied.lines.iter().map(|(id, lines)| {
+        (doc! {"_id": fields::uuid(id.uuid())}, doc! {"$set": {"lines": lines.json()}})
+    });
+    tx.update(RESERVATIONS, lines.collect()).await?;
     journal::append(tx, &applied.movements).await?;
     Ok(applied.messages(&before, now))
 }
 
-/// A shipment changes the quantity, and with it the version.
-fn ship(
+/// What leaves or comes back changes the quantity, and with it the version.
+fn move_version(
     (like, mut change): (Document, Document),
     version: Option<i64>,
     now: Timestamp,

@@ -1,19 +1,19 @@
 //! Reservations: the hot path. Lock and load what a batch names, decide each command in turn, save all changes: six
 //! statements, however many orders there are.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use futures_util::future::{try_join, try_join3, try_join4};
+use futures_util::future::{try_join, try_join3, try_join5};
 use holdfast_storage::postgres::{Fault, Row, Tx, bytes};
 use holdfast_types::{
     Code, Error, Fingerprint, Message, OrderId, OrderLines, ProductId, Reservation,
-    ReservationState, ReserveCommand, Reserved, Result, StockAction, Timestamp,
+    ReservationState, ReserveCommand, Reserved, Result, Timestamp,
 };
 use uuid::Uuid;
 
 use super::{held::Held, journal, rows};
 use crate::{
-    model::{Earliers, Numbers, Shelf, ShelfItem, apply_all, decide_all},
+    model::{Applied, Earliers, Numbers, NumbersById, Reservations, Shelf, ShelfItem, decide_all},
     store::reserving::TakenStock,
 };
 
@@ -149,14 +149,15 @@ async fn insert(
     if inserted == ids.len() as u64 { Ok(()) } else { Err(Fault::Stale) }
 }
 
-pub(super) async fn apply_stock_actions(
+pub(super) async fn move_stock(
     tx: &Tx,
-    actions: &[(OrderId, StockAction)],
+    orders: Vec<OrderId>,
+    decide: &(dyn Fn(Reservations, &NumbersById) -> Result<Applied> + Send + Sync),
     now: Timestamp,
 ) -> Result<Vec<Message>, Fault> {
-    let mut ids: Vec<Uuid> = actions.iter().map(|(id, _)| id.uuid()).collect();
+    let mut ids: Vec<Uuid> = orders.iter().map(|id| id.uuid()).collect();
     ids.sort_unstable();
-    // What a reservation holds never changes, so it says which products to lock first.
+    // Which products a reservation names never changes, so it says what to lock first.
     let sql = format!("{SELECT} WHERE id = ANY($1)");
     let found = tx.query(&sql, &[&ids]).await?;
     let found = found.iter().map(reservation).collect::<Result<Vec<_>, _>>()?;
@@ -172,19 +173,20 @@ pub(super) async fn apply_stock_actions(
     let states = states.map(|found| found.map(|found| (found.id, (found.state, found.lines))));
     let reservations = states.collect::<Result<_, _>>()?;
     let numbers = numbers(tx, &products).await?;
-    let applied = apply_all(actions, reservations, &numbers, now)?;
+    let applied = decide(reservations, &numbers)?;
     let messages = applied.messages(&numbers, now);
-    try_join4(
+    try_join5(
         set_states(tx, &applied.states),
+        set_lines(tx, &applied.lines),
         journal::append(tx, &applied.movements),
         journal::set_numbers(tx, applied.numbers),
-        ship(tx, &applied.shipped, now),
+        move_versions(tx, &applied.versions, now),
     )
     .await?;
     Ok(messages)
 }
 
-async fn numbers(tx: &Tx, products: &[Uuid]) -> Result<HashMap<ProductId, Numbers>, Fault> {
+async fn numbers(tx: &Tx, products: &[Uuid]) -> Result<NumbersById, Fault> {
     let sql =
         "SELECT product_id, quantity, reserved, sequence FROM stock WHERE product_id = ANY($1)";
     let rows = tx.query(sql, &[&products]).await?;
@@ -199,13 +201,28 @@ async fn set_states(tx: &Tx, states: &[(OrderId, ReservationState)]) -> Result<(
     tx.execute(sql, &[&ids, &codes]).await.map(|_| ())
 }
 
-/// A shipment changes the quantity, and with it the version.
-async fn ship(tx: &Tx, shipped: &BTreeMap<ProductId, i64>, now: Timestamp) -> Result<(), Fault> {
-    let ids: Vec<Uuid> = shipped.keys().map(|id| id.uuid()).collect();
-    let counts: Vec<i64> = shipped.values().copied().collect();
+async fn set_lines(tx: &Tx, lines: &[(OrderId, OrderLines)]) -> Result<(), Fault> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = lines.iter().map(|(id, _)| id.uuid()).collect();
+    let texts: Vec<&str> = lines.iter().map(|(_, lines)| lines.json()).collect();
+    let sql = "UPDATE reservations r SET lines = n.lines
+               FROM unnest($1::uuid[], $2::text[]) AS n (id, lines) WHERE r.id = n.id";
+    tx.execute(sql, &[&ids, &texts]).await.map(|_| ())
+}
+
+/// What leaves or comes back changes the quantity, and with it the version.
+async fn move_versions(
+    tx: &Tx,
+    versions: &BTreeMap<ProductId, i64>,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let ids: Vec<Uuid> = versions.keys().map(|id| id.uuid()).collect();
+    let counts: Vec<i64> = versions.values().copied().collect();
     tx.execute(
-        "UPDATE products p SET version = version + n.shipments, quantity_version = version + n.shipments, updated_at = $3
-         FROM unnest($1::uuid[], $2::bigint[]) AS n (id, shipments) WHERE p.id = n.id",
+        "UPDATE products p SET version = version + n.moves, quantity_version = version + n.moves, updated_at = $3
+         FROM unnest($1::uuid[], $2::bigint[]) AS n (id, moves) WHERE p.id = n.id",
         &[&ids, &counts, &now.as_millis()],
     )
     .await

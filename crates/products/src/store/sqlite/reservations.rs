@@ -5,13 +5,16 @@ use std::collections::{BTreeSet, HashMap};
 use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{
     Fingerprint, Message, OrderId, OrderLines, ProductId, Reservation, ReservationState,
-    ReserveCommand, Reserved, Result, StockAction, Timestamp,
+    ReserveCommand, Reserved, Result, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{Indexes, journal::Journal, rows};
 use crate::{
-    model::{Earliers, Movement, Numbers, Shelf, ShelfItem, apply_all, decide_all},
+    model::{
+        Applied, Earliers, Movement, Numbers, NumbersById, Reservations, Shelf, ShelfItem,
+        decide_all,
+    },
     store::reserving::TakenStock,
 };
 
@@ -123,14 +126,15 @@ fn insert(
     Ok(())
 }
 
-pub(super) fn apply_stock_actions(
+pub(super) fn move_stock(
     db: &Connection,
     indexes: &Indexes,
-    actions: &[(OrderId, StockAction)],
+    orders: &[OrderId],
+    decide: &dyn Fn(Reservations, &NumbersById) -> Result<Applied>,
     now: Timestamp,
 ) -> Result<Vec<Message>, Fault> {
-    let mut reservations = HashMap::new();
-    for (id, _) in actions {
+    let mut reservations = Reservations::new();
+    for id in orders {
         if let Some(found) = find(db, &indexes.reservations, *id)? {
             reservations.insert(*id, (found.state, found.lines));
         }
@@ -139,24 +143,29 @@ pub(super) fn apply_stock_actions(
         .values()
         .flat_map(|(_, lines)| lines.iter().map(|line| line.product_id))
         .collect();
-    let (mut seqs, mut numbers) = (Seqs::new(), HashMap::new());
+    let (mut seqs, mut numbers) = (Seqs::new(), NumbersById::new());
     for product in products {
         let (seq, found) = numbers_of(db, product)?;
         seqs.insert(product, seq);
         numbers.insert(product, found);
     }
-    let applied = apply_all(actions, reservations, &numbers, now)?;
+    let applied = decide(reservations, &numbers)?;
     let messages = applied.messages(&numbers, now);
     let mut set_state = db.prepare_cached("UPDATE reservations SET state = ?2 WHERE seq = ?1")?;
     for (id, state) in applied.states {
         let seq = indexes.reservations.find(db, id.bytes())?;
         set_state.execute((seq, state.code()))?;
     }
-    let mut ship = db.prepare_cached(
+    let mut set_lines = db.prepare_cached("UPDATE reservations SET lines = ?2 WHERE seq = ?1")?;
+    for (id, lines) in applied.lines {
+        let seq = indexes.reservations.find(db, id.bytes())?;
+        set_lines.execute((seq, lines.json()))?;
+    }
+    let mut move_version = db.prepare_cached(
         "UPDATE products SET version = version + ?2, quantity_version = version + ?2, updated_at = ?3 WHERE seq = ?1",
     )?;
-    for (product, shipments) in &applied.shipped {
-        ship.execute((seqs[product], shipments, now.as_millis()))?;
+    for (product, versions) in &applied.versions {
+        move_version.execute((seqs[product], versions, now.as_millis()))?;
     }
     append(db, &indexes.movements, &seqs, &applied.movements)?;
     update(db, &seqs, applied.numbers)?;
