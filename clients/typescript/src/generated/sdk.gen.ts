@@ -439,9 +439,9 @@ export const capturePayment = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * Give back what was taken, or a part of it
+ * Give back what was taken, or a part of it: an amount, or what units of the order cost
  *
- * Give back what was taken, or a part of it. The money is claimed at once, so that nobody else gives it back; while the provider has not answered, the refund is `pending`. The order stays as it is: one that is cancelled has all of it back by itself.
+ * Give back what was taken, or a part of it: an amount, or what units of the order cost. The money is claimed at once, so that nobody else gives it back; while the provider has not answered, the refund is `pending`. The order stays as it is, apart from units that go back to the stock (`restock`), which it shows as `returned`. One that is cancelled has all of it back by itself.
  */
 export const refundPayment = <ThrowOnError extends boolean = false>(options: Options<RefundPaymentData, ThrowOnError>) => (options.client ?? client).post<RefundPaymentResponses, RefundPaymentErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -853,7 +853,7 @@ export type Money = {
 /**
  * Why a number moved.
  */
-export type MovementKind = 'creation' | 'adjustment' | 'reservation' | 'release' | 'shipment';
+export type MovementKind = 'creation' | 'adjustment' | 'reservation' | 'release' | 'shipment' | 'return';
 
 /**
  * Part of a product's journal, oldest first.
@@ -1079,6 +1079,10 @@ export type OrderView = {
      * What the payment is called where it was made.
      */
     reference?: string | null;
+    /**
+     * Units that were refunded and are back in the stock: those are not sent, or have come back.
+     */
+    returned?: Array<ReturnedItem>;
     shippedAt?: string | null;
     shippingAddress?: Address | null;
     status: OrderStatus;
@@ -1716,6 +1720,10 @@ export type RefundAmount = number | Money;
 export type RefundBody = {
     amount?: RefundAmount | null;
     /**
+     * Units of the order for which money goes back; one product may come twice, with `restock` and without.
+     */
+    items?: Array<RefundItem>;
+    /**
      * Why: for who may read refunds, and for whoever reads events.
      */
     reason?: string | null;
@@ -1728,6 +1736,21 @@ export type RefundExceedsCapturedProblem = Problem & {
     code: 'refund-exceeds-captured';
     refundable: number;
     status: 409;
+};
+
+/**
+ * Units of an order for which money goes back.
+ */
+export type RefundItem = {
+    productId: string;
+    /**
+     * Of those that were ordered and not refunded yet.
+     */
+    quantity: number;
+    /**
+     * Whether they are for sale again: before the parcel has left they are not sent, later they have come back.
+     */
+    restock?: boolean;
 };
 
 /**
@@ -1750,6 +1773,10 @@ export type RefundView = {
      */
     failure?: string | null;
     id: string;
+    /**
+     * For what, where that was said.
+     */
+    items?: Array<RefundItem>;
     orderId: string;
     paymentId: string;
     reason?: string | null;
@@ -1835,6 +1862,14 @@ export type ResetRequestBody = {
 export type ResetView = {
     expiresAt: string;
     resetToken: string;
+};
+
+/**
+ * Units of a product that are back in the stock.
+ */
+export type ReturnedItem = {
+    productId: string;
+    quantity: number;
 };
 
 /**
@@ -5208,9 +5243,9 @@ export type RefundPaymentErrors = {
      */
     408: RequestTimeoutProblem;
     /**
-     * `idempotency-in-progress`, `limit-reached`, `refund-exceeds-captured`
+     * `idempotency-in-progress`, `invalid-transition`, `limit-reached`, `refund-exceeds-captured`
      */
-    409: IdempotencyInProgressProblem | LimitReachedProblem | RefundExceedsCapturedProblem;
+    409: IdempotencyInProgressProblem | InvalidTransitionProblem | LimitReachedProblem | RefundExceedsCapturedProblem;
     /**
      * `content-too-large`
      */

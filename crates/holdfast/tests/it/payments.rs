@@ -1,5 +1,6 @@
 //! `/api/payments`: money is taken once, no more is given back than was taken, and the order follows.
 
+mod returns;
 mod stripe;
 
 use std::time::Duration;

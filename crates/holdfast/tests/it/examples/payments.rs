@@ -7,11 +7,13 @@ pub(super) async fn record(recorder: &mut Recorder) {
     recorder.take(("get_payment_provider", "anybody", "GET", provider, Value::Null)).await;
     let order = unpaid_order(recorder).await;
     recorder.know("unpaid", &order, "id");
+    recorder.know("unpaid-product", &order["items"][0], "productId");
     let new = json!({"orderId": "{unpaid}", "capture": "manual"});
     let said = recorder.take(("create_payment", "admin", "POST", "/api/payments", new)).await;
     recorder.know("payment", &said, "id");
     let outcome = json!({"outcome": "succeed"});
-    let refund = json!({"amount": 500, "reason": "One cup came broken."});
+    let item = json!({"productId": "{unpaid-product}", "quantity": 1, "restock": true});
+    let refund = json!({"items": [item], "amount": 500, "reason": "Changed their mind."});
     let steps: [Step; 6] = [
         ("test_payment", "admin", "POST", "/api/payments/{payment}/test", outcome),
         ("sync_payment", "admin", "POST", "/api/payments/{payment}/sync", Value::Null),
