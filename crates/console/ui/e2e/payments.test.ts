@@ -222,6 +222,36 @@ test("what was set aside is captured, or called off", async () => {
   await table.getByRole("button", { name: "$49.50" }).nth(3).waitFor();
 });
 
+test("units of an order are refunded, and are back in the stock", async () => {
+  const order = await ask(placeOrder({ client: buyer.client, body: { items: [{ productId, quantity: 3 }] } }));
+  const { id } = await pay(await ask(createPayment({ client: buyer.client, body: { orderId: order.id } })));
+  await page.goto(`${URL_OF_SHOP}/console#/payments?id=${id}&open=${id}`);
+  await button("Refund").click();
+  await dialog().getByText("3 of 3, $49.50 each").waitFor();
+  const amount = dialog().getByLabel("Amount in USD");
+  const units = dialog().getByLabel("Cast-iron kettle");
+  expect(await amount.inputValue()).toBe("148.50");
+  await units.fill("4");
+  await dialog().getByRole("button", { name: "Refund" }).click();
+  await dialog().getByText("the order has 3 units").waitFor();
+  await units.fill("2");
+  expect(await amount.inputValue()).toBe("99.00");
+  expect(await dialog().getByLabel("They go back to the stock").isChecked(), "nothing has been sent yet").toBe(true);
+  await inspect(page, "refund-units");
+  await dialog().getByRole("button", { name: "Refund" }).click();
+  await notice("$99.00 went back").waitFor();
+  await page.getByRole("table", { name: "Refunds" }).getByRole("row", { name: /2 units, back in the stock/ }).waitFor();
+  await button("Refund").click();
+  await dialog().getByText("1 of 3, $49.50 each").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("link", { name: order.number }).click();
+  await page.getByText("2 back in the stock").waitFor();
+  await inspect(page, "order-returned");
+  await button("Ship").click();
+  await dialog().getByText("What is back in the stock is not sent").waitFor();
+  await page.keyboard.press("Escape");
+});
+
 test("events lead to their payment", async () => {
   await page.getByRole("navigation").getByRole("link", { name: "Events" }).click();
   await page.getByLabel("About").selectOption("Payments and refunds");

@@ -33,8 +33,11 @@ impl Claim {
                 let before = units.entry(item.product_id).or_default();
                 let left = line.quantity - *before;
                 if item.quantity > left {
-                    let why =
-                        format!("{before} of {} units {what}: {left} are left", line.quantity);
+                    let ordered = line.quantity;
+                    let why = match *before {
+                        0 => format!("the order has {ordered} units"),
+                        some => format!("{some} of {ordered} units {what}: {left} are left"),
+                    };
                     validation.refuse(&format!("#/items/{index}/{member}"), why);
                 }
                 *before += item.quantity;
