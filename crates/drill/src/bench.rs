@@ -28,8 +28,6 @@ pub use whole::{Growth, YOUNG, whole};
 const ORDER_CLIENTS: usize = 4;
 /// Orders whose rows are written without a shop.
 const ROWS: usize = 40_000;
-/// Rounds of each measurement; they take turns, and the median counts.
-const ROUNDS: usize = 3;
 
 const BARE_PRODUCT: &str = "limit: bare hyper, a product's bytes";
 const BARE_LIST: &str = "limit: bare hyper, the bytes of a list of 20";
@@ -65,12 +63,14 @@ pub struct Plan {
     pub clients: usize,
     /// Length of each measurement in each round.
     pub time: Duration,
+    /// Rounds of each measurement; they take turns, and the median counts.
+    pub rounds: usize,
     /// Products that orders are spread over.
     pub products: usize,
 }
 
 /// Measures the shop at `url` beside its limits and, if there is one, beside what its database server does without a shop;
-/// another shop takes turns with it.
+/// another shop takes turns with it, also at who is first.
 pub async fn beside_limits(
     (seller, url): (&Account, &str),
     database: Option<&str>,
@@ -88,14 +88,19 @@ pub async fn beside_limits(
     };
     let bares = Bares::start(&shop).await?;
     let mut figures = Figures::default();
-    for _ in 0..ROUNDS {
+    for round in 0..plan.rounds {
         bares.measure(&mut figures, plan).await?;
         for (name, rate) in server_round(database, plan).await? {
             figures.note(&format!("server: {name}"), Unit::PerSecond, rate);
         }
-        measure(&mut shop, &mut figures, "", plan).await?;
-        if let Some(other) = &mut other {
-            measure(other, &mut figures, "beside: ", plan).await?;
+        let both = [Some((&mut shop, "")), other.as_mut().map(|other| (other, "beside: "))];
+        let mut turns: Vec<_> = both.into_iter().flatten().collect();
+        // Whoever comes second finds a machine that is warm.
+        if round % 2 == 1 {
+            turns.reverse();
+        }
+        for (shop, prefix) in turns {
+            measure(shop, &mut figures, prefix, plan).await?;
         }
     }
     match database {

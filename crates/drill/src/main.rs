@@ -133,9 +133,12 @@ struct BenchFlags {
     /// Clients that read at once; four times as many order
     #[arg(long, default_value_t = 64, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     clients: usize,
-    /// Seconds of each of the three rounds of each measurement
+    /// Seconds of each round of each measurement
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
+    /// Rounds of each measurement, of which the median counts; even beside another shop, since they take turns at who is first
+    #[arg(long, default_value_t = 3, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100))]
+    rounds: usize,
     #[command(flatten)]
     seller: SellerFlags,
     /// Where the figures go, as JSON
@@ -376,6 +379,7 @@ async fn run_bench(flags: &BenchFlags) -> Result<ExitCode> {
         run: uuid::Uuid::new_v4().simple().to_string(),
         clients: flags.clients,
         time: Duration::from_secs(flags.seconds),
+        rounds: flags.rounds,
         products: flags.products,
     };
     let figures = match (&flags.engine, &flags.url) {

@@ -5,8 +5,8 @@ use holdfast_testkit::Engine;
 use hyper::Method;
 
 use super::{
-    Figures, LIST, LIST_UNDER_ORDERS, ORDERS_UNDER_LISTS, PRODUCT, Plan, ROUNDS, Shop, Stand,
-    Target, Unit, lists_beside_orders, product_path, read_rate,
+    Figures, LIST, LIST_UNDER_ORDERS, ORDERS_UNDER_LISTS, PRODUCT, Plan, Shop, Stand, Target, Unit,
+    lists_beside_orders, product_path, read_rate,
 };
 use holdfast_client::Connection;
 
@@ -47,7 +47,7 @@ pub(super) async fn compare(
         |what: &str| format!("many products: {what}"),
     ];
     let deep_pages = [deep_page(&small.url).await?, deep_page(&large.url).await?];
-    for _ in 0..ROUNDS {
+    for _ in 0..plan.rounds {
         for (place, shop) in [&mut *small, &mut large].into_iter().enumerate() {
             let mut note = |what: &str, rate| {
                 figures.note(&names[place](what), Unit::PerSecond, rate);

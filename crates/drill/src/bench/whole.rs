@@ -8,8 +8,8 @@ use rustix::process::Pid;
 use tokio::time::Instant;
 
 use super::{
-    Bares, Basket, Figures, ORDER_CLIENTS, PRODUCT, Plan, ROUNDS, SPREAD, Shop, Stand, Target,
-    Unit, catalogue, hold_against_targets, measure, read_rate,
+    Bares, Basket, Figures, ORDER_CLIENTS, PRODUCT, Plan, SPREAD, Shop, Stand, Target, Unit,
+    catalogue, hold_against_targets, measure, read_rate,
 };
 use crate::{Result, private::PrivateShop};
 
@@ -46,7 +46,7 @@ pub async fn whole(plan: &Plan, growth: Growth, tell: impl Fn(&str)) -> Result<F
         grow(orders, plan, &mut figures, &tell).await?;
     }
     figures.note(PEAK, Unit::Megabytes, memory(&one.shop, "VmHWM"));
-    for _ in 0..ROUNDS {
+    for _ in 0..plan.rounds {
         one.shop.stop().await?;
         let began = Instant::now();
         one.shop.start_again()?;
@@ -70,7 +70,7 @@ async fn rounds(shop: &mut Shop, plan: &Plan, figures: &mut Figures) -> Result<(
     let bares = Bares::start(shop).await?;
     let (product, orders) = (format!("cluster: {PRODUCT}"), format!("cluster: {SPREAD}"));
     let all = Basket { products: plan.products, is_full: false };
-    for _ in 0..ROUNDS {
+    for _ in 0..plan.rounds {
         bares.measure(figures, plan).await?;
         measure(shop, figures, "", plan).await?;
         let path = super::product_path(&cluster);
@@ -105,7 +105,7 @@ async fn grow(
             count += shop.orders(all, buyers, 5 * plan.time).await?.count;
             tell(&format!("{count} orders\n"));
         }
-        for _ in 0..ROUNDS {
+        for _ in 0..plan.rounds {
             let round = shop.orders(all, buyers, 2 * plan.time).await?;
             figures.note(&rate(goal), Unit::PerSecond, round.per_second);
             figures.note(&p99(goal), Unit::Milliseconds, round.p99);

@@ -28,7 +28,9 @@ impl Claim {
                 validation.refuse(&pointer, "the order has no such product");
                 continue;
             };
-            worth += line.unit_price.amount * item.quantity;
+            // Beyond what can be it is refused below.
+            let price = line.unit_price.amount.saturating_mul(item.quantity);
+            worth = i64::saturating_add(worth, price);
             let mut take = |units: &mut Units, member: &str, what: &str| {
                 let before = units.entry(item.product_id).or_default();
                 let left = line.quantity - *before;
