@@ -172,6 +172,7 @@ fn sample(is_full: bool) -> Result<OrderLetter> {
             "quantity": 1, "total": money, "stockSequence": 1,
         }],
         "total": money,
+        "returned": if is_full { vec![serde_json::json!({"name": "Tea", "quantity": 1})] } else { Vec::new() },
         "createdAt": "2026-01-01T12:00:00.000Z",
         "name": is_full.then_some("Ada"),
         "carrier": is_full.then_some("Post"),

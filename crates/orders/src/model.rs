@@ -3,6 +3,7 @@
 pub(crate) mod figures;
 mod messages;
 mod number;
+mod pending_stock;
 mod returning;
 mod transition;
 
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub(crate) use number::Number;
+pub(crate) use pending_stock::PendingStock;
+pub(crate) use returning::ReturnedUnits;
 pub(crate) use transition::{Action, Event};
 
 /// Time that a buyer is given more when they begin to pay.
@@ -153,7 +156,7 @@ pub(crate) struct Order {
     pub(crate) fingerprint: Fingerprint,
     /// What products has not acknowledged yet. Placing leaves nothing pending: an unconfirmed reservation is found from there.
     #[serde(alias = "owed")]
-    pub(crate) pending_stock: Option<StockAction>,
+    pub(crate) pending_stock: Option<PendingStock>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) expires_at: Option<Timestamp>,

@@ -112,6 +112,7 @@ impl OrderBook for TestBook {
             total: order.total,
             status: if order.status == "placed" { "placed" } else { "over" },
             is_unpaid: order.status == "placed",
+            reference: order.reference.clone(),
             lines: order.lines(),
         }))
     }

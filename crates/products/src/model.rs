@@ -5,6 +5,7 @@ mod change;
 mod messages;
 mod relevance;
 mod reserve;
+mod sale_window;
 mod stock;
 mod stock_action;
 
@@ -15,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub(crate) use batch::{BatchItem, BatchMode, BatchOutcome, BatchRequest, Written, decide_batch};
-pub(crate) use change::{MetadataPatch, PricePatch, ProductPatch};
+pub(crate) use change::{MetadataPatch, NEVER_OPEN, PricePatch, ProductPatch, SaleWindowPatch};
 pub(crate) use relevance::one_slip_away;
 pub(crate) use reserve::{Earliers, Shelf, ShelfItem, decide_all};
+pub(crate) use sale_window::SaleWindow;
 pub(crate) use stock::{Cause, Change, Numbers};
 pub use stock::{Movement, MovementKind};
 pub(crate) use stock_action::{Applied, NumbersById, Reservations, apply_all, give_back_all};
@@ -38,6 +40,8 @@ pub(crate) struct Details {
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) price: Money,
     pub(crate) status: Status,
+    #[serde(default)]
+    pub(crate) sale_window: SaleWindow,
 }
 
 /// A picture of a product.

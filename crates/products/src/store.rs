@@ -124,14 +124,17 @@ const MIGRATIONS: Migrations = Migrations {
     sqlite: &[
         include_str!("../migrations/sqlite-0003.sql"),
         include_str!("../migrations/sqlite-0004.sql"),
+        include_str!("../migrations/sqlite-0005.sql"),
     ],
     postgres: &[
         include_str!("../migrations/postgres-0003.sql"),
         include_str!("../migrations/postgres-0004.sql"),
+        include_str!("../migrations/postgres-0005.sql"),
     ],
     mongo: &[
         include_str!("../migrations/mongo-0003.json"),
         include_str!("../migrations/mongo-0004.json"),
+        include_str!("../migrations/mongo-0005.json"),
     ],
 };
 

@@ -13,6 +13,8 @@ pub struct BookedOrder {
     pub status: &'static str,
     /// Whether it waits for money.
     pub is_unpaid: bool,
+    /// What the payment is called that it is paid by.
+    pub reference: Option<String>,
     /// What was ordered.
     pub lines: OrderLines,
 }

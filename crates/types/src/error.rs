@@ -32,6 +32,7 @@ pub enum Code {
     RequestTimeout,
     VersionConflict,
     InsufficientStock,
+    NotOnSale,
     BelowReserved,
     UsernameTaken,
     SkuTaken,

@@ -21,6 +21,9 @@ pub struct OrderLetter {
     pub items: OrderLines,
     /// What it costs.
     pub total: Money,
+    /// Units of it that were refunded and are back in the stock.
+    #[serde(default)]
+    pub returned: Vec<ReturnedItem>,
     /// When it was placed.
     pub created_at: Timestamp,
     /// Who brings it, once it has left.
@@ -29,6 +32,15 @@ pub struct OrderLetter {
     pub tracking_number: Option<String>,
     /// Shows whoever has it how the order stands.
     pub status_token: String,
+}
+
+/// Units of a product that are back in the stock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReturnedItem {
+    /// What the product was called.
+    pub name: String,
+    /// How many.
+    pub quantity: i64,
 }
 
 /// An account, as a letter to its owner tells of it.

@@ -39,7 +39,7 @@ pub use id::{
     SessionKind, UserId, UserKind,
 };
 pub use interval::{Interval, Report};
-pub use letter::{AccountLetter, AccountQuestion, LetterSecret, OrderLetter};
+pub use letter::{AccountLetter, AccountQuestion, LetterSecret, OrderLetter, ReturnedItem};
 pub use message::Message;
 pub use money::{Money, TOTAL_MAX};
 pub use operation::{Answer, Fingerprint, IdempotentAnswer, Operation, Secret, named_id, reused};

@@ -133,8 +133,6 @@ pub enum StockAction {
     Release,
     /// The order was shipped: the units leave.
     Ship,
-    /// Units were given back, so many by now over all its lines: they go back, and for the rest the order says what becomes of it.
-    Return(i64),
 }
 
 /// Units of an order that stand after some were given back, by product: telling it again changes nothing.
@@ -148,7 +146,6 @@ impl StockAction {
             Self::Keep => 0,
             Self::Release => 1,
             Self::Ship => 2,
-            Self::Return(units) => units + 2,
         }
     }
 
@@ -158,7 +155,6 @@ impl StockAction {
             0 => Ok(Self::Keep),
             1 => Ok(Self::Release),
             2 => Ok(Self::Ship),
-            3.. => Ok(Self::Return(code - 2)),
             _ => Err(Error::internal(format!("{code} is not something that happens to stock"))),
         }
     }

@@ -65,7 +65,7 @@ pub(super) async fn reconcile(shop: &Shop) -> Result<()> {
             pair.reservation.transpose()?.and_then(products::Portable::into_reservation);
         let Some(reservation) = reservation else { continue };
         repairs.note(&reservation, pair.order.transpose()?.as_ref());
-        if repairs.len() >= REPAIRS {
+        if repairs.reservations.len() == REPAIRS {
             count += repairs.make(shop).await?;
         }
     }
@@ -80,35 +80,37 @@ struct Repairs {
     actions: Vec<(OrderId, StockAction)>,
     /// Stock that is held for nobody: no order may come for it later, then it goes back.
     orphans: Vec<OrderId>,
+    reservations: BTreeSet<OrderId>,
 }
 
 impl Repairs {
-    fn len(&self) -> usize {
-        self.kept.len() + self.actions.len() + self.orphans.len()
-    }
-
     fn note(&mut self, reservation: &Reservation, order: Option<&orders::Portable>) {
         let (id, is_held) = (reservation.id, reservation.state == ReservationState::Held);
         let Some(order) = order else {
             self.orphans.extend(is_held.then_some(id));
+            self.reservations.extend(is_held.then_some(id));
             return;
         };
-        if !order.is_held_by(&reservation.lines) {
-            self.kept.push((id, order.kept()));
-        }
+        let kept = order.kept();
+        // A reservation never takes more again.
+        let is_more = reservation.lines.keeping(&kept).is_ok_and(|left| left != reservation.lines);
+        self.kept.extend(is_more.then_some((id, kept)));
+        self.reservations.extend(is_more.then_some(id));
         match order.stock_action().unwrap_or(StockAction::Release) {
             StockAction::Keep => {}
-            action => self.actions.extend(is_held.then_some((id, action))),
+            action => {
+                self.actions.extend(is_held.then_some((id, action)));
+                self.reservations.extend(is_held.then_some(id));
+            }
         }
     }
 
     async fn make(&mut self, shop: &Shop) -> Result<usize> {
-        let count = self.len();
-        let Self { kept, mut actions, orphans } = std::mem::take(self);
+        let Self { kept, mut actions, orphans, reservations } = std::mem::take(self);
         shop.products.give_back(&kept).await?;
         actions.extend(shop.orders.resolve(&orphans).await?);
         shop.products.apply_stock_actions(&actions).await?;
-        Ok(count)
+        Ok(reservations.len())
     }
 }
 
@@ -299,7 +301,7 @@ fn compare(
         return PairState::Broken(format!("order {id} and its reservation have different lines"));
     }
     let expected = match stock_action {
-        StockAction::Keep | StockAction::Return(_) => ReservationState::Held,
+        StockAction::Keep => ReservationState::Held,
         StockAction::Release => ReservationState::Released,
         StockAction::Ship => ReservationState::Shipped,
     };

@@ -105,6 +105,10 @@ fn extras(code: Code) -> Value {
         InsufficientStock => {
             json!({"items": [{"productId": ID, "requested": 3, "available": 1}]})
         }
+        NotOnSale => {
+            let opens = "2026-12-01T09:00:00.000Z";
+            json!({"items": [{"productId": ID, "opensAt": opens}], "opensAt": opens})
+        }
         BelowReserved => json!({"reserved": 3}),
         EventsExpired => json!({"oldest": 120_044}),
         InvalidTransition => json!({"orderStatus": "shipped"}),

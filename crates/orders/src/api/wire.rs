@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    model::{Address, Buyer, Event, Number, Order, Status},
+    model::{Address, Buyer, Event, Number, Order, ReturnedUnits, Status},
     store::Render,
 };
 
@@ -280,7 +280,7 @@ pub(crate) struct OrderView<'a> {
     /// Units that were refunded and are back in the stock: those are not sent, or have come back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
-    returned: Vec<ReturnedView>,
+    returned: Vec<ReturnedUnits>,
     /// What the staff have noted; nobody else sees it.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'a str>,
@@ -299,16 +299,6 @@ struct LineView {
     total: Money,
     /// The line's place in the product's journal.
     stock_sequence: i64,
-}
-
-/// Units of a product that are back in the stock.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = ReturnedItem)]
-struct ReturnedView {
-    #[schema(value_type = uuid::Uuid)]
-    product_id: ProductId,
-    quantity: i64,
 }
 
 impl<'a> From<&'a Order> for OrderView<'a> {
@@ -336,15 +326,10 @@ impl<'a> From<&'a Order> for OrderView<'a> {
             reference: progress.reference.as_deref(),
             carrier: progress.carrier.as_deref(),
             tracking_number: progress.tracking_number.as_deref(),
-            returned: returned(order),
+            returned: order.returned(),
             note: None,
         }
     }
-}
-
-fn returned(order: &Order) -> Vec<ReturnedView> {
-    let units = order.progress.returned.iter();
-    units.map(|(product, units)| ReturnedView { product_id: *product, quantity: *units }).collect()
 }
 
 impl<'a> OrderView<'a> {

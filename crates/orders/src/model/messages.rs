@@ -3,7 +3,7 @@
 use holdfast_types::{Message, Money, OrderId, OrderLines, UserId};
 use serde::Serialize;
 
-use super::{Number, Order, Status};
+use super::{Number, Order, ReturnedUnits, Status};
 
 impl Status {
     /// What an order is said to have become with it.
@@ -49,6 +49,7 @@ impl Order {
             total: self.total,
             carrier: shown(self.progress.carrier.as_deref()),
             tracking_number: shown(self.progress.tracking_number.as_deref()),
+            returned: self.returned(),
         }
     }
 }
@@ -67,4 +68,7 @@ pub(crate) struct EventData<'a> {
     carrier: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tracking_number: Option<&'a str>,
+    /// Units of those items that are back in the stock by now: they are not sent, or have come back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    returned: Vec<ReturnedUnits>,
 }

@@ -1,8 +1,22 @@
 //! Units of an order that are back in the stock while the order stands.
 
-use holdfast_types::{Code, Error, Kept, OrderLines, ProductId, Result, StockAction, Timestamp};
+use holdfast_types::{
+    Code, Error, Kept, OrderLines, ProductId, Result, ReturnedItem, StockAction, Timestamp,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Order, Status};
+use super::{Order, PendingStock, Status};
+
+/// Units of a product that are back in the stock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ReturnedItem)]
+pub(crate) struct ReturnedUnits {
+    #[schema(value_type = uuid::Uuid)]
+    product_id: ProductId,
+    quantity: i64,
+}
 
 impl Order {
     /// Notes that so many units are back in the stock by now, of each of these products, before the parcel has left or after;
@@ -29,9 +43,27 @@ impl Order {
         }
         self.version = self.version.next();
         self.updated_at = now;
-        let all = self.progress.returned.iter().map(|(_, units)| units).sum();
-        self.pending_stock = Some(StockAction::Return(all));
+        let returned = self.progress.returned.iter().map(|(_, units)| units).sum();
+        let action = self.pending_stock.map_or(StockAction::Keep, |pending| pending.action);
+        self.pending_stock = Some(PendingStock { action, returned });
         Ok(true)
+    }
+
+    /// The units that are back, by product.
+    pub(crate) fn returned(&self) -> Vec<ReturnedUnits> {
+        let units = self.progress.returned.iter();
+        units
+            .map(|(product, units)| ReturnedUnits { product_id: *product, quantity: *units })
+            .collect()
+    }
+
+    /// The same by the name of the product.
+    pub(crate) fn returned_items(&self) -> Vec<ReturnedItem> {
+        let named = |(product, units): &(ProductId, i64)| {
+            let line = self.lines.iter().find(|line| line.product_id == *product)?;
+            Some(ReturnedItem { name: line.name.clone(), quantity: *units })
+        };
+        self.progress.returned.iter().filter_map(named).collect()
     }
 
     /// The units that stand, of products of which some are back.
@@ -102,12 +134,11 @@ mod tests {
         assert_eq!(order.kept_lines().unwrap()[0].quantity, 2);
         let ship = Action::Ship { carrier: None, tracking_number: None };
         order.take(&ship, None, now).unwrap();
-        assert_eq!(order.pending_stock, Some(StockAction::Return(1)), "nothing is forgotten");
+        let pending = |action, returned| Some(PendingStock { action, returned });
+        assert_eq!(order.pending_stock, pending(StockAction::Ship, 1), "nothing is forgotten");
         assert!(order.give_back(&[(PRODUCT, 9)], now).unwrap());
-        assert_eq!(
-            (order.kept(), order.pending_stock),
-            (vec![(PRODUCT, 0)], Some(StockAction::Return(3)))
-        );
+        assert_eq!(order.kept(), [(PRODUCT, 0)]);
+        assert_eq!(order.pending_stock, pending(StockAction::Ship, 3));
         assert_eq!(order.lines[0].quantity, 3, "what was ordered stays");
     }
 }

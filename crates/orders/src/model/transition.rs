@@ -1,9 +1,9 @@
 //! The lifecycle: `placed → paid → shipped → delivered`; `cancelled` from placed or paid; `expired` from placed.
 
-use holdfast_types::{Code, Error, Result, StockAction, Timestamp, UserId};
+use holdfast_types::{Code, Error, Result, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{Order, Progress, Status};
+use super::{Order, PendingStock, Progress, Status};
 
 /// A step of the lifecycle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,13 +78,11 @@ impl Order {
         self.updated_at = now;
         self.progress.note(action);
         self.progress.events.push(Event { status: target, version: self.version, at: now, by });
-        self.pending_stock = match (target.stock_action(), self.pending_stock) {
-            // What is made of the rest goes with it.
-            (_, Some(StockAction::Return(units))) => Some(StockAction::Return(units)),
-            _ if target == Status::Delivered => self.pending_stock,
-            (StockAction::Keep, pending) => pending,
-            (action, _) => Some(action),
-        };
+        let moves = matches!(target, Status::Cancelled | Status::Expired | Status::Shipped);
+        if moves {
+            let action = target.stock_action();
+            self.pending_stock = Some(PendingStock::with(self.pending_stock, action));
+        }
         Ok(true)
     }
 
@@ -128,7 +126,9 @@ impl Progress {
 mod tests {
     use std::time::Duration;
 
-    use holdfast_types::{Fingerprint, Money, OrderId, OrderLines, ReserveCommand, Reserved};
+    use holdfast_types::{
+        Fingerprint, Money, OrderId, OrderLines, ReserveCommand, Reserved, StockAction,
+    };
 
     use super::{
         super::{Buyer, Placement},
@@ -195,7 +195,7 @@ mod tests {
         order.take(&Action::Pay { reference: None }, None, Timestamp::from_millis(9)).unwrap();
         assert_eq!(order.pending_stock, None, "paying owes nothing");
         order.take(&Action::Cancel, None, Timestamp::from_millis(9)).unwrap();
-        assert_eq!(order.pending_stock, Some(StockAction::Release));
+        assert_eq!(order.pending_stock, Some(StockAction::Release.into()));
         assert_eq!(
             order.clone().into_placed(),
             Order { pending_stock: order.pending_stock, ..placed() }

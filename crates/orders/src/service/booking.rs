@@ -37,6 +37,7 @@ impl Orders {
             total: order.total,
             status: order.status.as_str(),
             is_unpaid: order.status == Status::Placed,
+            reference: order.progress.reference,
             lines: order.lines,
         }))
     }

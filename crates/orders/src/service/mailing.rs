@@ -13,6 +13,7 @@ impl Orders {
     pub async fn letter(&self, id: OrderId) -> Result<Option<OrderLetter>> {
         let order = self.store().get(id).await?;
         Ok(order.map(|order| {
+            let returned = order.returned_items();
             let Order { user, buyer, lines, total, created_at, progress, .. } = order;
             OrderLetter {
                 number: Number::of(id).to_string(),
@@ -21,6 +22,7 @@ impl Orders {
                 name: buyer.shipping_address.map(|address| address.name),
                 items: lines,
                 total,
+                returned,
                 created_at,
                 carrier: progress.carrier,
                 tracking_number: progress.tracking_number,

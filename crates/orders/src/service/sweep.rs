@@ -9,6 +9,7 @@ use holdfast_types::{BatchId, OrderId, Result, StockAction, Unconfirmed};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Shared;
+use crate::model::PendingStock;
 
 /// Between two looks at expiry and at confirmations that found no batch to ride with.
 const TICK: Duration = Duration::from_millis(250);
@@ -63,7 +64,7 @@ impl Shared {
     }
 
     /// Applies what is pending and clears it; says how many. One that products refuses does not hold up the others.
-    async fn apply(&self, pending: &[(OrderId, StockAction)]) -> Result<usize> {
+    async fn apply(&self, pending: &[(OrderId, PendingStock)]) -> Result<usize> {
         if pending.is_empty() {
             return Ok(0);
         }
@@ -81,26 +82,24 @@ impl Shared {
         }
     }
 
-    /// Where units were given back, those first, then what has become of the rest.
-    async fn move_stock(&self, pending: &[(OrderId, StockAction)]) -> Result<()> {
-        let is_return = |action: StockAction| matches!(action, StockAction::Return(_));
-        let (returns, mut actions): (Vec<_>, Vec<_>) =
-            pending.iter().partition(|(_, action)| is_return(*action));
-        if !returns.is_empty() {
-            let ids = returns.iter().map(|(id, _)| *id).collect();
-            let orders = self.store.get_all(ids).await?;
+    /// Where units are back, those first, then what has become of the rest.
+    async fn move_stock(&self, pending: &[(OrderId, PendingStock)]) -> Result<()> {
+        let returning = pending.iter().filter(|(_, pending)| pending.returned > 0);
+        let returning: Vec<OrderId> = returning.map(|(id, _)| *id).collect();
+        if !returning.is_empty() {
+            let orders = self.store.get_all(returning).await?;
             let kept: Vec<_> = orders.iter().map(|order| (order.id, order.kept())).collect();
             self.stock.give_back(&kept).await?;
-            actions.extend(orders.iter().map(|order| (order.id, order.status.stock_action())));
         }
-        actions.retain(|(_, action)| *action != StockAction::Keep);
+        let actions = pending.iter().map(|(id, pending)| (*id, pending.action));
+        let actions: Vec<_> = actions.filter(|(_, action)| *action != StockAction::Keep).collect();
         match actions.is_empty() {
             true => Ok(()),
             false => self.stock.apply(&actions).await,
         }
     }
 
-    async fn apply_apart(&self, pending: &[(OrderId, StockAction)]) -> Result<usize> {
+    async fn apply_apart(&self, pending: &[(OrderId, PendingStock)]) -> Result<usize> {
         let mut applied = 0;
         for one in pending {
             applied += Box::pin(self.apply(std::slice::from_ref(one))).await?;
@@ -123,7 +122,8 @@ impl Shared {
         }
         loop {
             let expired = self.store.expire(self.clock.before(Duration::ZERO)).await?;
-            let pending: Vec<_> = expired.iter().map(|id| (*id, StockAction::Release)).collect();
+            let pending: Vec<_> =
+                expired.iter().map(|id| (*id, StockAction::Release.into())).collect();
             if self.apply(&pending).await? == 0 {
                 return Ok(());
             }
@@ -158,9 +158,11 @@ impl Shared {
     /// True when every one of them has become what it must.
     async fn resolve(&self, orders: &[OrderId]) -> Result<bool> {
         let resolved = self.store.resolve(orders, self.clock.now()).await?;
-        let moving: Vec<_> =
-            resolved.into_iter().filter(|(_, action)| *action != StockAction::Keep).collect();
-        let released = moving.iter().filter(|(_, action)| *action == StockAction::Release).count();
+        let moving = resolved.into_iter().filter(|(_, action)| *action != StockAction::Keep);
+        let moving: Vec<(OrderId, PendingStock)> =
+            moving.map(|(id, action)| (id, action.into())).collect();
+        let is_release = |(_, pending): &&(_, PendingStock)| pending.action == StockAction::Release;
+        let released = moving.iter().filter(is_release).count();
         tracing::info!(found = orders.len(), released, "resolved half-made orders");
         Ok(self.apply(&moving).await? == moving.len())
     }

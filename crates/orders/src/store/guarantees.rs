@@ -10,7 +10,7 @@ use holdfast_types::{
 };
 
 use super::{lifecycle::Step, portable::Record, *};
-use crate::model::{Action, Buyer, Placement, Status};
+use crate::model::{Action, Buyer, PendingStock, Placement, Status};
 
 mod figures;
 mod listing;
@@ -139,19 +139,19 @@ async fn transition_happens_once_and_owes_once() {
             assert_eq!(call.await.unwrap().answer.body, b"cancelled");
         }
         let order = bench.store.get(id).await.unwrap().unwrap();
-        assert_eq!((order.version.0, order.pending_stock), (2, Some(StockAction::Release)));
+        assert_eq!((order.version.0, order.pending_stock), (2, Some(StockAction::Release.into())));
         assert_eq!(order.events().count(), 2);
         assert_eq!(
             bench.take(id, &Action::Deliver).await.unwrap_err().code(),
             Code::InvalidTransition
         );
-        bench.store.clear_pending_stock(&[(id, StockAction::Keep)]).await.unwrap();
+        bench.store.clear_pending_stock(&[(id, StockAction::Keep.into())]).await.unwrap();
         assert_eq!(
             bench.store.pending_stock_of(id).await.unwrap(),
-            Some(StockAction::Release),
+            Some(StockAction::Release.into()),
             "another pending_stock_of than the one paid stands"
         );
-        bench.store.clear_pending_stock(&[(id, StockAction::Release)]).await.unwrap();
+        bench.store.clear_pending_stock(&[(id, StockAction::Release.into())]).await.unwrap();
         assert_eq!(bench.store.pending_stock_of(id).await.unwrap(), None);
     })
     .await;
@@ -169,7 +169,10 @@ async fn pay_and_expire_exclude_each_other() {
         assert_eq!(paid.len() + expired.len(), ids.len(), "each order went one way");
         assert!(paid.iter().all(|id| !expired.contains(id)));
         for id in expired {
-            assert_eq!(bench.store.pending_stock_of(id).await.unwrap(), Some(StockAction::Release));
+            assert_eq!(
+                bench.store.pending_stock_of(id).await.unwrap(),
+                Some(StockAction::Release.into())
+            );
         }
     })
     .await;

@@ -8,7 +8,7 @@ use holdfast_types::{
 };
 
 use super::{OrderStore, Render};
-use crate::model::{Action, Order, figures};
+use crate::model::{Action, Order, PendingStock, figures};
 
 /// Who takes a step of which order, and when.
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +135,7 @@ impl OrderStore {
     }
 
     /// What products has not acknowledged of one order.
-    pub(crate) async fn pending_stock_of(&self, id: OrderId) -> Result<Option<StockAction>> {
+    pub(crate) async fn pending_stock_of(&self, id: OrderId) -> Result<Option<PendingStock>> {
         Ok(self.get(id).await?.and_then(|order| order.pending_stock))
     }
 

@@ -11,10 +11,10 @@ use holdfast_storage::{
     mongo::{Mongo, doc, fields},
     record::{Fault, Tx},
 };
-use holdfast_types::{OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId};
+use holdfast_types::{OrderId, Page, PageRequest, Result, Timestamp, UserId};
 
 use super::{OrderFilter, Recorded, portable::Record, statements::Statements};
-use crate::model::{Number, Order, Status};
+use crate::model::{Number, Order, PendingStock, Status};
 
 #[derive(Debug)]
 pub(super) struct MongoOrders {
@@ -73,11 +73,11 @@ impl Statements for MongoOrders {
         documents::list(&self.db, filter, request).await
     }
 
-    async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
+    async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, PendingStock)>> {
         lifecycle::pending_stock(&self.db, before).await
     }
 
-    async fn clear_pending_stock(&self, pending_stock: &[(OrderId, StockAction)]) -> Result<()> {
+    async fn clear_pending_stock(&self, pending_stock: &[(OrderId, PendingStock)]) -> Result<()> {
         self.db.transaction(|tx| lifecycle::clear_pending_stock(tx, pending_stock)).await
     }
 

@@ -13,11 +13,11 @@ use holdfast_storage::{
     postgres::Postgres,
     record::{Fault, Tx},
 };
-use holdfast_types::{OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId};
+use holdfast_types::{OrderId, Page, PageRequest, Result, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::{OrderFilter, Recorded, portable::Record, statements::Statements};
-use crate::model::{Number, Order, Status};
+use crate::model::{Number, Order, PendingStock, Status};
 
 #[derive(Debug)]
 pub(super) struct PostgresOrders {
@@ -74,11 +74,11 @@ impl Statements for PostgresOrders {
         rows::list(&self.db, filter, request).await
     }
 
-    async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
+    async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, PendingStock)>> {
         pending_stock::find(&self.db, before).await
     }
 
-    async fn clear_pending_stock(&self, pending_stock: &[(OrderId, StockAction)]) -> Result<()> {
+    async fn clear_pending_stock(&self, pending_stock: &[(OrderId, PendingStock)]) -> Result<()> {
         self.db.transaction(|tx| pending_stock::clear(tx, pending_stock)).await
     }
 

@@ -14,11 +14,11 @@ use holdfast_storage::{
     record::{Fault, Tx},
     sqlite::Sqlite,
 };
-use holdfast_types::{OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId};
+use holdfast_types::{OrderId, Page, PageRequest, Result, Timestamp, UserId};
 
 use self::indexes::Indexes;
 use super::{OrderFilter, Recorded, portable::Record, statements::Statements};
-use crate::model::{Number, Order, Status};
+use crate::model::{Number, Order, PendingStock, Status};
 
 #[derive(Debug)]
 pub(super) struct SqliteOrders {
@@ -84,11 +84,11 @@ impl Statements for SqliteOrders {
         self.db.read(move |db| lists::list(db, &indexes, &filter, &request)).await
     }
 
-    async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
+    async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, PendingStock)>> {
         self.db.get(|db| pending_stock::find(db, before))
     }
 
-    async fn clear_pending_stock(&self, pending_stock: &[(OrderId, StockAction)]) -> Result<()> {
+    async fn clear_pending_stock(&self, pending_stock: &[(OrderId, PendingStock)]) -> Result<()> {
         let (pending_stock, indexes) = (pending_stock.to_vec(), self.indexes.clone());
         self.db.write(move |db| pending_stock::clear(db, &indexes, pending_stock)).await
     }

@@ -7,10 +7,10 @@ use holdfast_storage::{
     Entry, Flow,
     record::{Fault, Tx},
 };
-use holdfast_types::{OrderId, Page, PageRequest, Result, StockAction, Timestamp, UserId};
+use holdfast_types::{OrderId, Page, PageRequest, Result, Timestamp, UserId};
 
 use super::{OrderFilter, Recorded, portable::Record};
-use crate::model::{Number, Order, Status};
+use crate::model::{Number, Order, PendingStock, Status};
 
 #[async_trait]
 pub(crate) trait Statements: Send + Sync {
@@ -48,10 +48,10 @@ pub(crate) trait Statements: Send + Sync {
     async fn list(&self, filter: &OrderFilter, request: &PageRequest) -> Result<Page<Order>>;
 
     /// What products has not acknowledged since before `before`, oldest first, 100 at most.
-    async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>>;
+    async fn pending_stock(&self, before: Timestamp) -> Result<Vec<(OrderId, PendingStock)>>;
 
     /// Strikes out what products has acknowledged, where nothing else has become pending.
-    async fn clear_pending_stock(&self, pending_stock: &[(OrderId, StockAction)]) -> Result<()>;
+    async fn clear_pending_stock(&self, pending_stock: &[(OrderId, PendingStock)]) -> Result<()>;
 
     /// Erases e-mail, address and metadata from all orders of these users; the orders stay.
     async fn erase_buyers(&self, users: &[UserId]) -> Result<()>;

@@ -23,13 +23,20 @@ impl Payments {
         let (id, restocks, now) = (claim.id, claim.restocks(), self.now());
         let times = [now, now.plus(REQUEST_TIME)];
         let given = self.0.store.claim(payment, claim, operation, times, nothing).await?;
-        // What does not come about now, the sweeps repeat.
-        if restocks && let Err(error) = self.0.store.move_stock(payment.order).await {
-            tracing::warn!(%error, order = %payment.order, "stock will follow later");
-        }
-        if let Err(error) = self.driven(payment.id).await {
-            tracing::warn!(%error, refund = %id, "money goes back later");
-        }
+        // What does not come about now, the sweeps repeat. Neither waits for the other.
+        let stock = async {
+            let moved =
+                if restocks { self.0.store.move_stock(payment.order).await } else { Ok(()) };
+            if let Err(error) = moved {
+                tracing::warn!(%error, order = %payment.order, "stock will follow later");
+            }
+        };
+        let money = async {
+            if let Err(error) = self.driven(payment.id).await {
+                tracing::warn!(%error, refund = %id, "money goes back later");
+            }
+        };
+        tokio::join!(stock, money);
         Ok(given.replayed)
     }
 }

@@ -71,17 +71,16 @@ impl PaymentStore {
     }
 }
 
-/// What an order that stands says of units that are back in the stock, where its refunds say otherwise.
+/// What is wrong where units that were to go back to the stock are not back by what an order says that stands. It may say more: a
+/// shop is exported part by part, and refunds before orders.
 fn unlike(order: &Standing, stock: &Restocked) -> Option<String> {
     let says: BTreeMap<ProductId, i64> = order.returned.iter().copied().collect();
-    let is_like = match stock.get(&order.order) {
-        Some(units) => *units == says,
-        None => says.is_empty(),
-    };
-    (order.is_paid && !is_like).then(|| {
+    let units = stock.get(&order.order).filter(|_| order.is_paid)?;
+    let is_short = |(product, units): (&ProductId, &i64)| says.get(product) < Some(units);
+    units.iter().any(is_short).then(|| {
         let id = order.order;
         format!(
-            "order {id} has other units back in the stock than were refunded with a return to it"
+            "order {id} has fewer units back in the stock than were refunded with a return to it"
         )
     })
 }

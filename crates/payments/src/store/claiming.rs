@@ -24,14 +24,15 @@ impl PaymentStore {
         render: fn(&Claimed) -> Result<Answer>,
     ) -> Result<IdempotentAnswer> {
         let (store, id, order) = (self.clone(), payment.id, payment.order);
-        let claim = Arc::new(claim);
+        let (payment, claim) = (Arc::new(payment.clone()), Arc::new(claim));
         let change = move |tx: Tx| {
             let (store, claim) = (store.clone(), Claim::clone(&claim));
+            let payment = Arc::clone(&payment);
             async move {
                 let booked = store.book.load(&tx, order).await?;
                 let claim = match claim.items.is_empty() {
                     true => claim,
-                    false => store.priced(&tx, (id, order), claim, booked, now).await?,
+                    false => store.priced(&tx, &payment, claim, booked, now).await?,
                 };
                 let judge = move |ledger: &mut Ledger| {
                     ledger.payment.leave_until(until);
@@ -47,13 +48,17 @@ impl PaymentStore {
     async fn priced(
         &self,
         tx: &Tx,
-        (payment, order): (PaymentId, OrderId),
+        payment: &Payment,
         claim: Claim,
         booked: Option<BookedOrder>,
         now: Timestamp,
     ) -> Result<Claim, Fault> {
-        let before = refunds(tx, payment).await?;
+        let before = refunds(tx, payment.id).await?;
         let booked = booked.ok_or_else(|| Error::not_found("order"))?;
+        if booked.reference.as_deref() != Some(payment.reference().as_str()) {
+            let why = "the order is not paid by this payment: give money back, not units";
+            return Err(Error::new(Code::InvalidTransition, why).into());
+        }
         let claim = claim.priced(&booked, &before)?;
         if claim.restocks() {
             let mut units = restocked(&before);
@@ -61,7 +66,7 @@ impl PaymentStore {
                 *units.entry(item.product_id).or_default() += item.quantity;
             }
             let units: Vec<(ProductId, i64)> = units.into_iter().collect();
-            self.book.give_back(tx, order, &units, now).await?;
+            self.book.give_back(tx, payment.order, &units, now).await?;
         }
         Ok(claim)
     }
@@ -79,8 +84,12 @@ impl PaymentStore {
             return Ok(());
         }
         match self.book.give_back(tx, order, &units, now).await {
-            // All of it is back.
-            Err(Fault::Refused(error)) if error.code() == Code::InvalidTransition => Ok(()),
+            // All of it is back, or nobody has it.
+            Err(Fault::Refused(error))
+                if matches!(error.code(), Code::InvalidTransition | Code::NotFound) =>
+            {
+                Ok(())
+            }
             noted => noted,
         }
     }

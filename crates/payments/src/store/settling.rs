@@ -116,12 +116,14 @@ impl PaymentStore {
         now: Timestamp,
     ) -> Result<(), Fault> {
         let all = refunds(tx, id).await?;
-        self.restore_stock(tx, order, &all, now).await?;
+        let refunds = all.clone();
         let fit = move |ledger: &mut Ledger| {
-            ledger.restore(&all, now);
+            ledger.restore(&refunds, now);
             Ok(())
         };
-        self.change(tx, id, now, &fit).await.map(|_| ())
+        self.change(tx, id, now, &fit).await?;
+        // It may have been paid just now.
+        self.restore_stock(tx, order, &all, now).await
     }
 
     /// The order hears of money that has come.

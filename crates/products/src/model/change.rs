@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_types::{Basis, Code, Currency, Error, METADATA_PAIRS, Result, Version};
+use holdfast_types::{Basis, Code, Currency, Error, METADATA_PAIRS, Result, Timestamp, Version};
 
-use super::{Change, Details, Image, Movement, PRICE_MAX, Product, Status};
+use super::{Change, Details, Image, Movement, PRICE_MAX, Product, SaleWindow, Status};
+
+/// Why a window is refused.
+pub(crate) const NEVER_OPEN: &str = "expected a moment after `opensAt`";
 
 /// Which members an edit sets; the inner `Option` clears. A PUT sets all details, a PATCH some.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +20,7 @@ pub(crate) struct ProductPatch {
     pub(crate) metadata: Option<MetadataPatch>,
     pub(crate) price: Option<PricePatch>,
     pub(crate) status: Option<Status>,
+    pub(crate) sale_window: Option<SaleWindowPatch>,
     pub(crate) quantity: Option<i64>,
 }
 
@@ -25,6 +29,31 @@ pub(crate) struct ProductPatch {
 pub(crate) enum MetadataPatch {
     Replace(BTreeMap<String, String>),
     Merge(BTreeMap<String, Option<String>>),
+}
+
+/// A merge patch of `saleWindow`: a member that is there sets or clears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SaleWindowPatch {
+    pub(crate) opens_at: Option<Option<Timestamp>>,
+    pub(crate) closes_at: Option<Option<Timestamp>>,
+}
+
+impl SaleWindowPatch {
+    /// Sets both.
+    pub(crate) const fn replacing(window: SaleWindow) -> Self {
+        Self { opens_at: Some(window.opens_at), closes_at: Some(window.closes_at) }
+    }
+
+    fn apply(self, window: SaleWindow) -> Result<SaleWindow> {
+        let window = SaleWindow {
+            opens_at: self.opens_at.unwrap_or(window.opens_at),
+            closes_at: self.closes_at.unwrap_or(window.closes_at),
+        };
+        match window.is_sound() {
+            true => Ok(window),
+            false => Err(Error::invalid("#/saleWindow/closesAt", NEVER_OPEN)),
+        }
+    }
 }
 
 /// A merge patch of `price`.
@@ -53,6 +82,7 @@ impl ProductPatch {
                 currency: Some(details.price.currency),
             }),
             status,
+            sale_window: Some(SaleWindowPatch::replacing(details.sale_window)),
             quantity,
         }
     }
@@ -76,6 +106,9 @@ impl ProductPatch {
         if let Some(price) = self.price {
             details.price.amount = price.amount.unwrap_or(details.price.amount);
             details.price.currency = price.currency.unwrap_or(details.price.currency);
+        }
+        if let Some(window) = self.sale_window {
+            details.sale_window = window.apply(details.sale_window)?;
         }
         assert!((0..=PRICE_MAX).contains(&details.price.amount), "prices are checked at the edge");
         Ok(())
@@ -176,6 +209,7 @@ mod tests {
             metadata: BTreeMap::new(),
             price,
             status: Status::Active,
+            sale_window: SaleWindow::default(),
         };
         Product::new(&NewProduct {
             id: ProductId::from_bytes([1; 16]),

@@ -9,7 +9,7 @@ use holdfast_types::{
 };
 use serde_json::json;
 
-use super::{Cause, Movement, MovementKind, Numbers};
+use super::{Cause, Movement, MovementKind, Numbers, SaleWindow};
 
 /// What a decision reads of a product, and changes.
 #[derive(Clone, Debug)]
@@ -18,6 +18,7 @@ pub(crate) struct ShelfItem {
     pub(crate) name: String,
     pub(crate) price: Money,
     pub(crate) is_active: bool,
+    pub(crate) sale_window: SaleWindow,
     pub(crate) quantity: i64,
     pub(crate) reserved: i64,
     pub(crate) sequence: i64,
@@ -131,7 +132,7 @@ pub(crate) fn decide_all(
 ///
 /// A command whose reservation is there already takes nothing and returns it. The refusals, in this order:
 /// `idempotency-key-reused`, `unknown-product`, `mixed-currencies`, `total-too-large`, `price-changed`,
-/// `insufficient-stock`.
+/// `not-on-sale`, `insufficient-stock`.
 fn decide(
     command: &ReserveCommand,
     earlier: Option<&Earlier>,
@@ -151,6 +152,7 @@ fn decide(
         return Err(Error::new(Code::PriceChanged, "the order would cost another total")
             .with("total", json!(total)));
     }
+    check_windows(command, shelf, now)?;
     check_stock(command, shelf)?;
     let lines = command.items.iter().map(|(product, quantity)| take(*product, *quantity, shelf));
     Ok(Reserved { lines: OrderLines::new(lines.collect())?, total, at: now })
@@ -194,6 +196,30 @@ fn price(command: &ReserveCommand, shelf: &Shelf) -> Result<Money> {
     let total = command.items.iter().try_fold(nothing, add);
     total
         .ok_or_else(|| Error::new(Code::TotalTooLarge, "the total is more than 2^53-1 minor units"))
+}
+
+/// Refuses what is not on sale now; says when all of it will be, unless some of it is over.
+fn check_windows(command: &ReserveCommand, shelf: &Shelf, now: Timestamp) -> Result<()> {
+    let windows = command.items.iter().map(|(product, _)| (product, shelf[product].sale_window));
+    let shut: Vec<_> = windows.filter(|(_, window)| !window.is_open(now)).collect();
+    if shut.is_empty() {
+        return Ok(());
+    }
+    let shown = |(product, window): &(&ProductId, SaleWindow)| {
+        let mut item = serde_json::Map::from_iter([("productId".to_owned(), json!(product))]);
+        for (name, at) in [("opensAt", window.opens_at), ("closesAt", window.closes_at)] {
+            item.extend(at.map(|at| (name.to_owned(), json!(at))));
+        }
+        item
+    };
+    let items: Vec<_> = shut.iter().map(shown).collect();
+    let refusal = Error::new(Code::NotOnSale, "not on sale now").with("items", json!(items));
+    let opens = shut.iter().filter_map(|(_, window)| window.opens_at).max();
+    let is_over = shut.iter().any(|(_, window)| window.is_over(now));
+    Err(match opens.filter(|_| !is_over) {
+        Some(at) => refusal.with("opensAt", json!(at)),
+        None => refusal,
+    })
 }
 
 fn check_stock(command: &ReserveCommand, shelf: &Shelf) -> Result<()> {
@@ -247,6 +273,10 @@ mod tests {
                 name: format!("product {number}"),
                 price: Money { amount: *price, currency: currency.parse().unwrap() },
                 is_active: *number != 8,
+                sale_window: SaleWindow {
+                    opens_at: (*number == 6).then_some(Timestamp::from_millis(10)),
+                    closes_at: (*number == 6).then_some(Timestamp::from_millis(20)),
+                },
                 quantity: *quantity,
                 reserved: 0,
                 sequence: 1,
@@ -281,6 +311,26 @@ mod tests {
         assert_eq!(code(&surprised, &mut shelf), Code::PriceChanged);
         let short = ReserveCommand { expected_total: dollars(900), ..command(1, &[(1, 9)]) };
         assert_eq!(code(&short, &mut shelf), Code::InsufficientStock);
+        assert!(shelf.values().all(|item| item.reserved == 0), "a refusal takes nothing");
+    }
+
+    #[test]
+    fn a_window_is_open_from_its_first_millisecond_until_before_its_last() {
+        let mut shelf = shelf(&[(1, 5, 100), (6, 5, 100)]);
+        let order = command(1, &[(1, 1), (6, 9)]);
+        for (now, expected) in [
+            (9, Code::NotOnSale),
+            (10, Code::InsufficientStock),
+            (19, Code::InsufficientStock),
+            (20, Code::NotOnSale),
+        ] {
+            let refused = decide(&order, None, &mut shelf, Timestamp::from_millis(now));
+            let refused = refused.unwrap_err();
+            assert_eq!(refused.code(), expected, "{now}");
+            // When it opens is said as long as it will.
+            assert_eq!(refused.extras().contains_key("opensAt"), now == 9, "{now}");
+            assert_eq!(refused.extras()["items"].as_array().unwrap().len(), 1);
+        }
         assert!(shelf.values().all(|item| item.reserved == 0), "a refusal takes nothing");
     }
 

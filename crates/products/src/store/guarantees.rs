@@ -11,7 +11,7 @@ use holdfast_types::{
 
 use super::{portable::Record, *};
 use crate::{
-    model::{Change, Details, MovementKind, NewProduct, ProductPatch, Status},
+    model::{Change, Details, MovementKind, NewProduct, ProductPatch, SaleWindow, Status},
     service::Audit,
 };
 
@@ -79,7 +79,9 @@ impl Bench {
     }
 
     fn new_product(&self, sku: &str, quantity: i64) -> NewProduct {
+        let sale_window = SaleWindow::default();
         let details = Details {
+            sale_window,
             sku: Some(sku.to_owned()),
             name: format!("Green tea {sku}"),
             description: None,

@@ -4,8 +4,15 @@ use holdfast_types::Code::{self, *};
 use serde_json::{Value, json};
 
 /// Those that only some of its problems have.
-pub(super) const IN_SOME: [&str; 6] =
-    ["currentVersion", "current", "proofOfWork", "orderStatus", "paymentStatus", "paymentId"];
+pub(super) const IN_SOME: [&str; 7] = [
+    "currentVersion",
+    "current",
+    "proofOfWork",
+    "orderStatus",
+    "paymentStatus",
+    "paymentId",
+    "opensAt",
+];
 
 /// The members of a problem that are its own, with their schemas.
 pub(super) fn of(code: Code) -> Vec<(&'static str, Value)> {
@@ -36,6 +43,19 @@ pub(super) fn of(code: Code) -> Vec<(&'static str, Value)> {
                 },
             }}),
         )],
+        NotOnSale => {
+            let moment = || json!({"type": "string", "format": "date-time"});
+            let items = json!({"type": "array", "items": {
+                "type": "object",
+                "required": ["productId"],
+                "properties": {
+                    "productId": {"type": "string", "format": "uuid"},
+                    "opensAt": moment(),
+                    "closesAt": moment(),
+                },
+            }});
+            vec![("items", items), ("opensAt", moment())]
+        }
         MfaRequired => vec![
             (
                 "mfaToken",

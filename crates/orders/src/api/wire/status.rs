@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::LineView;
-use crate::model::{Number, Order, Status};
+use crate::model::{Number, Order, ReturnedUnits, Status};
 
 /// What came by letter.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -49,6 +49,10 @@ pub(crate) struct OrderStatusView<'a> {
     carrier: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tracking_number: Option<&'a str>,
+    /// Units that were refunded and are back in the stock: those are not sent, or have come back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    returned: Vec<ReturnedUnits>,
 }
 
 impl<'a> From<&'a Order> for OrderStatusView<'a> {
@@ -67,6 +71,7 @@ impl<'a> From<&'a Order> for OrderStatusView<'a> {
             expired_at: progress.at(Status::Expired),
             carrier: progress.carrier.as_deref(),
             tracking_number: progress.tracking_number.as_deref(),
+            returned: order.returned(),
         }
     }
 }

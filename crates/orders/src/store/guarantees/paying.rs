@@ -77,15 +77,20 @@ async fn give_back_is_noted_once_and_goes_with_what_becomes_of_the_rest() {
         for (units, all) in [(1, 1), (1, 1), (0, 1), (3, 3)] {
             give_back(units).await.unwrap();
             let pending = bench.store.pending_stock(bench.now()).await.unwrap();
-            assert_eq!(pending, [(id, StockAction::Return(all))]);
+            let told = PendingStock { action: StockAction::Keep, returned: all };
+            assert_eq!(pending, [(id, told)]);
         }
         let ship = Action::Ship { carrier: None, tracking_number: None };
         bench.take(id, &ship).await.unwrap();
-        // What was told of fewer units is no word about more.
-        bench.store.clear_pending_stock(&[(id, StockAction::Return(1))]).await.unwrap();
-        let pending = bench.store.pending_stock_of(id).await.unwrap();
-        assert_eq!(pending, Some(StockAction::Return(3)));
-        bench.store.clear_pending_stock(&[(id, StockAction::Return(3))]).await.unwrap();
+        // What was told before is no word about what has become since.
+        let pending = |action, returned| PendingStock { action, returned };
+        for earlier in [pending(StockAction::Keep, 3), pending(StockAction::Ship, 1)] {
+            bench.store.clear_pending_stock(&[(id, earlier)]).await.unwrap();
+            let left = bench.store.pending_stock_of(id).await.unwrap();
+            assert_eq!(left, Some(pending(StockAction::Ship, 3)));
+        }
+        let told = pending(StockAction::Ship, 3);
+        bench.store.clear_pending_stock(&[(id, told)]).await.unwrap();
         assert_eq!(bench.store.pending_stock_of(id).await.unwrap(), None);
         let kept = bench.store.get(id).await.unwrap().unwrap();
         assert_eq!((kept.kept(), kept.version), (vec![(product, 0)], Version(5)));

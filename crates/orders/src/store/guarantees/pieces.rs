@@ -157,10 +157,13 @@ async fn pending_stock_waits_for_its_age_and_clear_pending_stock_leaves_what_is_
         bench.fresh.clock.advance(Duration::from_secs(1));
         let earlier = bench.now().minus(Duration::from_millis(1));
         bench.take(gone, &Action::Cancel).await.unwrap();
-        assert_eq!(bench.store.pending_stock(earlier).await.unwrap(), [(sent, StockAction::Ship)]);
-        let both = [(sent, StockAction::Ship), (gone, StockAction::Release)];
+        assert_eq!(
+            bench.store.pending_stock(earlier).await.unwrap(),
+            [(sent, StockAction::Ship.into())]
+        );
+        let both = [(sent, StockAction::Ship.into()), (gone, StockAction::Release.into())];
         assert_eq!(bench.store.pending_stock(bench.now()).await.unwrap(), both);
-        bench.store.clear_pending_stock(&[(sent, StockAction::Release)]).await.unwrap();
+        bench.store.clear_pending_stock(&[(sent, StockAction::Release.into())]).await.unwrap();
         assert_eq!(bench.store.pending_stock(bench.now()).await.unwrap(), both);
         bench.store.clear_pending_stock(&both[..1]).await.unwrap();
         assert_eq!(bench.store.pending_stock(bench.now()).await.unwrap(), both[1..]);
@@ -176,7 +179,7 @@ async fn pending_stock_of_knows_what_one_order_waits_for() {
         assert_eq!(bench.store.pending_stock_of(id).await.unwrap(), None);
         bench.take(id, &Action::Cancel).await.unwrap();
         let pending = bench.store.pending_stock_of(id).await.unwrap();
-        assert_eq!(pending, Some(StockAction::Release));
+        assert_eq!(pending, Some(StockAction::Release.into()));
     })
     .await;
 }

@@ -5,12 +5,12 @@ use holdfast_storage::{
     mongo::{Document, Fault, Mongo, Query, Tx, doc, fields},
 };
 use holdfast_types::{
-    Error, Money, OrderId, OrderLines, Page, PageRequest, Result, StockAction, Timestamp, Version,
+    Error, Money, OrderId, OrderLines, Page, PageRequest, Result, Timestamp, Version,
 };
 use serde::de::DeserializeOwned;
 
 use crate::{
-    model::{Number, Order, Status},
+    model::{Number, Order, PendingStock, Status},
     store::{OrderFilter, TOMBSTONE, from_text, portable::Record, to_text},
 };
 
@@ -170,7 +170,7 @@ pub(super) fn order(found: &Document) -> Result<Order> {
         },
         buyer: json(found, "buyer")?,
         fingerprint: fields::fingerprint(found, "fingerprint")?,
-        pending_stock: pending_stock.map(StockAction::from_code).transpose()?,
+        pending_stock: pending_stock.map(PendingStock::from_code).transpose()?,
         created_at: fields::time(found, "created_at")?,
         updated_at: fields::time(found, "updated_at")?,
         expires_at: fields::optional_time(found, "expires_at")?,

@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use holdfast_storage::mongo::{Document, Fault, Mongo, Query, Tx, doc, fields};
-use holdfast_types::{OrderId, Result, StockAction, Timestamp};
+use holdfast_types::{OrderId, Result, Timestamp};
 
 use super::documents::{self, ORDERS};
 use crate::{
-    model::{Order, Status},
+    model::{Order, PendingStock, Status},
     store::Recorded,
 };
 
@@ -59,7 +59,7 @@ pub(super) async fn due(db: &Mongo, now: Timestamp) -> Result<Vec<OrderId>> {
 pub(super) async fn pending_stock(
     db: &Mongo,
     before: Timestamp,
-) -> Result<Vec<(OrderId, StockAction)>> {
+) -> Result<Vec<(OrderId, PendingStock)>> {
     let query = Query {
         filter: doc! {"pending_stock": {"$exists": true}, "updated_at": {"$lte": before.as_millis()}},
         sort: Some(doc! {"updated_at": 1}),
@@ -70,7 +70,7 @@ pub(super) async fn pending_stock(
     let pending_stock_of = |found: &Document| {
         Ok((
             fields::id(found, "_id")?,
-            StockAction::from_code(fields::number(found, "pending_stock")?)?,
+            PendingStock::from_code(fields::number(found, "pending_stock")?)?,
         ))
     };
     db.find(ORDERS, &query).await?.iter().map(pending_stock_of).collect()
@@ -79,7 +79,7 @@ pub(super) async fn pending_stock(
 /// Strikes out what has been acknowledged, where nothing else has become pending.
 pub(super) async fn clear_pending_stock(
     tx: Tx,
-    pending_stock: &[(OrderId, StockAction)],
+    pending_stock: &[(OrderId, PendingStock)],
 ) -> Result<(), Fault> {
     let codes: BTreeSet<i64> = pending_stock.iter().map(|(_, action)| action.code()).collect();
     for code in codes {

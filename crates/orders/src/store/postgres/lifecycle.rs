@@ -1,9 +1,12 @@
 //! Steps of the lifecycle.
 
 use holdfast_storage::postgres::{Fault, Postgres, Tx};
-use holdfast_types::{OrderId, Result, StockAction, Timestamp};
+use holdfast_types::{OrderId, Result, Timestamp};
 
-use crate::{model::Order, store::to_text};
+use crate::{
+    model::{Order, PendingStock},
+    store::to_text,
+};
 
 /// Orders that one round of expiry takes.
 const EXPIRY: i64 = 100;
@@ -16,7 +19,7 @@ pub(super) async fn save(tx: &Tx, order: &Order) -> Result<(), Fault> {
             &order.id.uuid(),
             &order.status.code(),
             &order.version.0,
-            &order.pending_stock.map(StockAction::code),
+            &order.pending_stock.map(PendingStock::code),
             &order.updated_at.as_millis(),
             &to_text(&order.progress)?,
             &order.expires_at.map(Timestamp::as_millis),

@@ -3,23 +3,26 @@
 use std::collections::HashMap;
 
 use holdfast_storage::postgres::{Fault, Postgres, Tx};
-use holdfast_types::{OrderId, Result, StockAction, Timestamp};
+use holdfast_types::{OrderId, Result, Timestamp};
 use uuid::Uuid;
 
-use crate::{model::Status, store::TOMBSTONE};
+use crate::{
+    model::{PendingStock, Status},
+    store::TOMBSTONE,
+};
 
 /// Orders whose stock one round moves.
 const ROUND: i64 = 100;
 
-pub(super) async fn find(db: &Postgres, before: Timestamp) -> Result<Vec<(OrderId, StockAction)>> {
+pub(super) async fn find(db: &Postgres, before: Timestamp) -> Result<Vec<(OrderId, PendingStock)>> {
     let sql = "SELECT id, pending_stock FROM orders WHERE pending_stock IS NOT NULL AND updated_at <= $1 ORDER BY updated_at LIMIT $2";
     let rows = db.query(sql, &[&before.as_millis(), &ROUND]).await?;
     rows.iter()
-        .map(|row| Ok((OrderId::new(row.get(0)), StockAction::from_code(row.get(1))?)))
+        .map(|row| Ok((OrderId::new(row.get(0)), PendingStock::from_code(row.get(1))?)))
         .collect()
 }
 
-pub(super) async fn clear(tx: Tx, pending_stock: &[(OrderId, StockAction)]) -> Result<(), Fault> {
+pub(super) async fn clear(tx: Tx, pending_stock: &[(OrderId, PendingStock)]) -> Result<(), Fault> {
     let mut pending_stock = pending_stock.to_vec();
     pending_stock.sort_unstable_by_key(|(id, _)| *id);
     let ids: Vec<Uuid> = pending_stock.iter().map(|(id, _)| id.uuid()).collect();

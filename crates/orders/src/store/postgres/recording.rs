@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use holdfast_storage::postgres::{Fault, Tx};
-use holdfast_types::{OrderId, Result, StockAction, Timestamp};
+use holdfast_types::{OrderId, Result, Timestamp};
 use uuid::Uuid;
 
 use super::rows;
 use crate::{
-    model::Order,
+    model::{Order, PendingStock},
     store::{Recorded, to_text},
 };
 
@@ -61,7 +61,7 @@ async fn insert(tx: &Tx, orders: &[&Order]) -> Result<Vec<OrderId>, Fault> {
                 &orders.iter().map(|order| order.total.currency.as_str()).collect::<Vec<_>>(),
                 &buyers,
                 &orders.iter().map(|order| order.fingerprint.0.as_slice()).collect::<Vec<_>>(),
-                &some(|order| order.pending_stock.map(StockAction::code)),
+                &some(|order| order.pending_stock.map(PendingStock::code)),
                 &numbers(|order| order.created_at.as_millis()),
                 &numbers(|order| order.updated_at.as_millis()),
                 &some(|order| order.expires_at.map(Timestamp::as_millis)),

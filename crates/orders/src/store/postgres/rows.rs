@@ -7,13 +7,13 @@ use holdfast_storage::{
     postgres::{Fault, Postgres, Row, Tx, Value, bytes},
 };
 use holdfast_types::{
-    Currency, Error, Fingerprint, Money, OrderId, OrderLines, Page, PageRequest, Result,
-    StockAction, Timestamp, UserId, Version,
+    Currency, Error, Fingerprint, Money, OrderId, OrderLines, Page, PageRequest, Result, Timestamp,
+    UserId, Version,
 };
 use uuid::Uuid;
 
 use crate::{
-    model::{Number, Order, Status},
+    model::{Number, Order, PendingStock, Status},
     store::{OrderFilter, TOMBSTONE, from_text, portable::Record},
 };
 
@@ -121,7 +121,7 @@ fn order(row: &Row) -> Result<Order, Fault> {
         total: Money { amount: row.get(5), currency },
         buyer: from_text(row.get(7))?,
         fingerprint: Fingerprint(bytes(row.get(8))?),
-        pending_stock: row.get::<_, Option<i64>>(9).map(StockAction::from_code).transpose()?,
+        pending_stock: row.get::<_, Option<i64>>(9).map(PendingStock::from_code).transpose()?,
         created_at: Timestamp::from_millis(row.get(10)),
         updated_at: Timestamp::from_millis(row.get(11)),
         expires_at: row.get::<_, Option<i64>>(12).map(Timestamp::from_millis),

@@ -1,11 +1,14 @@
 //! Steps of the lifecycle.
 
 use holdfast_storage::sqlite::Fault;
-use holdfast_types::{OrderId, Result, StockAction, Timestamp};
+use holdfast_types::{OrderId, Result, Timestamp};
 use rusqlite::Connection;
 
 use super::indexes::Indexes;
-use crate::{model::Order, store::to_text};
+use crate::{
+    model::{Order, PendingStock},
+    store::to_text,
+};
 
 /// Orders that one round of expiry takes.
 const EXPIRY: i64 = 100;
@@ -19,7 +22,7 @@ pub(super) fn save(db: &Connection, indexes: &Indexes, order: &Order) -> Result<
         indexes.find(db, order.id)?,
         order.status.code(),
         order.version.0,
-        order.pending_stock.map(StockAction::code),
+        order.pending_stock.map(PendingStock::code),
         order.updated_at.as_millis(),
         to_text(&order.progress)?,
         order.expires_at.map(Timestamp::as_millis),

@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 
 use holdfast_storage::sqlite::Fault;
-use holdfast_types::{OrderId, Result, StockAction, Timestamp};
+use holdfast_types::{OrderId, Result, Timestamp};
 use rusqlite::Connection;
 
 use super::{indexes::Indexes, rows};
-use crate::{model::Status, store::TOMBSTONE};
+use crate::{
+    model::{PendingStock, Status},
+    store::TOMBSTONE,
+};
 
 /// Orders whose stock one round moves.
 const ROUND: i64 = 100;
@@ -15,7 +18,7 @@ const ROUND: i64 = 100;
 pub(super) fn find(
     db: &Connection,
     before: Timestamp,
-) -> Result<Vec<(OrderId, StockAction)>, Fault> {
+) -> Result<Vec<(OrderId, PendingStock)>, Fault> {
     let mut query = db.prepare_cached(
         "SELECT id, pending_stock FROM orders WHERE pending_stock IS NOT NULL AND updated_at <= ?1 ORDER BY updated_at LIMIT ?2",
     )?;
@@ -28,7 +31,7 @@ pub(super) fn find(
 pub(super) fn clear(
     db: &Connection,
     indexes: &Indexes,
-    pending_stock: impl IntoIterator<Item = (OrderId, StockAction)>,
+    pending_stock: impl IntoIterator<Item = (OrderId, PendingStock)>,
 ) -> Result<(), Fault> {
     let mut update = db.prepare_cached(
         "UPDATE orders SET pending_stock = NULL WHERE seq = ?1 AND pending_stock = ?2",

@@ -4,15 +4,13 @@ use holdfast_storage::{
     Entry, Sink,
     sqlite::{Fault, damage},
 };
-use holdfast_types::{
-    Fingerprint, Money, OrderId, OrderLines, Result, StockAction, Timestamp, UserId, Version,
-};
+use holdfast_types::{Fingerprint, Money, OrderId, OrderLines, Result, Timestamp, UserId, Version};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::de::DeserializeOwned;
 
 use super::indexes::Indexes;
 use crate::{
-    model::{Order, Status},
+    model::{Order, PendingStock, Status},
     store::{Recorded, TOMBSTONE, from_text, portable::Record, to_text},
 };
 
@@ -54,7 +52,7 @@ fn insert(db: &Connection, indexes: &Indexes, order: &Order) -> Result<bool, Fau
         order.total.currency.as_str(),
         to_text(&order.buyer)?,
         order.fingerprint.0,
-        order.pending_stock.map(StockAction::code),
+        order.pending_stock.map(PendingStock::code),
         order.created_at.as_millis(),
         order.updated_at.as_millis(),
         order.expires_at.map(Timestamp::as_millis),
@@ -158,8 +156,8 @@ pub(super) fn status(column: usize, code: i64) -> rusqlite::Result<Status> {
     Status::from_code(code).map_err(|error| damaged(column, error))
 }
 
-pub(super) fn stock_action(column: usize, code: i64) -> rusqlite::Result<StockAction> {
-    StockAction::from_code(code).map_err(|error| damaged(column, error))
+pub(super) fn stock_action(column: usize, code: i64) -> rusqlite::Result<PendingStock> {
+    PendingStock::from_code(code).map_err(|error| damaged(column, error))
 }
 
 fn json<T: DeserializeOwned + Default>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {

@@ -138,6 +138,30 @@ async fn claim_leaves_nothing_where_the_order_takes_nothing_back() {
 }
 
 #[tokio::test]
+async fn claim_of_units_is_for_the_payment_that_pays() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let payment = bench.payment().await;
+        let id = payment.order;
+        let pay_otherwise = move |tx: Tx| async move {
+            let mut order = crate::testing::hold(&tx, id).await?.unwrap();
+            (order.status, order.reference) = ("paid".to_owned(), Some("cash".to_owned()));
+            tx.put(&order).await??;
+            Ok(())
+        };
+        bench.fresh.database.transact(pay_otherwise).await.unwrap();
+        let late = bench.see(&payment, Status::Captured).await;
+        assert_eq!(late.refund_pending, AMOUNT, "all of it is owed");
+        let failed = bench.store.refunds_of(late.id).await.unwrap().remove(0);
+        bench.settled_as(&late, &failed, RefundStatus::Failed).await;
+        let refused = bench.claimed(&late, bench.claim_of(&[(1, true)])).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidTransition);
+        assert_eq!(bench.returned(&late).await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn move_stock_reaches_the_order() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
@@ -164,7 +188,7 @@ async fn restore_gives_back_what_refunds_say() {
         };
         bench.fresh.database.transact(forget).await.unwrap();
         let findings = bench.store.audit().await.unwrap().1;
-        assert!(findings[0].contains("other units back in the stock"), "{findings:?}");
+        assert!(findings[0].contains("fewer units back in the stock"), "{findings:?}");
         bench.store.restore(bench.now()).await.unwrap();
         assert_eq!(bench.returned(&payment).await, 3);
         assert_eq!(bench.store.audit().await.unwrap().1, [""; 0]);

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use holdfast_types::{
-    Currency, Error, FieldError, Money, Result, Validation, check_line as line, check_metadata,
-    check_prose as prose, metadata_schema,
+    Currency, Error, FieldError, Money, Result, Timestamp, Validation, check_line as line,
+    check_metadata, check_prose as prose, metadata_schema,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -17,7 +17,7 @@ use utoipa::{
 };
 
 use super::super::pictures::is_own;
-use crate::model::{Details, Image, PRICE_MAX, QUANTITY_MAX, Status};
+use crate::model::{Details, Image, NEVER_OPEN, PRICE_MAX, QUANTITY_MAX, SaleWindow, Status};
 
 /// Members that `GET` returns and `PUT` ignores, so that get, change, put works.
 const READ_ONLY: [&str; 6] = ["id", "reserved", "available", "sellerId", "createdAt", "updatedAt"];
@@ -47,6 +47,9 @@ pub(crate) struct ProductBody {
     #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub(crate) quantity: Option<i64>,
     pub(crate) status: Option<Status>,
+    /// When it may be ordered; always, where it is left out.
+    #[schema(required = false, value_type = Option<SaleWindowBody>)]
+    sale_window: Option<SaleWindowBody>,
 }
 
 /// An amount in minor units.
@@ -58,6 +61,34 @@ struct PriceBody {
     amount: i64,
     #[schema(value_type = Currency, example = "USD")]
     currency: String,
+}
+
+/// When a product may be ordered: by the clock of the shop, to the millisecond.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SaleWindow)]
+pub(crate) struct SaleWindowBody {
+    /// The first moment; always before, where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    opens_at: Option<Timestamp>,
+    /// The first moment at which it is over, after `opensAt`; never, where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    closes_at: Option<Timestamp>,
+}
+
+impl From<SaleWindowBody> for SaleWindow {
+    fn from(SaleWindowBody { opens_at, closes_at }: SaleWindowBody) -> Self {
+        Self { opens_at, closes_at }
+    }
+}
+
+impl SaleWindowBody {
+    /// The window, where there is one.
+    pub(crate) fn of(SaleWindow { opens_at, closes_at }: SaleWindow) -> Option<Self> {
+        opens_at.or(closes_at).is_some().then_some(Self { opens_at, closes_at })
+    }
 }
 
 impl ProductBody {
@@ -75,6 +106,9 @@ impl ProductBody {
         refuse("metadata", self.metadata.as_ref().map_or(Ok(()), check_metadata));
         refuse("price/amount", check_amount(self.price.amount));
         refuse("quantity", self.quantity.map_or(Ok(()), check_quantity));
+        let window = self.sale_window.map_or(SaleWindow::default(), SaleWindow::from);
+        let is_ever_open = if window.is_sound() { Ok(()) } else { Err(NEVER_OPEN.to_owned()) };
+        refuse("saleWindow/closesAt", is_ever_open);
         let currency = validation
             .take(&format!("{pointer}/price/currency"), self.price.currency.parse::<Currency>());
         validation.finish()?;
@@ -88,6 +122,7 @@ impl ProductBody {
             metadata: self.metadata.clone().unwrap_or_default(),
             price: Money { amount: self.price.amount, currency },
             status: self.status.unwrap_or(Status::Active),
+            sale_window: window,
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_types::{
-    Currency, Result, Validation, check_line as line, check_prose as prose, is_pair,
+    Currency, Result, Timestamp, Validation, check_line as line, check_prose as prose, is_pair,
     metadata_patch_schema,
 };
 use holdfast_web::{not_null, present};
@@ -11,7 +11,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::body::{check_amount, check_images, check_quantity};
-use crate::model::{Image, MetadataPatch, PricePatch, ProductPatch, Status};
+use crate::model::{
+    Image, MetadataPatch, PricePatch, ProductPatch, SaleWindow, SaleWindowPatch, Status,
+};
 
 /// Some members of a product.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -48,6 +50,10 @@ pub(crate) struct PatchBody {
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Status)]
     status: Option<Status>,
+    /// `null` lets it be ordered always.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<SaleWindowPatchBody>)]
+    sale_window: Option<Option<SaleWindowPatchBody>>,
 }
 
 /// Some members of a price.
@@ -60,6 +66,19 @@ struct PricePatchBody {
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Currency)]
     currency: Option<String>,
+}
+
+/// Some members of a sale window.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SaleWindowPatch)]
+struct SaleWindowPatchBody {
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    opens_at: Option<Option<Timestamp>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    closes_at: Option<Option<Timestamp>>,
 }
 
 impl PatchBody {
@@ -94,9 +113,18 @@ impl PatchBody {
                 .price
                 .map(|price| PricePatch { amount: price.amount, currency: currency.flatten() }),
             status: self.status,
+            sale_window: self.sale_window.map(window_patch),
             quantity: self.quantity,
         })
     }
+}
+
+fn window_patch(members: Option<SaleWindowPatchBody>) -> SaleWindowPatch {
+    let nothing = SaleWindowPatch::replacing(SaleWindow::default());
+    members.map_or(nothing, |SaleWindowPatchBody { opens_at, closes_at }| SaleWindowPatch {
+        opens_at,
+        closes_at,
+    })
 }
 
 fn metadata_patch(members: Option<BTreeMap<String, Option<String>>>) -> MetadataPatch {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::body::SaleWindowBody;
 use crate::{
     Products,
     model::{BatchOutcome, Cause, Image, Movement, MovementKind, Product, Status},
@@ -40,6 +41,10 @@ pub(crate) struct ProductView<'a> {
     #[schema(value_type = uuid::Uuid)]
     seller_id: UserId,
     status: Status,
+    /// When it may be ordered; absent where that is always.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<SaleWindowBody>)]
+    sale_window: Option<SaleWindowBody>,
     /// Counts changes of the details and of `quantity`; sales do not move it.
     version: i64,
     #[schema(value_type = String, format = DateTime)]
@@ -65,6 +70,7 @@ impl<'a> From<&'a Product> for ProductView<'a> {
             available: product.available(),
             seller_id: product.seller,
             status: details.status,
+            sale_window: SaleWindowBody::of(details.sale_window),
             version: product.version.0,
             created_at: product.created_at,
             updated_at: product.updated_at,

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 
 use holdfast_storage::mongo::{Document, Fault, Query, Tx, doc, fields};
-use holdfast_types::{Money, ProductId, Result, Version, fold, words};
+use holdfast_types::{Money, ProductId, Result, Timestamp, Version, fold, words};
 
-use crate::model::{Details, Numbers, Product, Status};
+use crate::model::{Details, Numbers, Product, SaleWindow, Status};
 
 pub(super) const PRODUCTS: &str = "products";
 pub(super) const SKUS: &str = "product_skus";
@@ -45,6 +45,7 @@ pub(super) fn product(found: &Document) -> Result<Product> {
         metadata: fields::json(found, "metadata")?,
         price: money(found)?,
         status: if fields::flag(found, "archived")? { Status::Archived } else { Status::Active },
+        sale_window: sale_window(found)?,
     };
     let Numbers { quantity, reserved, sequence } = numbers(found)?;
     Ok(Product {
@@ -78,6 +79,14 @@ pub(super) fn money(found: &Document) -> Result<Money> {
     })
 }
 
+/// Documents of before have neither member.
+pub(super) fn sale_window(found: &Document) -> Result<SaleWindow> {
+    let at = |name| -> Result<_> {
+        Ok(fields::optional_number(found, name)?.map(Timestamp::from_millis))
+    };
+    Ok(SaleWindow { opens_at: at("opens_at")?, closes_at: at("closes_at")? })
+}
+
 /// The members of a product's document, apart from its id and what never changes.
 pub(super) fn members(product: &Product) -> Result<Document, Fault> {
     let details = &product.details;
@@ -100,5 +109,7 @@ pub(super) fn members(product: &Product) -> Result<Document, Fault> {
         "quantity": product.quantity,
         "reserved": product.reserved,
         "sequence": product.sequence,
+        "opens_at": details.sale_window.opens_at.map(Timestamp::as_millis),
+        "closes_at": details.sale_window.closes_at.map(Timestamp::as_millis),
     })
 }

@@ -48,7 +48,7 @@ pub(super) async fn take(
 async fn shelf(tx: &Tx, products: BTreeSet<ProductId>) -> Result<Shelf, Fault> {
     let products: Vec<ProductId> = products.into_iter().collect();
     let wanted = doc! {"sku": 1, "name": 1, "price": 1, "currency": 1, "archived": 1, "quantity": 1, "reserved": 1,
-    "sequence": 1};
+    "sequence": 1, "opens_at": 1, "closes_at": 1};
     let query = Query { projection: Some(wanted), ..documents::among(&products) };
     let found = tx.find(PRODUCTS, &query).await?;
     Ok(found.iter().map(shelf_item).collect::<Result<_>>()?)
@@ -61,6 +61,7 @@ fn shelf_item(found: &Document) -> Result<(ProductId, ShelfItem)> {
         name: fields::text(found, "name")?.to_owned(),
         price: documents::money(found)?,
         is_active: !fields::flag(found, "archived")?,
+        sale_window: documents::sale_window(found)?,
         quantity,
         reserved,
         sequence,

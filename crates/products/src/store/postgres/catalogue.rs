@@ -2,7 +2,7 @@
 
 use futures_util::future::{try_join, try_join3};
 use holdfast_storage::postgres::{Fault, Tx};
-use holdfast_types::{Code, Error, ProductId, Result, fold, words};
+use holdfast_types::{Code, Error, ProductId, Result, Timestamp, fold, words};
 
 use super::journal;
 use crate::model::{Movement, Product, Status, Written};
@@ -43,9 +43,9 @@ async fn insert_details(tx: &Tx, product: &Product) -> Result<u64, Fault> {
     tx.execute(
         "INSERT INTO products (id, sku, name, sort_name, description, category, images, metadata, price, currency,
                                archived, seller_id, version, details_version, quantity_version, fingerprint,
-                               created_at, updated_at, words)
+                               created_at, updated_at, words, opens_at, closes_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                 array_to_tsvector($19::text[]))
+                 array_to_tsvector($19::text[]), $20, $21)
          ON CONFLICT (id) DO NOTHING",
         &[
             &product.id.uuid(),
@@ -67,6 +67,8 @@ async fn insert_details(tx: &Tx, product: &Product) -> Result<u64, Fault> {
             &product.created_at.as_millis(),
             &product.updated_at.as_millis(),
             &words(&product.words()),
+            &details.sale_window.opens_at.map(Timestamp::as_millis),
+            &details.sale_window.closes_at.map(Timestamp::as_millis),
         ],
     )
     .await
@@ -127,7 +129,8 @@ async fn update(tx: &Tx, product: &Product) -> Result<u64, Fault> {
     tx.execute(
         "UPDATE products SET sku = $2, name = $3, sort_name = $4, description = $5, category = $6, images = $7,
                 metadata = $8, price = $9, currency = $10, archived = $11, version = $12, details_version = $13,
-                quantity_version = $14, updated_at = $15, words = array_to_tsvector($16::text[])
+                quantity_version = $14, updated_at = $15, words = array_to_tsvector($16::text[]),
+                opens_at = $17, closes_at = $18
          WHERE id = $1",
         &[
             &product.id.uuid(),
@@ -146,6 +149,8 @@ async fn update(tx: &Tx, product: &Product) -> Result<u64, Fault> {
             &product.quantity_version.0,
             &product.updated_at.as_millis(),
             &words(&product.words()),
+            &details.sale_window.opens_at.map(Timestamp::as_millis),
+            &details.sale_window.closes_at.map(Timestamp::as_millis),
         ],
     )
     .await

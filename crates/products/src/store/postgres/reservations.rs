@@ -95,7 +95,8 @@ async fn take_locked(
 }
 
 async fn shelf(tx: &Tx, products: &[Uuid]) -> Result<Shelf, Fault> {
-    let sql = "SELECT p.id, p.sku, p.name, p.price, p.currency, p.archived, s.quantity, s.reserved, s.sequence
+    let sql = "SELECT p.id, p.sku, p.name, p.price, p.currency, p.archived, s.quantity, s.reserved, s.sequence,
+                      p.opens_at, p.closes_at
                FROM products p JOIN stock s ON s.product_id = p.id WHERE p.id = ANY($1)";
     let rows = tx.query(sql, &[&products]).await?;
     rows.iter().map(shelf_item).collect()
@@ -108,6 +109,7 @@ fn shelf_item(row: &Row) -> Result<(ProductId, ShelfItem), Fault> {
         name: row.get(2),
         price: rows::money(row, 3)?,
         is_active: !row.get::<_, bool>(5),
+        sale_window: rows::sale_window(row, 9),
         quantity,
         reserved,
         sequence,

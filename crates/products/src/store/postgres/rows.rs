@@ -8,17 +8,17 @@ use holdfast_types::{
 };
 use uuid::Uuid;
 
-use crate::model::{Details, Numbers, Product, Status};
+use crate::model::{Details, Numbers, Product, SaleWindow, Status};
 
 /// A query for products, to which a condition is added; [`product`] reads its rows.
 pub(super) const SELECT: &str = "SELECT p.id, p.sku, p.name, p.description, p.category, p.images, p.metadata, p.price, \
     p.currency, p.archived, p.seller_id, p.version, p.details_version, p.quantity_version, p.fingerprint, p.created_at, \
-    p.updated_at, s.quantity, s.reserved, s.sequence FROM products p JOIN stock s ON s.product_id = p.id";
+    p.updated_at, s.quantity, s.reserved, s.sequence, p.opens_at, p.closes_at FROM products p JOIN stock s ON s.product_id = p.id";
 
 /// The same over rows that a query has put together already.
 pub(super) const SELECT_FROM: &str = "SELECT p.id, p.sku, p.name, p.description, p.category, p.images, p.metadata, p.price, \
     p.currency, p.archived, p.seller_id, p.version, p.details_version, p.quantity_version, p.fingerprint, p.created_at, \
-    p.updated_at, p.quantity, p.reserved, p.sequence FROM";
+    p.updated_at, p.quantity, p.reserved, p.sequence, p.opens_at, p.closes_at FROM";
 
 /// Locks products in the order of their ids, as everybody does who changes several: nobody waits in a circle.
 pub(super) async fn lock(tx: &Tx, ids: &[Uuid]) -> Result<(), Fault> {
@@ -79,6 +79,7 @@ pub(super) fn product(row: &Row) -> Result<Product, Fault> {
         metadata: json(row.get(6))?,
         price: money(row, 7)?,
         status: if row.get(9) { Status::Archived } else { Status::Active },
+        sale_window: sale_window(row, 20),
     };
     let Numbers { quantity, reserved, sequence } = numbers(row, 17);
     Ok(Product {
@@ -100,6 +101,12 @@ pub(super) fn product(row: &Row) -> Result<Product, Fault> {
 /// The numbers of a product in column `index` and the two after it.
 pub(super) fn numbers(row: &Row, index: usize) -> Numbers {
     Numbers { quantity: row.get(index), reserved: row.get(index + 1), sequence: row.get(index + 2) }
+}
+
+/// A window whose first moment is in column `index`, and its last in the next.
+pub(super) fn sale_window(row: &Row, index: usize) -> SaleWindow {
+    let at = |index| row.get::<_, Option<i64>>(index).map(Timestamp::from_millis);
+    SaleWindow { opens_at: at(index), closes_at: at(index + 1) }
 }
 
 /// An amount in column `index` and its currency in the next.

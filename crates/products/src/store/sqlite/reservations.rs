@@ -67,7 +67,8 @@ fn load(db: &Connection, commands: &[ReserveCommand]) -> Result<(Shelf, Seqs), F
     let mut shelf = Shelf::new();
     let mut seqs = HashMap::new();
     let mut query = db.prepare_cached(
-        "SELECT p.seq, p.sku, p.name, p.price, p.currency, p.archived, s.quantity, s.reserved, s.sequence
+        "SELECT p.seq, p.sku, p.name, p.price, p.currency, p.archived, s.quantity, s.reserved, s.sequence,
+                p.opens_at, p.closes_at
          FROM products p JOIN stock s ON s.product = p.seq WHERE p.id = ?1",
     )?;
     for (product, _) in commands.iter().flat_map(|command| &command.items) {
@@ -89,6 +90,7 @@ fn shelf_item(row: &Row<'_>) -> rusqlite::Result<(i64, ShelfItem)> {
         name: row.get(2)?,
         price: rows::money(row, 3)?,
         is_active: !archived,
+        sale_window: rows::sale_window(row, 9)?,
         quantity: row.get(6)?,
         reserved: row.get(7)?,
         sequence: row.get(8)?,

@@ -6,14 +6,14 @@ use holdfast_storage::sqlite::Fault;
 use holdfast_types::{Fingerprint, Money, ProductId, Result, Timestamp, UserId, Version};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::model::{Details, Product, Status};
+use crate::model::{Details, Product, SaleWindow, Status};
 
 /// The columns that [`product`] reads.
 pub(super) const COLUMNS: &str = "p.id, p.sku, p.name, p.description, p.category, p.images, p.metadata, p.price, \
     p.currency, p.archived, p.seller_id, p.version, p.details_version, p.quantity_version, p.fingerprint, p.created_at, \
-    p.updated_at, s.quantity, s.reserved, s.sequence";
+    p.updated_at, s.quantity, s.reserved, s.sequence, p.opens_at, p.closes_at";
 /// How many that are.
-pub(super) const COLUMN_COUNT: usize = 20;
+pub(super) const COLUMN_COUNT: usize = 22;
 
 pub(super) fn get(db: &Connection, id: ProductId) -> Result<Option<Product>, Fault> {
     find(db, "p.id = ?1", id.bytes())
@@ -60,6 +60,7 @@ pub(super) fn product(row: &Row<'_>) -> rusqlite::Result<Product> {
         metadata: json_unless_empty(row, 6)?,
         price: money(row, 7)?,
         status: if row.get(9)? { Status::Archived } else { Status::Active },
+        sale_window: sale_window(row, 20)?,
     };
     Ok(Product {
         id: ProductId::from_bytes(row.get(0)?),
@@ -82,6 +83,14 @@ pub(super) fn money(row: &Row<'_>, index: usize) -> rusqlite::Result<Money> {
     let text = row.get_ref(index + 1)?.as_str()?;
     let currency = text.parse().map_err(|error: &str| damaged(index + 1, error))?;
     Ok(Money { amount: row.get(index)?, currency })
+}
+
+/// A window whose first moment is in column `index`, and its last in the next.
+pub(super) fn sale_window(row: &Row<'_>, index: usize) -> rusqlite::Result<SaleWindow> {
+    let at = |index| {
+        Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Timestamp::from_millis))
+    };
+    Ok(SaleWindow { opens_at: at(index)?, closes_at: at(index + 1)? })
 }
 
 /// Most products have neither images nor metadata, and are read often.

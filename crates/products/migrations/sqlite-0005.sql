@@ -1,0 +1,3 @@
+-- From when on a product may be ordered, and until when.
+ALTER TABLE products ADD COLUMN opens_at INTEGER;
+ALTER TABLE products ADD COLUMN closes_at INTEGER;
