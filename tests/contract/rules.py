@@ -28,7 +28,7 @@ BY_STATE = {
     "version-conflict", "precondition-failed", "precondition-required", "sku-taken", "username-taken",
     "insufficient-stock", "unknown-product", "price-changed", "invalid-transition", "below-reserved", "webhook-disabled", "limit-reached", "role-taken", "role-in-use", "mfa-required", "mfa-enabled",
     "idempotency-key-reused", "idempotency-key-spent", "idempotency-in-progress",
-    "payment-open", "payment-declined", "payments-disabled", "mail-disabled", "refund-exceeds-captured",
+    "not-on-sale", "payment-open", "payment-declined", "payments-disabled", "mail-disabled", "refund-exceeds-captured",
 }  # fmt: skip
 
 # Rules that JSON Schema cannot say, by code and by the place that the refusal names.
@@ -40,6 +40,11 @@ BY_RULE = {
     ("validation", "#/resetToken"): "it is wrong",
     ("validation", "#/delta"): "not 0",
     ("mixed-currencies", None): "one currency per order",
+    ("validation", "#/saleWindow/closesAt"): "after `opensAt`",
+    ("validation", "#/items/N/saleWindow/closesAt"): "after `opensAt`",
+    ("validation", "#/items/N/productId"): "of the order",
+    ("validation", "#/items/N/quantity"): "no more than are left",
+    ("validation", "#/items/N/restock"): "not back in the stock yet",
     ("validation", "#/amount/currency"): "that of the payment",
     ("validation", "#/amount"): "1 or more",
     ("validation", "#/amount/amount"): "1 or more",

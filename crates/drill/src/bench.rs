@@ -16,13 +16,13 @@ use hyper::Method;
 
 use crate::{Result, accounts::Account};
 
-pub use catalogue::FEW;
+pub use catalogue::above_few;
 pub use figures::{Figure, Figures, Target, Unit};
 use limits::Bare;
 pub use limits::serve_bare;
 use shop::{Basket, Shop, read_rate};
 pub use stand::Stand;
-pub use whole::{Growth, YOUNG, whole};
+pub use whole::{Growth, above_young, whole};
 
 /// Clients that order, for each that reads: orders wait for the disk.
 const ORDER_CLIENTS: usize = 4;

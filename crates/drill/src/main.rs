@@ -122,10 +122,10 @@ struct BenchFlags {
     #[arg(long, conflicts_with = "url", value_parser = ["postgres", "mongo"])]
     engine: Option<String>,
     /// Fill the shop up to so many orders, and measure again
-    #[arg(long, value_name = "ORDERS", conflicts_with_all = ["url", "engine"], value_parser = above_young)]
+    #[arg(long, value_name = "ORDERS", conflicts_with_all = ["url", "engine"], value_parser = bench::above_young)]
     grow: Option<usize>,
     /// Fill another shop with so many products, and compare what is read there
-    #[arg(long, value_name = "PRODUCTS", conflicts_with_all = ["url", "engine"], value_parser = above_few)]
+    #[arg(long, value_name = "PRODUCTS", conflicts_with_all = ["url", "engine"], value_parser = bench::above_few)]
     catalogue: Option<usize>,
     /// Products that orders are spread over
     #[arg(long, default_value_t = 1000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(20..))]
@@ -362,16 +362,6 @@ fn write_report(file: Option<&Path>, report: &impl Serialize) -> Result<()> {
 
 fn exit_code(is_clean: bool) -> ExitCode {
     if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn above_young(text: &str) -> Result<usize> {
-    let orders = text.parse().ok().filter(|orders| *orders > bench::YOUNG);
-    orders.ok_or_else(|| format!("expected more than {} orders", bench::YOUNG))
-}
-
-fn above_few(text: &str) -> Result<usize> {
-    let products = text.parse().ok().filter(|products| *products > bench::FEW);
-    products.ok_or_else(|| format!("expected more than {} products", bench::FEW))
 }
 
 async fn run_bench(flags: &BenchFlags) -> Result<ExitCode> {

@@ -909,6 +909,20 @@ export type NotFoundProblem = Problem & {
 };
 
 /**
+ * It is not on sale now. `items` lists the products whose sale has not begun or is over, with `opensAt` and `closesAt`; `opensAt` beside them says when all of them will be on sale, unless the sale of one is over. Nothing was taken. Come back when it opens.
+ */
+export type NotOnSaleProblem = Problem & {
+    code: 'not-on-sale';
+    items: Array<{
+        closesAt?: string;
+        opensAt?: string;
+        productId: string;
+    }>;
+    opensAt?: string;
+    status: 409;
+};
+
+/**
  * A note by the staff.
  */
 export type NoteBody = {
@@ -1038,6 +1052,10 @@ export type OrderStatusView = {
      */
     number: string;
     paidAt?: string | null;
+    /**
+     * Units that were refunded and are back in the stock: those are not sent, or have come back.
+     */
+    returned?: Array<ReturnedItem>;
     shippedAt?: string | null;
     status: OrderStatus;
     total: Money;
@@ -1126,6 +1144,7 @@ export type PatchBody = {
     name?: string;
     price?: PricePatchBody;
     quantity?: number;
+    saleWindow?: SaleWindowPatch | null;
     sku?: string | null;
     status?: ProductStatus;
     /**
@@ -1496,6 +1515,7 @@ export type ProductBody = {
      * Units on hand.
      */
     quantity?: number | null;
+    saleWindow?: SaleWindow | null;
     /**
      * 1 to 64 characters; unique when there is one.
      */
@@ -1526,6 +1546,7 @@ export type ProductDraft = {
      * Units on hand.
      */
     quantity?: number | null;
+    saleWindow?: SaleWindow | null;
     /**
      * 1 to 64 characters; unique when there is one.
      */
@@ -1587,6 +1608,7 @@ export type ProductReplacement = {
     reserved?: {
         [key: string]: unknown;
     };
+    saleWindow?: SaleWindow | null;
     /**
      * Ignored.
      */
@@ -1641,6 +1663,7 @@ export type ProductView = {
      * Units promised to open orders.
      */
     reserved: number;
+    saleWindow?: SaleWindow | null;
     sellerId: string;
     /**
      * The stock keeping unit: unique when there is one.
@@ -1935,6 +1958,28 @@ export type RotateBody = {
      * For how long the secret before signs as well; 0 where it is left out.
      */
     overlapSeconds?: number;
+};
+
+/**
+ * When a product may be ordered: by the clock of the shop, to the millisecond.
+ */
+export type SaleWindow = {
+    /**
+     * The first moment at which it is over, after `opensAt`; never, where it is left out.
+     */
+    closesAt?: string | null;
+    /**
+     * The first moment; always before, where it is left out.
+     */
+    opensAt?: string | null;
+};
+
+/**
+ * Some members of a sale window.
+ */
+export type SaleWindowPatch = {
+    closesAt?: string | null;
+    opensAt?: string | null;
 };
 
 /**
@@ -3684,9 +3729,9 @@ export type PlaceOrderErrors = {
      */
     408: RequestTimeoutProblem;
     /**
-     * `idempotency-in-progress`, `idempotency-key-spent`, `insufficient-stock`, `price-changed`
+     * `idempotency-in-progress`, `idempotency-key-spent`, `insufficient-stock`, `not-on-sale`, `price-changed`
      */
-    409: IdempotencyInProgressProblem | IdempotencyKeySpentProblem | InsufficientStockProblem | PriceChangedProblem;
+    409: IdempotencyInProgressProblem | IdempotencyKeySpentProblem | InsufficientStockProblem | NotOnSaleProblem | PriceChangedProblem;
     /**
      * `content-too-large`
      */

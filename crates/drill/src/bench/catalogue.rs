@@ -13,7 +13,7 @@ use holdfast_client::Connection;
 use crate::Result;
 
 /// Products of a shop that counts as small, at most.
-pub const FEW: usize = 10_000;
+const FEW: usize = 10_000;
 /// Pages that are turned to find a deep one.
 const DEEP: usize = 1_000;
 
@@ -84,4 +84,10 @@ async fn deep_page(url: &str) -> Result<String> {
         path = format!("/api/products?cursor={next}");
     }
     Ok(path)
+}
+
+/// Reads with how many products a shop is filled.
+pub fn above_few(text: &str) -> Result<usize> {
+    let products = text.parse().ok().filter(|products| *products > FEW);
+    products.ok_or_else(|| format!("expected more than {FEW} products"))
 }

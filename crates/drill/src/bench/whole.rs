@@ -17,7 +17,7 @@ const IDLE: &str = "memory, idle";
 const PEAK: &str = "memory, at peak";
 const READY: &str = "start until ready, with all orders in the file";
 /// Orders in a shop that counts as young.
-pub const YOUNG: usize = 100_000;
+const YOUNG: usize = 100_000;
 
 /// How long a shop has nothing to do before its memory is looked at.
 const REST: Duration = Duration::from_secs(3);
@@ -128,4 +128,10 @@ fn kilobytes(pid: Pid, field: &str) -> Option<f64> {
     let status = std::fs::read_to_string(path).ok()?;
     let line = status.lines().find(|line| line.starts_with(field))?;
     line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Reads to how many orders a shop is filled.
+pub fn above_young(text: &str) -> Result<usize> {
+    let orders = text.parse().ok().filter(|orders| *orders > YOUNG);
+    orders.ok_or_else(|| format!("expected more than {YOUNG} orders"))
 }

@@ -31,6 +31,7 @@ mod portable;
 mod products;
 mod readme;
 mod roles;
+mod sale_windows;
 mod shop;
 mod staff;
 mod statistics;

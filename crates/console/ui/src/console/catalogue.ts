@@ -5,7 +5,7 @@ import Papa from "papaparse";
 import { ask } from "../shared/ask";
 
 const REQUIRED = ["sku", "name", "price", "currency", "quantity"];
-const OPTIONAL = ["description", "category", "images"];
+const OPTIONAL = ["description", "category", "images", "opensAt", "closesAt"];
 /** Products of one request, and about how many characters of it: the shop takes a MiB. */
 const BATCH = 100;
 const BATCH_LENGTH = 300_000;
@@ -43,7 +43,7 @@ export function parse(text: string): Columns[] {
 
 /** A row as the shop at `base` takes it, or what is wrong with it. `price` is in minor units. */
 export function product(columns: Columns, base: string): ProductBody | string {
-  const { sku, name, price, currency, quantity, description, category, images } = columns;
+  const { sku, name, price, currency, quantity, description, category, images, opensAt, closesAt } = columns;
   const whole = (text: string | undefined) => /^\d{1,13}$/.test(text ?? "");
   if (!whole(price)) return `price: expected minor units, such as 1999, not "${price ?? ""}"`;
   if (!whole(quantity)) return `quantity: expected a number of units, not "${quantity ?? ""}"`;
@@ -56,6 +56,7 @@ export function product(columns: Columns, base: string): ProductBody | string {
     images: addresses.map((url) => ({ url: url.startsWith("/") ? base + url : url })),
     price: { amount: Number(price), currency: currency as ProductBody["price"]["currency"] },
     quantity: Number(quantity),
+    saleWindow: { opensAt: opensAt || null, closesAt: closesAt || null },
   };
 }
 

@@ -2,6 +2,7 @@
 
 import type { Currency, Image, ProductView } from "holdfast-client";
 import { decimal, minorUnits } from "../shared/format";
+import { momentOf, typed } from "../shared/sale";
 
 export interface Draft {
   name: string;
@@ -13,6 +14,9 @@ export interface Draft {
   quantity: string;
   /** One address a line; what it shows after a space. */
   images: string;
+  /** When it may be ordered, by the clock on the wall. */
+  opensAt: string;
+  closesAt: string;
 }
 
 export const EMPTY: Draft = {
@@ -24,6 +28,8 @@ export const EMPTY: Draft = {
   currency: "USD",
   quantity: "0",
   images: "",
+  opensAt: "",
+  closesAt: "",
 };
 
 /** What a form can change of a product, as the shop has it. */
@@ -34,10 +40,11 @@ export interface Details {
   description?: string | null;
   price: { amount: number; currency: Currency };
   images: Image[];
+  saleWindow: { opensAt: string | null; closesAt: string | null };
 }
 
 /** In the order in which they are shown. */
-export const FIELDS: (keyof Details)[] = ["name", "sku", "category", "price", "description", "images"];
+export const FIELDS: (keyof Details)[] = ["name", "sku", "category", "price", "description", "images", "saleWindow"];
 
 export function draftOf(product: ProductView): Draft {
   return {
@@ -49,12 +56,16 @@ export function draftOf(product: ProductView): Draft {
     currency: product.price.currency,
     quantity: String(product.quantity),
     images: product.images.map(({ url, alt }) => (alt ? `${url} ${alt}` : url)).join("\n"),
+    opensAt: typed(product.saleWindow?.opensAt),
+    closesAt: typed(product.saleWindow?.closesAt),
   };
 }
 
 export function detailsOf(product: ProductView): Details {
   const { name, sku, category, description, price, images } = product;
-  return { name, sku: sku ?? null, category: category ?? null, description: description ?? null, price, images };
+  const { opensAt = null, closesAt = null } = product.saleWindow ?? {};
+  const saleWindow = { opensAt, closesAt };
+  return { name, sku: sku ?? null, category: category ?? null, description: description ?? null, price, images, saleWindow };
 }
 
 function images(text: string): Image[] {
@@ -71,7 +82,10 @@ export function read(draft: Draft): Details | Map<string, string> {
   const wrong = new Map<string, string>();
   if (draft.name.trim() === "") wrong.set("#/name", "expected a name");
   if (amount === undefined) wrong.set("#/price/amount", `expected an amount such as ${decimal(1999, draft.currency)}`);
-  if (wrong.size > 0 || amount === undefined) return wrong;
+  const [opensAt, closesAt] = [momentOf(draft.opensAt), momentOf(draft.closesAt)];
+  if (opensAt === undefined) wrong.set("#/saleWindow/opensAt", "expected a day and a time");
+  if (closesAt === undefined) wrong.set("#/saleWindow/closesAt", "expected a day and a time");
+  if (wrong.size > 0 || amount === undefined || opensAt === undefined || closesAt === undefined) return wrong;
   const given = (text: string) => (text.trim() === "" ? null : text.trim());
   return {
     name: draft.name.trim(),
@@ -80,6 +94,7 @@ export function read(draft: Draft): Details | Map<string, string> {
     description: given(draft.description),
     price: { amount, currency: draft.currency },
     images: images(draft.images),
+    saleWindow: { opensAt, closesAt },
   };
 }
 

@@ -16,8 +16,18 @@ use serde_json::{Value, json};
 
 /// The columns that must be there, in any order; the others may be left out.
 const REQUIRED: [&str; 5] = ["sku", "name", "price", "currency", "quantity"];
-const KNOWN: [&str; 8] =
-    ["sku", "name", "description", "category", "price", "currency", "quantity", "images"];
+const KNOWN: [&str; 10] = [
+    "sku",
+    "name",
+    "description",
+    "category",
+    "price",
+    "currency",
+    "quantity",
+    "images",
+    "opensAt",
+    "closesAt",
+];
 
 /// A product, ready to be sent.
 #[derive(Debug)]
@@ -42,6 +52,11 @@ struct Columns {
     /// Addresses with spaces between them; those that begin with `/` are of the shop itself.
     #[serde(default)]
     images: Option<String>,
+    /// When it may be ordered (RFC 3339).
+    #[serde(default, rename = "opensAt")]
+    opens_at: Option<String>,
+    #[serde(default, rename = "closesAt")]
+    closes_at: Option<String>,
 }
 
 /// Reads row after row.
@@ -162,6 +177,7 @@ fn row(line: u64, columns: Columns, shop: &str) -> Row {
         "price": {"amount": columns.price, "currency": columns.currency},
         "quantity": columns.quantity,
         "images": images,
+        "saleWindow": {"opensAt": filled(columns.opens_at), "closesAt": filled(columns.closes_at)},
     });
     let bytes = product.to_string().len() + 1;
     Row { line, product, bytes }
