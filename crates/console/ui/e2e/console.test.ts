@@ -145,10 +145,19 @@ test("a new product is refused with what is wrong, then made", async () => {
   await dialog().getByRole("alert").waitFor();
   await dialog().getByLabel("SKU").fill("TEA-5");
   await dialog().getByLabel("Units on hand").fill("3");
+  await dialog().getByLabel("On sale from").fill("2024-01-01T09:00");
+  await dialog().getByLabel("On sale until").fill("2023-01-01T09:00");
+  await button("Create").click();
+  await dialog().getByText("expected a moment after `opensAt`").waitFor();
+  await dialog().getByLabel("On sale until").fill("2099-01-01T09:00:30");
   await inspect(page, "new-product");
   await button("Create").click();
   await notice("Matcha is for sale").waitFor();
-  expect((await find("matcha")).price).toEqual({ amount: 2400, currency: "USD" });
+  const { price, saleWindow } = await find("matcha");
+  expect(price).toEqual({ amount: 2400, currency: "USD" });
+  expect([saleWindow?.opensAt, saleWindow?.closesAt].map((at) => new Date(at ?? "").toISOString())).toEqual(
+    ["2024-01-01T09:00", "2099-01-01T09:00:30"].map((at) => new Date(at).toISOString()),
+  );
 });
 
 test("a picture is put in, and shown", async () => {

@@ -131,3 +131,20 @@ test("a guest orders, makes an account, and keeps the order", async () => {
   await page.getByRole("link", { name: "margaret" }).waitFor();
   await page.getByText("$18.00").waitFor();
 });
+
+test("what opens while somebody looks at it can be ordered then", async () => {
+  const body = { name: "First flush", price: usd(1000), quantity: 5, saleWindow: { opensAt: new Date(Date.now() + 8000).toISOString() } };
+  const { id, version } = await ask(createProduct({ client: admin.client, body }));
+  await page.goto(`${URL_OF_SHOP}/shop#/product/${id}`);
+  await page.getByText(/^On sale from/).waitFor();
+  expect(await button("Add to the cart").count()).toBe(0);
+  await inspect(page, "shop-window");
+  await button("Add to the cart").click();
+  // It is put off meanwhile.
+  const saleWindow = { opensAt: "2099-01-01T09:00:00.000Z" };
+  await ask(updateProduct({ client: admin.client, path: { id }, body: { version, saleWindow } }));
+  await page.getByRole("link", { name: "Cart (1)" }).click();
+  await fillIn();
+  await button("Order for $10.00").click();
+  await page.getByText(/Not on sale before .*2099.*: First flush/).waitFor();
+});
