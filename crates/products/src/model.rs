@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub(crate) use batch::{BatchItem, BatchMode, BatchOutcome, BatchRequest, Written, decide_batch};
-pub(crate) use change::{MetadataPatch, NEVER_OPEN, PricePatch, ProductPatch, SaleWindowPatch};
+pub(crate) use change::{
+    MetadataPatch, NEVER_OPEN, Offer, PricePatch, ProductPatch, SaleWindowPatch,
+};
 pub(crate) use relevance::one_slip_away;
 pub(crate) use reserve::{Earliers, Shelf, ShelfItem, decide_all};
 pub(crate) use sale_window::SaleWindow;

@@ -909,7 +909,7 @@ export type NotFoundProblem = Problem & {
 };
 
 /**
- * It is not on sale now. `items` lists the products whose sale has not begun or is over, with `opensAt` and `closesAt`; `opensAt` beside them says when all of them will be on sale, unless the sale of one is over. Nothing was taken. Come back when it opens.
+ * It is not on sale now. `items` lists the products whose sale has not begun or is over, with `opensAt` and `closesAt`; `opensAt` beside them says when everything that was asked for will be on sale, if it ever is at once. Nothing was taken. Come back when it opens.
  */
 export type NotOnSaleProblem = Problem & {
     code: 'not-on-sale';

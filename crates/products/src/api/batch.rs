@@ -84,7 +84,7 @@ fn read_item(products: &Products, index: usize, item: Value) -> Result<BatchItem
     Ok(BatchItem {
         id: products.new_id(),
         details: body.check(&pointer)?,
-        status: body.status,
+        offer: body.offer(),
         quantity: body.quantity,
         version: body.version.map(Version),
     })

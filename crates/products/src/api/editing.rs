@@ -74,7 +74,7 @@ pub(super) async fn replace_product(
 ) -> Reply {
     let read = |value| {
         let body: ProductBody = from_json(without_read_only(value))?;
-        Ok(ProductPatch::replacing(body.check("#")?, body.quantity, body.status))
+        Ok(ProductPatch::replacing(body.check("#")?, body.quantity, body.offer()))
     };
     let act = act(&products, caller, "replace_product", id).await?;
     let edit = input.edit(products.secret(), act, &[JSON], read).await?;

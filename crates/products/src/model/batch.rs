@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use holdfast_types::{Basis, Code, Error, Operation, ProductId, Result, Version};
 
-use super::{Change, Details, Movement, NewProduct, Product, ProductPatch, Status};
+use super::{Change, Details, Movement, NewProduct, Offer, Product, ProductPatch, Status};
 
 /// Whether one refusal refuses all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,7 @@ pub(crate) struct BatchItem {
     /// The id, should it be new.
     pub(crate) id: ProductId,
     pub(crate) details: Details,
-    /// Given as a status in the request.
-    pub(crate) status: Option<Status>,
+    pub(crate) offer: Offer,
     pub(crate) quantity: Option<i64>,
     pub(crate) version: Option<Version>,
 }
@@ -130,7 +129,8 @@ fn upsert(
             let why = "the item names a version, but there is no product with its sku: a new product has none";
             return Err(Error::new(Code::VersionConflict, why));
         }
-        let details = Details { status: item.status.unwrap_or(Status::Active), ..item.details };
+        let details =
+            Details { status: item.offer.status.unwrap_or(Status::Active), ..item.details };
         let new = NewProduct {
             id: item.id,
             seller: change.by,
@@ -151,7 +151,7 @@ fn upsert(
         );
     }
     let basis = Basis { if_match: None, version: item.version };
-    let patch = ProductPatch::replacing(item.details, item.quantity, item.status);
+    let patch = ProductPatch::replacing(item.details, item.quantity, item.offer);
     let mut product = before.clone();
     let movement = product.edit(&patch, &basis, change).map_err(|error| match error.code() {
         Code::VersionConflict => {

@@ -24,6 +24,13 @@ pub(crate) struct ProductPatch {
     pub(crate) quantity: Option<i64>,
 }
 
+/// What stays of a product where what replaces it does not say it: nobody opens a sale by forgetting it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Offer {
+    pub(crate) status: Option<Status>,
+    pub(crate) sale_window: Option<SaleWindow>,
+}
+
 /// A merge patch of `metadata`: nulls remove.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MetadataPatch {
@@ -64,11 +71,11 @@ pub(crate) struct PricePatch {
 }
 
 impl ProductPatch {
-    /// Sets all details, and the quantity if there is one.
+    /// Sets all details, the quantity if there is one, and of the offer what is said.
     pub(crate) fn replacing(
         details: Details,
         quantity: Option<i64>,
-        status: Option<Status>,
+        Offer { status, sale_window }: Offer,
     ) -> Self {
         Self {
             sku: Some(details.sku),
@@ -82,7 +89,7 @@ impl ProductPatch {
                 currency: Some(details.price.currency),
             }),
             status,
-            sale_window: Some(SaleWindowPatch::replacing(details.sale_window)),
+            sale_window: sale_window.map(SaleWindowPatch::replacing),
             quantity,
         }
     }

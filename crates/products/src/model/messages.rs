@@ -4,7 +4,7 @@ use holdfast_types::{Message, Money, ProductId, Timestamp, UserId, Version};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Numbers, Product, Status, Written};
+use super::{Numbers, Product, SaleWindow, Status, Written};
 
 /// A product, as events show it.
 #[derive(Debug, Serialize)]
@@ -19,7 +19,26 @@ struct EventData<'a> {
     price: Money,
     quantity: i64,
     status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sale_window: Option<Window>,
     seller_id: UserId,
+}
+
+/// When it may be ordered.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Window {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opens_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closes_at: Option<Timestamp>,
+}
+
+impl Window {
+    /// The window, where there is one.
+    fn of(SaleWindow { opens_at, closes_at }: SaleWindow) -> Option<Self> {
+        opens_at.or(closes_at).is_some().then_some(Self { opens_at, closes_at })
+    }
 }
 
 impl Numbers {
@@ -89,6 +108,7 @@ impl<'a> From<&'a Product> for EventData<'a> {
             price: details.price,
             quantity: product.quantity,
             status: details.status,
+            sale_window: Window::of(details.sale_window),
             seller_id: product.seller,
         }
     }

@@ -198,7 +198,7 @@ fn price(command: &ReserveCommand, shelf: &Shelf) -> Result<Money> {
         .ok_or_else(|| Error::new(Code::TotalTooLarge, "the total is more than 2^53-1 minor units"))
 }
 
-/// Refuses what is not on sale now; says when all of it will be, unless some of it is over.
+/// Refuses what is not on sale now; says when all of it will be, if it ever is.
 fn check_windows(command: &ReserveCommand, shelf: &Shelf, now: Timestamp) -> Result<()> {
     let windows = command.items.iter().map(|(product, _)| (product, shelf[product].sale_window));
     let shut: Vec<_> = windows.filter(|(_, window)| !window.is_open(now)).collect();
@@ -215,8 +215,10 @@ fn check_windows(command: &ReserveCommand, shelf: &Shelf, now: Timestamp) -> Res
     let items: Vec<_> = shut.iter().map(shown).collect();
     let refusal = Error::new(Code::NotOnSale, "not on sale now").with("items", json!(items));
     let opens = shut.iter().filter_map(|(_, window)| window.opens_at).max();
-    let is_over = shut.iter().any(|(_, window)| window.is_over(now));
-    Err(match opens.filter(|_| !is_over) {
+    let will_be = |at: &Timestamp| {
+        command.items.iter().all(|(product, _)| shelf[product].sale_window.is_open(*at))
+    };
+    Err(match opens.filter(will_be) {
         Some(at) => refusal.with("opensAt", json!(at)),
         None => refusal,
     })
@@ -332,6 +334,24 @@ mod tests {
             assert_eq!(refused.extras()["items"].as_array().unwrap().len(), 1);
         }
         assert!(shelf.values().all(|item| item.reserved == 0), "a refusal takes nothing");
+    }
+
+    #[test]
+    fn no_moment_is_promised_at_which_another_sale_is_over() {
+        let mut shelf = shelf(&[(1, 5, 100), (6, 5, 100)]);
+        let later = SaleWindow { opens_at: Some(Timestamp::from_millis(20)), closes_at: None };
+        shelf.get_mut(&product(1)).unwrap().sale_window = later;
+        for now in [9, 10] {
+            let refused = decide(
+                &command(1, &[(1, 1), (6, 1)]),
+                None,
+                &mut shelf,
+                Timestamp::from_millis(now),
+            );
+            assert!(!refused.unwrap_err().extras().contains_key("opensAt"), "{now}");
+        }
+        let alone = decide(&command(1, &[(1, 1)]), None, &mut shelf, Timestamp::from_millis(9));
+        assert!(alone.unwrap_err().extras().contains_key("opensAt"));
     }
 
     #[test]

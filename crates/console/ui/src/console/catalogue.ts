@@ -56,7 +56,8 @@ export function product(columns: Columns, base: string): ProductBody | string {
     images: addresses.map((url) => ({ url: url.startsWith("/") ? base + url : url })),
     price: { amount: Number(price), currency: currency as ProductBody["price"]["currency"] },
     quantity: Number(quantity),
-    saleWindow: { opensAt: opensAt || null, closesAt: closesAt || null },
+    // Without columns about it, it stays as it is.
+    ...(opensAt === undefined && closesAt === undefined ? {} : { saleWindow: { opensAt: opensAt || null, closesAt: closesAt || null } }),
   };
 }
 

@@ -70,6 +70,8 @@ pub(crate) struct Rows {
     left: Arc<AtomicU64>,
     /// Where the shop is.
     shop: String,
+    /// Whether there are columns about the sale window.
+    has_window: bool,
 }
 
 /// Bytes of a row: many times what the shop takes.
@@ -108,7 +110,8 @@ impl Rows {
             )));
         }
         let shop = shop.trim_end_matches('/').to_owned();
-        Ok(Self { reader, headers, record: csv::StringRecord::new(), read, left, shop })
+        let has_window = headers.iter().any(|header| matches!(header, "opensAt" | "closesAt"));
+        Ok(Self { reader, headers, record: csv::StringRecord::new(), read, left, shop, has_window })
     }
 
     /// The next row, or its line and what is wrong with it; `None` at the end.
@@ -123,7 +126,7 @@ impl Rows {
                 self.record
                     .deserialize(Some(&self.headers))
                     .map_err(|error| explain(line, &error))
-                    .map(|columns| row(line, columns, &self.shop)),
+                    .map(|columns| row(line, columns, &self.shop, self.has_window)),
             )),
             Err(error) if error.is_io_error() => Err(Error::new(
                 Code::InvalidParameter,
@@ -160,7 +163,8 @@ fn explain(line: u64, error: &csv::Error) -> (u64, String) {
     }
 }
 
-fn row(line: u64, columns: Columns, shop: &str) -> Row {
+/// Without columns about it, a sale window stays as it is.
+fn row(line: u64, columns: Columns, shop: &str, has_window: bool) -> Row {
     let images = columns.images.as_deref().unwrap_or_default().split_ascii_whitespace();
     let images: Vec<Value> = images
         .map(|url| match url.starts_with('/') {
@@ -169,7 +173,9 @@ fn row(line: u64, columns: Columns, shop: &str) -> Row {
         })
         .collect();
     let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let product = json!({
+    let window =
+        json!({"opensAt": filled(columns.opens_at), "closesAt": filled(columns.closes_at)});
+    let mut product = json!({
         "sku": filled(Some(columns.sku)),
         "name": columns.name,
         "description": filled(columns.description),
@@ -177,8 +183,10 @@ fn row(line: u64, columns: Columns, shop: &str) -> Row {
         "price": {"amount": columns.price, "currency": columns.currency},
         "quantity": columns.quantity,
         "images": images,
-        "saleWindow": {"opensAt": filled(columns.opens_at), "closesAt": filled(columns.closes_at)},
     });
+    if has_window {
+        product["saleWindow"] = window;
+    }
     let bytes = product.to_string().len() + 1;
     Row { line, product, bytes }
 }

@@ -43,19 +43,7 @@ pub(super) fn of(code: Code) -> Vec<(&'static str, Value)> {
                 },
             }}),
         )],
-        NotOnSale => {
-            let moment = || json!({"type": "string", "format": "date-time"});
-            let items = json!({"type": "array", "items": {
-                "type": "object",
-                "required": ["productId"],
-                "properties": {
-                    "productId": {"type": "string", "format": "uuid"},
-                    "opensAt": moment(),
-                    "closesAt": moment(),
-                },
-            }});
-            vec![("items", items), ("opensAt", moment())]
-        }
+        NotOnSale => vec![("items", windows()), ("opensAt", moment())],
         MfaRequired => vec![
             (
                 "mfaToken",
@@ -96,4 +84,21 @@ pub(super) fn of(code: Code) -> Vec<(&'static str, Value)> {
 
 fn reference(schema: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+fn moment() -> Value {
+    json!({"type": "string", "format": "date-time"})
+}
+
+/// Products and when they are on sale.
+fn windows() -> Value {
+    json!({"type": "array", "items": {
+        "type": "object",
+        "required": ["productId"],
+        "properties": {
+            "productId": {"type": "string", "format": "uuid"},
+            "opensAt": moment(),
+            "closesAt": moment(),
+        },
+    }})
 }

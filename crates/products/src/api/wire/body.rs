@@ -6,6 +6,7 @@ use holdfast_types::{
     Currency, Error, FieldError, Money, Result, Timestamp, Validation, check_line as line,
     check_metadata, check_prose as prose, metadata_schema,
 };
+use holdfast_web::present;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{
@@ -17,7 +18,9 @@ use utoipa::{
 };
 
 use super::super::pictures::is_own;
-use crate::model::{Details, Image, NEVER_OPEN, PRICE_MAX, QUANTITY_MAX, SaleWindow, Status};
+use crate::model::{
+    Details, Image, NEVER_OPEN, Offer, PRICE_MAX, QUANTITY_MAX, SaleWindow, Status,
+};
 
 /// Members that `GET` returns and `PUT` ignores, so that get, change, put works.
 const READ_ONLY: [&str; 6] = ["id", "reserved", "available", "sellerId", "createdAt", "updatedAt"];
@@ -47,9 +50,10 @@ pub(crate) struct ProductBody {
     #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub(crate) quantity: Option<i64>,
     pub(crate) status: Option<Status>,
-    /// When it may be ordered; always, where it is left out.
+    /// When it may be ordered: a new product always, where it is left out; of one that is replaced it stays then. `null`: always.
+    #[serde(default, deserialize_with = "present")]
     #[schema(required = false, value_type = Option<SaleWindowBody>)]
-    sale_window: Option<SaleWindowBody>,
+    sale_window: Option<Option<SaleWindowBody>>,
 }
 
 /// An amount in minor units.
@@ -106,7 +110,9 @@ impl ProductBody {
         refuse("metadata", self.metadata.as_ref().map_or(Ok(()), check_metadata));
         refuse("price/amount", check_amount(self.price.amount));
         refuse("quantity", self.quantity.map_or(Ok(()), check_quantity));
-        let window = self.sale_window.map_or(SaleWindow::default(), SaleWindow::from);
+        let window = self.offer().sale_window.unwrap_or_default();
+        refuse("saleWindow/opensAt", check_moment(window.opens_at));
+        refuse("saleWindow/closesAt", check_moment(window.closes_at));
         let is_ever_open = if window.is_sound() { Ok(()) } else { Err(NEVER_OPEN.to_owned()) };
         refuse("saleWindow/closesAt", is_ever_open);
         let currency = validation
@@ -124,6 +130,12 @@ impl ProductBody {
             status: self.status.unwrap_or(Status::Active),
             sale_window: window,
         })
+    }
+
+    /// What stays as it is where it is not said.
+    pub(crate) fn offer(&self) -> Offer {
+        let window = |said: Option<SaleWindowBody>| said.map(SaleWindow::from).unwrap_or_default();
+        Offer { status: self.status, sale_window: self.sale_window.map(window) }
     }
 
     /// A creation states no version.
@@ -207,6 +219,15 @@ pub(crate) fn check_images(images: &[Image]) -> Result<(), String> {
     match images.len() <= 10 && images.iter().all(|image| fits(image) && described(image)) {
         true => Ok(()),
         false => Err("expected at most 10 images, each with an http or https `url` or one of this shop's `/media/`, and an `alt` of at most 200 characters".into()),
+    }
+}
+
+/// Times of four digits of a year (RFC 3339), and not before there were any.
+pub(crate) fn check_moment(moment: Option<Timestamp>) -> Result<(), String> {
+    const YEAR_10000: i64 = 253_402_300_800_000;
+    match moment.is_none_or(|at| (0..YEAR_10000).contains(&at.as_millis())) {
+        true => Ok(()),
+        false => Err("expected a moment of the years 1970 to 9999".into()),
     }
 }
 

@@ -10,7 +10,7 @@ use holdfast_web::{not_null, present};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::body::{check_amount, check_images, check_quantity};
+use super::body::{check_amount, check_images, check_moment, check_quantity};
 use crate::model::{
     Image, MetadataPatch, PricePatch, ProductPatch, SaleWindow, SaleWindowPatch, Status,
 };
@@ -96,6 +96,11 @@ impl PatchBody {
         check("images", self.images.as_ref().and_then(Option::as_deref).map(check_images));
         check("metadata", self.metadata.as_ref().and_then(Option::as_ref).map(check_members));
         check("quantity", self.quantity.map(check_quantity));
+        let window = self.sale_window.flatten();
+        let opens_at = window.and_then(|window| window.opens_at.flatten());
+        let closes_at = window.and_then(|window| window.closes_at.flatten());
+        check("saleWindow/opensAt", Some(check_moment(opens_at)));
+        check("saleWindow/closesAt", Some(check_moment(closes_at)));
         let price = self.price.as_ref();
         check("price/amount", price.and_then(|price| price.amount).map(check_amount));
         let currency = price.and_then(|price| price.currency.as_deref());

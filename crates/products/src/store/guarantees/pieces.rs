@@ -4,7 +4,7 @@ use holdfast_storage::record::{Fault, Tx};
 use holdfast_types::Code;
 
 use super::*;
-use crate::model::{BatchItem, BatchMode, BatchOutcome, BatchRequest, Written};
+use crate::model::{BatchItem, BatchMode, BatchOutcome, BatchRequest, Offer, Written};
 use crate::store::listing::Index;
 
 impl Bench {
@@ -49,7 +49,13 @@ impl Bench {
     fn item(&self, sku: &str, version: Option<i64>) -> BatchItem {
         let new = self.new_product(sku, 3);
         let version = version.map(Version);
-        BatchItem { id: new.id, details: new.details, status: None, quantity: Some(3), version }
+        BatchItem {
+            id: new.id,
+            details: new.details,
+            offer: Offer::default(),
+            quantity: Some(3),
+            version,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use holdfast_storage::EventSource;
 use holdfast_testkit::audited;
 
 use super::*;
-use crate::model::{BatchItem, BatchMode, BatchOutcome, BatchRequest};
+use crate::model::{BatchItem, BatchMode, BatchOutcome, BatchRequest, Offer};
 
 impl Bench {
     /// What was told, by its type and version, and forgets it.
@@ -59,7 +59,7 @@ async fn note_audit_and_changes_tell_who_answers_for_them() {
         assert_eq!(bench.told().await, told(&[("product.updated", 2), answered_for]));
         let item = |sku: &str| {
             let NewProduct { id, details, .. } = bench.new_product(sku, 1);
-            Ok(BatchItem { id, details, status: None, quantity: Some(1), version: None })
+            Ok(BatchItem { id, details, offer: Offer::default(), quantity: Some(1), version: None })
         };
         let request = || BatchRequest {
             mode: BatchMode::Partial,
