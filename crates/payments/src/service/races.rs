@@ -184,6 +184,13 @@ impl Bench {
         self.double.fail(FAULTS);
     }
 
+    /// Else an order that nobody pays is looked at for ever.
+    async fn call_off_unpaid(&self, order: OrderId) {
+        if self.book.order(order).await.status == "placed" {
+            self.moves(order, OrderMove::Cancelled).await;
+        }
+    }
+
     /// What must be true of an order and its payments.
     async fn assert_sound(&self, order: OrderId) {
         let found = self.book.order(order).await;
@@ -241,10 +248,7 @@ async fn books_agree_after_every_interleaving() {
             bench.settle().await;
             for order in orders {
                 bench.assert_sound(order).await;
-                // Else those that nobody pays are looked at for ever.
-                if bench.book.order(order).await.status == "placed" {
-                    bench.moves(order, OrderMove::Cancelled).await;
-                }
+                bench.call_off_unpaid(order).await;
             }
         }
         bench.settle().await;

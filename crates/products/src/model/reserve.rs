@@ -216,7 +216,8 @@ fn check_windows(command: &ReserveCommand, shelf: &Shelf, now: Timestamp) -> Res
     let refusal = Error::new(Code::NotOnSale, "not on sale now").with("items", json!(items));
     let opens = shut.iter().filter_map(|(_, window)| window.opens_at).max();
     let will_be = |at: &Timestamp| {
-        command.items.iter().all(|(product, _)| shelf[product].sale_window.is_open(*at))
+        let mut windows = command.items.iter().map(|(product, _)| shelf[product].sale_window);
+        *at > now && windows.all(|window| window.is_open(*at))
     };
     Err(match opens.filter(will_be) {
         Some(at) => refusal.with("opensAt", json!(at)),
