@@ -40,8 +40,10 @@ BY_RULE = {
     ("validation", "#/resetToken"): "it is wrong",
     ("validation", "#/delta"): "not 0",
     ("mixed-currencies", None): "one currency per order",
-    ("validation", "#/saleWindow/closesAt"): "after `opensAt`",
-    ("validation", "#/items/N/saleWindow/closesAt"): "after `opensAt`",
+    ("validation", "#/saleWindow/opensAt"): "years 1970 to 9999",
+    ("validation", "#/saleWindow/closesAt"): "after `opensAt`; years 1970 to 9999",
+    ("validation", "#/items/N/saleWindow/opensAt"): "years 1970 to 9999",
+    ("validation", "#/items/N/saleWindow/closesAt"): "after `opensAt`; years 1970 to 9999",
     ("validation", "#/items/N/productId"): "of the order",
     ("validation", "#/items/N/quantity"): "no more than are left",
     ("validation", "#/items/N/restock"): "not back in the stock yet",
@@ -60,7 +62,7 @@ BY_RULE = {
     ("validation", "#/role"): "a guest is a customer; there is such a role",
     ("validation", "#/code"): "of the app, or for recovery",
     ("validation", "#/expiresAt"): "a time to come",
-    ("validation", "#/addresses/N"): "an address, or a network that ends in zeros",
+    ("validation", "#/addresses/N"): "an address, or a network that ends in zeros after its prefix",
     ("validation", "#/url"): "https, and of the public internet",
     ("validation", "#/to"): "after `from`",
     ("validation", ""): "one of two members; an account with an address",
@@ -79,8 +81,8 @@ def problem_of(response):
 def is_allowed(problem):
     code = problem.get("code")
     places = [error["pointer"] for error in problem.get("errors", [])] or [problem.get("parameter")]
-    # A network ends in zeros after its prefix, and there are fewer of them than digits and dots can say.
-    places = [re.sub(r"^#/addresses/\d+$", "#/addresses/N", place) if place else place for place in places]
+    # Whichever item of a list it is.
+    places = [re.sub(r"/\d+(?=/|$)", "/N", place) if place else place for place in places]
     return code in BY_STATE or all((code, place) in BY_RULE for place in places)
 
 
