@@ -93,6 +93,17 @@ impl TestBook {
         self.1.lock().unwrap().contains(&id)
     }
 
+    /// Changes an order as nobody else does meanwhile.
+    pub(crate) async fn change(&self, id: OrderId, change: fn(&mut TestOrder)) {
+        let change = move |tx: Tx| async move {
+            let mut order = hold(&tx, id).await?.expect("the order");
+            change(&mut order);
+            tx.put(&order).await??;
+            Ok(())
+        };
+        self.0.transact(change).await.unwrap();
+    }
+
     pub(crate) async fn order(&self, id: OrderId) -> TestOrder {
         self.0.get::<TestOrder>(id).await.unwrap().unwrap()
     }

@@ -43,7 +43,7 @@ pub use letter::{AccountLetter, AccountQuestion, LetterSecret, OrderLetter, Retu
 pub use message::Message;
 pub use money::{Money, TOTAL_MAX};
 pub use operation::{Answer, Fingerprint, IdempotentAnswer, Operation, Secret, named_id, reused};
-pub use order_lines::OrderLines;
+pub use order_lines::{ORDER_UNITS, OrderLines, check_item_count, check_units};
 pub use order_move::OrderMove;
 pub use page::{Cursor, Page, PageRequest};
 pub use permission::{Authority, Permission, Permissions};

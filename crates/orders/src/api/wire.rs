@@ -6,8 +6,9 @@ mod status;
 use std::collections::BTreeMap;
 
 use holdfast_types::{
-    Answer, Money, OrderId, OrderLines, Permission, ProductId, Result, TOTAL_MAX, Timestamp,
-    UserId, Validation, check_email, check_line, check_metadata, check_prose, metadata_schema,
+    Answer, Money, ORDER_UNITS, OrderId, OrderLines, Permission, ProductId, Result, TOTAL_MAX,
+    Timestamp, UserId, Validation, check_email, check_item_count, check_line, check_metadata,
+    check_prose, check_units, metadata_schema,
 };
 use holdfast_web::{auth::Caller, present};
 use serde::{Deserialize, Serialize};
@@ -21,13 +22,9 @@ use crate::{
 pub(crate) use statistics::StatisticsView;
 pub(crate) use status::{OrderStatusBody, OrderStatusView};
 
-/// Items of one order.
-const ITEMS: usize = 200;
 /// Characters of a note.
 const NOTE: usize = 2_000;
 const EMPTY_NOTE: &str = "expected something to read; null clears the note";
-/// Units of one item.
-const UNITS: i64 = 1_000_000;
 
 /// An order to place.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -64,15 +61,10 @@ impl PlaceBody {
     /// Checks everything that can be checked without knowing the products.
     pub(super) fn check(&self) -> Result<()> {
         let mut validation = Validation::default();
-        if !(1..=ITEMS).contains(&self.items.len()) {
-            validation.refuse("#/items", format!("expected 1 to {ITEMS} items"));
-        }
+        validation.take("#/items", check_item_count(self.items.len()));
         for (index, item) in self.items.iter().enumerate() {
-            if !(1..=UNITS).contains(&item.quantity) {
-                validation.refuse(
-                    &format!("#/items/{index}/quantity"),
-                    format!("expected 1 to {UNITS} units"),
-                );
+            if let Err(why) = check_units(item.quantity) {
+                validation.refuse(&format!("#/items/{index}/quantity"), why);
             }
         }
         if self.expected_total.is_some_and(|total| !(0..=TOTAL_MAX).contains(&total.amount)) {
@@ -91,12 +83,12 @@ impl PlaceBody {
     /// Items of one product are summed, so their sum has the limit of an item.
     fn check_sums(&self, validation: &mut Validation) {
         let sums = self.items();
-        for (product, _) in sums.iter().filter(|(_, quantity)| *quantity > UNITS) {
+        for (product, _) in sums.iter().filter(|(_, quantity)| *quantity > ORDER_UNITS) {
             let index = self.items.iter().position(|item| item.product_id == *product).unwrap_or(0);
-            if self.items[index].quantity <= UNITS {
+            if self.items[index].quantity <= ORDER_UNITS {
                 validation.refuse(
                     &format!("#/items/{index}/quantity"),
-                    format!("the items of this product sum to more than {UNITS} units"),
+                    format!("the items of this product sum to more than {ORDER_UNITS} units"),
                 );
             }
         }

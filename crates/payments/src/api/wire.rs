@@ -1,7 +1,8 @@
 //! What payments look like on the wire.
 
 use holdfast_types::{
-    Answer, Error, Money, OrderId, Permission, Result, Timestamp, UserId, Validation, check_line,
+    Answer, Error, Money, OrderId, Permission, Result, Timestamp, UserId, Validation,
+    check_item_count, check_line, check_units,
 };
 use holdfast_web::auth::Caller;
 use serde::{Deserialize, Serialize};
@@ -18,9 +19,6 @@ use crate::{
 
 /// Characters of a reason.
 const REASON: usize = 200;
-/// Items of a refund, and units of one of them: as many as an order may have.
-const ITEMS: usize = 200;
-const UNITS: i64 = 1_000_000;
 
 /// A payment to make for an order.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -89,14 +87,12 @@ impl RefundBody {
     /// What it asks for.
     pub(super) fn check(self, payment: &Payment) -> Result<Asked> {
         let mut validation = Validation::default();
-        if self.items.as_ref().is_some_and(|items| !(1..=ITEMS).contains(&items.len())) {
-            validation.refuse("#/items", format!("expected 1 to {ITEMS} items"));
-        }
+        let count = self.items.as_ref().map_or(Ok(()), |items| check_item_count(items.len()));
+        validation.take("#/items", count);
         let items = self.items.unwrap_or_default();
         for (index, item) in items.iter().enumerate() {
-            if !(1..=UNITS).contains(&item.quantity) {
-                let pointer = format!("#/items/{index}/quantity");
-                validation.refuse(&pointer, format!("expected 1 to {UNITS} units"));
+            if let Err(why) = check_units(item.quantity) {
+                validation.refuse(&format!("#/items/{index}/quantity"), why);
             }
         }
         let (units, pointer) = match self.amount {

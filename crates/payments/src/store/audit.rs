@@ -74,8 +74,8 @@ impl PaymentStore {
 /// What is wrong where units that were to go back to the stock are not back by what an order says that stands. It may say more: a
 /// shop is exported part by part, and refunds before orders.
 fn unlike(order: &Standing, stock: &Restocked) -> Option<String> {
-    let says: BTreeMap<ProductId, i64> = order.returned.iter().copied().collect();
     let units = stock.get(&order.order).filter(|_| order.is_paid)?;
+    let says: BTreeMap<ProductId, i64> = order.returned.iter().copied().collect();
     let is_short = |(product, units): (&ProductId, &i64)| says.get(product) < Some(units);
     units.iter().any(is_short).then(|| {
         let id = order.order;

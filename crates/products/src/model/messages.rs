@@ -20,25 +20,8 @@ struct EventData<'a> {
     quantity: i64,
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
-    sale_window: Option<Window>,
+    sale_window: Option<SaleWindow>,
     seller_id: UserId,
-}
-
-/// When it may be ordered.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Window {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    opens_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    closes_at: Option<Timestamp>,
-}
-
-impl Window {
-    /// The window, where there is one.
-    fn of(SaleWindow { opens_at, closes_at }: SaleWindow) -> Option<Self> {
-        opens_at.or(closes_at).is_some().then_some(Self { opens_at, closes_at })
-    }
 }
 
 impl Numbers {
@@ -108,7 +91,7 @@ impl<'a> From<&'a Product> for EventData<'a> {
             price: details.price,
             quantity: product.quantity,
             status: details.status,
-            sale_window: Window::of(details.sale_window),
+            sale_window: details.sale_window.shown(),
             seller_id: product.seller,
         }
     }

@@ -7,6 +7,7 @@ use holdfast_types::{
     Code, Error, FieldError, Fingerprint, Message, Money, OrderId, OrderLine, OrderLines,
     ProductId, Reservation, ReserveCommand, Reserved, Result, Timestamp, reused,
 };
+use serde::Serialize;
 use serde_json::json;
 
 use super::{Cause, Movement, MovementKind, Numbers, SaleWindow};
@@ -198,23 +199,28 @@ fn price(command: &ReserveCommand, shelf: &Shelf) -> Result<Money> {
         .ok_or_else(|| Error::new(Code::TotalTooLarge, "the total is more than 2^53-1 minor units"))
 }
 
+/// A product that is not on sale now.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shut {
+    product_id: ProductId,
+    #[serde(flatten)]
+    window: SaleWindow,
+}
+
 /// Refuses what is not on sale now; says when all of it will be, if it ever is.
 fn check_windows(command: &ReserveCommand, shelf: &Shelf, now: Timestamp) -> Result<()> {
-    let windows = command.items.iter().map(|(product, _)| (product, shelf[product].sale_window));
-    let shut: Vec<_> = windows.filter(|(_, window)| !window.is_open(now)).collect();
+    let item = |(product, _): &(ProductId, i64)| Shut {
+        product_id: *product,
+        window: shelf[product].sale_window,
+    };
+    let shut: Vec<Shut> =
+        command.items.iter().map(item).filter(|item| !item.window.is_open(now)).collect();
     if shut.is_empty() {
         return Ok(());
     }
-    let shown = |(product, window): &(&ProductId, SaleWindow)| {
-        let mut item = serde_json::Map::from_iter([("productId".to_owned(), json!(product))]);
-        for (name, at) in [("opensAt", window.opens_at), ("closesAt", window.closes_at)] {
-            item.extend(at.map(|at| (name.to_owned(), json!(at))));
-        }
-        item
-    };
-    let items: Vec<_> = shut.iter().map(shown).collect();
-    let refusal = Error::new(Code::NotOnSale, "not on sale now").with("items", json!(items));
-    let opens = shut.iter().filter_map(|(_, window)| window.opens_at).max();
+    let refusal = Error::new(Code::NotOnSale, "not on sale now").with("items", json!(shut));
+    let opens = shut.iter().filter_map(|item| item.window.opens_at).max();
     let will_be = |at: &Timestamp| {
         let mut windows = command.items.iter().map(|(product, _)| shelf[product].sale_window);
         *at > now && windows.all(|window| window.is_open(*at))

@@ -126,7 +126,7 @@ impl Statements for MongoProducts {
         decide: Decide,
         now: Timestamp,
     ) -> Result<Vec<Message>, Fault> {
-        Ok(reservations::move_stock(tx.mongo()?, &orders, &*decide, now).await?)
+        Ok(reservations::move_stock(tx.mongo()?, &orders, &decide, now).await?)
     }
 
     async fn strike_unconfirmed(&self, tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {

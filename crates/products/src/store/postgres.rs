@@ -130,7 +130,7 @@ impl Statements for PostgresProducts {
         decide: Decide,
         now: Timestamp,
     ) -> Result<Vec<Message>, Fault> {
-        Ok(reservations::move_stock(tx.postgres()?, orders, &*decide, now).await?)
+        Ok(reservations::move_stock(tx.postgres()?, orders, &decide, now).await?)
     }
 
     async fn strike_unconfirmed(&self, tx: &Tx, batches: &[BatchId]) -> Result<(), Fault> {

@@ -136,7 +136,7 @@ impl Statements for SqliteProducts {
         now: Timestamp,
     ) -> Result<Vec<Message>, Fault> {
         let indexes = self.indexes.clone();
-        let apply = move |db: &_| reservations::move_stock(db, &indexes, &orders, &*decide, now);
+        let apply = move |db: &_| reservations::move_stock(db, &indexes, &orders, &decide, now);
         Ok(tx.sqlite()?.run(apply).await?)
     }
 

@@ -83,8 +83,8 @@ export function read(draft: Draft, base?: ProductView): Details | Map<string, st
   if (draft.name.trim() === "") wrong.set("#/name", "expected a name");
   if (amount === undefined) wrong.set("#/price/amount", `expected an amount such as ${decimal(1999, draft.currency)}`);
   // What nobody has typed anew is as it was: an hour that comes twice in autumn too.
-  const read = (text: string, before?: string | null) => (text === typed(before) ? (before ?? null) : momentOf(text));
-  const [opensAt, closesAt] = [read(draft.opensAt, base?.saleWindow?.opensAt), read(draft.closesAt, base?.saleWindow?.closesAt)];
+  const moment = (text: string, before?: string | null) => (text === typed(before) ? (before ?? null) : momentOf(text));
+  const [opensAt, closesAt] = [moment(draft.opensAt, base?.saleWindow?.opensAt), moment(draft.closesAt, base?.saleWindow?.closesAt)];
   if (opensAt === undefined) wrong.set("#/saleWindow/opensAt", "expected a day and a time");
   if (closesAt === undefined) wrong.set("#/saleWindow/closesAt", "expected a day and a time");
   if (wrong.size > 0 || amount === undefined || opensAt === undefined || closesAt === undefined) return wrong;

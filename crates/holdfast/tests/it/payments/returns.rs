@@ -6,6 +6,14 @@ use super::*;
 use crate::cluster::{signal, slots_of};
 
 impl Client {
+    /// An order, and the payment that it is paid by.
+    async fn paid_order(&mut self, product: &Value, quantity: i64) -> (Value, Value) {
+        let order = self.order(product, quantity).await.expect(201).unwrap();
+        let payment = self.payment(&order, "automatic").await;
+        self.play(&payment, "succeed").await;
+        (order, payment)
+    }
+
     async fn refund_of(&mut self, payment: &Value, items: Value) -> Answer {
         self.post(&path(payment, "/refunds"), &json!({ "items": items })).await
     }
@@ -72,9 +80,7 @@ async fn no_unit_is_refunded_or_goes_back_twice() {
     let shop = Shop::start_with(&[TEST]);
     let (mut admin, mut ada) = (shop.admin().await, shop.customer("ada").await);
     let (tea, cup) = (admin.product("Tea", 10).await, admin.product("Cup", 5).await);
-    let order = ada.order(&tea, 3).await.expect(201).unwrap();
-    let payment = ada.payment(&order, "automatic").await;
-    ada.play(&payment, "succeed").await;
+    let (order, payment) = ada.paid_order(&tea, 3).await;
     admin.refund_of(&payment, json!([item(&tea, 2, true)])).await.expect(201).unwrap();
     for (items, pointer) in [
         (json!([item(&cup, 1, false)]), "#/items/0/productId"),
@@ -105,9 +111,7 @@ async fn the_last_unit_is_refunded_once_among_twelve() {
     let shop = Shop::start_with(&[TEST]);
     let (mut admin, mut ada) = (shop.admin().await, shop.customer("ada").await);
     let tea = admin.product("Tea", 10).await;
-    let order = ada.order(&tea, 3).await.expect(201).unwrap();
-    let payment = ada.payment(&order, "automatic").await;
-    ada.play(&payment, "succeed").await;
+    let (order, payment) = ada.paid_order(&tea, 3).await;
     let mut tasks = Vec::new();
     for _ in 0..12 {
         let (mut staff, payment, items) =
@@ -130,9 +134,7 @@ async fn units_go_back_over_kills() {
     let mut shop = Shop::start_with(&[TEST]);
     let mut ada = shop.customer("ada").await;
     let tea = shop.admin().await.product("Tea", 40).await;
-    let order = ada.order(&tea, 20).await.expect(201).unwrap();
-    let payment = ada.payment(&order, "automatic").await;
-    ada.play(&payment, "succeed").await;
+    let (order, payment) = ada.paid_order(&tea, 20).await;
     for round in 0..4 {
         let key = format!("round-{round}");
         let body = json!({"items": [item(&tea, 3, true)]});

@@ -23,7 +23,7 @@ pub(super) fn find(
         "SELECT id, pending_stock FROM orders WHERE pending_stock IS NOT NULL AND updated_at <= ?1 ORDER BY updated_at LIMIT ?2",
     )?;
     let pending_stock = query.query_map((before.as_millis(), ROUND), |row| {
-        Ok((OrderId::from_bytes(row.get(0)?), rows::stock_action(1, row.get(1)?)?))
+        Ok((OrderId::from_bytes(row.get(0)?), rows::pending_stock(1, row.get(1)?)?))
     })?;
     Ok(pending_stock.collect::<Result<_, _>>()?)
 }

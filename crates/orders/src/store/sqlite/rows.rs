@@ -144,7 +144,7 @@ pub(super) fn order(row: &Row<'_>) -> rusqlite::Result<Order> {
         total: Money { amount: row.get(5)?, currency },
         buyer: json(row, 7)?,
         fingerprint: Fingerprint(row.get(8)?),
-        pending_stock: action.map(|code| stock_action(9, code)).transpose()?,
+        pending_stock: action.map(|code| pending_stock(9, code)).transpose()?,
         created_at: Timestamp::from_millis(row.get(10)?),
         updated_at: Timestamp::from_millis(row.get(11)?),
         expires_at: expires_at.map(Timestamp::from_millis),
@@ -156,7 +156,7 @@ pub(super) fn status(column: usize, code: i64) -> rusqlite::Result<Status> {
     Status::from_code(code).map_err(|error| damaged(column, error))
 }
 
-pub(super) fn stock_action(column: usize, code: i64) -> rusqlite::Result<PendingStock> {
+pub(super) fn pending_stock(column: usize, code: i64) -> rusqlite::Result<PendingStock> {
     PendingStock::from_code(code).map_err(|error| damaged(column, error))
 }
 

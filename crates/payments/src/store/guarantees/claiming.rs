@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     model::{Refund, RefundItem},
-    testing::{PRODUCT, UNITS},
+    testing::{PRODUCT, TestOrder, UNITS},
 };
 
 impl Bench {
@@ -113,21 +113,7 @@ async fn claim_leaves_nothing_where_the_order_takes_nothing_back() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
         let payment = bench.see(&bench.payment().await, Status::Captured).await;
-        let order = bench.book.order(payment.order).await;
-        bench
-            .fresh
-            .database
-            .transact({
-                let order = order.id;
-                move |tx: Tx| async move {
-                    let mut order = crate::testing::hold(&tx, order).await?.unwrap();
-                    order.status = "gone".to_owned();
-                    tx.put(&order).await??;
-                    Ok(())
-                }
-            })
-            .await
-            .unwrap();
+        bench.book.change(payment.order, |order| order.status = "gone".to_owned()).await;
         let refused = bench.claimed(&payment, bench.claim_of(&[(1, true)])).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidTransition);
         assert_eq!(bench.store.refunds_of(payment.id).await.unwrap(), []);
@@ -142,14 +128,10 @@ async fn claim_of_units_is_for_the_payment_that_pays() {
     on_every_engine(|fresh| async {
         let bench = Bench::new(fresh).await;
         let payment = bench.payment().await;
-        let id = payment.order;
-        let pay_otherwise = move |tx: Tx| async move {
-            let mut order = crate::testing::hold(&tx, id).await?.unwrap();
+        let pay = |order: &mut TestOrder| {
             (order.status, order.reference) = ("paid".to_owned(), Some("cash".to_owned()));
-            tx.put(&order).await??;
-            Ok(())
         };
-        bench.fresh.database.transact(pay_otherwise).await.unwrap();
+        bench.book.change(payment.order, pay).await;
         let late = bench.see(&payment, Status::Captured).await;
         assert_eq!(late.refund_pending, AMOUNT, "all of it is owed");
         let failed = bench.store.refunds_of(late.id).await.unwrap().remove(0);
@@ -179,14 +161,7 @@ async fn restore_gives_back_what_refunds_say() {
         let bench = Bench::new(fresh).await;
         let payment = bench.see(&bench.payment().await, Status::Captured).await;
         bench.claimed(&payment, bench.claim_of(&[(3, true)])).await.unwrap();
-        let id = payment.order;
-        let forget = move |tx: Tx| async move {
-            let mut order = crate::testing::hold(&tx, id).await?.unwrap();
-            order.returned.clear();
-            tx.put(&order).await??;
-            Ok(())
-        };
-        bench.fresh.database.transact(forget).await.unwrap();
+        bench.book.change(payment.order, |order| order.returned.clear()).await;
         let findings = bench.store.audit().await.unwrap().1;
         assert!(findings[0].contains("fewer units back in the stock"), "{findings:?}");
         bench.store.restore(bench.now()).await.unwrap();

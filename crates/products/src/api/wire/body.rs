@@ -7,7 +7,7 @@ use holdfast_types::{
     check_metadata, check_prose as prose, metadata_schema,
 };
 use holdfast_web::present;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -52,8 +52,8 @@ pub(crate) struct ProductBody {
     pub(crate) status: Option<Status>,
     /// When it may be ordered: a new product always, where it is left out; of one that is replaced it stays then. `null`: always.
     #[serde(default, deserialize_with = "present")]
-    #[schema(required = false, value_type = Option<SaleWindowBody>)]
-    sale_window: Option<Option<SaleWindowBody>>,
+    #[schema(required = false, value_type = Option<SaleWindow>)]
+    sale_window: Option<Option<SaleWindow>>,
 }
 
 /// An amount in minor units.
@@ -65,34 +65,6 @@ struct PriceBody {
     amount: i64,
     #[schema(value_type = Currency, example = "USD")]
     currency: String,
-}
-
-/// When a product may be ordered: by the clock of the shop, to the millisecond.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = SaleWindow)]
-pub(crate) struct SaleWindowBody {
-    /// The first moment; always before, where it is left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    opens_at: Option<Timestamp>,
-    /// The first moment at which it is over, after `opensAt`; never, where it is left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    closes_at: Option<Timestamp>,
-}
-
-impl From<SaleWindowBody> for SaleWindow {
-    fn from(SaleWindowBody { opens_at, closes_at }: SaleWindowBody) -> Self {
-        Self { opens_at, closes_at }
-    }
-}
-
-impl SaleWindowBody {
-    /// The window, where there is one.
-    pub(crate) fn of(SaleWindow { opens_at, closes_at }: SaleWindow) -> Option<Self> {
-        opens_at.or(closes_at).is_some().then_some(Self { opens_at, closes_at })
-    }
 }
 
 impl ProductBody {
@@ -134,8 +106,7 @@ impl ProductBody {
 
     /// What stays as it is where it is not said.
     pub(crate) fn offer(&self) -> Offer {
-        let window = |said: Option<SaleWindowBody>| said.map(SaleWindow::from).unwrap_or_default();
-        Offer { status: self.status, sale_window: self.sale_window.map(window) }
+        Offer { status: self.status, sale_window: self.sale_window.map(Option::unwrap_or_default) }
     }
 
     /// A creation states no version.

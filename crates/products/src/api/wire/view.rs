@@ -8,10 +8,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::body::SaleWindowBody;
 use crate::{
     Products,
-    model::{BatchOutcome, Cause, Image, Movement, MovementKind, Product, Status},
+    model::{BatchOutcome, Cause, Image, Movement, MovementKind, Product, SaleWindow, Status},
 };
 
 /// A product.
@@ -43,8 +42,7 @@ pub(crate) struct ProductView<'a> {
     status: Status,
     /// When it may be ordered; absent where that is always.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<SaleWindowBody>)]
-    sale_window: Option<SaleWindowBody>,
+    sale_window: Option<SaleWindow>,
     /// Counts changes of the details and of `quantity`; sales do not move it.
     version: i64,
     #[schema(value_type = String, format = DateTime)]
@@ -70,7 +68,7 @@ impl<'a> From<&'a Product> for ProductView<'a> {
             available: product.available(),
             seller_id: product.seller,
             status: details.status,
-            sale_window: SaleWindowBody::of(details.sale_window),
+            sale_window: details.sale_window.shown(),
             version: product.version.0,
             created_at: product.created_at,
             updated_at: product.updated_at,

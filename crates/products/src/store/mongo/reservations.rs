@@ -14,8 +14,8 @@ use super::{
     journal,
 };
 use crate::{
-    model::{Applied, Earliers, Numbers, NumbersById, Reservations, Shelf, ShelfItem, decide_all},
-    store::reserving::TakenStock,
+    model::{Earliers, Numbers, NumbersById, Shelf, ShelfItem, decide_all},
+    store::reserving::{Decide, TakenStock},
 };
 
 pub(super) const RESERVATIONS: &str = "reservations";
@@ -117,7 +117,7 @@ pub(super) fn document(
 pub(super) async fn move_stock(
     tx: &Tx,
     orders: &[OrderId],
-    decide: &(dyn Fn(Reservations, &NumbersById) -> Result<Applied> + Send + Sync),
+    decide: &Decide,
     now: Timestamp,
 ) -> Result<Vec<Message>, Fault> {
     let found = tx.find(RESERVATIONS, &among(orders)).await?;

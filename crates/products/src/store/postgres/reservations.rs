@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::{held::Held, journal, rows};
 use crate::{
-    model::{Applied, Earliers, Numbers, NumbersById, Reservations, Shelf, ShelfItem, decide_all},
-    store::reserving::TakenStock,
+    model::{Earliers, Numbers, NumbersById, Shelf, ShelfItem, decide_all},
+    store::reserving::{Decide, TakenStock},
 };
 
 pub(super) async fn take(
@@ -154,7 +154,7 @@ async fn insert(
 pub(super) async fn move_stock(
     tx: &Tx,
     orders: Vec<OrderId>,
-    decide: &(dyn Fn(Reservations, &NumbersById) -> Result<Applied> + Send + Sync),
+    decide: &Decide,
     now: Timestamp,
 ) -> Result<Vec<Message>, Fault> {
     let mut ids: Vec<Uuid> = orders.iter().map(|id| id.uuid()).collect();

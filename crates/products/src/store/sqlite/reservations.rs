@@ -11,11 +11,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{Indexes, journal::Journal, rows};
 use crate::{
-    model::{
-        Applied, Earliers, Movement, Numbers, NumbersById, Reservations, Shelf, ShelfItem,
-        decide_all,
-    },
-    store::reserving::TakenStock,
+    model::{Earliers, Movement, Numbers, NumbersById, Reservations, Shelf, ShelfItem, decide_all},
+    store::reserving::{Decide, TakenStock},
 };
 
 /// The integers that the rows of products are keyed by.
@@ -132,7 +129,7 @@ pub(super) fn move_stock(
     db: &Connection,
     indexes: &Indexes,
     orders: &[OrderId],
-    decide: &dyn Fn(Reservations, &NumbersById) -> Result<Applied>,
+    decide: &Decide,
     now: Timestamp,
 ) -> Result<Vec<Message>, Fault> {
     let mut reservations = Reservations::new();
