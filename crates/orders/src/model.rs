@@ -135,7 +135,6 @@ pub(crate) struct Address {
 pub(crate) struct Placement {
     /// What products is asked to hold.
     pub(crate) command: ReserveCommand,
-    pub(crate) user: UserId,
     pub(crate) buyer: Buyer,
     /// The trace that the request belongs to.
     pub(crate) trace: Option<String>,
@@ -207,7 +206,7 @@ impl Order {
     ) -> Self {
         Self {
             id: placement.command.id,
-            user: placement.user,
+            user: placement.command.customer,
             status: Status::Placed,
             version: Version::FIRST,
             lines: reserved.lines,

@@ -2,6 +2,7 @@
 
 mod batch;
 mod change;
+mod limit;
 mod messages;
 mod relevance;
 mod reserve;
@@ -19,8 +20,9 @@ pub(crate) use batch::{BatchItem, BatchMode, BatchOutcome, BatchRequest, Written
 pub(crate) use change::{
     MetadataPatch, NEVER_OPEN, Offer, PricePatch, ProductPatch, SaleWindowPatch,
 };
+pub(crate) use limit::{Claim, Claims, Counter, LIMIT_MAX};
 pub(crate) use relevance::one_slip_away;
-pub(crate) use reserve::{Earliers, Shelf, ShelfItem, decide_all};
+pub(crate) use reserve::{Decided, Earliers, Shelf, ShelfItem, decide_all};
 pub(crate) use sale_window::SaleWindow;
 pub(crate) use stock::{Cause, Change, Numbers};
 pub use stock::{Movement, MovementKind};
@@ -44,6 +46,9 @@ pub(crate) struct Details {
     pub(crate) status: Status,
     #[serde(default)]
     pub(crate) sale_window: SaleWindow,
+    /// Units that one customer may have.
+    #[serde(default)]
+    pub(crate) limit_per_customer: Option<i64>,
 }
 
 /// A picture of a product.

@@ -1,5 +1,6 @@
 //! What the products service keeps. Each method is one atomic operation; its doc comment is its guarantee.
 
+mod claims;
 mod editing;
 #[cfg(test)]
 mod guarantees;
@@ -23,7 +24,7 @@ use holdfast_types::{
 };
 
 use self::statements::Statements;
-use crate::model::{BatchOutcome, Product};
+use crate::model::{BatchOutcome, Claim, Product};
 
 /// Shapes the answer about a product, so that it can be kept with the change.
 pub(crate) type Render = fn(&Product) -> Result<Answer>;
@@ -105,7 +106,11 @@ impl ProductFilter {
 }
 
 /// Everything that the service keeps as records, beside its rows.
-pub const RECORDS: &[RecordType] = &[RecordType::told::<OutboxRow<ProductsOutbox>>()];
+pub const RECORDS: &[RecordType] = &[
+    // Reservations move, and say the same.
+    RecordType::staying::<Claim>(),
+    RecordType::told::<OutboxRow<ProductsOutbox>>(),
+];
 
 /// Where products tell what has happened to them.
 #[derive(Debug)]
@@ -125,16 +130,19 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../migrations/sqlite-0003.sql"),
         include_str!("../migrations/sqlite-0004.sql"),
         include_str!("../migrations/sqlite-0005.sql"),
+        include_str!("../migrations/sqlite-0006.sql"),
     ],
     postgres: &[
         include_str!("../migrations/postgres-0003.sql"),
         include_str!("../migrations/postgres-0004.sql"),
         include_str!("../migrations/postgres-0005.sql"),
+        include_str!("../migrations/postgres-0006.sql"),
     ],
     mongo: &[
         include_str!("../migrations/mongo-0003.json"),
         include_str!("../migrations/mongo-0004.json"),
         include_str!("../migrations/mongo-0005.json"),
+        include_str!("../migrations/mongo-0006.json"),
     ],
 };
 

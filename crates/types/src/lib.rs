@@ -50,8 +50,8 @@ pub use permission::{Authority, Permission, Permissions};
 pub use problem::read_problem;
 pub use random::Random;
 pub use reservation::{
-    Kept, OrderLine, Reservation, ReservationState, ReserveBatch, ReserveCommand, Reserved,
-    StockAction, Unconfirmed,
+    Claimed, Kept, OrderLine, Reservation, ReservationState, ReserveBatch, ReserveCommand,
+    Reserved, StockAction, Unconfirmed,
 };
 pub use role::Role;
 pub use seldom::Seldom;

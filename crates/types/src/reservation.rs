@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BatchId, Error, Fingerprint, Money, OrderId, OrderLines, ProductId, Result, Timestamp,
+    BatchId, Error, Fingerprint, Money, OrderId, OrderLines, ProductId, Result, Timestamp, UserId,
 };
 
 /// One order's demand for stock.
@@ -13,6 +13,8 @@ pub struct ReserveCommand {
     pub id: OrderId,
     /// Tells a repeat from another request under the same id.
     pub fingerprint: Fingerprint,
+    /// Whose limits it counts against.
+    pub customer: UserId,
     /// Products and units, each product once, in the order of the request.
     pub items: Vec<(ProductId, i64)>,
     /// What the buyer expects to pay, if they said so.
@@ -119,8 +121,20 @@ pub struct Reservation {
     pub state: ReservationState,
     /// What it holds.
     pub lines: OrderLines,
+    /// Which limits it counts against, if any: as long as it is not released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<Claimed>,
     /// When the stock was taken.
     pub at: Timestamp,
+}
+
+/// Products of a reservation whose units count against a limit per customer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claimed {
+    /// The customer.
+    pub customer: UserId,
+    /// The products that had a limit when their stock was taken.
+    pub products: Vec<ProductId>,
 }
 
 /// What becomes of the stock of an order, by a step that the order has gone.

@@ -686,10 +686,19 @@ export type LetterView = {
 };
 
 /**
- * There are as many as there may be. What the detail names has a bound, and it is reached. Nothing was made. Delete one, or wait until one is over.
+ * There are as many as there may be. What the detail names has a bound, and it is reached. Nothing was made. Of an order, `items` lists the products of which one customer may have no more than `limit`, with what all their orders have `ordered` and what was `requested`. Delete one, or wait until one is over; order fewer.
  */
 export type LimitReachedProblem = Problem & {
     code: 'limit-reached';
+    /**
+     * Of an order: products of which one customer may have no more.
+     */
+    items?: Array<{
+        limit: number;
+        ordered: number;
+        productId: string;
+        requested: number;
+    }>;
     status: 409;
 };
 
@@ -1136,6 +1145,10 @@ export type PatchBody = {
     description?: string | null;
     images?: Array<Image> | null;
     /**
+     * `null` lets a customer order as many as there are.
+     */
+    limitPerCustomer?: number | null;
+    /**
      * At most 50 pairs, names of 1 to 40 and values of at most 500 characters.
      */
     metadata?: {
@@ -1504,6 +1517,11 @@ export type ProductBody = {
     description?: string | null;
     images?: Array<Image> | null;
     /**
+     * Units that one customer may order, over all of their orders from now on: as many as there are, where a new product leaves
+     * it out; of one that is replaced it stays then. `null`: as many as there are.
+     */
+    limitPerCustomer?: number | null;
+    /**
      * At most 50 pairs, names of 1 to 40 and values of at most 500 characters.
      */
     metadata?: {
@@ -1534,6 +1552,11 @@ export type ProductDraft = {
     category?: string | null;
     description?: string | null;
     images?: Array<Image> | null;
+    /**
+     * Units that one customer may order, over all of their orders from now on: as many as there are, where a new product leaves
+     * it out; of one that is replaced it stays then. `null`: as many as there are.
+     */
+    limitPerCustomer?: number | null;
     /**
      * At most 50 pairs, names of 1 to 40 and values of at most 500 characters.
      */
@@ -1590,6 +1613,11 @@ export type ProductReplacement = {
         [key: string]: unknown;
     };
     images?: Array<Image> | null;
+    /**
+     * Units that one customer may order, over all of their orders from now on: as many as there are, where a new product leaves
+     * it out; of one that is replaced it stays then. `null`: as many as there are.
+     */
+    limitPerCustomer?: number | null;
     /**
      * At most 50 pairs, names of 1 to 40 and values of at most 500 characters.
      */
@@ -1650,6 +1678,10 @@ export type ProductView = {
     description?: string | null;
     id: string;
     images: Array<Image>;
+    /**
+     * Units that one customer may order, over all of their orders; absent where as many as there are.
+     */
+    limitPerCustomer?: number | null;
     metadata?: {
         [key: string]: string;
     };
@@ -3729,9 +3761,9 @@ export type PlaceOrderErrors = {
      */
     408: RequestTimeoutProblem;
     /**
-     * `idempotency-in-progress`, `idempotency-key-spent`, `insufficient-stock`, `not-on-sale`, `price-changed`
+     * `idempotency-in-progress`, `idempotency-key-spent`, `insufficient-stock`, `limit-reached`, `not-on-sale`, `price-changed`
      */
-    409: IdempotencyInProgressProblem | IdempotencyKeySpentProblem | InsufficientStockProblem | NotOnSaleProblem | PriceChangedProblem;
+    409: IdempotencyInProgressProblem | IdempotencyKeySpentProblem | InsufficientStockProblem | LimitReachedProblem | NotOnSaleProblem | PriceChangedProblem;
     /**
      * `content-too-large`
      */

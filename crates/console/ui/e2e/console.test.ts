@@ -150,11 +150,15 @@ test("a new product is refused with what is wrong, then made", async () => {
   await button("Create").click();
   await dialog().getByText("expected a moment after `opensAt`").waitFor();
   await dialog().getByLabel("On sale until").fill("2099-01-01T09:00:30");
+  await dialog().getByLabel("Units for one customer").fill("0");
+  await button("Create").click();
+  await dialog().getByText("expected 1 to 1000 units").waitFor();
+  await dialog().getByLabel("Units for one customer").fill("2");
   await inspect(page, "new-product");
   await button("Create").click();
   await notice("Matcha is for sale").waitFor();
-  const { price, saleWindow } = await find("matcha");
-  expect(price).toEqual({ amount: 2400, currency: "USD" });
+  const { price, saleWindow, limitPerCustomer } = await find("matcha");
+  expect([price, limitPerCustomer]).toEqual([{ amount: 2400, currency: "USD" }, 2]);
   expect([saleWindow?.opensAt, saleWindow?.closesAt].map((at) => new Date(at ?? "").toISOString())).toEqual(
     ["2024-01-01T09:00", "2099-01-01T09:00:30"].map((at) => new Date(at).toISOString()),
   );

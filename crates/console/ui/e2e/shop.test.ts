@@ -148,3 +148,20 @@ test("what opens while somebody looks at it can be ordered then", async () => {
   await button("Order for $10.00").click();
   await page.getByText(/First flush is not on sale before .*2099/).waitFor();
 });
+
+test("nobody has more than the limit, over all orders", async () => {
+  const body = { name: "Grand cru", price: usd(500), quantity: 50, limitPerCustomer: 2 };
+  const { id } = await ask(createProduct({ client: admin.client, body }));
+  for (const [units, then] of [[1, "Thank you"], [2, "Grand cru: each customer may have 2, and you have ordered 1 already"]] as const) {
+    await page.goto(`${URL_OF_SHOP}/shop#/product/${id}`);
+    await page.getByText("2 for each customer at most.").waitFor();
+    await button("Add to the cart").click();
+    await page.getByRole("link", { name: "Cart (1)" }).click();
+    const field = page.getByLabel("Units of Grand cru");
+    await field.fill(String(units));
+    await field.blur();
+    await fillIn();
+    await button(`Order for $${units * 5}.00`).click();
+    await page.getByText(then).waitFor();
+  }
+});

@@ -187,6 +187,7 @@ async fn audit(shop: &Shop) -> Result<Report> {
             Err(damage) => report.find(damage.to_string()),
         }
     }
+    shop.products.show_counted(&mut stock).await?;
     let (products, findings) = stock.finish();
     findings.into_iter().for_each(|finding| report.find(finding));
     // Of an order that cannot be read, nobody knows what it adds.

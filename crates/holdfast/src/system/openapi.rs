@@ -127,7 +127,7 @@ fn schema_of(problem: &Description) -> Value {
     let mut required = vec!["code", "status"];
     for (name, schema) in extras::of(problem.code) {
         properties[name] = schema;
-        if !extras::IN_SOME.contains(&name) {
+        if extras::is_in_all(problem.code, name) {
             required.push(name);
         }
     }

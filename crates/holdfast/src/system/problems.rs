@@ -105,6 +105,9 @@ fn extras(code: Code) -> Value {
         InsufficientStock => {
             json!({"items": [{"productId": ID, "requested": 3, "available": 1}]})
         }
+        LimitReached => {
+            json!({"items": [{"productId": ID, "limit": 2, "ordered": 1, "requested": 2}]})
+        }
         NotOnSale => {
             let opens = "2026-12-01T09:00:00.000Z";
             json!({"items": [{"productId": ID, "opensAt": opens}], "opensAt": opens})

@@ -12,6 +12,7 @@ mod client;
 mod cluster;
 mod conventions;
 mod crash;
+mod customer_limits;
 mod damage;
 mod differential;
 mod engines;

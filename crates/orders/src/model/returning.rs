@@ -97,6 +97,7 @@ mod tests {
         let command = holdfast_types::ReserveCommand {
             id: OrderId::from_bytes([1; 16]),
             fingerprint: Fingerprint([0; 16]),
+            customer: UserId::from_bytes([2; 16]),
             items: Vec::new(),
             expected_total: None,
         };
@@ -113,8 +114,8 @@ mod tests {
         };
         let lines = OrderLines::new(vec![line]).unwrap();
         let reserved = Reserved { lines, total, at: Timestamp::from_millis(0) };
-        let (user, buyer) = (UserId::from_bytes([2; 16]), Buyer::default());
-        let placement = Placement { command, user, buyer, trace: None, audit: None };
+        let buyer = Buyer::default();
+        let placement = Placement { command, buyer, trace: None, audit: None };
         Order::new(&placement, reserved, None)
     }
 

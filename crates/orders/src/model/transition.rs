@@ -139,17 +139,18 @@ mod tests {
         let command = ReserveCommand {
             id: OrderId::from_bytes([1; 16]),
             fingerprint: Fingerprint([0; 16]),
+            customer: UserId::from_bytes([2; 16]),
             items: Vec::new(),
             expected_total: None,
         };
-        let (user, buyer) = (UserId::from_bytes([2; 16]), Buyer::default());
+        let buyer = Buyer::default();
         let total = Money { amount: 0, currency: "USD".parse().unwrap() };
         let reserved = Reserved {
             lines: OrderLines::new(Vec::new()).unwrap(),
             total,
             at: Timestamp::from_millis(0),
         };
-        let placement = Placement { command, user, buyer, trace: None, audit: None };
+        let placement = Placement { command, buyer, trace: None, audit: None };
         Order::new(&placement, reserved, Some(Duration::from_millis(10)))
     }
 

@@ -40,11 +40,11 @@ impl Bench {
         let command = ReserveCommand {
             id: OrderId::new(self.fresh.random.uuid_v7(self.now())),
             fingerprint: Fingerprint([1; 16]),
+            customer: BUYER,
             items: Vec::new(),
             expected_total: None,
         };
-        let placement =
-            Placement { command, user: BUYER, buyer: Buyer::default(), trace: None, audit: None };
+        let placement = Placement { command, buyer: Buyer::default(), trace: None, audit: None };
         let total = Money { amount: 5, currency: "USD".parse().unwrap() };
         let reserved =
             Reserved { lines: OrderLines::new(Vec::new()).unwrap(), total, at: self.now() };

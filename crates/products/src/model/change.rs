@@ -21,14 +21,16 @@ pub(crate) struct ProductPatch {
     pub(crate) price: Option<PricePatch>,
     pub(crate) status: Option<Status>,
     pub(crate) sale_window: Option<SaleWindowPatch>,
+    pub(crate) limit_per_customer: Option<Option<i64>>,
     pub(crate) quantity: Option<i64>,
 }
 
-/// What stays of a product where what replaces it does not say it: nobody opens a sale by forgetting it.
+/// What stays of a product where what replaces it does not say it: nobody opens a sale, or lifts a limit, by forgetting it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Offer {
     pub(crate) status: Option<Status>,
     pub(crate) sale_window: Option<SaleWindow>,
+    pub(crate) limit_per_customer: Option<Option<i64>>,
 }
 
 /// A merge patch of `metadata`: nulls remove.
@@ -75,7 +77,7 @@ impl ProductPatch {
     pub(crate) fn replacing(
         details: Details,
         quantity: Option<i64>,
-        Offer { status, sale_window }: Offer,
+        Offer { status, sale_window, limit_per_customer }: Offer,
     ) -> Self {
         Self {
             sku: Some(details.sku),
@@ -90,6 +92,7 @@ impl ProductPatch {
             }),
             status,
             sale_window: sale_window.map(SaleWindowPatch::replacing),
+            limit_per_customer,
             quantity,
         }
     }
@@ -105,6 +108,7 @@ impl ProductPatch {
         set(&mut details.category, self.category.as_ref());
         set(&mut details.images, self.images.as_ref());
         set(&mut details.status, self.status.as_ref());
+        set(&mut details.limit_per_customer, self.limit_per_customer.as_ref());
         match &self.metadata {
             None => {}
             Some(MetadataPatch::Replace(metadata)) => details.metadata.clone_from(metadata),
@@ -217,6 +221,7 @@ mod tests {
             price,
             status: Status::Active,
             sale_window: SaleWindow::default(),
+            limit_per_customer: None,
         };
         Product::new(&NewProduct {
             id: ProductId::from_bytes([1; 16]),

@@ -21,6 +21,8 @@ struct EventData<'a> {
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     sale_window: Option<SaleWindow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit_per_customer: Option<i64>,
     seller_id: UserId,
 }
 
@@ -92,6 +94,7 @@ impl<'a> From<&'a Product> for EventData<'a> {
             quantity: product.quantity,
             status: details.status,
             sale_window: details.sale_window.shown(),
+            limit_per_customer: details.limit_per_customer,
             seller_id: product.seller,
         }
     }

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use holdfast_types::{
-    Error, Kept, Message, OrderId, OrderLines, ProductId, ReservationState, Result, StockAction,
-    Timestamp,
+    Error, Kept, Message, OrderId, OrderLines, ProductId, Reservation, ReservationState, Result,
+    StockAction, Timestamp,
 };
 
-use super::{Cause, Movement, MovementKind, Numbers, QUANTITY_MAX};
+use super::{Cause, Claim, Movement, MovementKind, Numbers, QUANTITY_MAX};
 
 /// Where a reservation goes; `None` when it stays where it is. Only held ones move.
 pub(crate) const fn state_after(
@@ -22,7 +22,7 @@ pub(crate) const fn state_after(
 }
 
 /// Reservations as they are.
-pub(crate) type Reservations = HashMap<OrderId, (ReservationState, OrderLines)>;
+pub(crate) type Reservations = HashMap<OrderId, Reservation>;
 /// The numbers of every product that they name.
 pub(crate) type NumbersById = HashMap<ProductId, Numbers>;
 
@@ -32,6 +32,8 @@ pub(crate) struct Applied {
     pub(crate) states: Vec<(OrderId, ReservationState)>,
     /// What is left of those of which units were given back.
     pub(crate) lines: Vec<(OrderId, OrderLines)>,
+    /// What counts against limits from now on, of the reservations that changed: 0 units no more.
+    pub(crate) claims: Vec<Claim>,
     pub(crate) movements: Vec<(ProductId, Movement)>,
     /// The new numbers of the products that moved, by id.
     pub(crate) numbers: BTreeMap<ProductId, Numbers>,
@@ -83,11 +85,12 @@ pub(crate) fn apply_all(
 ) -> Result<Applied> {
     let mut applied = Applied::default();
     for (id, action) in actions {
-        let Some((state, lines)) = reservations.get_mut(id) else { continue };
-        let Some(next) = state_after(*state, *action) else { continue };
-        *state = next;
+        let Some(reservation) = reservations.get_mut(id) else { continue };
+        let Some(next) = state_after(reservation.state, *action) else { continue };
+        reservation.state = next;
         applied.states.push((*id, next));
-        for line in lines.iter().filter(|line| line.quantity > 0) {
+        applied.claims.extend(Claim::all_of(reservation));
+        for line in reservation.lines.iter().filter(|line| line.quantity > 0) {
             let units = line.quantity;
             let moved = match next {
                 ReservationState::Shipped => (MovementKind::Shipment, -units, -units),
@@ -111,15 +114,15 @@ pub(crate) fn give_back_all(
 ) -> Result<Applied> {
     let mut applied = Applied::default();
     for (id, kept) in kept {
-        let Some((state, lines)) = reservations.get_mut(id) else { continue };
-        let left = lines.keeping(kept)?;
-        if left == *lines {
+        let Some(reservation) = reservations.get_mut(id) else { continue };
+        let left = reservation.lines.keeping(kept)?;
+        if left == reservation.lines {
             continue;
         }
-        let fewer = lines.iter().zip(left.iter());
+        let fewer = reservation.lines.iter().zip(left.iter());
         let fewer = fewer.map(|(line, left)| (line.product_id, line.quantity - left.quantity));
         for (product, units) in fewer.filter(|(_, units)| *units > 0) {
-            let moved = match state {
+            let moved = match reservation.state {
                 ReservationState::Held => (MovementKind::Release, 0, -units),
                 ReservationState::Shipped => (MovementKind::Return, units, 0),
                 ReservationState::Released => continue,
@@ -127,7 +130,8 @@ pub(crate) fn give_back_all(
             applied.move_units(product, numbers, moved, (*id, now))?;
         }
         applied.lines.push((*id, left.clone()));
-        *lines = left;
+        reservation.lines = left;
+        applied.claims.extend(Claim::all_of(reservation));
     }
     Ok(applied)
 }

@@ -1,11 +1,14 @@
 //! The audit of stock: what is reserved is what held reservations hold, nothing is oversold, and every journal adds up.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use holdfast_types::{OrderLine, ProductId, ReservationState};
 
 use crate::{
-    model::{Movement, Numbers, Product},
+    model::{Claim, Movement, Numbers, Product},
     store::portable::Record,
 };
 
@@ -18,10 +21,19 @@ const FINDINGS: usize = 100;
 pub struct Audit {
     /// Units that held reservations hold, by product.
     held: HashMap<ProductId, i64>,
+    /// What reservations claim of limits, less what is counted for customers, by product.
+    claims: HashMap<ProductId, Claimed>,
     /// The product whose journal is being read.
     open: Option<Books>,
     products: u64,
     findings: Vec<String>,
+}
+
+/// A sum over claims, in whatever order they come: each is told from any other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Claimed {
+    units: i64,
+    digest: i64,
 }
 
 /// One product's numbers, as its row and as its journal have them.
@@ -43,10 +55,12 @@ impl Audit {
     pub(crate) fn see(&mut self, record: &Record) {
         match record {
             Record::Unconfirmed { .. } => {}
-            Record::Reservation(held) if held.state == ReservationState::Held => {
-                self.hold(&held.lines);
+            Record::Reservation(found) => {
+                if found.state == ReservationState::Held {
+                    self.hold(&found.lines);
+                }
+                Claim::all_of(found).iter().for_each(|claim| self.claim(claim, 1));
             }
-            Record::Reservation(_) => {}
             Record::Product(product) => self.begin(product),
             Record::Movement(product, movement) => match &mut self.open {
                 Some(books) if books.product == *product => books.add(movement),
@@ -59,6 +73,23 @@ impl Audit {
         for line in lines {
             *self.held.entry(line.product_id).or_default() += line.quantity;
         }
+    }
+
+    /// Looks at what is counted for a customer.
+    pub(crate) fn see_counted(&mut self, claim: &Claim) {
+        self.claim(claim, -1);
+    }
+
+    fn claim(&mut self, claim: &Claim, times: i64) {
+        if claim.units == 0 {
+            return;
+        }
+        let mut hasher = DefaultHasher::new();
+        (claim.order, claim.customer, claim.units).hash(&mut hasher);
+        let claimed = self.claims.entry(claim.product).or_default();
+        claimed.units += claim.units * times;
+        let digest = hasher.finish().cast_signed().wrapping_mul(times);
+        claimed.digest = claimed.digest.wrapping_add(digest);
     }
 
     fn begin(&mut self, product: &Product) {
@@ -86,6 +117,11 @@ impl Audit {
     #[must_use]
     pub fn finish(mut self) -> (u64, Vec<String>) {
         self.close();
+        let room = FINDINGS.saturating_sub(self.findings.len());
+        let miscounted = self.claims.iter().filter(|(_, claimed)| **claimed != Claimed::default());
+        self.findings.extend(miscounted.take(room).map(|(id, Claimed { units, .. })| {
+            format!("product {id}: what is counted against its limit for customers is not what their orders claim ({units} units more)")
+        }));
         let room = FINDINGS.saturating_sub(self.findings.len());
         let strays = self.held.iter().filter(|(_, units)| **units != 0).take(room);
         self.findings.extend(strays.map(|(id, units)| {

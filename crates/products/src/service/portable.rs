@@ -5,7 +5,7 @@ use holdfast_types::{OrderId, Reservation, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Audit, Products};
-use crate::store::portable::Record;
+use crate::{model::Claim, store::portable::Record};
 
 /// Something that products keep, as it moves from one engine to another.
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,6 +51,16 @@ impl Products {
     /// confirmed, reservations by id, then each product with its journal after it.
     pub async fn dump(&self) -> Result<Flow<Entry<Portable>>> {
         Ok(self.store().dump().await?.map(|entry| entry.map(Portable)))
+    }
+
+    /// Shows an audit what is counted against limits per customer.
+    pub async fn show_counted(&self, audit: &mut Audit) -> Result<()> {
+        let mut claims = self.store().database().records::<Claim>().await?;
+        while let Some(claim) = claims.next().await? {
+            // One that cannot be read was found damaged.
+            let _ = claim.map(|claim| audit.see_counted(&claim));
+        }
+        Ok(())
     }
 
     /// Keeps what [`Self::dump`] told, unless it is there.

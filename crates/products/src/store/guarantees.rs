@@ -16,12 +16,14 @@ use crate::{
 };
 
 mod catalogue;
+mod claims;
 mod listing;
 mod pieces;
 mod reservations;
 mod telling;
 
 const SELLER: UserId = UserId::from_bytes([7; 16]);
+const CUSTOMER: UserId = UserId::from_bytes([8; 16]);
 
 struct Bench {
     store: ProductStore,
@@ -82,6 +84,7 @@ impl Bench {
         let sale_window = SaleWindow::default();
         let details = Details {
             sale_window,
+            limit_per_customer: None,
             sku: Some(sku.to_owned()),
             name: format!("Green tea {sku}"),
             description: None,
@@ -106,6 +109,7 @@ impl Bench {
         ReserveCommand {
             id: OrderId::new(self.fresh.random.uuid_v7(self.now())),
             fingerprint: Fingerprint([2; 16]),
+            customer: CUSTOMER,
             items: items.to_vec(),
             expected_total: None,
         }
@@ -145,6 +149,10 @@ impl Bench {
         let mut audit = Audit::default();
         for record in self.dump().await {
             audit.see(&record.unwrap());
+        }
+        let mut counted = self.store.database().records::<Claim>().await.unwrap();
+        while let Some(claim) = counted.next().await.unwrap() {
+            audit.see_counted(&claim.unwrap());
         }
         audit.finish().1
     }

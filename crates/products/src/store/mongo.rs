@@ -16,17 +16,17 @@ use holdfast_storage::{
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, Timestamp, Unconfirmed,
+    BatchId, OrderId, Page, PageRequest, ProductId, Result, Timestamp, Unconfirmed,
 };
 
 use super::{
     ProductFilter,
     listing::{Index, Walk},
     portable::Record,
-    reserving::{Commands, Decide, TakenStock},
+    reserving::{Commands, Decide, MovedStock, Taking},
     statements::Statements,
 };
-use crate::model::{Movement, Product, Written};
+use crate::model::{Claims, Movement, Product, Written};
 
 /// Unconfirmed batches that one sweep looks at.
 const SWEEP: i64 = 10;
@@ -105,9 +105,10 @@ impl Statements for MongoProducts {
         &self,
         tx: &Tx,
         commands: Commands,
+        claims: Claims,
         now: Timestamp,
-    ) -> Result<TakenStock, Fault> {
-        Ok(reservations::take(tx.mongo()?, &commands, now).await?)
+    ) -> Result<Taking, Fault> {
+        Ok(reservations::take(tx.mongo()?, &commands, claims, now).await?)
     }
 
     async fn note_unconfirmed(
@@ -125,7 +126,7 @@ impl Statements for MongoProducts {
         orders: Vec<OrderId>,
         decide: Decide,
         now: Timestamp,
-    ) -> Result<Vec<Message>, Fault> {
+    ) -> Result<MovedStock, Fault> {
         Ok(reservations::move_stock(tx.mongo()?, &orders, &decide, now).await?)
     }
 

@@ -18,7 +18,7 @@ use holdfast_storage::{
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, Timestamp, Unconfirmed,
+    BatchId, OrderId, Page, PageRequest, ProductId, Result, Timestamp, Unconfirmed,
 };
 use uuid::Uuid;
 
@@ -28,10 +28,10 @@ use super::{
     ProductFilter,
     listing::{Index, Walk},
     portable::Record,
-    reserving::{Commands, Decide, TakenStock},
+    reserving::{Commands, Decide, MovedStock, Taking},
     statements::Statements,
 };
-use crate::model::{Movement, Product, Written};
+use crate::model::{Claims, Movement, Product, Written};
 
 #[derive(Debug)]
 pub(super) struct PostgresProducts {
@@ -109,9 +109,10 @@ impl Statements for PostgresProducts {
         &self,
         tx: &Tx,
         commands: Commands,
+        claims: Claims,
         now: Timestamp,
-    ) -> Result<TakenStock, Fault> {
-        Ok(reservations::take(tx.postgres()?, &commands, now, &self.held).await?)
+    ) -> Result<Taking, Fault> {
+        Ok(reservations::take(tx.postgres()?, &commands, claims, now, &self.held).await?)
     }
 
     async fn note_unconfirmed(
@@ -129,7 +130,7 @@ impl Statements for PostgresProducts {
         orders: Vec<OrderId>,
         decide: Decide,
         now: Timestamp,
-    ) -> Result<Vec<Message>, Fault> {
+    ) -> Result<MovedStock, Fault> {
         Ok(reservations::move_stock(tx.postgres()?, orders, &decide, now).await?)
     }
 

@@ -1,21 +1,32 @@
 //! Taking stock: alone, or in the transaction that records the orders as well.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use holdfast_storage::record::{Fault, Tx};
 use holdfast_types::{
-    BatchId, Kept, Message, OrderId, ReserveBatch, ReserveCommand, Reserved, Result, StockAction,
-    Timestamp, Unconfirmed,
+    BatchId, Kept, Message, OrderId, Reservation, ReserveBatch, ReserveCommand, Reserved, Result,
+    StockAction, Timestamp, Unconfirmed,
 };
 
 use super::ProductStore;
-use crate::model::{Applied, NumbersById, Reservations, apply_all, give_back_all};
+use crate::model::{
+    Applied, Claim, Claims, Counter, Decided, NumbersById, Reservations, apply_all, give_back_all,
+};
 
 /// What is asked of stock in one transaction.
 pub(crate) type Commands = Arc<Vec<ReserveCommand>>;
 
 /// Decides what becomes of reservations.
 pub(crate) type Decide = Arc<dyn Fn(Reservations, &NumbersById) -> Result<Applied> + Send + Sync>;
+
+/// What taking stock leads to.
+#[derive(Debug)]
+pub(crate) enum Taking {
+    /// It is decided and written.
+    Done(TakenStock),
+    /// Nothing is: these must be known first.
+    Wants(BTreeSet<Counter>),
+}
 
 /// What became of commands.
 #[derive(Debug)]
@@ -24,9 +35,35 @@ pub(crate) struct TakenStock {
     pub(crate) results: Vec<Result<Reserved>>,
     /// The orders that stock was taken for just now, by id.
     pub(crate) orders: Vec<OrderId>,
+    /// What they count against limits.
+    pub(crate) claims: Vec<Claim>,
     /// What there is to tell of it.
     pub(crate) messages: Vec<Message>,
 }
+
+impl TakenStock {
+    /// What was decided, once it is written.
+    pub(super) fn of(decided: Decided, reservations: &[Reservation], now: Timestamp) -> Self {
+        Self {
+            orders: reservations.iter().map(|reservation| reservation.id).collect(),
+            claims: reservations.iter().flat_map(Claim::all_of).collect(),
+            messages: decided.messages(now),
+            results: decided.results,
+        }
+    }
+}
+
+/// What became of reservations that moved.
+#[derive(Debug)]
+pub(crate) struct MovedStock {
+    /// What they count against limits now.
+    pub(crate) claims: Vec<Claim>,
+    /// What there is to tell of it.
+    pub(crate) messages: Vec<Message>,
+}
+
+/// How often it is asked what a batch must know: products with a limit may turn up that were held by others before.
+const ATTEMPTS: usize = 4;
 
 impl ProductStore {
     /// Takes stock for each command, or refuses it, and confirms what rides along: all in one transaction. The results stand
@@ -71,9 +108,19 @@ impl ProductStore {
         commands: Commands,
         now: Timestamp,
     ) -> Result<TakenStock, Fault> {
-        let mut taken = self.take_stock(tx, commands, now).await?;
-        self.outbox.put(tx, std::mem::take(&mut taken.messages)).await?;
-        Ok(taken)
+        let mut claims = Claims::new();
+        for _ in 0..ATTEMPTS {
+            let (commands, known) = (Arc::clone(&commands), claims.clone());
+            match self.take_stock(tx, commands, known, now).await? {
+                Taking::Done(mut taken) => {
+                    self.change_claims(tx, &taken.claims).await?;
+                    self.outbox.put(tx, std::mem::take(&mut taken.messages)).await?;
+                    return Ok(taken);
+                }
+                Taking::Wants(counters) => claims.extend(self.count_claims(tx, counters).await?),
+            }
+        }
+        Err(Fault::Stale)
     }
 
     /// Releases or ships reservations, in one transaction. Only held ones move, so late and repeated calls are harmless.
@@ -106,7 +153,9 @@ impl ProductStore {
         let apply = move |tx: Tx| {
             let (store, orders, decide) = (store.clone(), orders.clone(), Arc::clone(&decide));
             async move {
-                let messages = store.move_stock(&tx, orders, decide, now).await?;
+                let MovedStock { claims, messages } =
+                    store.move_stock(&tx, orders, decide, now).await?;
+                store.change_claims(&tx, &claims).await?;
                 store.outbox.put(&tx, messages).await
             }
         };

@@ -17,17 +17,17 @@ use holdfast_storage::{
     sqlite::{Cache, IdIndex, Sqlite},
 };
 use holdfast_types::{
-    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, Timestamp, Unconfirmed,
+    BatchId, OrderId, Page, PageRequest, ProductId, Result, Timestamp, Unconfirmed,
 };
 
 use super::{
     ProductFilter,
     listing::{Index, Walk},
     portable::Record,
-    reserving::{Commands, Decide, TakenStock},
+    reserving::{Commands, Decide, MovedStock, Taking},
     statements::Statements,
 };
-use crate::model::{Movement, Product, Written};
+use crate::model::{Claims, Movement, Product, Written};
 
 /// Products that are looked at often and remembered: at most about 70 KB each, usually one.
 const LOOKED_AT: usize = 512;
@@ -113,10 +113,14 @@ impl Statements for SqliteProducts {
         &self,
         tx: &Tx,
         commands: Commands,
+        claims: Claims,
         now: Timestamp,
-    ) -> Result<TakenStock, Fault> {
+    ) -> Result<Taking, Fault> {
         let indexes = self.indexes.clone();
-        Ok(tx.sqlite()?.run(move |db| reservations::take(db, &indexes, &commands, now)).await?)
+        Ok(tx
+            .sqlite()?
+            .run(move |db| reservations::take(db, &indexes, &commands, claims, now))
+            .await?)
     }
 
     async fn note_unconfirmed(
@@ -134,7 +138,7 @@ impl Statements for SqliteProducts {
         orders: Vec<OrderId>,
         decide: Decide,
         now: Timestamp,
-    ) -> Result<Vec<Message>, Fault> {
+    ) -> Result<MovedStock, Fault> {
         let indexes = self.indexes.clone();
         let apply = move |db: &_| reservations::move_stock(db, &indexes, &orders, &decide, now);
         Ok(tx.sqlite()?.run(apply).await?)

@@ -8,16 +8,16 @@ use holdfast_storage::{
     record::{Fault, Tx},
 };
 use holdfast_types::{
-    BatchId, Message, OrderId, Page, PageRequest, ProductId, Result, Timestamp, Unconfirmed,
+    BatchId, OrderId, Page, PageRequest, ProductId, Result, Timestamp, Unconfirmed,
 };
 
 use super::{
     ProductFilter,
     listing::{Index, Walk},
     portable::Record,
-    reserving::{Commands, Decide, TakenStock},
+    reserving::{Commands, Decide, MovedStock, Taking},
 };
-use crate::model::{Movement, Product, Written};
+use crate::model::{Claims, Movement, Product, Written};
 
 #[async_trait]
 pub(crate) trait Statements: Send + Sync {
@@ -58,13 +58,15 @@ pub(crate) trait Statements: Send + Sync {
     /// A page of a product's journal, oldest first.
     async fn movements(&self, id: ProductId, request: &PageRequest) -> Result<Page<Movement>>;
 
-    /// Takes stock for each command, or refuses it, as `model::decide` says. Nothing is ever oversold.
+    /// Takes stock for each command, or refuses it, as `model::decide` says, where all that it wants to know of `claims` is there.
+    /// Nothing is ever oversold.
     async fn take_stock(
         &self,
         tx: &Tx,
         commands: Commands,
+        claims: Claims,
         now: Timestamp,
-    ) -> Result<TakenStock, Fault>;
+    ) -> Result<Taking, Fault>;
 
     /// Notes that nobody has said yet that these orders, for which stock was taken, are recorded. A batch that comes again
     /// may take some that it was refused before.
@@ -75,15 +77,14 @@ pub(crate) trait Statements: Send + Sync {
         now: Timestamp,
     ) -> Result<(), Fault>;
 
-    /// Moves the stock of these orders as `decide` says, which sees it as nobody else changes it. Returns what there is to tell
-    /// of it.
+    /// Moves the stock of these orders as `decide` says, which sees it as nobody else changes it.
     async fn move_stock(
         &self,
         tx: &Tx,
         orders: Vec<OrderId>,
         decide: Decide,
         now: Timestamp,
-    ) -> Result<Vec<Message>, Fault>;
+    ) -> Result<MovedStock, Fault>;
 
     /// Notes that the orders of these batches are recorded: the sweep need not ask about them.
     async fn strike_unconfirmed(&self, tx: &Tx, batches: &[BatchId]) -> Result<(), Fault>;

@@ -4,9 +4,11 @@ use std::{ops::Bound, sync::Arc};
 
 use holdfast_types::{Code, Cursor, Error, Page, PageRequest, Result, Timestamp};
 
-use super::{Fault, Position, Record, Scan, Stored, Taken, Tx};
+use super::{Fault, Position, Record, Scan, Stored, Taken, Tx, Value};
 use crate::Database;
 
+/// Values that one statement asks for.
+const ASKED_AT_ONCE: usize = 128;
 /// Records that one request looks at, and those that are read at once.
 const WALK_ROWS: usize = 2_000;
 const WALK_CHUNK: usize = 200;
@@ -22,6 +24,21 @@ impl Tx {
             },
             Err(taken) => Err(taken),
         })
+    }
+
+    /// All records whose first value in `index` (`None`: whose key) is one of these, in a few round trips.
+    pub async fn find_all<R: Record>(
+        &self,
+        index: Option<&'static str>,
+        values: &[Value],
+    ) -> Result<Vec<Stored<R>>, Fault> {
+        let mut found = Vec::new();
+        for values in values.chunks(ASKED_AT_ONCE) {
+            let scan =
+                index.map_or_else(|| Scan::of_keys(usize::MAX), |name| Scan::of(name, usize::MAX));
+            found.extend(self.scan::<R>(scan.among(values.to_vec())).await?);
+        }
+        Ok(found)
     }
 }
 

@@ -160,7 +160,7 @@ pub(super) async fn outdated(tx: &Tx, table: &Table) -> Result<Vec<Found>, Fault
 }
 
 fn query(table: &Table, scan: Scan) -> Query {
-    let Scan { index, equal, range, after, limit, is_descending } = scan;
+    let Scan { index, equal, among, range, after, limit, is_descending } = scan;
     let index = index.map(|name| table.index(name).0);
     let names = index.map_or(&[][..], |index| index.columns);
     let fixed = equal.len();
@@ -168,6 +168,10 @@ fn query(table: &Table, scan: Scan) -> Query {
         names.iter().zip(&equal).map(|(name, value)| doc! {*name: bson(value)}).collect();
     conditions.extend(names[fixed..].iter().map(|name| doc! {*name: {"$exists": true}}));
     let next = names.get(fixed).copied().unwrap_or("_id");
+    if let Some(values) = among {
+        let values: Vec<Bson> = values.iter().map(bson).collect();
+        conditions.push(doc! {next: {"$in": values}});
+    }
     let bounds = [(range.0, ["$gte", "$gt"]), (range.1, ["$lte", "$lt"])];
     for (bound, [including, excluding]) in bounds {
         match bound {

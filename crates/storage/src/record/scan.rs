@@ -13,6 +13,8 @@ pub struct Scan {
     pub(super) index: Option<&'static str>,
     /// Values of the first columns.
     pub(super) equal: Vec<Value>,
+    /// What the column after those may be, where that is said.
+    pub(super) among: Option<Vec<Value>>,
     /// Where the column after those begins and ends.
     pub(super) range: (Bound<Value>, Bound<Value>),
     pub(super) after: Option<Position>,
@@ -46,7 +48,15 @@ impl Scan {
     #[must_use]
     pub const fn of_keys(limit: usize) -> Self {
         let range = (Bound::Unbounded, Bound::Unbounded);
-        Self { index: None, equal: Vec::new(), range, after: None, limit, is_descending: false }
+        Self {
+            index: None,
+            equal: Vec::new(),
+            among: None,
+            range,
+            after: None,
+            limit,
+            is_descending: false,
+        }
     }
 
     /// The first `limit` records in the order of an index: all that are in it.
@@ -54,7 +64,15 @@ impl Scan {
     pub const fn of(index: &'static str, limit: usize) -> Self {
         let range = (Bound::Unbounded, Bound::Unbounded);
         let index = Some(index);
-        Self { index, equal: Vec::new(), range, after: None, limit, is_descending: false }
+        Self {
+            index,
+            equal: Vec::new(),
+            among: None,
+            range,
+            after: None,
+            limit,
+            is_descending: false,
+        }
     }
 
     /// At most so many.
@@ -68,6 +86,13 @@ impl Scan {
     #[must_use]
     pub fn equal(mut self, value: impl Into<Value>) -> Self {
         self.equal.push(value.into());
+        self
+    }
+
+    /// Only those whose next column (in the order of keys, the key) is one of these: some hundred at most.
+    #[must_use]
+    pub fn among(mut self, values: Vec<Value>) -> Self {
+        self.among = Some(values);
         self
     }
 

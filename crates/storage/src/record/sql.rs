@@ -55,7 +55,7 @@ impl Dialect {
     }
 }
 
-fn join<T>(items: impl IntoIterator<Item = T>, text: impl Fn(T) -> String) -> String {
+fn join<T>(items: impl IntoIterator<Item = T>, text: impl FnMut(T) -> String) -> String {
     items.into_iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
@@ -234,6 +234,17 @@ impl Conditions {
         format!("${}", self.values.len())
     }
 
+    /// Some value more than once makes one statement do for about as many.
+    fn among(&mut self, name: &str, values: Vec<Value>) {
+        let Some(last) = values.last().cloned() else {
+            return self.conditions.push("1 = 0".to_owned());
+        };
+        let missing = values.len().next_power_of_two() - values.len();
+        let values = values.into_iter().chain(std::iter::repeat_n(last, missing));
+        let places = join(values, |value| self.position(value));
+        self.conditions.push(format!("{name} IN ({places})"));
+    }
+
     fn compare(&mut self, name: &str, operator: &str, value: Value) {
         let place = self.position(value);
         self.conditions.push(format!("{name} {operator} {place}"));
@@ -241,7 +252,7 @@ impl Conditions {
 }
 
 pub(super) fn scan(table: &Table, scan: Scan, dialect: Dialect) -> Query {
-    let Scan { index, equal, range, after, limit, is_descending } = scan;
+    let Scan { index, equal, among, range, after, limit, is_descending } = scan;
     let index = index.map(|name| table.index(name).0);
     let names = index.map_or(&[][..], |index| index.columns);
     let mut found = Conditions { conditions: Vec::new(), values: Vec::new() };
@@ -251,6 +262,9 @@ pub(super) fn scan(table: &Table, scan: Scan, dialect: Dialect) -> Query {
         found.compare(name, "=", value);
     }
     let next = names.get(fixed).copied().unwrap_or("key");
+    if let Some(values) = among {
+        found.among(next, values);
+    }
     match range.0 {
         Bound::Included(value) => found.compare(next, ">=", value),
         Bound::Excluded(value) => found.compare(next, ">", value),

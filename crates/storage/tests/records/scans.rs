@@ -60,6 +60,45 @@ async fn scan_goes_in_pages_both_ways() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn find_all_finds_what_has_one_of_many_values() {
+    on_every_engine(|fresh| async move {
+        let fresh = &fresh;
+        let db = &fresh.database;
+        db.define::<Note>().await.unwrap();
+        let board = |number: u128| format!("board {}", number % 300);
+        let notes: Vec<Note> =
+            (1..=600_u128).map(|number| Note { board: board(number), ..note(number) }).collect();
+        for note in &notes {
+            add(db, note.clone()).await.unwrap();
+        }
+        // One, some, a full statement, and more than one of them.
+        for count in [1_u128, 3, 128, 200] {
+            let values = (0..count).map(|number| Value::Text(board(number))).collect();
+            let expected = notes.iter().zip(1_u128..).filter(|(_, number)| number % 300 < count);
+            let expected: Vec<Uuid> = expected.map(|(note, _)| note.id).collect();
+            assert_eq!(found(db, Some("counts"), values).await, expected, "{count}");
+            let some = &notes[..usize::try_from(count).unwrap()];
+            let keys = some.iter().map(|note| note.id.into()).collect();
+            assert_eq!(found(db, None, keys).await, some.iter().map(|n| n.id).collect::<Vec<_>>());
+        }
+        assert!(found(db, Some("counts"), vec!["nowhere".into()]).await.is_empty());
+        assert!(found(db, Some("counts"), Vec::new()).await.is_empty());
+    })
+    .await;
+}
+
+/// What is found of these values, by id.
+async fn found(db: &Database, index: Option<&'static str>, values: Vec<Value>) -> Vec<Uuid> {
+    let read = move |tx: Tx| {
+        let values = values.clone();
+        async move { tx.find_all::<Note>(index, &values).await }
+    };
+    let mut found: Vec<Uuid> = db.read(read).await.unwrap().iter().map(|note| note.id).collect();
+    found.sort_unstable();
+    found
+}
+
 fn ids(notes: &[&Note]) -> Vec<Uuid> {
     notes.iter().map(|note| note.id).collect()
 }

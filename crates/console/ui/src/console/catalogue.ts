@@ -5,7 +5,7 @@ import Papa from "papaparse";
 import { ask } from "../shared/ask";
 
 const REQUIRED = ["sku", "name", "price", "currency", "quantity"];
-const OPTIONAL = ["description", "category", "images", "opensAt", "closesAt"];
+const OPTIONAL = ["description", "category", "images", "opensAt", "closesAt", "limitPerCustomer"];
 /** Products of one request, and about how many characters of it: the shop takes a MiB. */
 const BATCH = 100;
 const BATCH_LENGTH = 300_000;
@@ -43,10 +43,11 @@ export function parse(text: string): Columns[] {
 
 /** A row as the shop at `base` takes it, or what is wrong with it. `price` is in minor units. */
 export function product(columns: Columns, base: string): ProductBody | string {
-  const { sku, name, price, currency, quantity, description, category, images, opensAt, closesAt } = columns;
+  const { sku, name, price, currency, quantity, description, category, images, opensAt, closesAt, limitPerCustomer } = columns;
   const whole = (text: string | undefined) => /^\d{1,13}$/.test(text ?? "");
   if (!whole(price)) return `price: expected minor units, such as 1999, not "${price ?? ""}"`;
   if (!whole(quantity)) return `quantity: expected a number of units, not "${quantity ?? ""}"`;
+  if (limitPerCustomer && !whole(limitPerCustomer)) return `limitPerCustomer: expected a number of units, not "${limitPerCustomer}"`;
   const addresses = (images ?? "").split(/\s+/).filter(Boolean);
   return {
     sku: sku || null,
@@ -58,6 +59,7 @@ export function product(columns: Columns, base: string): ProductBody | string {
     quantity: Number(quantity),
     // Without columns about it, it stays as it is.
     ...(opensAt === undefined && closesAt === undefined ? {} : { saleWindow: { opensAt: opensAt || null, closesAt: closesAt || null } }),
+    ...(limitPerCustomer === undefined ? {} : { limitPerCustomer: limitPerCustomer === "" ? null : Number(limitPerCustomer) }),
   };
 }
 

@@ -17,6 +17,8 @@ export interface Draft {
   /** When it may be ordered, by the clock on the wall. */
   opensAt: string;
   closesAt: string;
+  /** Units for one customer; empty: as many as there are. */
+  limit: string;
 }
 
 export const EMPTY: Draft = {
@@ -30,6 +32,7 @@ export const EMPTY: Draft = {
   images: "",
   opensAt: "",
   closesAt: "",
+  limit: "",
 };
 
 /** What a form can change of a product, as the shop has it. */
@@ -41,10 +44,11 @@ export interface Details {
   price: { amount: number; currency: Currency };
   images: Image[];
   saleWindow: { opensAt: string | null; closesAt: string | null };
+  limitPerCustomer: number | null;
 }
 
 /** In the order in which they are shown. */
-export const FIELDS: (keyof Details)[] = ["name", "sku", "category", "price", "description", "images", "saleWindow"];
+export const FIELDS: (keyof Details)[] = ["name", "sku", "category", "price", "description", "images", "saleWindow", "limitPerCustomer"];
 
 export function draftOf(product: ProductView): Draft {
   return {
@@ -58,14 +62,15 @@ export function draftOf(product: ProductView): Draft {
     images: product.images.map(({ url, alt }) => (alt ? `${url} ${alt}` : url)).join("\n"),
     opensAt: typed(product.saleWindow?.opensAt),
     closesAt: typed(product.saleWindow?.closesAt),
+    limit: String(product.limitPerCustomer ?? ""),
   };
 }
 
 export function detailsOf(product: ProductView): Details {
-  const { name, sku, category, description, price, images } = product;
+  const { name, sku = null, category = null, description = null, price, images, limitPerCustomer = null } = product;
   const { opensAt = null, closesAt = null } = product.saleWindow ?? {};
   const saleWindow = { opensAt, closesAt };
-  return { name, sku: sku ?? null, category: category ?? null, description: description ?? null, price, images, saleWindow };
+  return { name, sku, category, description, price, images, saleWindow, limitPerCustomer };
 }
 
 function images(text: string): Image[] {
@@ -87,7 +92,9 @@ export function read(draft: Draft, base?: ProductView): Details | Map<string, st
   const [opensAt, closesAt] = [moment(draft.opensAt, base?.saleWindow?.opensAt), moment(draft.closesAt, base?.saleWindow?.closesAt)];
   if (opensAt === undefined) wrong.set("#/saleWindow/opensAt", "expected a day and a time");
   if (closesAt === undefined) wrong.set("#/saleWindow/closesAt", "expected a day and a time");
-  if (wrong.size > 0 || amount === undefined || opensAt === undefined || closesAt === undefined) return wrong;
+  const limit = draft.limit.trim() === "" ? null : units(draft.limit);
+  if (limit === undefined) wrong.set("#/limitPerCustomer", "expected a number of units");
+  if (wrong.size > 0 || limit === undefined || amount === undefined || opensAt === undefined || closesAt === undefined) return wrong;
   const given = (text: string) => (text.trim() === "" ? null : text.trim());
   return {
     name: draft.name.trim(),
@@ -97,6 +104,7 @@ export function read(draft: Draft, base?: ProductView): Details | Map<string, st
     price: { amount, currency: draft.currency },
     images: images(draft.images),
     saleWindow: { opensAt, closesAt },
+    limitPerCustomer: limit,
   };
 }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 /// The columns that must be there, in any order; the others may be left out.
 const REQUIRED: [&str; 5] = ["sku", "name", "price", "currency", "quantity"];
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 11] = [
     "sku",
     "name",
     "description",
@@ -27,6 +27,7 @@ const KNOWN: [&str; 10] = [
     "images",
     "opensAt",
     "closesAt",
+    "limitPerCustomer",
 ];
 
 /// A product, ready to be sent.
@@ -57,6 +58,9 @@ struct Columns {
     opens_at: Option<String>,
     #[serde(default, rename = "closesAt")]
     closes_at: Option<String>,
+    /// Units that one customer may order.
+    #[serde(default, rename = "limitPerCustomer")]
+    limit_per_customer: Option<i64>,
 }
 
 /// Reads row after row.
@@ -70,8 +74,14 @@ pub(crate) struct Rows {
     left: Arc<AtomicU64>,
     /// Where the shop is.
     shop: String,
-    /// Whether there are columns about the sale window.
-    has_window: bool,
+    terms: Terms,
+}
+
+/// What the file has columns about: what it has none about stays as it is.
+#[derive(Clone, Copy)]
+struct Terms {
+    window: bool,
+    limit: bool,
 }
 
 /// Bytes of a row: many times what the shop takes.
@@ -110,8 +120,11 @@ impl Rows {
             )));
         }
         let shop = shop.trim_end_matches('/').to_owned();
-        let has_window = headers.iter().any(|header| matches!(header, "opensAt" | "closesAt"));
-        Ok(Self { reader, headers, record: csv::StringRecord::new(), read, left, shop, has_window })
+        let terms = Terms {
+            window: headers.iter().any(|header| matches!(header, "opensAt" | "closesAt")),
+            limit: headers.iter().any(|header| header == "limitPerCustomer"),
+        };
+        Ok(Self { reader, headers, record: csv::StringRecord::new(), read, left, shop, terms })
     }
 
     /// The next row, or its line and what is wrong with it; `None` at the end.
@@ -126,7 +139,7 @@ impl Rows {
                 self.record
                     .deserialize(Some(&self.headers))
                     .map_err(|error| explain(line, &error))
-                    .map(|columns| row(line, columns, &self.shop, self.has_window)),
+                    .map(|columns| row(line, columns, &self.shop, self.terms)),
             )),
             Err(error) if error.is_io_error() => Err(Error::new(
                 Code::InvalidParameter,
@@ -163,8 +176,7 @@ fn explain(line: u64, error: &csv::Error) -> (u64, String) {
     }
 }
 
-/// Without columns about it, a sale window stays as it is.
-fn row(line: u64, columns: Columns, shop: &str, has_window: bool) -> Row {
+fn row(line: u64, columns: Columns, shop: &str, terms: Terms) -> Row {
     let images = columns.images.as_deref().unwrap_or_default().split_ascii_whitespace();
     let images: Vec<Value> = images
         .map(|url| match url.starts_with('/') {
@@ -184,8 +196,11 @@ fn row(line: u64, columns: Columns, shop: &str, has_window: bool) -> Row {
         "quantity": columns.quantity,
         "images": images,
     });
-    if has_window {
+    if terms.window {
         product["saleWindow"] = window;
+    }
+    if terms.limit {
+        product["limitPerCustomer"] = json!(columns.limit_per_customer);
     }
     let bytes = product.to_string().len() + 1;
     Row { line, product, bytes }

@@ -4,7 +4,7 @@ use holdfast_types::Code::{self, *};
 use serde_json::{Value, json};
 
 /// Those that only some of its problems have.
-pub(super) const IN_SOME: [&str; 7] = [
+const IN_SOME: [&str; 7] = [
     "currentVersion",
     "current",
     "proofOfWork",
@@ -13,6 +13,11 @@ pub(super) const IN_SOME: [&str; 7] = [
     "paymentId",
     "opensAt",
 ];
+
+/// Whether each of these problems has that member.
+pub(super) fn is_in_all(code: Code, member: &str) -> bool {
+    code != LimitReached && !IN_SOME.contains(&member)
+}
 
 /// The members of a problem that are its own, with their schemas.
 pub(super) fn of(code: Code) -> Vec<(&'static str, Value)> {
@@ -43,6 +48,7 @@ pub(super) fn of(code: Code) -> Vec<(&'static str, Value)> {
                 },
             }}),
         )],
+        LimitReached => vec![("items", limits())],
         NotOnSale => vec![("items", windows()), ("opensAt", moment())],
         MfaRequired => vec![
             (
@@ -88,6 +94,25 @@ fn reference(schema: &str) -> Value {
 
 fn moment() -> Value {
     json!({"type": "string", "format": "date-time"})
+}
+
+/// Products of which a customer wants more than the limit.
+fn limits() -> Value {
+    let integer = || json!({"type": "integer", "format": "int64"});
+    json!({
+        "description": "Of an order: products of which one customer may have no more.",
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["productId", "limit", "ordered", "requested"],
+            "properties": {
+                "productId": {"type": "string", "format": "uuid"},
+                "limit": integer(),
+                "ordered": integer(),
+                "requested": integer(),
+            },
+        },
+    })
 }
 
 /// Products and when they are on sale.

@@ -19,7 +19,7 @@ use utoipa::{
 
 use super::super::pictures::is_own;
 use crate::model::{
-    Details, Image, NEVER_OPEN, Offer, PRICE_MAX, QUANTITY_MAX, SaleWindow, Status,
+    Details, Image, LIMIT_MAX, NEVER_OPEN, Offer, PRICE_MAX, QUANTITY_MAX, SaleWindow, Status,
 };
 
 /// Members that `GET` returns and `PUT` ignores, so that get, change, put works.
@@ -54,6 +54,11 @@ pub(crate) struct ProductBody {
     #[serde(default, deserialize_with = "present")]
     #[schema(required = false, value_type = Option<SaleWindow>)]
     sale_window: Option<Option<SaleWindow>>,
+    /// Units that one customer may order, over all of their orders from now on: as many as there are, where a new product leaves
+    /// it out; of one that is replaced it stays then. `null`: as many as there are.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(required = false, value_type = Option<i64>, minimum = 1, maximum = 1_000)]
+    limit_per_customer: Option<Option<i64>>,
 }
 
 /// An amount in minor units.
@@ -87,6 +92,7 @@ impl ProductBody {
         refuse("saleWindow/closesAt", check_moment(window.closes_at));
         let is_ever_open = if window.is_sound() { Ok(()) } else { Err(NEVER_OPEN.to_owned()) };
         refuse("saleWindow/closesAt", is_ever_open);
+        refuse("limitPerCustomer", check_limit(self.limit_per_customer.flatten()));
         let currency = validation
             .take(&format!("{pointer}/price/currency"), self.price.currency.parse::<Currency>());
         validation.finish()?;
@@ -101,12 +107,17 @@ impl ProductBody {
             price: Money { amount: self.price.amount, currency },
             status: self.status.unwrap_or(Status::Active),
             sale_window: window,
+            limit_per_customer: self.limit_per_customer.flatten(),
         })
     }
 
     /// What stays as it is where it is not said.
     pub(crate) fn offer(&self) -> Offer {
-        Offer { status: self.status, sale_window: self.sale_window.map(Option::unwrap_or_default) }
+        Offer {
+            status: self.status,
+            sale_window: self.sale_window.map(Option::unwrap_or_default),
+            limit_per_customer: self.limit_per_customer,
+        }
     }
 
     /// A creation states no version.
@@ -206,6 +217,13 @@ pub(crate) fn check_amount(amount: i64) -> Result<(), String> {
     match (0..=PRICE_MAX).contains(&amount) {
         true => Ok(()),
         false => Err(format!("expected 0 to {PRICE_MAX} minor units")),
+    }
+}
+
+pub(crate) fn check_limit(limit: Option<i64>) -> Result<(), String> {
+    match limit.is_none_or(|limit| (1..=LIMIT_MAX).contains(&limit)) {
+        true => Ok(()),
+        false => Err(format!("expected 1 to {LIMIT_MAX} units")),
     }
 }
 

@@ -10,7 +10,7 @@ use holdfast_web::{not_null, present};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::body::{check_amount, check_images, check_moment, check_quantity};
+use super::body::{check_amount, check_images, check_limit, check_moment, check_quantity};
 use crate::model::{
     Image, MetadataPatch, PricePatch, ProductPatch, SaleWindow, SaleWindowPatch, Status,
 };
@@ -54,6 +54,10 @@ pub(crate) struct PatchBody {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<SaleWindowPatchBody>)]
     sale_window: Option<Option<SaleWindowPatchBody>>,
+    /// `null` lets a customer order as many as there are.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 1_000)]
+    limit_per_customer: Option<Option<i64>>,
 }
 
 /// Some members of a price.
@@ -101,6 +105,7 @@ impl PatchBody {
         let closes_at = window.and_then(|window| window.closes_at.flatten());
         check("saleWindow/opensAt", Some(check_moment(opens_at)));
         check("saleWindow/closesAt", Some(check_moment(closes_at)));
+        check("limitPerCustomer", Some(check_limit(self.limit_per_customer.flatten())));
         let price = self.price.as_ref();
         check("price/amount", price.and_then(|price| price.amount).map(check_amount));
         let currency = price.and_then(|price| price.currency.as_deref());
@@ -119,6 +124,7 @@ impl PatchBody {
                 .map(|price| PricePatch { amount: price.amount, currency: currency.flatten() }),
             status: self.status,
             sale_window: self.sale_window.map(window_patch),
+            limit_per_customer: self.limit_per_customer,
             quantity: self.quantity,
         })
     }

@@ -43,6 +43,10 @@ pub(crate) struct ProductView<'a> {
     /// When it may be ordered; absent where that is always.
     #[serde(skip_serializing_if = "Option::is_none")]
     sale_window: Option<SaleWindow>,
+    /// Units that one customer may order, over all of their orders; absent where as many as there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1_000)]
+    limit_per_customer: Option<i64>,
     /// Counts changes of the details and of `quantity`; sales do not move it.
     version: i64,
     #[schema(value_type = String, format = DateTime)]
@@ -69,6 +73,7 @@ impl<'a> From<&'a Product> for ProductView<'a> {
             seller_id: product.seller,
             status: details.status,
             sale_window: details.sale_window.shown(),
+            limit_per_customer: details.limit_per_customer,
             version: product.version.0,
             created_at: product.created_at,
             updated_at: product.updated_at,

@@ -7,8 +7,8 @@ use holdfast_types::{Error, Kept, ReservationState};
 
 use super::*;
 use crate::{
-    model::apply_all,
-    store::reserving::{Commands, Decide},
+    model::{Claims, apply_all},
+    store::reserving::{Commands, Decide, Taking},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,14 +145,16 @@ async fn move_stock_shows_what_is_there_and_writes_what_is_decided() {
         let (id, now) = (command.id, bench.now());
         let release = move |store: ProductStore, tx: Tx| async move {
             let decide: Decide = Arc::new(move |reservations, numbers| {
-                let (state, lines) = &reservations[&id];
-                assert_eq!((*state, lines[0].quantity), (ReservationState::Held, 3));
+                let held = &reservations[&id];
+                assert_eq!((held.state, held.lines[0].quantity), (ReservationState::Held, 3));
                 assert_eq!(numbers[&product].reserved, 3);
                 apply_all(&[(id, StockAction::Release)], reservations, numbers, now)
             });
             store.move_stock(&tx, vec![id], decide, now).await
         };
-        assert_eq!(bench.within(release).await.unwrap(), [], "there were some before");
+        let moved = bench.within(release).await.unwrap();
+        assert_eq!(moved.messages, [], "there were some before");
+        assert_eq!(moved.claims, []);
         assert_eq!(bench.numbers(product).await, (10, 0));
         bench.assert_sound().await;
     })
@@ -215,7 +217,8 @@ impl Bench {
             let commands = Arc::clone(&commands);
             async move {
                 let reserved = store.reserve_in(&tx, Arc::clone(&commands), now).await?;
-                let again = store.take_stock(&tx, commands, now).await?;
+                let again = store.take_stock(&tx, commands, Claims::new(), now).await?;
+                let Taking::Done(again) = again else { panic!("no product has a limit") };
                 assert!(reserved[0].is_ok() && again.results[0].is_ok());
                 assert_eq!(again.orders, [], "it is taken once");
                 if fails { Err(Fault::Refused(Error::not_found("order"))) } else { Ok(()) }

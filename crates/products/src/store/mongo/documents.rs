@@ -46,6 +46,7 @@ pub(super) fn product(found: &Document) -> Result<Product> {
         price: money(found)?,
         status: if fields::flag(found, "archived")? { Status::Archived } else { Status::Active },
         sale_window: sale_window(found)?,
+        limit_per_customer: fields::optional_number(found, "limit_per_customer")?,
     };
     let Numbers { quantity, reserved, sequence } = numbers(found)?;
     Ok(Product {
@@ -111,5 +112,6 @@ pub(super) fn members(product: &Product) -> Result<Document, Fault> {
         "sequence": product.sequence,
         "opens_at": details.sale_window.opens_at.map(Timestamp::as_millis),
         "closes_at": details.sale_window.closes_at.map(Timestamp::as_millis),
+        "limit_per_customer": details.limit_per_customer,
     })
 }

@@ -4,7 +4,7 @@ use holdfast_storage::{
     Damage, Entry, Sink,
     mongo::{Document, Fault, Query, Tx, doc, fields},
 };
-use holdfast_types::{Error, OrderId, ProductId, Reservation, Result, Unconfirmed};
+use holdfast_types::{Error, OrderId, ProductId, Result, Unconfirmed};
 
 use super::{
     catalogue,
@@ -81,9 +81,7 @@ pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {
             Record::Movement(product, movement) => {
                 movements.push(journal::line(*product, movement));
             }
-            Record::Reservation(Reservation { id, fingerprint, state, lines, at }) => {
-                held.push(reservations::document(*id, *fingerprint, *state, lines, *at)?);
-            }
+            Record::Reservation(reservation) => held.push(reservations::document(reservation)?),
             Record::Unconfirmed { batch, orders, at } => {
                 unconfirmed.push(reservations::unconfirmed_document(*batch, orders, *at));
             }

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use holdfast_storage::mongo::{Document, Fault, Query, Tx, doc, fields};
 use holdfast_types::{
-    BatchId, Error, Fingerprint, Message, OrderId, OrderLines, ProductId, Reservation,
-    ReservationState, ReserveCommand, Reserved, Result, Timestamp, Unconfirmed,
+    BatchId, Error, OrderId, OrderLines, ProductId, Reservation, ReservationState, ReserveCommand,
+    Result, Timestamp, Unconfirmed,
 };
 
 use super::{
@@ -14,8 +14,8 @@ use super::{
     journal,
 };
 use crate::{
-    model::{Earliers, Numbers, NumbersById, Shelf, ShelfItem, decide_all},
-    store::reserving::{Decide, TakenStock},
+    model::{Claims, Earliers, Numbers, NumbersById, Shelf, ShelfItem, decide_all},
+    store::reserving::{Decide, MovedStock, TakenStock, Taking},
 };
 
 pub(super) const RESERVATIONS: &str = "reservations";
@@ -24,31 +24,31 @@ pub(super) const UNCONFIRMED: &str = "unconfirmed_batches";
 pub(super) async fn take(
     tx: &Tx,
     commands: &[ReserveCommand],
+    claims: Claims,
     now: Timestamp,
-) -> Result<TakenStock, Fault> {
+) -> Result<Taking, Fault> {
     let products: BTreeSet<ProductId> =
         commands.iter().flat_map(|command| &command.items).map(|(id, _)| *id).collect();
     let shelf = shelf(tx, products).await?;
     let before: HashMap<ProductId, Numbers> = shelf.iter().map(numbers_of).collect();
-    let decided = decide_all(commands, &earliers(tx, commands).await?, shelf, now);
+    let earliers = earliers(tx, commands).await?;
+    let decided = match decide_all(commands, &earliers, (shelf, claims), now) {
+        Ok(decided) => decided,
+        Err(wanted) => return Ok(Taking::Wants(wanted)),
+    };
     let changes = decided.numbers.iter().map(|(id, after)| (*id, before[id], *after));
     tx.update(PRODUCTS, changes.map(change).collect()).await?;
     let reservations = decided.reservations(commands);
-    let orders = reservations.iter().map(|(id, ..)| *id).collect();
-    let messages = decided.messages(now);
-    let held = |(id, fingerprint, reserved): (OrderId, Fingerprint, &Reserved)| {
-        document(id, fingerprint, ReservationState::Held, &reserved.lines, reserved.at)
-    };
-    let documents = reservations.into_iter().map(held).collect::<Result<_, _>>()?;
+    let documents = reservations.iter().map(document).collect::<Result<_, _>>()?;
     tx.insert(RESERVATIONS, documents).await?;
     journal::append(tx, &decided.movements).await?;
-    Ok(TakenStock { results: decided.results, orders, messages })
+    Ok(Taking::Done(TakenStock::of(decided, &reservations, now)))
 }
 
 async fn shelf(tx: &Tx, products: BTreeSet<ProductId>) -> Result<Shelf, Fault> {
     let products: Vec<ProductId> = products.into_iter().collect();
     let wanted = doc! {"sku": 1, "name": 1, "price": 1, "currency": 1, "archived": 1, "quantity": 1, "reserved": 1,
-    "sequence": 1, "opens_at": 1, "closes_at": 1};
+    "sequence": 1, "opens_at": 1, "closes_at": 1, "limit_per_customer": 1};
     let query = Query { projection: Some(wanted), ..documents::among(&products) };
     let found = tx.find(PRODUCTS, &query).await?;
     Ok(found.iter().map(shelf_item).collect::<Result<_>>()?)
@@ -62,6 +62,7 @@ fn shelf_item(found: &Document) -> Result<(ProductId, ShelfItem)> {
         price: documents::money(found)?,
         is_active: !fields::flag(found, "archived")?,
         sale_window: documents::sale_window(found)?,
+        limit_per_customer: fields::optional_number(found, "limit_per_customer")?,
         quantity,
         reserved,
         sequence,
@@ -98,20 +99,19 @@ fn among(ids: &[OrderId]) -> Query {
     Query::of(doc! {"_id": {"$in": ids}})
 }
 
-pub(super) fn document(
-    id: OrderId,
-    fingerprint: Fingerprint,
-    state: ReservationState,
-    lines: &OrderLines,
-    at: Timestamp,
-) -> Result<Document, Fault> {
-    Ok(doc! {
+pub(super) fn document(reservation: &Reservation) -> Result<Document, Fault> {
+    let Reservation { id, fingerprint, state, lines, claimed, at } = reservation;
+    let mut document = doc! {
         "_id": fields::uuid(id.uuid()),
         "fingerprint": fields::binary(&fingerprint.0),
         "state": state.code(),
         "lines": lines.json(),
         "at": at.as_millis(),
-    })
+    };
+    if let Some(claimed) = claimed {
+        document.insert("claimed", serde_json::to_string(claimed)?);
+    }
+    Ok(document)
 }
 
 pub(super) async fn move_stock(
@@ -119,7 +119,7 @@ pub(super) async fn move_stock(
     orders: &[OrderId],
     decide: &Decide,
     now: Timestamp,
-) -> Result<Vec<Message>, Fault> {
+) -> Result<MovedStock, Fault> {
     let found = tx.find(RESERVATIONS, &among(orders)).await?;
     let found = found.iter().map(reservation).collect::<Result<Vec<_>>>()?;
     let products: BTreeSet<ProductId> = found
@@ -136,8 +136,7 @@ pub(super) async fn move_stock(
         before.insert(id, documents::numbers(&found)?);
         versions.insert(id, fields::number(&found, "version")?);
     }
-    let reservations =
-        found.into_iter().map(|found| (found.id, (found.state, found.lines))).collect();
+    let reservations = found.into_iter().map(|found| (found.id, found)).collect();
     let applied = decide(reservations, &before)?;
     let changes = applied.numbers.iter().map(|(id, after)| {
         let newer = applied.versions.get(id).map(|moves| versions[id] + moves);
@@ -154,7 +153,8 @@ pub(super) async fn move_stock(
     });
     tx.update(RESERVATIONS, lines.collect()).await?;
     journal::append(tx, &applied.movements).await?;
-    Ok(applied.messages(&before, now))
+    let messages = applied.messages(&before, now);
+    Ok(MovedStock { claims: applied.claims, messages })
 }
 
 /// What leaves or comes back changes the quantity, and with it the version.
@@ -172,11 +172,14 @@ fn move_version(
 }
 
 pub(super) fn reservation(found: &Document) -> Result<Reservation> {
+    let claimed = fields::optional_text(found, "claimed")?;
+    let claimed = claimed.map(|text| serde_json::from_str(&text)).transpose();
     Ok(Reservation {
         id: fields::id(found, "_id")?,
         fingerprint: fields::fingerprint(found, "fingerprint")?,
         state: ReservationState::from_code(fields::number(found, "state")?)?,
         lines: OrderLines::from_json(fields::text(found, "lines")?).map_err(Error::internal)?,
+        claimed: claimed.map_err(Error::internal)?,
         at: fields::time(found, "at")?,
     })
 }

@@ -43,9 +43,9 @@ async fn insert_details(tx: &Tx, product: &Product) -> Result<u64, Fault> {
     tx.execute(
         "INSERT INTO products (id, sku, name, sort_name, description, category, images, metadata, price, currency,
                                archived, seller_id, version, details_version, quantity_version, fingerprint,
-                               created_at, updated_at, words, opens_at, closes_at)
+                               created_at, updated_at, words, opens_at, closes_at, limit_per_customer)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                 array_to_tsvector($19::text[]), $20, $21)
+                 array_to_tsvector($19::text[]), $20, $21, $22)
          ON CONFLICT (id) DO NOTHING",
         &[
             &product.id.uuid(),
@@ -69,6 +69,7 @@ async fn insert_details(tx: &Tx, product: &Product) -> Result<u64, Fault> {
             &words(&product.words()),
             &details.sale_window.opens_at.map(Timestamp::as_millis),
             &details.sale_window.closes_at.map(Timestamp::as_millis),
+            &details.limit_per_customer,
         ],
     )
     .await
@@ -130,7 +131,7 @@ async fn update(tx: &Tx, product: &Product) -> Result<u64, Fault> {
         "UPDATE products SET sku = $2, name = $3, sort_name = $4, description = $5, category = $6, images = $7,
                 metadata = $8, price = $9, currency = $10, archived = $11, version = $12, details_version = $13,
                 quantity_version = $14, updated_at = $15, words = array_to_tsvector($16::text[]),
-                opens_at = $17, closes_at = $18
+                opens_at = $17, closes_at = $18, limit_per_customer = $19
          WHERE id = $1",
         &[
             &product.id.uuid(),
@@ -151,6 +152,7 @@ async fn update(tx: &Tx, product: &Product) -> Result<u64, Fault> {
             &words(&product.words()),
             &details.sale_window.opens_at.map(Timestamp::as_millis),
             &details.sale_window.closes_at.map(Timestamp::as_millis),
+            &details.limit_per_customer,
         ],
     )
     .await

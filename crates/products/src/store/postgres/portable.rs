@@ -6,7 +6,7 @@ use holdfast_storage::{
     Damage, Entry, Sink,
     postgres::{Fault, Row, Tx},
 };
-use holdfast_types::{Error, ProductId, Reservation, Result, Timestamp, Unconfirmed};
+use holdfast_types::{Error, ProductId, Result, Timestamp, Unconfirmed};
 use uuid::Uuid;
 
 use super::{catalogue, confirmations, journal, reservations, rows};
@@ -64,12 +64,12 @@ fn movement(row: &Row, product: Option<Uuid>) -> Entry<Record> {
 }
 
 pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {
-    let mut movements = Vec::new();
+    let (mut movements, mut held) = (Vec::new(), Vec::new());
     for record in records {
         match record {
             Record::Product(product) => catalogue::load(&tx, product).await?,
             Record::Movement(product, movement) => movements.push((*product, movement.clone())),
-            Record::Reservation(held) => load_reservation(&tx, held).await?,
+            Record::Reservation(reservation) => held.push(reservation.clone()),
             Record::Unconfirmed { batch, orders, at } => {
                 confirmations::strike(&tx, &[*batch]).await?;
                 let batch = Unconfirmed { batch: *batch, orders: orders.clone() };
@@ -77,6 +77,7 @@ pub(super) async fn load(tx: Tx, records: &[Record]) -> Result<(), Fault> {
             }
         }
     }
+    reservations::insert_missing(&tx, &held).await?;
     journal::append(&tx, &missing(&tx, movements).await?).await
 }
 
@@ -93,19 +94,4 @@ async fn missing(
     let there: HashSet<(Uuid, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     movements.retain(|(product, movement)| !there.contains(&(product.uuid(), movement.sequence)));
     Ok(movements)
-}
-
-async fn load_reservation(tx: &Tx, held: &Reservation) -> Result<(), Fault> {
-    tx.execute(
-        "INSERT INTO reservations (id, fingerprint, state, lines, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-        &[
-            &held.id.uuid(),
-            &held.fingerprint.0.as_slice(),
-            &held.state.code(),
-            &held.lines.json(),
-            &held.at.as_millis(),
-        ],
-    )
-    .await
-    .map(|_| ())
 }

@@ -6,40 +6,44 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use futures_util::future::{try_join, try_join3, try_join5};
 use holdfast_storage::postgres::{Fault, Row, Tx, bytes};
 use holdfast_types::{
-    Code, Error, Fingerprint, Message, OrderId, OrderLines, ProductId, Reservation,
-    ReservationState, ReserveCommand, Reserved, Result, Timestamp,
+    Code, Error, Fingerprint, OrderId, OrderLines, ProductId, Reservation, ReservationState,
+    ReserveCommand, Result, Timestamp,
 };
 use uuid::Uuid;
 
 use super::{held::Held, journal, rows};
 use crate::{
-    model::{Earliers, Numbers, NumbersById, Shelf, ShelfItem, decide_all},
-    store::reserving::{Decide, TakenStock},
+    model::{Claims, Earliers, Numbers, NumbersById, Shelf, ShelfItem, decide_all},
+    store::reserving::{Decide, MovedStock, TakenStock, Taking},
 };
 
 pub(super) async fn take(
     tx: &Tx,
     commands: &[ReserveCommand],
+    claims: Claims,
     now: Timestamp,
     held: &Held,
-) -> Result<TakenStock, Fault> {
+) -> Result<Taking, Fault> {
     let (free, skipped) = lock(tx, &products(commands), held).await?;
     if skipped.is_empty() {
-        return take_locked(tx, commands, &free, now).await;
+        return take_locked(tx, commands, &free, claims, now).await;
     }
     let is_free = |command: &ReserveCommand| {
         command.items.iter().all(|(id, _)| !skipped.contains(&id.uuid()))
     };
     let rest: Vec<_> = commands.iter().filter(|command| is_free(command)).cloned().collect();
-    let TakenStock { results, orders, messages } = take_locked(tx, &rest, &free, now).await?;
+    let mut taken = match take_locked(tx, &rest, &free, claims, now).await? {
+        Taking::Done(taken) => taken,
+        wants @ Taking::Wants(_) => return Ok(wants),
+    };
     let why = "somebody else holds the stock of a product: repeat with the same key";
     let waits = || Err(Error::new(Code::Unavailable, why));
-    let mut results = results.into_iter();
+    let mut results = taken.results.into_iter();
     let all = commands.iter();
-    let results = all
+    taken.results = all
         .map(|command| is_free(command).then(|| results.next()).flatten().unwrap_or_else(waits))
         .collect();
-    Ok(TakenStock { results, orders, messages })
+    Ok(Taking::Done(taken))
 }
 
 fn products(commands: &[ReserveCommand]) -> Vec<Uuid> {
@@ -77,26 +81,28 @@ async fn take_locked(
     tx: &Tx,
     commands: &[ReserveCommand],
     products: &[Uuid],
+    claims: Claims,
     now: Timestamp,
-) -> Result<TakenStock, Fault> {
+) -> Result<Taking, Fault> {
     // Statements of their own, begun once the rows are locked: they see what those before us committed.
     let (shelf, earliers) = try_join(shelf(tx, products), earliers(tx, commands)).await?;
-    let decided = decide_all(commands, &earliers, shelf, now);
+    let decided = match decide_all(commands, &earliers, (shelf, claims), now) {
+        Ok(decided) => decided,
+        Err(wanted) => return Ok(Taking::Wants(wanted)),
+    };
     let reservations = decided.reservations(commands);
-    let orders = reservations.iter().map(|(id, ..)| *id).collect();
-    let messages = decided.messages(now);
     try_join3(
-        insert(tx, &reservations, now),
+        insert(tx, &reservations),
         journal::append(tx, &decided.movements),
         journal::set_numbers(tx, decided.numbers.clone()),
     )
     .await?;
-    Ok(TakenStock { results: decided.results, orders, messages })
+    Ok(Taking::Done(TakenStock::of(decided, &reservations, now)))
 }
 
 async fn shelf(tx: &Tx, products: &[Uuid]) -> Result<Shelf, Fault> {
     let sql = "SELECT p.id, p.sku, p.name, p.price, p.currency, p.archived, s.quantity, s.reserved, s.sequence,
-                      p.opens_at, p.closes_at
+                      p.opens_at, p.closes_at, p.limit_per_customer
                FROM products p JOIN stock s ON s.product_id = p.id WHERE p.id = ANY($1)";
     let rows = tx.query(sql, &[&products]).await?;
     rows.iter().map(shelf_item).collect()
@@ -110,6 +116,7 @@ fn shelf_item(row: &Row) -> Result<(ProductId, ShelfItem), Fault> {
         price: rows::money(row, 3)?,
         is_active: !row.get::<_, bool>(5),
         sale_window: rows::sale_window(row, 9),
+        limit_per_customer: row.get(11),
         quantity,
         reserved,
         sequence,
@@ -125,30 +132,37 @@ async fn earliers(tx: &Tx, commands: &[ReserveCommand]) -> Result<Earliers, Faul
     rows.iter().map(earlier).collect()
 }
 
-async fn insert(
-    tx: &Tx,
-    reservations: &[(OrderId, Fingerprint, &Reserved)],
-    now: Timestamp,
-) -> Result<(), Fault> {
+async fn insert(tx: &Tx, reservations: &[Reservation]) -> Result<(), Fault> {
     if reservations.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = reservations.iter().map(|(id, ..)| id.uuid()).collect();
-    let fingerprints: Vec<&[u8]> =
-        reservations.iter().map(|(_, fingerprint, _)| fingerprint.0.as_slice()).collect();
-    let lines: Vec<&str> =
-        reservations.iter().map(|(.., reserved)| reserved.lines.json()).collect();
-    let inserted = tx
-        .execute(
-            "INSERT INTO reservations (id, fingerprint, state, lines, at)
-             SELECT id, fingerprint, 0, lines, $4::bigint
-             FROM unnest($1::uuid[], $2::bytea[], $3::text[]) AS n (id, fingerprint, lines)
-             ON CONFLICT (id) DO NOTHING",
-            &[&ids, &fingerprints, &lines, &now.as_millis()],
-        )
-        .await?;
     // One of them came in between, from another instance and with other products: look again.
-    if inserted == ids.len() as u64 { Ok(()) } else { Err(Fault::Stale) }
+    match insert_missing(tx, reservations).await? == reservations.len() as u64 {
+        true => Ok(()),
+        false => Err(Fault::Stale),
+    }
+}
+
+/// Writes those of the reservations that are not there, and says how many.
+pub(super) async fn insert_missing(tx: &Tx, reservations: &[Reservation]) -> Result<u64, Fault> {
+    let ids: Vec<Uuid> = reservations.iter().map(|held| held.id.uuid()).collect();
+    let fingerprints: Vec<&[u8]> =
+        reservations.iter().map(|held| held.fingerprint.0.as_slice()).collect();
+    let states: Vec<i64> = reservations.iter().map(|held| held.state.code()).collect();
+    let lines: Vec<&str> = reservations.iter().map(|held| held.lines.json()).collect();
+    let claimed = reservations.iter().map(|held| held.claimed.as_ref());
+    let claimed = claimed.map(|claimed| claimed.map(serde_json::to_string).transpose());
+    let claimed: Vec<Option<String>> = claimed.collect::<Result<_, _>>()?;
+    let times: Vec<i64> = reservations.iter().map(|held| held.at.as_millis()).collect();
+    tx.execute(
+        "INSERT INTO reservations (id, fingerprint, state, lines, claimed, at)
+         SELECT id, fingerprint, state, lines, claimed, at
+         FROM unnest($1::uuid[], $2::bytea[], $3::bigint[], $4::text[], $5::text[], $6::bigint[])
+              AS n (id, fingerprint, state, lines, claimed, at)
+         ON CONFLICT (id) DO NOTHING",
+        &[&ids, &fingerprints, &states, &lines, &claimed, &times],
+    )
+    .await
 }
 
 pub(super) async fn move_stock(
@@ -156,7 +170,7 @@ pub(super) async fn move_stock(
     orders: Vec<OrderId>,
     decide: &Decide,
     now: Timestamp,
-) -> Result<Vec<Message>, Fault> {
+) -> Result<MovedStock, Fault> {
     let mut ids: Vec<Uuid> = orders.iter().map(|id| id.uuid()).collect();
     ids.sort_unstable();
     // Which products a reservation names never changes, so it says what to lock first.
@@ -171,9 +185,9 @@ pub(super) async fn move_stock(
     let products: Vec<Uuid> = products.into_iter().collect();
     rows::lock(tx, &products).await?;
     let locked = tx.query(&format!("{sql} ORDER BY id FOR UPDATE"), &[&ids]).await?;
-    let states = locked.iter().map(reservation);
-    let states = states.map(|found| found.map(|found| (found.id, (found.state, found.lines))));
-    let reservations = states.collect::<Result<_, _>>()?;
+    let held = locked.iter().map(reservation);
+    let held = held.map(|found| found.map(|found| (found.id, found)));
+    let reservations = held.collect::<Result<_, _>>()?;
     let numbers = numbers(tx, &products).await?;
     let applied = decide(reservations, &numbers)?;
     let messages = applied.messages(&numbers, now);
@@ -185,7 +199,7 @@ pub(super) async fn move_stock(
         move_versions(tx, &applied.versions, now),
     )
     .await?;
-    Ok(messages)
+    Ok(MovedStock { claims: applied.claims, messages })
 }
 
 async fn numbers(tx: &Tx, products: &[Uuid]) -> Result<NumbersById, Fault> {
@@ -232,7 +246,8 @@ async fn move_versions(
 }
 
 /// A query for reservations, to which a condition is added; [`reservation`] reads its rows.
-pub(super) const SELECT: &str = "SELECT id, fingerprint, state, lines, at FROM reservations";
+pub(super) const SELECT: &str =
+    "SELECT id, fingerprint, state, lines, at, claimed FROM reservations";
 
 pub(super) fn reservation(row: &Row) -> Result<Reservation, Fault> {
     Ok(Reservation {
@@ -240,6 +255,7 @@ pub(super) fn reservation(row: &Row) -> Result<Reservation, Fault> {
         fingerprint: Fingerprint(bytes(row.get(1))?),
         state: ReservationState::from_code(row.get(2))?,
         lines: OrderLines::from_json(row.get(3))?,
+        claimed: row.get::<_, Option<&str>>(5).map(serde_json::from_str).transpose()?,
         at: Timestamp::from_millis(row.get(4)),
     })
 }

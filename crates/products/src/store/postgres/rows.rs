@@ -13,12 +13,12 @@ use crate::model::{Details, Numbers, Product, SaleWindow, Status};
 /// A query for products, to which a condition is added; [`product`] reads its rows.
 pub(super) const SELECT: &str = "SELECT p.id, p.sku, p.name, p.description, p.category, p.images, p.metadata, p.price, \
     p.currency, p.archived, p.seller_id, p.version, p.details_version, p.quantity_version, p.fingerprint, p.created_at, \
-    p.updated_at, s.quantity, s.reserved, s.sequence, p.opens_at, p.closes_at FROM products p JOIN stock s ON s.product_id = p.id";
+    p.updated_at, s.quantity, s.reserved, s.sequence, p.opens_at, p.closes_at, p.limit_per_customer FROM products p JOIN stock s ON s.product_id = p.id";
 
 /// The same over rows that a query has put together already.
 pub(super) const SELECT_FROM: &str = "SELECT p.id, p.sku, p.name, p.description, p.category, p.images, p.metadata, p.price, \
     p.currency, p.archived, p.seller_id, p.version, p.details_version, p.quantity_version, p.fingerprint, p.created_at, \
-    p.updated_at, p.quantity, p.reserved, p.sequence, p.opens_at, p.closes_at FROM";
+    p.updated_at, p.quantity, p.reserved, p.sequence, p.opens_at, p.closes_at, p.limit_per_customer FROM";
 
 /// Locks products in the order of their ids, as everybody does who changes several: nobody waits in a circle.
 pub(super) async fn lock(tx: &Tx, ids: &[Uuid]) -> Result<(), Fault> {
@@ -80,6 +80,7 @@ pub(super) fn product(row: &Row) -> Result<Product, Fault> {
         price: money(row, 7)?,
         status: if row.get(9) { Status::Archived } else { Status::Active },
         sale_window: sale_window(row, 20),
+        limit_per_customer: row.get(22),
     };
     let Numbers { quantity, reserved, sequence } = numbers(row, 17);
     Ok(Product {

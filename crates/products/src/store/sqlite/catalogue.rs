@@ -25,8 +25,8 @@ pub(super) fn insert(db: &Connection, product: &Product) -> Result<i64, Fault> {
     db.prepare_cached(
         "INSERT INTO products (id, sku, name, sort_name, description, category, images, metadata, price, currency,
                                archived, seller_id, version, details_version, quantity_version, fingerprint,
-                               created_at, updated_at, opens_at, closes_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+                               created_at, updated_at, opens_at, closes_at, limit_per_customer)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
     )?
     .execute(rusqlite::params![
         product.id.bytes(),
@@ -49,6 +49,7 @@ pub(super) fn insert(db: &Connection, product: &Product) -> Result<i64, Fault> {
         product.updated_at.as_millis(),
         details.sale_window.opens_at.map(Timestamp::as_millis),
         details.sale_window.closes_at.map(Timestamp::as_millis),
+        details.limit_per_customer,
     ])
     .map_err(sku_taken)?;
     let seq = db.last_insert_rowid();
@@ -72,7 +73,7 @@ fn save(
     db.prepare_cached(
         "UPDATE products SET sku = ?2, name = ?3, sort_name = ?4, description = ?5, category = ?6, images = ?7,
                 metadata = ?8, price = ?9, currency = ?10, archived = ?11, version = ?12, details_version = ?13,
-                quantity_version = ?14, updated_at = ?15, opens_at = ?16, closes_at = ?17
+                quantity_version = ?14, updated_at = ?15, opens_at = ?16, closes_at = ?17, limit_per_customer = ?18
          WHERE seq = ?1",
     )?
     .execute(rusqlite::params![
@@ -93,6 +94,7 @@ fn save(
         product.updated_at.as_millis(),
         details.sale_window.opens_at.map(Timestamp::as_millis),
         details.sale_window.closes_at.map(Timestamp::as_millis),
+        details.limit_per_customer,
     ])
     .map_err(sku_taken)?;
     if let Some(movement) = movement {

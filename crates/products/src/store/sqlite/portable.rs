@@ -27,7 +27,7 @@ pub(super) fn dump(db: &Connection, sink: &mut Sink<Entry<Record>>) -> Result<()
 
 /// By id, which no index sorts: only the ids are sorted, then each row is fetched.
 fn dump_reservations(db: &Connection, sink: &mut Sink<Entry<Record>>) -> Result<(), Fault> {
-    let sql = "SELECT id, fingerprint, state, lines, at
+    let sql = "SELECT id, fingerprint, state, lines, at, claimed
                FROM (SELECT seq AS place FROM reservations ORDER BY id LIMIT -1) CROSS JOIN reservations ON seq = place";
     let mut query = db.prepare(sql)?;
     let mut rows = query.query([])?;
@@ -143,10 +143,5 @@ fn load_reservation(db: &Connection, index: &IdIndex, held: &Reservation) -> Res
     if index.find(db, held.id.bytes())?.is_some() {
         return Ok(());
     }
-    let sql =
-        "INSERT INTO reservations (id, fingerprint, state, lines, at) VALUES (?1, ?2, ?3, ?4, ?5)";
-    let lines = held.lines.json();
-    let (state, at) = (held.state.code(), held.at.as_millis());
-    db.prepare_cached(sql)?.execute((held.id.bytes(), held.fingerprint.0, state, lines, at))?;
-    index.add(db, held.id.bytes())
+    reservations::insert(db, index, std::slice::from_ref(held))
 }

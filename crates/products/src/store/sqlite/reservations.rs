@@ -4,15 +4,18 @@ use std::collections::{BTreeSet, HashMap};
 
 use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{
-    Fingerprint, Message, OrderId, OrderLines, ProductId, Reservation, ReservationState,
-    ReserveCommand, Reserved, Result, Timestamp,
+    Fingerprint, OrderId, OrderLines, ProductId, Reservation, ReservationState, ReserveCommand,
+    Result, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{Indexes, journal::Journal, rows};
 use crate::{
-    model::{Earliers, Movement, Numbers, NumbersById, Reservations, Shelf, ShelfItem, decide_all},
-    store::reserving::{Decide, TakenStock},
+    model::{
+        Claims, Earliers, Movement, Numbers, NumbersById, Reservations, Shelf, ShelfItem,
+        decide_all,
+    },
+    store::reserving::{Decide, MovedStock, TakenStock, Taking},
 };
 
 /// The integers that the rows of products are keyed by.
@@ -22,17 +25,20 @@ pub(super) fn take(
     db: &Connection,
     indexes: &Indexes,
     commands: &[ReserveCommand],
+    claims: Claims,
     now: Timestamp,
-) -> Result<TakenStock, Fault> {
+) -> Result<Taking, Fault> {
     let (shelf, seqs) = load(db, commands)?;
-    let decided = decide_all(commands, &earliers(db, &indexes.reservations, commands)?, shelf, now);
+    let earliers = earliers(db, &indexes.reservations, commands)?;
+    let decided = match decide_all(commands, &earliers, (shelf, claims), now) {
+        Ok(decided) => decided,
+        Err(wanted) => return Ok(Taking::Wants(wanted)),
+    };
     let reservations = decided.reservations(commands);
-    let orders = reservations.iter().map(|(id, ..)| *id).collect();
-    let messages = decided.messages(now);
-    insert(db, &indexes.reservations, reservations)?;
+    insert(db, &indexes.reservations, &reservations)?;
     append(db, &indexes.movements, &seqs, &decided.movements)?;
-    update(db, &seqs, decided.numbers)?;
-    Ok(TakenStock { results: decided.results, orders, messages })
+    update(db, &seqs, decided.numbers.clone())?;
+    Ok(Taking::Done(TakenStock::of(decided, &reservations, now)))
 }
 
 fn append(
@@ -65,7 +71,7 @@ fn load(db: &Connection, commands: &[ReserveCommand]) -> Result<(Shelf, Seqs), F
     let mut seqs = HashMap::new();
     let mut query = db.prepare_cached(
         "SELECT p.seq, p.sku, p.name, p.price, p.currency, p.archived, s.quantity, s.reserved, s.sequence,
-                p.opens_at, p.closes_at
+                p.opens_at, p.closes_at, p.limit_per_customer
          FROM products p JOIN stock s ON s.product = p.seq WHERE p.id = ?1",
     )?;
     for (product, _) in commands.iter().flat_map(|command| &command.items) {
@@ -88,6 +94,7 @@ fn shelf_item(row: &Row<'_>) -> rusqlite::Result<(i64, ShelfItem)> {
         price: rows::money(row, 3)?,
         is_active: !archived,
         sale_window: rows::sale_window(row, 9)?,
+        limit_per_customer: row.get(11)?,
         quantity: row.get(6)?,
         reserved: row.get(7)?,
         sequence: row.get(8)?,
@@ -110,16 +117,18 @@ fn earliers(
     Ok(earliers)
 }
 
-fn insert(
+pub(super) fn insert(
     db: &Connection,
     index: &IdIndex,
-    reservations: Vec<(OrderId, Fingerprint, &Reserved)>,
+    reservations: &[Reservation],
 ) -> Result<(), Fault> {
     let mut insert = db.prepare_cached(
-        "INSERT INTO reservations (id, fingerprint, lines, at) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO reservations (id, fingerprint, state, lines, claimed, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    for (id, fingerprint, Reserved { lines, at, .. }) in reservations {
-        insert.execute((id.bytes(), fingerprint.0, lines.json(), at.as_millis()))?;
+    for Reservation { id, fingerprint, state, lines, claimed, at } in reservations {
+        let claimed = claimed.as_ref().map(serde_json::to_string).transpose()?;
+        let (state, lines, at) = (state.code(), lines.json(), at.as_millis());
+        insert.execute((id.bytes(), fingerprint.0, state, lines, claimed, at))?;
         index.add(db, id.bytes())?;
     }
     Ok(())
@@ -131,16 +140,16 @@ pub(super) fn move_stock(
     orders: &[OrderId],
     decide: &Decide,
     now: Timestamp,
-) -> Result<Vec<Message>, Fault> {
+) -> Result<MovedStock, Fault> {
     let mut reservations = Reservations::new();
     for id in orders {
         if let Some(found) = find(db, &indexes.reservations, *id)? {
-            reservations.insert(*id, (found.state, found.lines));
+            reservations.insert(*id, found);
         }
     }
     let products: BTreeSet<ProductId> = reservations
         .values()
-        .flat_map(|(_, lines)| lines.iter().map(|line| line.product_id))
+        .flat_map(|reservation| reservation.lines.iter().map(|line| line.product_id))
         .collect();
     let (mut seqs, mut numbers) = (Seqs::new(), NumbersById::new());
     for product in products {
@@ -168,7 +177,7 @@ pub(super) fn move_stock(
     }
     append(db, &indexes.movements, &seqs, &applied.movements)?;
     update(db, &seqs, applied.numbers)?;
-    Ok(messages)
+    Ok(MovedStock { claims: applied.claims, messages })
 }
 
 fn numbers_of(db: &Connection, id: ProductId) -> Result<(i64, Numbers), Fault> {
@@ -184,11 +193,11 @@ fn numbers_of(db: &Connection, id: ProductId) -> Result<(i64, Numbers), Fault> {
 
 fn find(db: &Connection, index: &IdIndex, id: OrderId) -> Result<Option<Reservation>, Fault> {
     let Some(seq) = index.find(db, id.bytes())? else { return Ok(None) };
-    let sql = "SELECT id, fingerprint, state, lines, at FROM reservations WHERE seq = ?1";
+    let sql = "SELECT id, fingerprint, state, lines, at, claimed FROM reservations WHERE seq = ?1";
     Ok(db.prepare_cached(sql)?.query_row([seq], reservation).optional()?)
 }
 
-/// Reads `id, fingerprint, state, lines, at`.
+/// Reads `id, fingerprint, state, lines, at, claimed`.
 pub(super) fn reservation(row: &Row<'_>) -> rusqlite::Result<Reservation> {
     Ok(Reservation {
         id: OrderId::from_bytes(row.get(0)?),
@@ -196,6 +205,7 @@ pub(super) fn reservation(row: &Row<'_>) -> rusqlite::Result<Reservation> {
         state: ReservationState::from_code(row.get(2)?).map_err(|error| rows::damaged(2, error))?,
         lines: OrderLines::from_json(row.get_ref(3)?.as_str()?)
             .map_err(|error| rows::damaged(3, error))?,
+        claimed: rows::optional_json(row, 5)?,
         at: Timestamp::from_millis(row.get(4)?),
     })
 }

@@ -11,9 +11,9 @@ use crate::model::{Details, Product, SaleWindow, Status};
 /// The columns that [`product`] reads.
 pub(super) const COLUMNS: &str = "p.id, p.sku, p.name, p.description, p.category, p.images, p.metadata, p.price, \
     p.currency, p.archived, p.seller_id, p.version, p.details_version, p.quantity_version, p.fingerprint, p.created_at, \
-    p.updated_at, s.quantity, s.reserved, s.sequence, p.opens_at, p.closes_at";
+    p.updated_at, s.quantity, s.reserved, s.sequence, p.opens_at, p.closes_at, p.limit_per_customer";
 /// How many that are.
-pub(super) const COLUMN_COUNT: usize = 22;
+pub(super) const COLUMN_COUNT: usize = 23;
 
 pub(super) fn get(db: &Connection, id: ProductId) -> Result<Option<Product>, Fault> {
     find(db, "p.id = ?1", id.bytes())
@@ -61,6 +61,7 @@ pub(super) fn product(row: &Row<'_>) -> rusqlite::Result<Product> {
         price: money(row, 7)?,
         status: if row.get(9)? { Status::Archived } else { Status::Active },
         sale_window: sale_window(row, 20)?,
+        limit_per_customer: row.get(22)?,
     };
     Ok(Product {
         id: ProductId::from_bytes(row.get(0)?),
@@ -102,6 +103,15 @@ fn json_unless_empty<T: serde::de::DeserializeOwned + Default>(
         "[]" | "{}" => Ok(T::default()),
         _ => json(row, index),
     }
+}
+
+/// JSON that may be missing.
+pub(super) fn optional_json<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    index: usize,
+) -> rusqlite::Result<Option<T>> {
+    let is_there = row.get_ref(index)? != rusqlite::types::ValueRef::Null;
+    is_there.then(|| json(row, index)).transpose()
 }
 
 pub(super) fn json<T: serde::de::DeserializeOwned>(
