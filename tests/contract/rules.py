@@ -28,7 +28,7 @@ BY_STATE = {
     "version-conflict", "precondition-failed", "precondition-required", "sku-taken", "username-taken",
     "insufficient-stock", "unknown-product", "price-changed", "invalid-transition", "below-reserved", "webhook-disabled", "limit-reached", "role-taken", "role-in-use", "mfa-required", "mfa-enabled",
     "idempotency-key-reused", "idempotency-key-spent", "idempotency-in-progress",
-    "not-on-sale", "payment-open", "payment-declined", "payments-disabled", "mail-disabled", "refund-exceeds-captured",
+    "not-on-sale", "hold-expired", "payment-open", "payment-declined", "payments-disabled", "mail-disabled", "refund-exceeds-captured",
 }  # fmt: skip
 
 # Rules that JSON Schema cannot say, by code and by the place that the refusal names.

@@ -18,9 +18,9 @@ use holdfast_web::{ClusterSecret, InternalTls, rate::Quota};
 use crate::parts::Part;
 pub(crate) use layers::{DEFAULTS, Flags, Layers};
 use values::{
-    parse_addresses, parse_bytes, parse_count, parse_hosts, parse_listen, parse_optional_duration,
-    parse_origins, parse_page, parse_quota, parse_roles, parse_schedule, parse_switch,
-    parse_targets,
+    parse_addresses, parse_bytes, parse_count, parse_hold_time, parse_hosts, parse_listen,
+    parse_optional_duration, parse_origins, parse_page, parse_quota, parse_roles, parse_schedule,
+    parse_switch, parse_targets,
 };
 
 /// All settings, checked.
@@ -39,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) mfa_roles: Vec<holdfast_types::Role>,
     /// What commands show to a running shop.
     pub(crate) api_key: Option<String>,
+    pub(crate) products: holdfast_products::Settings,
     pub(crate) payment_window: Option<std::time::Duration>,
     /// Who takes the money.
     pub(crate) payments: holdfast_payments::Settings,
@@ -97,14 +98,6 @@ impl Config {
                 .parse()
                 .map_err(|_| "expected an address and a port, such as 127.0.0.1:3000".to_owned()),
         })?;
-        let mut databases = BTreeMap::new();
-        for part in Part::SERVICES {
-            let mut said = Vec::new();
-            for key in part.database_keys() {
-                said.extend(layers.optional(&key)?);
-            }
-            databases.extend(said.into_iter().next().map(|url| (part, url)));
-        }
         let internal = ["internal_tls_certificate", "internal_tls_key", "internal_tls_authority"];
         let internal_tls = all_or_none(layers, internal)?;
         let targets = |text: &str| parse_targets(text, internal_tls.is_some());
@@ -120,7 +113,7 @@ impl Config {
             media: holdfast_media::Location::of(bucket(layers)?, &data_dir)?,
             tls: all_or_none(layers, ["tls_certificate", "tls_key"])?,
             data_dir,
-            databases,
+            databases: databases(layers)?,
             admin_password: layers.optional("admin_password")?,
             mfa_roles: layers.parse("mfa_roles", parse_roles)?,
             api_key: layers.optional("api_key")?,
@@ -128,6 +121,7 @@ impl Config {
                 "" => Err("expected a name".to_owned()),
                 text => Ok(text.to_owned()),
             })?,
+            products: products(layers)?,
             payment_window: layers.parse("payment_window", parse_optional_duration)?,
             payments: payments(layers)?,
             mail: mail(layers, port, limits.letters)?,
@@ -234,6 +228,23 @@ fn mail(layers: &Layers, port: u16, per_address: Option<Quota>) -> Result<holdfa
     let shop_url = shop_url.unwrap_or_else(here);
     let templates = layers.optional("mail_templates")?.map(PathBuf::from);
     Ok(holdfast_mail::Settings { server, templates, shop_url, is_shop_url_said, per_address })
+}
+
+/// Where each service keeps what it keeps, as far as that is said.
+fn databases(layers: &Layers) -> Result<BTreeMap<Part, String>> {
+    let mut databases = BTreeMap::new();
+    for part in Part::SERVICES {
+        let mut said = Vec::new();
+        for key in part.database_keys() {
+            said.extend(layers.optional(&key)?);
+        }
+        databases.extend(said.into_iter().next().map(|url| (part, url)));
+    }
+    Ok(databases)
+}
+
+fn products(layers: &Layers) -> Result<holdfast_products::Settings> {
+    Ok(holdfast_products::Settings { hold_time: layers.parse("hold_time", parse_hold_time)? })
 }
 
 fn payments(layers: &Layers) -> Result<holdfast_payments::Settings> {

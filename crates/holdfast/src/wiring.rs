@@ -29,7 +29,7 @@ use facts::{FactsAt, OrdersAt};
 pub(crate) use node::Node;
 use services::Services;
 pub(crate) use services::{document, records_of};
-use stock::{LocalStock, StockElsewhere};
+use stock::{LocalStock, OpenProducts, StockElsewhere};
 use users_at::UsersAt;
 
 /// The services of a whole shop in one process.
@@ -138,7 +138,8 @@ impl<'a> Opener<'a> {
     async fn products(&mut self) -> Result<Products> {
         let database = self.database(Part::Products).await?;
         let (media, verifier) = (self.media()?, Arc::clone(&self.verifier));
-        Products::open(&database, media, verifier, self.sources.clone()).await
+        let settings = self.config.products;
+        Products::open(&database, settings, media, verifier, self.sources.clone()).await
     }
 
     fn media(&self) -> Result<Media> {
@@ -155,7 +156,14 @@ impl<'a> Opener<'a> {
     async fn stock_elsewhere(&mut self, peer: Peer) -> Result<StockElsewhere> {
         let database = self.database(Part::Orders).await?;
         let (media, verifier) = (self.media()?, Arc::clone(&self.verifier));
-        Ok(StockElsewhere::new(peer, database, media, verifier, self.sources.clone()))
+        let open = OpenProducts {
+            database,
+            settings: self.config.products,
+            media,
+            verifier,
+            sources: self.sources.clone(),
+        };
+        Ok(StockElsewhere::new(peer, open))
     }
 
     async fn events(&mut self, sources: EventSources) -> Result<Events> {

@@ -3,6 +3,7 @@
 mod batch;
 mod catalogue;
 mod editing;
+mod holds;
 mod internal;
 mod pictures;
 mod stock;
@@ -24,6 +25,7 @@ pub const SERVICE: Service = Service {
     name: "products",
     paths: &[
         Paths { beginning: "/api/products", is_personal: false },
+        Paths { beginning: holds::PATH, is_personal: true },
         Paths { beginning: pictures::PATH, is_personal: false },
         Paths { beginning: "/media", is_personal: false },
     ],
@@ -70,6 +72,9 @@ fn table() -> OpenApiRouter<Products> {
         ))
         .routes(routes!(stock::adjust_stock))
         .routes(routes!(stock::list_movements))
+        .routes(routes!(holds::list_holds, holds::create_hold))
+        .routes(routes!(holds::get_hold, holds::release_hold))
+        .routes(routes!(holds::extend_hold))
         .routes(routes!(pictures::upload_picture))
         .routes(routes!(pictures::show_picture))
         .routes(routes!(pictures::show_thumbnail))

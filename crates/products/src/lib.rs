@@ -7,5 +7,5 @@ mod store;
 
 pub use api::{SERVICE, document, internal_routes, routes};
 pub use model::{Movement, MovementKind};
-pub use service::{Audit, Portable, Products, StockPlace};
+pub use service::{Audit, Portable, Products, Settings, StockPlace};
 pub use store::RECORDS;

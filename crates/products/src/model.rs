@@ -2,6 +2,8 @@
 
 mod batch;
 mod change;
+mod demand;
+mod hold;
 mod limit;
 mod messages;
 mod relevance;
@@ -20,9 +22,11 @@ pub(crate) use batch::{BatchItem, BatchMode, BatchOutcome, BatchRequest, Written
 pub(crate) use change::{
     MetadataPatch, NEVER_OPEN, Offer, PricePatch, ProductPatch, SaleWindowPatch,
 };
+pub(crate) use demand::{Decided, Demand, decide_all};
+pub(crate) use hold::{HOLDS, Hold, HoldState, expired as hold_expired};
 pub(crate) use limit::{Claim, Claims, Counter, LIMIT_MAX};
 pub(crate) use relevance::one_slip_away;
-pub(crate) use reserve::{Decided, Earliers, Shelf, ShelfItem, decide_all};
+pub(crate) use reserve::{Earliers, Shelf, ShelfItem};
 pub(crate) use sale_window::SaleWindow;
 pub(crate) use stock::{Cause, Change, Numbers};
 pub use stock::{Movement, MovementKind};

@@ -2,6 +2,7 @@
 
 mod audit;
 mod categories;
+mod holds;
 mod pictures;
 mod portable;
 mod stock_place;
@@ -27,6 +28,13 @@ use crate::{model::Change, store::ProductStore};
 /// How long kept answers are kept.
 const ANSWER_TIME: Duration = Duration::from_secs(48 * 60 * 60);
 
+/// What the products service can be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long a hold lasts.
+    pub hold_time: Duration,
+}
+
 /// What the catalogue is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Question {
@@ -51,6 +59,7 @@ pub struct Products(Arc<Inner>);
 
 struct Inner {
     store: ProductStore,
+    settings: Settings,
     media: Media,
     picture_turns: FairQueue,
     secret: Secret,
@@ -74,6 +83,7 @@ impl Products {
     /// Opens the service on its database: tables and secret come about here.
     pub async fn open(
         database: &Database,
+        settings: Settings,
         media: Media,
         verifier: Arc<Verifier>,
         sources: Sources,
@@ -82,6 +92,7 @@ impl Products {
         let (store, secret) = ProductStore::open(database, &random).await?;
         Ok(Self(Arc::new(Inner {
             store,
+            settings,
             media,
             picture_turns: pictures::turns(),
             secret,

@@ -4,6 +4,7 @@ mod claims;
 mod editing;
 #[cfg(test)]
 mod guarantees;
+pub(crate) mod holds;
 pub(crate) mod listing;
 mod mongo;
 pub(crate) mod portable;
@@ -24,7 +25,7 @@ use holdfast_types::{
 };
 
 use self::statements::Statements;
-use crate::model::{BatchOutcome, Claim, Product};
+use crate::model::{BatchOutcome, Claim, Hold, Product};
 
 /// Shapes the answer about a product, so that it can be kept with the change.
 pub(crate) type Render = fn(&Product) -> Result<Answer>;
@@ -109,6 +110,7 @@ impl ProductFilter {
 pub const RECORDS: &[RecordType] = &[
     // Reservations move, and say the same.
     RecordType::staying::<Claim>(),
+    RecordType::staying::<Hold>(),
     RecordType::told::<OutboxRow<ProductsOutbox>>(),
 ];
 
@@ -194,8 +196,9 @@ impl ProductStore {
         self.db.generation()
     }
 
-    /// Forgets answers given before `before`.
+    /// Forgets answers given, and holds that ended, before `before`.
     pub(crate) async fn forget(&self, before: Timestamp) -> Result<()> {
+        self.forget_holds(before).await?;
         self.db.forget_answers(before).await
     }
 }

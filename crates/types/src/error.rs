@@ -46,6 +46,7 @@ pub enum Code {
     MfaRequired,
     MfaEnabled,
     LimitReached,
+    HoldExpired,
     EventsExpired,
     PaymentOpen,
     PaymentDeclined,

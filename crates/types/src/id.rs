@@ -29,6 +29,9 @@ pub enum ProductKind {}
 /// Marks ids of orders.
 #[derive(Debug)]
 pub enum OrderKind {}
+/// Marks ids of holds.
+#[derive(Debug)]
+pub enum HoldKind {}
 /// Marks ids of batches of orders.
 #[derive(Debug)]
 pub enum BatchKind {}
@@ -43,6 +46,8 @@ pub type KeyId = Id<KeyKind>;
 pub type ProductId = Id<ProductKind>;
 /// Identifies an order, its reservation and the operation that placed it.
 pub type OrderId = Id<OrderKind>;
+/// Identifies a hold, its reservation and the operation that made it.
+pub type HoldId = Id<HoldKind>;
 /// Identifies a batch of orders on its way to products.
 pub type BatchId = Id<BatchKind>;
 

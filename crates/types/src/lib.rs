@@ -12,6 +12,7 @@ mod letter;
 mod message;
 mod money;
 mod operation;
+mod order_items;
 mod order_lines;
 mod order_move;
 mod page;
@@ -35,15 +36,18 @@ pub use booked::{BookedOrder, Standing};
 pub use currency::Currency;
 pub use error::{Code, Error, FieldError, Result, Validation};
 pub use id::{
-    BatchId, BatchKind, Id, KeyId, KeyKind, OrderId, OrderKind, ProductId, ProductKind, SessionId,
-    SessionKind, UserId, UserKind,
+    BatchId, BatchKind, HoldId, HoldKind, Id, KeyId, KeyKind, OrderId, OrderKind, ProductId,
+    ProductKind, SessionId, SessionKind, UserId, UserKind,
 };
 pub use interval::{Interval, Report};
 pub use letter::{AccountLetter, AccountQuestion, LetterSecret, OrderLetter, ReturnedItem};
 pub use message::Message;
 pub use money::{Money, TOTAL_MAX};
 pub use operation::{Answer, Fingerprint, IdempotentAnswer, Operation, Secret, named_id, reused};
-pub use order_lines::{ORDER_UNITS, OrderLines, check_item_count, check_units};
+pub use order_items::{
+    ORDER_UNITS, OrderItem, check_item_count, check_items, check_units, sum_items,
+};
+pub use order_lines::OrderLines;
 pub use order_move::OrderMove;
 pub use page::{Cursor, Page, PageRequest};
 pub use permission::{Authority, Permission, Permissions};

@@ -7,27 +7,6 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{Error, Money, OrderLine, ProductId, Result};
 
-/// Items that an order has at most.
-const ITEMS: usize = 200;
-/// Units of a product in an order, at most.
-pub const ORDER_UNITS: i64 = 1_000_000;
-
-/// Refuses, in words, more or fewer items than an order may have.
-pub fn check_item_count(count: usize) -> Result<(), String> {
-    match (1..=ITEMS).contains(&count) {
-        true => Ok(()),
-        false => Err(format!("expected 1 to {ITEMS} items")),
-    }
-}
-
-/// Refuses, in words, more or fewer units of a product than an order may have.
-pub fn check_units(units: i64) -> Result<(), String> {
-    match (1..=ORDER_UNITS).contains(&units) {
-        true => Ok(()),
-        false => Err(format!("expected 1 to {ORDER_UNITS} units")),
-    }
-}
-
 /// The lines of an order and their JSON, which rows keep and answers say: it is made once. Clones share both.
 #[derive(Clone, Debug)]
 pub struct OrderLines {

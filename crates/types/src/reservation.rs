@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BatchId, Error, Fingerprint, Money, OrderId, OrderLines, ProductId, Result, Timestamp, UserId,
+    BatchId, Error, Fingerprint, HoldId, Money, OrderId, OrderLines, ProductId, Result, Timestamp,
+    UserId,
 };
 
 /// One order's demand for stock.
@@ -19,6 +20,9 @@ pub struct ReserveCommand {
     pub items: Vec<(ProductId, i64)>,
     /// What the buyer expects to pay, if they said so.
     pub expected_total: Option<Money>,
+    /// A hold of the customer's that gives way to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldId>,
 }
 
 /// What one call carries to products: the demands that wait, and the confirmations that ride along.
@@ -121,20 +125,31 @@ pub struct Reservation {
     pub state: ReservationState,
     /// What it holds.
     pub lines: OrderLines,
-    /// Which limits it counts against, if any: as long as it is not released.
+    /// For whom it is, where that matters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed: Option<Claimed>,
     /// When the stock was taken.
     pub at: Timestamp,
 }
 
-/// Products of a reservation whose units count against a limit per customer.
+/// For whom a reservation is, where that matters: its units count against limits per customer, or it is a hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claimed {
     /// The customer.
     pub customer: UserId,
     /// The products that had a limit when their stock was taken.
     pub products: Vec<ProductId>,
+    /// Whether it is for a hold, and not for an order.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_hold: bool,
+}
+
+impl Reservation {
+    /// Whether it is for a hold, and not for an order.
+    #[must_use]
+    pub fn is_hold(&self) -> bool {
+        self.claimed.as_ref().is_some_and(|claimed| claimed.is_hold)
+    }
 }
 
 /// What becomes of the stock of an order, by a step that the order has gone.

@@ -483,6 +483,74 @@ export type HeadersTooLargeProblem = Problem & {
 };
 
 /**
+ * Units of a product that are held.
+ */
+export type HeldLineView = {
+    name: string;
+    productId: string;
+    quantity: number;
+    sku?: string | null;
+    total: Money;
+    unitPrice: Money;
+};
+
+/**
+ * What is to be held.
+ */
+export type HoldBody = {
+    /**
+     * 1 to 200; items of one product are summed.
+     */
+    items: Array<ItemBody>;
+};
+
+/**
+ * The hold is over. It has ended, was let go of, or an order has it already. Nothing was taken. Order without it, or hold anew: there may be less left.
+ */
+export type HoldExpiredProblem = Problem & {
+    code: 'hold-expired';
+    status: 410;
+};
+
+/**
+ * Part of one's holds.
+ */
+export type HoldPage = {
+    items: Array<HoldView>;
+    /**
+     * Where the next page begins; null on the last. A page may be shorter than was asked for, and still not be the last.
+     */
+    nextCursor?: string | null;
+};
+
+/**
+ * Where a hold stands.
+ */
+export type HoldState = 'open' | 'ordered' | 'released' | 'expired';
+
+/**
+ * Stock that is kept for somebody for a while.
+ */
+export type HoldView = {
+    createdAt: string;
+    /**
+     * The first moment at which it is over.
+     */
+    expiresAt: string;
+    id: string;
+    /**
+     * With the prices of that moment: those of the order are those of its own.
+     */
+    items: Array<HeldLineView>;
+    /**
+     * The order that it gave way to.
+     */
+    orderId?: string | null;
+    state: HoldState;
+    total: Money;
+};
+
+/**
  * The first request under this key is still running. Two requests came under one key at once. Repeat under the same key after the time in `Retry-After`.
  */
 export type IdempotencyInProgressProblem = Problem & {
@@ -604,6 +672,9 @@ export type InvalidTransitionProblem = Problem & {
  * Units of a product.
  */
 export type ItemBody = {
+    /**
+     * Which.
+     */
     productId: string;
     /**
      * 1 to 1,000,000.
@@ -862,7 +933,7 @@ export type Money = {
 /**
  * Why a number moved.
  */
-export type MovementKind = 'creation' | 'adjustment' | 'reservation' | 'release' | 'shipment' | 'return';
+export type MovementKind = 'creation' | 'adjustment' | 'reservation' | 'release' | 'shipment' | 'return' | 'hold' | 'hold-end';
 
 /**
  * Part of a product's journal, oldest first.
@@ -884,6 +955,7 @@ export type MovementView = {
      * Who did it.
      */
     by?: string | null;
+    holdId?: string | null;
     kind: MovementKind;
     orderId?: string | null;
     /**
@@ -1379,6 +1451,10 @@ export type PictureContent = Blob | File;
 export type PlaceBody = {
     email?: string | null;
     expectedTotal?: Money | null;
+    /**
+     * A hold of the buyer's: it ends, and its units are there for this order.
+     */
+    holdId?: string | null;
     /**
      * 1 to 200; items of one product are summed.
      */
@@ -2804,6 +2880,428 @@ export type GetEventResponses = {
 
 export type GetEventResponse = GetEventResponses[keyof GetEventResponses];
 
+export type ListHoldsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * 1 to 100.
+         */
+        limit?: number;
+        /**
+         * Where the page before ended: its `nextCursor`.
+         */
+        cursor?: string;
+    };
+    url: '/api/holds';
+};
+
+export type ListHoldsErrors = {
+    /**
+     * `invalid-cursor`, `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidCursorProblem | InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ListHoldsError = ListHoldsErrors[keyof ListHoldsErrors];
+
+export type ListHoldsResponses = {
+    /**
+     * A page of holds.
+     */
+    200: HoldPage;
+};
+
+export type ListHoldsResponse = ListHoldsResponses[keyof ListHoldsResponses];
+
+export type CreateHoldData = {
+    body: HoldBody;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/holds';
+};
+
+export type CreateHoldErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`, `unknown-field`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem | UnknownFieldProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `insufficient-stock`, `limit-reached`, `not-on-sale`
+     */
+    409: IdempotencyInProgressProblem | InsufficientStockProblem | LimitReachedProblem | NotOnSaleProblem;
+    /**
+     * `hold-expired`
+     */
+    410: HoldExpiredProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `unsupported-media-type`
+     */
+    415: UnsupportedMediaTypeProblem;
+    /**
+     * `idempotency-key-reused`, `mixed-currencies`, `total-too-large`, `unknown-product`, `validation`
+     */
+    422: IdempotencyKeyReusedProblem | MixedCurrenciesProblem | TotalTooLargeProblem | UnknownProductProblem | ValidationProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type CreateHoldError = CreateHoldErrors[keyof CreateHoldErrors];
+
+export type CreateHoldResponses = {
+    /**
+     * It was created.
+     */
+    201: HoldView;
+};
+
+export type CreateHoldResponse = CreateHoldResponses[keyof CreateHoldResponses];
+
+export type ReleaseHoldData = {
+    body?: never;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * The entity tag that the change is based on, instead of a version.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/holds/{id}';
+};
+
+export type ReleaseHoldErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `version-conflict`
+     */
+    409: IdempotencyInProgressProblem | VersionConflictProblem;
+    /**
+     * `precondition-failed`
+     */
+    412: PreconditionFailedProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `idempotency-key-reused`
+     */
+    422: IdempotencyKeyReusedProblem;
+    /**
+     * `precondition-required`
+     */
+    428: PreconditionRequiredProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ReleaseHoldError = ReleaseHoldErrors[keyof ReleaseHoldErrors];
+
+export type ReleaseHoldResponses = {
+    /**
+     * It is done; there is nothing to tell.
+     */
+    204: void;
+};
+
+export type ReleaseHoldResponse = ReleaseHoldResponses[keyof ReleaseHoldResponses];
+
+export type GetHoldData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/holds/{id}';
+};
+
+export type GetHoldErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `unavailable`
+     */
+    503: OverloadedProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type GetHoldError = GetHoldErrors[keyof GetHoldErrors];
+
+export type GetHoldResponses = {
+    /**
+     * The answer.
+     */
+    200: HoldView;
+};
+
+export type GetHoldResponse = GetHoldResponses[keyof GetHoldResponses];
+
+export type ExtendHoldData = {
+    body?: never;
+    headers?: {
+        /**
+         * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/holds/{id}/extend';
+};
+
+export type ExtendHoldErrors = {
+    /**
+     * `invalid-header`, `invalid-parameter`, `malformed`
+     */
+    400: InvalidHeaderProblem | InvalidParameterProblem | MalformedProblem;
+    /**
+     * `invalid-token`, `token-expired`, `token-revoked`, `unauthenticated`
+     */
+    401: InvalidTokenProblem | TokenExpiredProblem | TokenRevokedProblem | UnauthenticatedProblem;
+    /**
+     * `forbidden`
+     */
+    403: ForbiddenProblem;
+    /**
+     * `not-found`
+     */
+    404: NotFoundProblem;
+    /**
+     * `not-acceptable`
+     */
+    406: NotAcceptableProblem;
+    /**
+     * `request-timeout`
+     */
+    408: RequestTimeoutProblem;
+    /**
+     * `idempotency-in-progress`, `limit-reached`
+     */
+    409: IdempotencyInProgressProblem | LimitReachedProblem;
+    /**
+     * `hold-expired`
+     */
+    410: HoldExpiredProblem;
+    /**
+     * `content-too-large`
+     */
+    413: ContentTooLargeProblem;
+    /**
+     * `uri-too-long`
+     */
+    414: UriTooLongProblem;
+    /**
+     * `idempotency-key-reused`
+     */
+    422: IdempotencyKeyReusedProblem;
+    /**
+     * `rate-limited`
+     */
+    429: RateLimitedProblem;
+    /**
+     * `headers-too-large`
+     */
+    431: HeadersTooLargeProblem;
+    /**
+     * `internal`
+     */
+    500: InternalProblem;
+    /**
+     * `overloaded`, `storage-full`, `unavailable`
+     */
+    503: OverloadedProblem | StorageFullProblem | UnavailableProblem;
+    /**
+     * `timeout`
+     */
+    504: TimeoutProblem;
+};
+
+export type ExtendHoldError = ExtendHoldErrors[keyof ExtendHoldErrors];
+
+export type ExtendHoldResponses = {
+    /**
+     * The answer.
+     */
+    200: HoldView;
+};
+
+export type ExtendHoldResponse = ExtendHoldResponses[keyof ExtendHoldResponses];
+
 export type ListKeysData = {
     body?: never;
     path?: never;
@@ -3764,6 +4262,10 @@ export type PlaceOrderErrors = {
      * `idempotency-in-progress`, `idempotency-key-spent`, `insufficient-stock`, `limit-reached`, `not-on-sale`, `price-changed`
      */
     409: IdempotencyInProgressProblem | IdempotencyKeySpentProblem | InsufficientStockProblem | LimitReachedProblem | NotOnSaleProblem | PriceChangedProblem;
+    /**
+     * `hold-expired`
+     */
+    410: HoldExpiredProblem;
     /**
      * `content-too-large`
      */

@@ -147,6 +147,9 @@ test("what opens while somebody looks at it can be ordered then", async () => {
   await fillIn();
   await button("Order for $10.00").click();
   await page.getByText(/First flush is not on sale before .*2099/).waitFor();
+  await page.getByLabel("Units of First flush").fill("0");
+  await page.getByLabel("Units of First flush").blur();
+  await page.getByText("It is empty.").waitFor();
 });
 
 test("nobody has more than the limit, over all orders", async () => {

@@ -86,6 +86,9 @@ struct Repairs {
 impl Repairs {
     fn note(&mut self, reservation: &Reservation, order: Option<&orders::Portable>) {
         let (id, is_held) = (reservation.id, reservation.state == ReservationState::Held);
+        if reservation.is_hold() {
+            return;
+        }
         let Some(order) = order else {
             self.orphans.extend(is_held.then_some(id));
             self.reservations.extend(is_held.then_some(id));
@@ -187,7 +190,7 @@ async fn audit(shop: &Shop) -> Result<Report> {
             Err(damage) => report.find(damage.to_string()),
         }
     }
-    shop.products.show_counted(&mut stock).await?;
+    shop.products.show_kept(&mut stock).await?;
     let (products, findings) = stock.finish();
     findings.into_iter().for_each(|finding| report.find(finding));
     // Of an order that cannot be read, nobody knows what it adds.
@@ -318,6 +321,10 @@ fn compare(
 
 /// A reservation without any order row.
 fn judge_alone(reservation: &Reservation, is_confirmed: bool) -> PairState {
+    // What a hold is for, the audit of stock looks at.
+    if reservation.is_hold() {
+        return PairState::Sound;
+    }
     let Reservation { id, state, .. } = reservation;
     match (state, is_confirmed) {
         (ReservationState::Held, false) => PairState::Pending,

@@ -31,6 +31,15 @@ pub(super) fn parse_optional_duration(text: &str) -> Result<Option<Duration>, St
     if text.is_empty() { Ok(None) } else { parse_duration(text).map(Some) }
 }
 
+/// The same, up to an hour.
+pub(super) fn parse_hold_time(text: &str) -> Result<Duration, String> {
+    let time = parse_duration(text)?;
+    match time <= Duration::from_secs(60 * 60) {
+        true => Ok(time),
+        false => Err("expected an hour at most, such as 5m".to_owned()),
+    }
+}
+
 /// "0s, 5s, 5m".
 pub(super) fn parse_schedule(text: &str) -> Result<Schedule, String> {
     let parse = |part: String| {

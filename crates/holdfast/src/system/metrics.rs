@@ -14,7 +14,7 @@ use super::Health;
 /// Between two rounds of moving samples into buckets: what is not moved costs memory.
 const UPKEEP: std::time::Duration = std::time::Duration::from_secs(5);
 /// Every metric: its name, its kind, and what it says.
-const METRICS: [(&str, Kind, &str); 11] = [
+const METRICS: [(&str, Kind, &str); 12] = [
     (
         "http_request_duration_seconds",
         Kind::Histogram(&[
@@ -26,6 +26,11 @@ const METRICS: [(&str, Kind, &str); 11] = [
         "checkout_batch_orders",
         Kind::Histogram(&[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]),
         "Orders that were placed together in one batch.",
+    ),
+    (
+        "holds_total",
+        Kind::Counter,
+        "Holds, by what became of them: opened, released, expired. What orders have taken over is the rest.",
     ),
     (
         "outbox_lag_seconds",

@@ -189,7 +189,7 @@ impl Node {
 
     /// What goes on beside requests, until the process ends.
     pub(crate) fn begin_chores(&self) {
-        let Services { users, orders, payments, mail, events, stock_elsewhere, .. } =
+        let Services { users, products, orders, payments, mail, events, stock_elsewhere, .. } =
             &self.services;
         let users_elsewhere = self.peers.get(&Part::Users);
         if let Some(orders) = orders.clone() {
@@ -197,6 +197,9 @@ impl Node {
                 chores::erase_buyers(orders.clone(), users, Clock::system());
             }
             tokio::spawn(async move { orders.sweep().await });
+        }
+        if let Some(products) = products.clone() {
+            tokio::spawn(async move { products.sweep().await });
         }
         if let Some(payments) = payments.clone() {
             tokio::spawn(async move { payments.sweep().await });

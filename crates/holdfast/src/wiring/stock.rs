@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use holdfast_media::Media;
 use holdfast_orders::{Stock, StockTogether};
-use holdfast_products::{Products, StockPlace};
+use holdfast_products::{Products, Settings, StockPlace};
 use holdfast_storage::{
     Database,
     record::{Fault, Tx},
@@ -79,24 +79,24 @@ impl StockTogether for LocalStock {
 #[derive(Debug)]
 pub(super) struct StockElsewhere {
     remote: RemoteStock,
-    orders: Database,
-    media: Media,
-    verifier: Arc<Verifier>,
-    sources: Sources,
+    open: OpenProducts,
     here: RwLock<Option<LocalStock>>,
 }
 
+/// What it takes to open products on the database of the orders.
+#[derive(Debug)]
+pub(super) struct OpenProducts {
+    pub(super) database: Database,
+    pub(super) settings: Settings,
+    pub(super) media: Media,
+    pub(super) verifier: Arc<Verifier>,
+    pub(super) sources: Sources,
+}
+
 impl StockElsewhere {
-    /// Products at `peer`, and the database of the orders.
-    pub(super) fn new(
-        peer: Peer,
-        orders: Database,
-        media: Media,
-        verifier: Arc<Verifier>,
-        sources: Sources,
-    ) -> Self {
-        let (remote, here) = (RemoteStock(peer), RwLock::default());
-        Self { remote, orders, media, verifier, sources, here }
+    /// Products at `peer`, and how they are opened on the database of the orders.
+    pub(super) fn new(peer: Peer, open: OpenProducts) -> Self {
+        Self { remote: RemoteStock(peer), open, here: RwLock::default() }
     }
 
     fn here(&self) -> Option<LocalStock> {
@@ -138,16 +138,16 @@ impl StockElsewhere {
     /// change nothing.
     async fn look(&self, is_marked: &mut bool) -> Result<Option<bool>> {
         if !*is_marked {
-            self.orders.put_mark(&self.sources.random).await?;
+            self.open.database.put_mark(&self.open.sources.random).await?;
             *is_marked = true;
         }
-        let ours = StockPlace::of(&self.orders).await?;
+        let ours = StockPlace::of(&self.open.database).await?;
         let theirs = match self.remote.place().await {
             Ok(place) => place,
             Err(error) if error.is_transient() => return Ok(None),
             Err(error) => return Err(error),
         };
-        if ours != StockPlace::of(&self.orders).await? {
+        if ours != StockPlace::of(&self.open.database).await? {
             // Somebody has put another mark meanwhile.
             return Ok(None);
         }
@@ -160,9 +160,10 @@ impl StockElsewhere {
     }
 
     async fn open(&self) -> Result<LocalStock> {
-        let (verifier, sources) = (Arc::clone(&self.verifier), self.sources.clone());
-        let media = self.media.clone();
-        let products = Products::open(&self.orders, media, verifier, sources).await?;
+        let OpenProducts { database, settings, media, verifier, sources } = &self.open;
+        let (media, verifier) = (media.clone(), Arc::clone(verifier));
+        let products =
+            Products::open(database, *settings, media, verifier, sources.clone()).await?;
         Ok(LocalStock { products, is_together: true })
     }
 }

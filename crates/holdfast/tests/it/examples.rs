@@ -89,6 +89,7 @@ async fn examples_are_what_the_shop_answers() {
     let mut recorder = Recorder { shop, clients, known, examples, audited };
     people(&mut recorder).await;
     catalogue(&mut recorder).await;
+    holds(&mut recorder).await;
     orders(&mut recorder).await;
     events(&mut recorder).await;
     webhooks::record(&mut recorder, &endpoint).await;
@@ -204,6 +205,21 @@ async fn catalogue(recorder: &mut Recorder) {
         ("list_products", "anybody", "GET", "/api/products?limit=1", Value::Null),
         ("list_categories", "anybody", "GET", "/api/products/categories", Value::Null),
         ("list_movements", "admin", "GET", "/api/products/{product}/stock/movements", Value::Null),
+    ];
+    for step in steps {
+        recorder.take(step).await;
+    }
+}
+
+async fn holds(recorder: &mut Recorder) {
+    let items = json!({"items": [{"productId": "{product}", "quantity": 1}]});
+    let said = recorder.take(("create_hold", "ada", "POST", "/api/holds", items)).await;
+    recorder.know("hold", &said, "id");
+    let steps: [Step; 4] = [
+        ("extend_hold", "ada", "POST", "/api/holds/{hold}/extend", Value::Null),
+        ("get_hold", "ada", "GET", "/api/holds/{hold}", Value::Null),
+        ("list_holds", "ada", "GET", "/api/holds", Value::Null),
+        ("release_hold", "ada", "DELETE", "/api/holds/{hold}", Value::Null),
     ];
     for step in steps {
         recorder.take(step).await;

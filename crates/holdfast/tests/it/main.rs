@@ -21,6 +21,7 @@ mod events;
 mod examples;
 mod groceries;
 mod guests;
+mod holds;
 mod keys;
 mod mail;
 mod media;

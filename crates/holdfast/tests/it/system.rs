@@ -74,7 +74,7 @@ async fn the_screens_are_files() {
 }
 
 /// Routes that the document must name.
-const ROUTES: [&str; 94] = [
+const ROUTES: [&str; 99] = [
     "get /api/audit",
     "post /api/users/register",
     "post /api/users/login",
@@ -104,6 +104,11 @@ const ROUTES: [&str; 94] = [
     "post /api/products/{id}/stock",
     "get /api/products/{id}/stock/movements",
     "post /api/products/batch",
+    "post /api/holds",
+    "get /api/holds",
+    "get /api/holds/{id}",
+    "delete /api/holds/{id}",
+    "post /api/holds/{id}/extend",
     "post /api/media",
     "get /media/{name}",
     "get /media/thumbnails/{name}",

@@ -11,7 +11,7 @@ use crate::{Orders, model::Placement};
 /// more and gets the same answer.
 #[utoipa::path(post, path = "/api/orders", tag = "orders", security(("bearer" = [])), request_body = PlaceBody,
     responses((status = 201, body = OrderView<'static>)),
-    extensions(("x-problems" = json!(["unknown-product", "mixed-currencies", "total-too-large", "price-changed", "not-on-sale", "limit-reached", "insufficient-stock", "idempotency-key-spent", "forbidden"]))))]
+    extensions(("x-problems" = json!(["unknown-product", "mixed-currencies", "total-too-large", "price-changed", "not-on-sale", "limit-reached", "insufficient-stock", "hold-expired", "idempotency-key-spent", "forbidden"]))))]
 pub(super) async fn place_order(
     State(orders): State<Orders>,
     caller: Caller,
@@ -27,6 +27,7 @@ pub(super) async fn place_order(
         customer: caller.user,
         items: body.items(),
         expected_total: body.expected_total,
+        hold: body.hold_id,
     };
     let (trace, buyer, audit) = (input.trace(), body.into_buyer(), operation.audit);
     let placement = Placement { command, buyer, trace, audit };

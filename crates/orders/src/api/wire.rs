@@ -6,9 +6,9 @@ mod status;
 use std::collections::BTreeMap;
 
 use holdfast_types::{
-    Answer, Money, ORDER_UNITS, OrderId, OrderLines, Permission, ProductId, Result, TOTAL_MAX,
-    Timestamp, UserId, Validation, check_email, check_item_count, check_line, check_metadata,
-    check_prose, check_units, metadata_schema,
+    Answer, HoldId, Money, OrderId, OrderItem, OrderLines, Permission, ProductId, Result,
+    TOTAL_MAX, Timestamp, UserId, Validation, check_email, check_items, check_line, check_metadata,
+    check_prose, metadata_schema, sum_items,
 };
 use holdfast_web::{auth::Caller, present};
 use serde::{Deserialize, Serialize};
@@ -32,10 +32,14 @@ const EMPTY_NOTE: &str = "expected something to read; null clears the note";
 pub(crate) struct PlaceBody {
     /// 1 to 200; items of one product are summed.
     #[schema(min_items = 1, max_items = 200)]
-    items: Vec<ItemBody>,
+    items: Vec<OrderItem>,
     /// What the buyer expects to pay: another total is refused instead of charged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expected_total: Option<Money>,
+    /// A hold of the buyer's: it ends, and its units are there for this order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    pub(super) hold_id: Option<HoldId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 3, max_length = 254, format = "mail")]
     email: Option<String>,
@@ -46,27 +50,11 @@ pub(crate) struct PlaceBody {
     metadata: Option<BTreeMap<String, String>>,
 }
 
-/// Units of a product.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct ItemBody {
-    #[schema(value_type = uuid::Uuid)]
-    product_id: ProductId,
-    /// 1 to 1,000,000.
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    quantity: i64,
-}
-
 impl PlaceBody {
     /// Checks everything that can be checked without knowing the products.
     pub(super) fn check(&self) -> Result<()> {
         let mut validation = Validation::default();
-        validation.take("#/items", check_item_count(self.items.len()));
-        for (index, item) in self.items.iter().enumerate() {
-            if let Err(why) = check_units(item.quantity) {
-                validation.refuse(&format!("#/items/{index}/quantity"), why);
-            }
-        }
+        check_items(&self.items, &mut validation);
         if self.expected_total.is_some_and(|total| !(0..=TOTAL_MAX).contains(&total.amount)) {
             validation
                 .refuse("#/expectedTotal/amount", format!("expected 0 to {TOTAL_MAX} minor units"));
@@ -76,41 +64,12 @@ impl PlaceBody {
         if let Some(address) = &self.shipping_address {
             check_address(&mut validation, address);
         }
-        self.check_sums(&mut validation);
         validation.finish()
-    }
-
-    /// Items of one product are summed, so their sum has the limit of an item.
-    fn check_sums(&self, validation: &mut Validation) {
-        let sums = self.items();
-        for (product, _) in sums.iter().filter(|(_, quantity)| *quantity > ORDER_UNITS) {
-            let index = self.items.iter().position(|item| item.product_id == *product).unwrap_or(0);
-            if self.items[index].quantity <= ORDER_UNITS {
-                validation.refuse(
-                    &format!("#/items/{index}/quantity"),
-                    format!("the items of this product sum to more than {ORDER_UNITS} units"),
-                );
-            }
-        }
     }
 
     /// Products and units, each product once, in the order in which they first appear.
     pub(super) fn items(&self) -> Vec<(ProductId, i64)> {
-        let mut places = std::collections::HashMap::with_capacity(self.items.len());
-        let mut items: Vec<(ProductId, i64)> = Vec::with_capacity(self.items.len());
-        for item in &self.items {
-            match places.get(&item.product_id) {
-                Some(place) => {
-                    let (_, quantity): &mut (ProductId, i64) = &mut items[*place];
-                    *quantity = quantity.saturating_add(item.quantity);
-                }
-                None => {
-                    places.insert(item.product_id, items.len());
-                    items.push((item.product_id, item.quantity));
-                }
-            }
-        }
-        items
+        sum_items(&self.items)
     }
 
     pub(super) fn into_buyer(self) -> Buyer {

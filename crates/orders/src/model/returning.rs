@@ -100,6 +100,7 @@ mod tests {
             customer: UserId::from_bytes([2; 16]),
             items: Vec::new(),
             expected_total: None,
+            hold: None,
         };
         let unit_price = Money { amount: 5, currency: "USD".parse().unwrap() };
         let total = Money { amount: 15, ..unit_price };

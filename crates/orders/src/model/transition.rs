@@ -142,6 +142,7 @@ mod tests {
             customer: UserId::from_bytes([2; 16]),
             items: Vec::new(),
             expected_total: None,
+            hold: None,
         };
         let buyer = Buyer::default();
         let total = Money { amount: 0, currency: "USD".parse().unwrap() };

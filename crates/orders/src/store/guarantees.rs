@@ -43,6 +43,7 @@ impl Bench {
             customer: BUYER,
             items: Vec::new(),
             expected_total: None,
+            hold: None,
         };
         let placement = Placement { command, buyer: Buyer::default(), trace: None, audit: None };
         let total = Money { amount: 5, currency: "USD".parse().unwrap() };

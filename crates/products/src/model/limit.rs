@@ -44,7 +44,9 @@ impl Claim {
 
     /// What a reservation counts against limits as it is: 0 units of what is released, or has gone back.
     pub(crate) fn all_of(reservation: &Reservation) -> Vec<Self> {
-        let Some(Claimed { customer, products }) = &reservation.claimed else { return Vec::new() };
+        let Some(Claimed { customer, products, .. }) = &reservation.claimed else {
+            return Vec::new();
+        };
         let is_released = reservation.state == ReservationState::Released;
         let claim = |line: &OrderLine| Self {
             order: reservation.id,
@@ -57,10 +59,11 @@ impl Claim {
     }
 }
 
-/// Which limits a command counts against; `None` for most, whose products have none.
-pub(super) fn claimed(command: &ReserveCommand, shelf: &Shelf) -> Option<Claimed> {
+/// Which limits a command counts against; `None` for most, which are for orders, and whose products have none.
+pub(super) fn claimed(command: &ReserveCommand, shelf: &Shelf, is_hold: bool) -> Option<Claimed> {
     let products: Vec<ProductId> = limited(command, shelf).map(|(product, ..)| product).collect();
-    (!products.is_empty()).then_some(Claimed { customer: command.customer, products })
+    let matters = is_hold || !products.is_empty();
+    matters.then_some(Claimed { customer: command.customer, products, is_hold })
 }
 
 /// The counters that must be known before these commands are decided, and are not.

@@ -1,18 +1,19 @@
 //! Taking stock for an order: for every line or for none. The rule that prevents overselling is written here, once,
 //! for every storage engine.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use holdfast_types::{
-    Claimed, Code, Error, FieldError, Fingerprint, Message, Money, OrderId, OrderLine, OrderLines,
-    ProductId, Reservation, ReservationState, ReserveCommand, Reserved, Result, Timestamp, reused,
+    Code, Error, FieldError, Fingerprint, Money, OrderId, OrderLine, OrderLines, ProductId,
+    Reservation, ReserveCommand, Reserved, Result, Timestamp, reused,
 };
 use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Cause, Movement, MovementKind, Numbers, SaleWindow,
-    limit::{self, Claims, Counter},
+    SaleWindow,
+    hold::{self, Hold, Holds},
+    limit::{self, Claims},
 };
 
 /// What a decision reads of a product, and changes.
@@ -42,128 +43,121 @@ pub(crate) struct Earlier {
 impl TryFrom<Reservation> for Earlier {
     type Error = Error;
 
-    /// The total is the sum of the lines.
     fn try_from(Reservation { fingerprint, lines, at, .. }: Reservation) -> Result<Self> {
-        let mut totals = lines.iter().map(|line| line.total);
-        let first = totals.next().ok_or_else(|| Error::internal("a reservation has no lines"))?;
-        let total = totals
-            .try_fold(first, Money::plus)
-            .ok_or_else(|| Error::internal("a reservation's total is too large"))?;
+        let total = total_of(&lines)?;
         Ok(Self { fingerprint, reserved: Reserved { lines, total, at } })
     }
+}
+
+/// The total is the sum of the lines.
+pub(super) fn total_of(lines: &OrderLines) -> Result<Money> {
+    let mut totals = lines.iter().map(|line| line.total);
+    let first = totals.next().ok_or_else(|| Error::internal("a reservation has no lines"))?;
+    totals
+        .try_fold(first, Money::plus)
+        .ok_or_else(|| Error::internal("a reservation's total is too large"))
 }
 
 /// The reservations of a batch that are there already.
 pub(crate) type Earliers = HashMap<OrderId, Earlier>;
 
-/// What a batch leads to.
-#[derive(Debug)]
-pub(crate) struct Decided {
-    /// In the order of the commands.
-    pub(crate) results: Vec<Result<Reserved>>,
-    /// The commands whose stock was taken just now, by their place in the batch, and what they count against.
-    taken: Vec<(usize, Option<Claimed>)>,
-    pub(crate) movements: Vec<(ProductId, Movement)>,
-    /// The new numbers of the products that units were taken of, by id.
-    pub(crate) numbers: BTreeMap<ProductId, Numbers>,
+/// What decisions rest on, and change.
+pub(super) struct Stand {
+    pub(super) shelf: Shelf,
+    pub(super) claims: Claims,
+    /// Those that may give way.
+    pub(super) holds: Holds,
+    pub(super) now: Timestamp,
 }
 
-impl Decided {
-    /// What there is to tell: whatever was taken of was there before, and some of it is gone now.
-    pub(crate) fn messages(&self, now: Timestamp) -> Vec<Message> {
-        let gone = self.numbers.iter().filter(|(_, numbers)| numbers.available() <= 0);
-        gone.filter_map(|(product, numbers)| numbers.message_after(1, *product, now)).collect()
-    }
-
-    /// The reservations to write, by id: the order in which every batch inserts.
-    pub(crate) fn reservations(&self, commands: &[ReserveCommand]) -> Vec<Reservation> {
-        let reservation = |(place, claimed): &(usize, Option<Claimed>)| {
-            let ReserveCommand { id, fingerprint, .. } = commands[*place];
-            let Reserved { lines, at, .. } = self.results[*place].as_ref().ok()?;
-            let (state, lines, claimed) = (ReservationState::Held, lines.clone(), claimed.clone());
-            Some(Reservation { id, fingerprint, state, lines, claimed, at: *at })
-        };
-        let mut taken: Vec<_> = self.taken.iter().filter_map(reservation).collect();
-        taken.sort_unstable_by_key(|reservation| reservation.id);
-        taken
-    }
-}
-
-/// Decides the commands of a batch in turn; see [`decide`]. What customers have of products with a limit must be known: else it
-/// says what is missing of `claims`.
-pub(crate) fn decide_all(
-    commands: &[ReserveCommand],
-    earliers: &Earliers,
-    (mut shelf, mut claims): (Shelf, Claims),
-    now: Timestamp,
-) -> Result<Decided, BTreeSet<Counter>> {
-    let new = commands.iter().filter(|command| !earliers.contains_key(&command.id));
-    let unknown = limit::unknown(new, &shelf, &claims);
-    if !unknown.is_empty() {
-        return Err(unknown);
-    }
-    let mut decided = Decided {
-        results: Vec::with_capacity(commands.len()),
-        taken: Vec::new(),
-        movements: Vec::new(),
-        numbers: BTreeMap::new(),
-    };
-    for (place, command) in commands.iter().enumerate() {
-        let earlier = earliers.get(&command.id);
-        let result = decide(command, earlier, (&mut shelf, &mut claims), now);
-        if let (Ok(reserved), None) = (&result, earlier) {
-            decided.taken.push((place, limit::claimed(command, &shelf)));
-            decided.movements.extend(reserved.lines.iter().map(|line| {
-                let movement = Movement {
-                    sequence: line.stock_sequence,
-                    kind: MovementKind::Reservation,
-                    quantity_delta: 0,
-                    reserved_delta: line.quantity,
-                    cause: Cause::Order(command.id),
-                    at: now,
-                };
-                (line.product_id, movement)
-            }));
-        }
-        decided.results.push(result);
-    }
-    for (product, _) in &decided.movements {
-        let ShelfItem { quantity, reserved, sequence, .. } = shelf[product];
-        decided.numbers.insert(*product, Numbers { quantity, reserved, sequence });
-    }
-    Ok(decided)
-}
-
-/// Decides one command: takes the stock of all its lines out of `shelf`, or nothing.
+/// Decides one command: takes the stock of all its lines off the shelf, or nothing. Says which hold gave way to it, with the places
+/// of its end in the journals.
 ///
 /// A command whose reservation is there already takes nothing and returns it. The refusals, in this order:
-/// `idempotency-key-reused`, `unknown-product`, `mixed-currencies`, `total-too-large`, `price-changed`,
+/// `idempotency-key-reused`, `hold-expired`, `unknown-product`, `mixed-currencies`, `total-too-large`, `price-changed`,
 /// `not-on-sale`, `limit-reached`, `insufficient-stock`.
-fn decide(
+pub(super) fn decide(
     command: &ReserveCommand,
     earlier: Option<&Earlier>,
-    (shelf, claims): (&mut Shelf, &mut Claims),
-    now: Timestamp,
-) -> Result<Reserved> {
+    stand: &mut Stand,
+) -> Result<(Reserved, Option<Hold>)> {
     if let Some(earlier) = earlier {
         return if earlier.fingerprint == command.fingerprint {
-            Ok(earlier.reserved.clone())
+            Ok((earlier.reserved.clone(), None))
         } else {
             Err(reused())
         };
     }
+    let Some(id) = command.hold else {
+        return take_all(command, None, stand).map(|reserved| (reserved, None));
+    };
+    let is_theirs = |hold: &&Hold| hold.customer == command.customer && hold.is_open(stand.now);
+    let hold = stand.holds.get(&id).filter(is_theirs).cloned().ok_or_else(hold::expired)?;
+    let ended = stand.end(&hold)?;
+    match take_all(command, Some(&hold), stand) {
+        Ok(reserved) => {
+            stand.holds.remove(&id);
+            Ok((reserved, Some(ended)))
+        }
+        Err(error) => {
+            stand.undo(&hold);
+            Err(error)
+        }
+    }
+}
+
+fn take_all(
+    command: &ReserveCommand,
+    hold: Option<&Hold>,
+    Stand { shelf, claims, now, .. }: &mut Stand,
+) -> Result<Reserved> {
     check_known(command, shelf)?;
     let total = price(command, shelf)?;
     if command.expected_total.is_some_and(|expected| expected != total) {
         return Err(Error::new(Code::PriceChanged, "the order would cost another total")
             .with("total", json!(total)));
     }
-    check_windows(command, shelf, now)?;
+    check_windows(command, hold, shelf, *now)?;
     limit::check(command, shelf, claims)?;
     check_stock(command, shelf)?;
     limit::count(command, shelf, claims);
     let lines = command.items.iter().map(|(product, quantity)| take(*product, *quantity, shelf));
-    Ok(Reserved { lines: OrderLines::new(lines.collect())?, total, at: now })
+    Ok(Reserved { lines: OrderLines::new(lines.collect())?, total, at: *now })
+}
+
+impl Stand {
+    /// Puts back what is held. Returns the hold with the places of that in the journals.
+    fn end(&mut self, hold: &Hold) -> Result<Hold> {
+        let mut lines = hold.lines.to_vec();
+        for line in lines.iter_mut().filter(|line| line.quantity > 0) {
+            let item = self.shelf.get_mut(&line.product_id);
+            let item =
+                item.ok_or_else(|| Error::internal("a hold names a product that is not there"))?;
+            item.reserved -= line.quantity;
+            item.sequence += 1;
+            line.stock_sequence = item.sequence;
+        }
+        self.count(hold, -1);
+        Ok(Hold { lines: OrderLines::new(lines)?, ..hold.clone() })
+    }
+
+    /// As it was before [`Self::end`].
+    fn undo(&mut self, hold: &Hold) {
+        for line in hold.lines.iter().filter(|line| line.quantity > 0) {
+            let item = self.shelf.get_mut(&line.product_id).expect("it was there before");
+            item.reserved += line.quantity;
+            item.sequence -= 1;
+        }
+        self.count(hold, 1);
+    }
+
+    fn count(&mut self, hold: &Hold, times: i64) {
+        for line in hold.lines.iter().filter(|line| hold.limited.contains(&line.product_id)) {
+            if let Some(units) = self.claims.get_mut(&(line.product_id, hold.customer)) {
+                *units += line.quantity * times;
+            }
+        }
+    }
 }
 
 fn check_known(command: &ReserveCommand, shelf: &Shelf) -> Result<()> {
@@ -215,14 +209,22 @@ struct Shut {
     window: SaleWindow,
 }
 
-/// Refuses what is not on sale now; says when all of it will be, if it ever is.
-fn check_windows(command: &ReserveCommand, shelf: &Shelf, now: Timestamp) -> Result<()> {
+/// Refuses what is not on sale now, and was not held while it was; says when all of it will be, if it ever is.
+fn check_windows(
+    command: &ReserveCommand,
+    hold: Option<&Hold>,
+    shelf: &Shelf,
+    now: Timestamp,
+) -> Result<()> {
     let item = |(product, _): &(ProductId, i64)| Shut {
         product_id: *product,
         window: shelf[product].sale_window,
     };
-    let shut: Vec<Shut> =
-        command.items.iter().map(item).filter(|item| !item.window.is_open(now)).collect();
+    let is_held = |(product, units): &&(ProductId, i64)| {
+        hold.is_some_and(|hold| hold.units(*product) >= *units)
+    };
+    let free = command.items.iter().filter(|item| !is_held(item));
+    let shut: Vec<Shut> = free.map(item).filter(|item| !item.window.is_open(now)).collect();
     if shut.is_empty() {
         return Ok(());
     }

@@ -22,6 +22,11 @@ pub enum MovementKind {
     Shipment,
     /// Units that had left came back.
     Return,
+    /// A hold promised units.
+    Hold,
+    /// A hold has ended; an order may have its units.
+    #[serde(rename = "hold-end")]
+    HoldEnd,
 }
 
 impl MovementKind {
@@ -35,6 +40,8 @@ impl MovementKind {
             Self::Release => 3,
             Self::Shipment => 4,
             Self::Return => 5,
+            Self::Hold => 6,
+            Self::HoldEnd => 7,
         }
     }
 
@@ -48,6 +55,8 @@ impl MovementKind {
             3 => Some(Self::Release),
             4 => Some(Self::Shipment),
             5 => Some(Self::Return),
+            6 => Some(Self::Hold),
+            7 => Some(Self::HoldEnd),
             _ => None,
         }
     }
@@ -65,7 +74,7 @@ pub(crate) struct Numbers {
 /// Who or what made a number move.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Cause {
-    /// An order.
+    /// An order, or a hold by the id of its reservation.
     Order(OrderId),
     /// Somebody, and why if they said so.
     Person { by: UserId, reason: Option<String> },

@@ -95,7 +95,9 @@ pub(crate) fn apply_all(
             let moved = match next {
                 ReservationState::Shipped => (MovementKind::Shipment, -units, -units),
                 ReservationState::Held | ReservationState::Released => {
-                    (MovementKind::Release, 0, -units)
+                    let is_hold = reservation.is_hold();
+                    let kind = if is_hold { MovementKind::HoldEnd } else { MovementKind::Release };
+                    (kind, 0, -units)
                 }
             };
             applied.move_units(line.product_id, numbers, moved, (*id, now))?;

@@ -1,14 +1,14 @@
 //! The audit of stock: what is reserved is what held reservations hold, nothing is oversold, and every journal adds up.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use holdfast_types::{OrderLine, ProductId, ReservationState};
+use holdfast_types::{HoldId, OrderLine, ProductId, ReservationState};
 
 use crate::{
-    model::{Claim, Movement, Numbers, Product},
+    model::{Claim, Hold, Movement, Numbers, Product},
     store::portable::Record,
 };
 
@@ -21,6 +21,8 @@ const FINDINGS: usize = 100;
 pub struct Audit {
     /// Units that held reservations hold, by product.
     held: HashMap<ProductId, i64>,
+    /// Reservations that hold stock for holds, less the holds that are open.
+    holds: HashSet<HoldId>,
     /// What reservations claim of limits, less what is counted for customers, by product.
     claims: HashMap<ProductId, Claimed>,
     /// The product whose journal is being read.
@@ -58,6 +60,7 @@ impl Audit {
             Record::Reservation(found) => {
                 if found.state == ReservationState::Held {
                     self.hold(&found.lines);
+                    self.holds.extend(found.is_hold().then(|| HoldId::new(found.id.uuid())));
                 }
                 Claim::all_of(found).iter().for_each(|claim| self.claim(claim, 1));
             }
@@ -78,6 +81,19 @@ impl Audit {
     /// Looks at what is counted for a customer.
     pub(crate) fn see_counted(&mut self, claim: &Claim) {
         self.claim(claim, -1);
+    }
+
+    /// Looks at a hold: an open one has its stock.
+    pub(crate) fn see_hold(&mut self, hold: &Hold) {
+        if hold.end.is_none() && !self.holds.remove(&hold.id) {
+            self.find(format!("hold {} is open, but holds no stock", hold.id));
+        }
+    }
+
+    fn find(&mut self, finding: String) {
+        if self.findings.len() < FINDINGS {
+            self.findings.push(finding);
+        }
     }
 
     fn claim(&mut self, claim: &Claim, times: i64) {
@@ -117,6 +133,9 @@ impl Audit {
     #[must_use]
     pub fn finish(mut self) -> (u64, Vec<String>) {
         self.close();
+        for hold in std::mem::take(&mut self.holds) {
+            self.find(format!("hold {hold} holds stock, and nobody will let go of it"));
+        }
         let room = FINDINGS.saturating_sub(self.findings.len());
         let miscounted = self.claims.iter().filter(|(_, claimed)| **claimed != Claimed::default());
         self.findings.extend(miscounted.take(room).map(|(id, Claimed { units, .. })| {

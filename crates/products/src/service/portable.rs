@@ -5,7 +5,10 @@ use holdfast_types::{OrderId, Reservation, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Audit, Products};
-use crate::{model::Claim, store::portable::Record};
+use crate::{
+    model::{Claim, Hold},
+    store::portable::Record,
+};
 
 /// Something that products keep, as it moves from one engine to another.
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,12 +56,16 @@ impl Products {
         Ok(self.store().dump().await?.map(|entry| entry.map(Portable)))
     }
 
-    /// Shows an audit what is counted against limits per customer.
-    pub async fn show_counted(&self, audit: &mut Audit) -> Result<()> {
+    /// Shows an audit what is counted against limits per customer, and the holds.
+    pub async fn show_kept(&self, audit: &mut Audit) -> Result<()> {
         let mut claims = self.store().database().records::<Claim>().await?;
         while let Some(claim) = claims.next().await? {
             // One that cannot be read was found damaged.
             let _ = claim.map(|claim| audit.see_counted(&claim));
+        }
+        let mut holds = self.store().database().records::<Hold>().await?;
+        while let Some(hold) = holds.next().await? {
+            let _ = hold.map(|hold| audit.see_hold(&hold));
         }
         Ok(())
     }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use holdfast_storage::record::{Column, Fault, Index, Kind, Record, Stored, Table, Tx, Value};
-use holdfast_types::Result;
+use holdfast_types::{ReservationState, Result};
 use uuid::Uuid;
 
 use super::{ProductStore, portable::Record as Portable};
-use crate::model::{Claim, Claims, Counter};
+use crate::model::{Claim, Claims, Counter, Hold};
 
 impl Record for Claim {
     const TABLE: Table = Table {
@@ -44,18 +44,28 @@ impl ProductStore {
         Ok(claims)
     }
 
-    /// Keeps what another database kept, unless it is there, with what its reservations claim.
+    /// Keeps what another database kept, unless it is there, with what its reservations claim, and with its holds, whose
+    /// time is over then.
     pub(crate) async fn load(&self, records: Vec<Portable>) -> Result<()> {
         let reservations = records.iter().filter_map(|record| match record {
             Portable::Reservation(reservation) => Some(reservation),
             _ => None,
         });
-        let claims = reservations.flat_map(Claim::all_of).filter(|claim| claim.units > 0);
-        let claims: Vec<Claim> = claims.collect();
+        let (mut claims, mut holds) = (Vec::new(), Vec::new());
+        for reservation in reservations {
+            claims.extend(Claim::all_of(reservation).into_iter().filter(|claim| claim.units > 0));
+            if reservation.state == ReservationState::Held {
+                // Until when is not known any more.
+                holds.extend(Hold::of(reservation, reservation.at)?);
+            }
+        }
         self.statements.load(records).await?;
-        match claims.is_empty() {
+        if !claims.is_empty() {
+            self.db.load(claims).await?;
+        }
+        match holds.is_empty() {
             true => Ok(()),
-            false => self.db.load(claims).await,
+            false => self.db.load(holds).await,
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{
 
 mod catalogue;
 mod claims;
+mod holds;
 mod listing;
 mod pieces;
 mod reservations;
@@ -112,6 +113,7 @@ impl Bench {
             customer: CUSTOMER,
             items: items.to_vec(),
             expected_total: None,
+            hold: None,
         }
     }
 
@@ -153,6 +155,10 @@ impl Bench {
         let mut counted = self.store.database().records::<Claim>().await.unwrap();
         while let Some(claim) = counted.next().await.unwrap() {
             audit.see_counted(&claim.unwrap());
+        }
+        let mut holds = self.store.database().records::<Hold>().await.unwrap();
+        while let Some(hold) = holds.next().await.unwrap() {
+            audit.see_hold(&hold.unwrap());
         }
         audit.finish().1
     }

@@ -23,10 +23,10 @@ use super::{
     ProductFilter,
     listing::{Index, Walk},
     portable::Record,
-    reserving::{Commands, Decide, MovedStock, Taking},
+    reserving::{Decide, MovedStock, Taking},
     statements::Statements,
 };
-use crate::model::{Claims, Movement, Product, Written};
+use crate::model::{Demand, Movement, Product, Written};
 
 /// Unconfirmed batches that one sweep looks at.
 const SWEEP: i64 = 10;
@@ -101,14 +101,8 @@ impl Statements for MongoProducts {
         journal::list(&self.db, id, request).await
     }
 
-    async fn take_stock(
-        &self,
-        tx: &Tx,
-        commands: Commands,
-        claims: Claims,
-        now: Timestamp,
-    ) -> Result<Taking, Fault> {
-        Ok(reservations::take(tx.mongo()?, &commands, claims, now).await?)
+    async fn take_stock(&self, tx: &Tx, demand: Demand, now: Timestamp) -> Result<Taking, Fault> {
+        Ok(reservations::take(tx.mongo()?, &demand, now).await?)
     }
 
     async fn note_unconfirmed(

@@ -28,10 +28,10 @@ use super::{
     ProductFilter,
     listing::{Index, Walk},
     portable::Record,
-    reserving::{Commands, Decide, MovedStock, Taking},
+    reserving::{Decide, MovedStock, Taking},
     statements::Statements,
 };
-use crate::model::{Claims, Movement, Product, Written};
+use crate::model::{Demand, Movement, Product, Written};
 
 #[derive(Debug)]
 pub(super) struct PostgresProducts {
@@ -105,14 +105,8 @@ impl Statements for PostgresProducts {
         journal::list(&self.db, id, request).await
     }
 
-    async fn take_stock(
-        &self,
-        tx: &Tx,
-        commands: Commands,
-        claims: Claims,
-        now: Timestamp,
-    ) -> Result<Taking, Fault> {
-        Ok(reservations::take(tx.postgres()?, &commands, claims, now, &self.held).await?)
+    async fn take_stock(&self, tx: &Tx, demand: Demand, now: Timestamp) -> Result<Taking, Fault> {
+        Ok(reservations::take(tx.postgres()?, demand, now, &self.held).await?)
     }
 
     async fn note_unconfirmed(

@@ -4,16 +4,17 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use holdfast_storage::record::{Fault, Tx};
 use holdfast_types::{
-    BatchId, Kept, Message, OrderId, Reservation, ReserveBatch, ReserveCommand, Reserved, Result,
-    StockAction, Timestamp, Unconfirmed,
+    BatchId, HoldId, Kept, Message, OrderId, Reservation, ReserveBatch, ReserveCommand, Reserved,
+    Result, StockAction, Timestamp, Unconfirmed,
 };
 
 use super::ProductStore;
 use crate::model::{
-    Applied, Claim, Claims, Counter, Decided, NumbersById, Reservations, apply_all, give_back_all,
+    Applied, Claim, Counter, Decided, Demand, Hold, NumbersById, Reservations, apply_all,
+    give_back_all,
 };
 
-/// What is asked of stock in one transaction.
+/// Commands of one transaction.
 pub(crate) type Commands = Arc<Vec<ReserveCommand>>;
 
 /// Decides what becomes of reservations.
@@ -35,19 +36,32 @@ pub(crate) struct TakenStock {
     pub(crate) results: Vec<Result<Reserved>>,
     /// The orders that stock was taken for just now, by id.
     pub(crate) orders: Vec<OrderId>,
-    /// What they count against limits.
+    /// What counts against limits now.
     pub(crate) claims: Vec<Claim>,
+    /// Holds that were made; they are over at once.
+    pub(crate) holds: Vec<Hold>,
+    /// Holds that gave way, and to which orders.
+    pub(crate) ended: Vec<(HoldId, OrderId)>,
     /// What there is to tell of it.
     pub(crate) messages: Vec<Message>,
 }
 
 impl TakenStock {
     /// What was decided, once it is written.
-    pub(super) fn of(decided: Decided, reservations: &[Reservation], now: Timestamp) -> Self {
+    pub(super) fn of(
+        decided: Decided,
+        demand: &Demand,
+        reservations: &[Reservation],
+        now: Timestamp,
+    ) -> Self {
+        let ended = decided.ended.iter().filter_map(|(id, _)| demand.holds.get(id));
+        let ended = ended.flat_map(Hold::no_claims);
         Self {
             orders: reservations.iter().map(|reservation| reservation.id).collect(),
-            claims: reservations.iter().flat_map(Claim::all_of).collect(),
+            claims: ended.chain(reservations.iter().flat_map(Claim::all_of)).collect(),
+            holds: reservations.iter().filter_map(|made| Hold::of(made, made.at).ok()?).collect(),
             messages: decided.messages(now),
+            ended: decided.ended,
             results: decided.results,
         }
     }
@@ -108,16 +122,31 @@ impl ProductStore {
         commands: Commands,
         now: Timestamp,
     ) -> Result<TakenStock, Fault> {
-        let mut claims = Claims::new();
+        let holds = self.holds_for(tx, &commands).await?;
+        let known = holds.iter().map(|hold| (hold.id, (**hold).clone())).collect();
+        let demand = Demand { commands, holds: known, ..Demand::default() };
+        let taken = self.take_known(tx, demand, now).await?;
+        self.give_way(tx, holds, &taken.ended, now).await?;
+        Ok(taken)
+    }
+
+    /// Takes stock, finding out what customers have where that matters, and tells.
+    pub(super) async fn take_known(
+        &self,
+        tx: &Tx,
+        mut demand: Demand,
+        now: Timestamp,
+    ) -> Result<TakenStock, Fault> {
         for _ in 0..ATTEMPTS {
-            let (commands, known) = (Arc::clone(&commands), claims.clone());
-            match self.take_stock(tx, commands, known, now).await? {
+            match self.take_stock(tx, demand.clone(), now).await? {
                 Taking::Done(mut taken) => {
                     self.change_claims(tx, &taken.claims).await?;
                     self.outbox.put(tx, std::mem::take(&mut taken.messages)).await?;
                     return Ok(taken);
                 }
-                Taking::Wants(counters) => claims.extend(self.count_claims(tx, counters).await?),
+                Taking::Wants(counters) => {
+                    demand.claims.extend(self.count_claims(tx, counters).await?);
+                }
             }
         }
         Err(Fault::Stale)
@@ -152,14 +181,21 @@ impl ProductStore {
         let store = self.clone();
         let apply = move |tx: Tx| {
             let (store, orders, decide) = (store.clone(), orders.clone(), Arc::clone(&decide));
-            async move {
-                let MovedStock { claims, messages } =
-                    store.move_stock(&tx, orders, decide, now).await?;
-                store.change_claims(&tx, &claims).await?;
-                store.outbox.put(&tx, messages).await
-            }
+            async move { store.move_and_tell_in(&tx, orders, decide, now).await }
         };
         self.db.transact(apply).await
+    }
+
+    pub(super) async fn move_and_tell_in(
+        &self,
+        tx: &Tx,
+        orders: Vec<OrderId>,
+        decide: Decide,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let MovedStock { claims, messages } = self.move_stock(tx, orders, decide, now).await?;
+        self.change_claims(tx, &claims).await?;
+        self.outbox.put(tx, messages).await
     }
 
     /// Notes that the orders of these batches are recorded: the sweep need not ask about them.

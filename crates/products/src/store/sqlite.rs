@@ -24,10 +24,10 @@ use super::{
     ProductFilter,
     listing::{Index, Walk},
     portable::Record,
-    reserving::{Commands, Decide, MovedStock, Taking},
+    reserving::{Decide, MovedStock, Taking},
     statements::Statements,
 };
-use crate::model::{Claims, Movement, Product, Written};
+use crate::model::{Demand, Movement, Product, Written};
 
 /// Products that are looked at often and remembered: at most about 70 KB each, usually one.
 const LOOKED_AT: usize = 512;
@@ -109,18 +109,9 @@ impl Statements for SqliteProducts {
         self.db.read(move |db| journal::list(db, &index, id, &request)).await
     }
 
-    async fn take_stock(
-        &self,
-        tx: &Tx,
-        commands: Commands,
-        claims: Claims,
-        now: Timestamp,
-    ) -> Result<Taking, Fault> {
+    async fn take_stock(&self, tx: &Tx, demand: Demand, now: Timestamp) -> Result<Taking, Fault> {
         let indexes = self.indexes.clone();
-        Ok(tx
-            .sqlite()?
-            .run(move |db| reservations::take(db, &indexes, &commands, claims, now))
-            .await?)
+        Ok(tx.sqlite()?.run(move |db| reservations::take(db, &indexes, &demand, now)).await?)
     }
 
     async fn note_unconfirmed(

@@ -15,9 +15,9 @@ use super::{
     ProductFilter,
     listing::{Index, Walk},
     portable::Record,
-    reserving::{Commands, Decide, MovedStock, Taking},
+    reserving::{Decide, MovedStock, Taking},
 };
-use crate::model::{Claims, Movement, Product, Written};
+use crate::model::{Demand, Movement, Product, Written};
 
 #[async_trait]
 pub(crate) trait Statements: Send + Sync {
@@ -58,15 +58,9 @@ pub(crate) trait Statements: Send + Sync {
     /// A page of a product's journal, oldest first.
     async fn movements(&self, id: ProductId, request: &PageRequest) -> Result<Page<Movement>>;
 
-    /// Takes stock for each command, or refuses it, as `model::decide` says, where all that it wants to know of `claims` is there.
+    /// Takes stock for each command, or refuses it, as `model::decide` says, where it knows of customers what it must.
     /// Nothing is ever oversold.
-    async fn take_stock(
-        &self,
-        tx: &Tx,
-        commands: Commands,
-        claims: Claims,
-        now: Timestamp,
-    ) -> Result<Taking, Fault>;
+    async fn take_stock(&self, tx: &Tx, demand: Demand, now: Timestamp) -> Result<Taking, Fault>;
 
     /// Notes that nobody has said yet that these orders, for which stock was taken, are recorded. A batch that comes again
     /// may take some that it was refused before.

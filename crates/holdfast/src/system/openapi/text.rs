@@ -8,6 +8,7 @@ pub(super) fn tags() -> Value {
     let tags = [
         ("users", "Accounts, guests and sessions; who may do what."),
         ("products", "The catalogue, its stock with a journal, and pictures."),
+        ("holds", "Stock that is kept for somebody for a while, before they order."),
         ("orders", "Placing orders, what becomes of them, and what was sold."),
         ("payments", "Money for orders: taken through a provider, and given back."),
         ("events", "What has happened, in one order, to read and to follow."),

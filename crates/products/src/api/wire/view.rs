@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use holdfast_types::{Answer, Error, Money, OrderId, ProductId, Result, Timestamp, UserId};
+use holdfast_types::{Answer, Error, HoldId, Money, OrderId, ProductId, Result, Timestamp, UserId};
 use holdfast_web::Problem;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -190,6 +190,9 @@ pub(crate) struct MovementView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<uuid::Uuid>)]
     order_id: Option<OrderId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    hold_id: Option<HoldId>,
     /// Who did it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<uuid::Uuid>)]
@@ -202,6 +205,7 @@ pub(crate) struct MovementView {
 
 impl From<Movement> for MovementView {
     fn from(movement: Movement) -> Self {
+        let is_hold = matches!(movement.kind, MovementKind::Hold | MovementKind::HoldEnd);
         let (order_id, by, reason) = match movement.cause {
             Cause::Order(order) => (Some(order), None, None),
             Cause::Person { by, reason } => (None, Some(by), reason),
@@ -211,7 +215,8 @@ impl From<Movement> for MovementView {
             kind: movement.kind,
             quantity_delta: movement.quantity_delta,
             reserved_delta: movement.reserved_delta,
-            order_id,
+            order_id: order_id.filter(|_| !is_hold),
+            hold_id: order_id.filter(|_| is_hold).map(|id| HoldId::new(id.uuid())),
             by,
             reason,
             at: movement.at,

@@ -3,7 +3,10 @@
 use holdfast_types::{OrderId, UserId};
 use proptest::prelude::*;
 
+use std::sync::Arc;
+
 use super::*;
+use crate::model::{Demand, decide_all};
 
 fn product(number: u8) -> ProductId {
     ProductId::from_bytes([number; 16])
@@ -38,6 +41,7 @@ fn command(id: u8, items: &[(u8, i64)]) -> ReserveCommand {
         customer: UserId::from_bytes([1; 16]),
         items: items.iter().map(|(number, quantity)| (product(*number), *quantity)).collect(),
         expected_total: None,
+        hold: None,
     }
 }
 
@@ -48,7 +52,12 @@ fn decided(
     shelf: &mut Shelf,
     now: i64,
 ) -> Result<Reserved> {
-    decide(command, earlier, (shelf, &mut Claims::new()), Timestamp::from_millis(now))
+    let now = Timestamp::from_millis(now);
+    let taken = std::mem::take(shelf);
+    let mut stand = Stand { shelf: taken, claims: Claims::new(), holds: Holds::new(), now };
+    let result = decide(command, earlier, &mut stand);
+    *shelf = stand.shelf;
+    result.map(|(reserved, _)| reserved)
 }
 
 fn code(command: &ReserveCommand, shelf: &mut Shelf) -> Code {
@@ -118,11 +127,13 @@ fn one_customer_has_no_more_than_the_limit_over_all_orders() {
     ];
     let now = Timestamp::from_millis(0);
     let shelf = || shelf(&[(1, 100, 1), (5, 8, 1)]);
-    let wanted = decide_all(&batch, &Earliers::new(), (shelf(), Claims::new()), now);
+    let commands = Arc::new(batch.to_vec());
+    let demand = |claims| Demand { commands: Arc::clone(&commands), claims, ..Demand::default() };
+    let wanted = decide_all(&demand(Claims::new()), &Earliers::new(), shelf(), now);
     let counters = [(product(5), one), (product(5), other)];
     assert_eq!(wanted.unwrap_err(), counters.into(), "what has no limit is not asked for");
     let claims = Claims::from([(counters[0], 0), (counters[1], 0)]);
-    let decided = decide_all(&batch, &Earliers::new(), (shelf(), claims), now).unwrap();
+    let decided = decide_all(&demand(claims), &Earliers::new(), shelf(), now).unwrap();
     let codes = decided.results.iter().map(|result| result.as_ref().err().map(Error::code));
     let [fine, limit] = [None, Some(Code::LimitReached)];
     assert_eq!(codes.collect::<Vec<_>>(), [fine, limit, fine, fine, limit, fine, limit]);

@@ -12,14 +12,14 @@ const OTHER: UserId = UserId::from_bytes([9; 16]);
 
 impl Bench {
     /// A product of which a customer may have so many.
-    async fn limited(&self, sku: &str, quantity: i64, limit: i64) -> ProductId {
+    pub(super) async fn limited(&self, sku: &str, quantity: i64, limit: i64) -> ProductId {
         let mut new = self.new_product(sku, quantity);
         new.details.limit_per_customer = Some(limit);
         self.store.create(&new, None).await.unwrap();
         new.id
     }
 
-    async fn counted(&self, counters: &[(ProductId, UserId)]) -> Claims {
+    pub(super) async fn counted(&self, counters: &[(ProductId, UserId)]) -> Claims {
         let counters: std::collections::BTreeSet<_> = counters.iter().copied().collect();
         let count = move |store: ProductStore, tx: Tx| {
             let counters = counters.clone();

@@ -7,7 +7,7 @@ use holdfast_types::{Error, Kept, ReservationState};
 
 use super::*;
 use crate::{
-    model::{Claims, apply_all},
+    model::{Demand, apply_all},
     store::reserving::{Commands, Decide, Taking},
 };
 
@@ -217,7 +217,8 @@ impl Bench {
             let commands = Arc::clone(&commands);
             async move {
                 let reserved = store.reserve_in(&tx, Arc::clone(&commands), now).await?;
-                let again = store.take_stock(&tx, commands, Claims::new(), now).await?;
+                let demand = Demand { commands, ..Demand::default() };
+                let again = store.take_stock(&tx, demand, now).await?;
                 let Taking::Done(again) = again else { panic!("no product has a limit") };
                 assert!(reserved[0].is_ok() && again.results[0].is_ok());
                 assert_eq!(again.orders, [], "it is taken once");

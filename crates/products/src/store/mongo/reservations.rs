@@ -14,35 +14,29 @@ use super::{
     journal,
 };
 use crate::{
-    model::{Claims, Earliers, Numbers, NumbersById, Shelf, ShelfItem, decide_all},
+    model::{Demand, Earliers, Numbers, NumbersById, Shelf, ShelfItem, decide_all},
     store::reserving::{Decide, MovedStock, TakenStock, Taking},
 };
 
 pub(super) const RESERVATIONS: &str = "reservations";
 pub(super) const UNCONFIRMED: &str = "unconfirmed_batches";
 
-pub(super) async fn take(
-    tx: &Tx,
-    commands: &[ReserveCommand],
-    claims: Claims,
-    now: Timestamp,
-) -> Result<Taking, Fault> {
-    let products: BTreeSet<ProductId> =
-        commands.iter().flat_map(|command| &command.items).map(|(id, _)| *id).collect();
-    let shelf = shelf(tx, products).await?;
+pub(super) async fn take(tx: &Tx, demand: &Demand, now: Timestamp) -> Result<Taking, Fault> {
+    let shelf = shelf(tx, demand.products()).await?;
     let before: HashMap<ProductId, Numbers> = shelf.iter().map(numbers_of).collect();
-    let earliers = earliers(tx, commands).await?;
-    let decided = match decide_all(commands, &earliers, (shelf, claims), now) {
+    let earliers = earliers(tx, &demand.commands).await?;
+    let decided = match decide_all(demand, &earliers, shelf, now) {
         Ok(decided) => decided,
         Err(wanted) => return Ok(Taking::Wants(wanted)),
     };
     let changes = decided.numbers.iter().map(|(id, after)| (*id, before[id], *after));
     tx.update(PRODUCTS, changes.map(change).collect()).await?;
-    let reservations = decided.reservations(commands);
+    let reservations = decided.reservations(&demand.commands);
     let documents = reservations.iter().map(document).collect::<Result<_, _>>()?;
     tx.insert(RESERVATIONS, documents).await?;
+    set_states(tx, &decided.states()).await?;
     journal::append(tx, &decided.movements).await?;
-    Ok(Taking::Done(TakenStock::of(decided, &reservations, now)))
+    Ok(Taking::Done(TakenStock::of(decided, demand, &reservations, now)))
 }
 
 async fn shelf(tx: &Tx, products: BTreeSet<ProductId>) -> Result<Shelf, Fault> {
@@ -143,11 +137,7 @@ pub(super) async fn move_stock(
         move_version(change((*id, before[id], *after)), newer, now)
     });
     tx.update(PRODUCTS, changes.collect()).await?;
-    let states = applied.states.iter().map(|(id, state)| {
-        let like = doc! {"_id": fields::uuid(id.uuid()), "state": ReservationState::Held.code()};
-        (like, doc! {"$set": {"state": state.code()}})
-    });
-    tx.update(RESERVATIONS, states.collect()).await?;
+    set_states(tx, &applied.states).await?;
     let lines = applied.lines.iter().map(|(id, lines)| {
         (doc! {"_id": fields::uuid(id.uuid())}, doc! {"$set": {"lines": lines.json()}})
     });
@@ -155,6 +145,14 @@ pub(super) async fn move_stock(
     journal::append(tx, &applied.movements).await?;
     let messages = applied.messages(&before, now);
     Ok(MovedStock { claims: applied.claims, messages })
+}
+
+async fn set_states(tx: &Tx, states: &[(OrderId, ReservationState)]) -> Result<(), Fault> {
+    let changes = states.iter().map(|(id, state)| {
+        let like = doc! {"_id": fields::uuid(id.uuid()), "state": ReservationState::Held.code()};
+        (like, doc! {"$set": {"state": state.code()}})
+    });
+    tx.update(RESERVATIONS, changes.collect()).await
 }
 
 /// What leaves or comes back changes the quantity, and with it the version.

@@ -1,9 +1,12 @@
 //! Reservations: the hot path. Lock and load what a batch names, decide each command in turn, save all changes: six
 //! statements, however many orders there are.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
 
-use futures_util::future::{try_join, try_join3, try_join5};
+use futures_util::future::{try_join, try_join4, try_join5};
 use holdfast_storage::postgres::{Fault, Row, Tx, bytes};
 use holdfast_types::{
     Code, Error, Fingerprint, OrderId, OrderLines, ProductId, Reservation, ReservationState,
@@ -13,43 +16,38 @@ use uuid::Uuid;
 
 use super::{held::Held, journal, rows};
 use crate::{
-    model::{Claims, Earliers, Numbers, NumbersById, Shelf, ShelfItem, decide_all},
+    model::{Demand, Earliers, Numbers, NumbersById, Shelf, ShelfItem, decide_all},
     store::reserving::{Decide, MovedStock, TakenStock, Taking},
 };
 
 pub(super) async fn take(
     tx: &Tx,
-    commands: &[ReserveCommand],
-    claims: Claims,
+    demand: Demand,
     now: Timestamp,
     held: &Held,
 ) -> Result<Taking, Fault> {
-    let (free, skipped) = lock(tx, &products(commands), held).await?;
+    let products: Vec<Uuid> = demand.products().into_iter().map(ProductId::uuid).collect();
+    let (free, skipped) = lock(tx, &products, held).await?;
     if skipped.is_empty() {
-        return take_locked(tx, commands, &free, claims, now).await;
+        return take_locked(tx, &demand, &free, now).await;
     }
     let is_free = |command: &ReserveCommand| {
-        command.items.iter().all(|(id, _)| !skipped.contains(&id.uuid()))
+        demand.products_of(command).all(|id| !skipped.contains(&id.uuid()))
     };
-    let rest: Vec<_> = commands.iter().filter(|command| is_free(command)).cloned().collect();
-    let mut taken = match take_locked(tx, &rest, &free, claims, now).await? {
+    let rest = demand.commands.iter().filter(|command| is_free(command)).cloned().collect();
+    let rest = Demand { commands: Arc::new(rest), ..demand.clone() };
+    let mut taken = match take_locked(tx, &rest, &free, now).await? {
         Taking::Done(taken) => taken,
         wants @ Taking::Wants(_) => return Ok(wants),
     };
     let why = "somebody else holds the stock of a product: repeat with the same key";
     let waits = || Err(Error::new(Code::Unavailable, why));
     let mut results = taken.results.into_iter();
-    let all = commands.iter();
+    let all = demand.commands.iter();
     taken.results = all
         .map(|command| is_free(command).then(|| results.next()).flatten().unwrap_or_else(waits))
         .collect();
     Ok(Taking::Done(taken))
-}
-
-fn products(commands: &[ReserveCommand]) -> Vec<Uuid> {
-    let items = commands.iter().flat_map(|command| &command.items);
-    let products: BTreeSet<Uuid> = items.map(|(id, _)| id.uuid()).collect();
-    products.into_iter().collect()
 }
 
 /// Locks products, and tells which of them somebody holds whom nobody waits for any more.
@@ -79,25 +77,26 @@ async fn lock(
 
 async fn take_locked(
     tx: &Tx,
-    commands: &[ReserveCommand],
+    demand: &Demand,
     products: &[Uuid],
-    claims: Claims,
     now: Timestamp,
 ) -> Result<Taking, Fault> {
     // Statements of their own, begun once the rows are locked: they see what those before us committed.
-    let (shelf, earliers) = try_join(shelf(tx, products), earliers(tx, commands)).await?;
-    let decided = match decide_all(commands, &earliers, (shelf, claims), now) {
+    let (shelf, earliers) = try_join(shelf(tx, products), earliers(tx, &demand.commands)).await?;
+    let decided = match decide_all(demand, &earliers, shelf, now) {
         Ok(decided) => decided,
         Err(wanted) => return Ok(Taking::Wants(wanted)),
     };
-    let reservations = decided.reservations(commands);
-    try_join3(
+    let reservations = decided.reservations(&demand.commands);
+    let states = decided.states();
+    try_join4(
         insert(tx, &reservations),
+        set_states(tx, &states),
         journal::append(tx, &decided.movements),
         journal::set_numbers(tx, decided.numbers.clone()),
     )
     .await?;
-    Ok(Taking::Done(TakenStock::of(decided, &reservations, now)))
+    Ok(Taking::Done(TakenStock::of(decided, demand, &reservations, now)))
 }
 
 async fn shelf(tx: &Tx, products: &[Uuid]) -> Result<Shelf, Fault> {
@@ -210,6 +209,9 @@ async fn numbers(tx: &Tx, products: &[Uuid]) -> Result<NumbersById, Fault> {
 }
 
 async fn set_states(tx: &Tx, states: &[(OrderId, ReservationState)]) -> Result<(), Fault> {
+    if states.is_empty() {
+        return Ok(());
+    }
     let ids: Vec<Uuid> = states.iter().map(|(id, _)| id.uuid()).collect();
     let codes: Vec<i64> = states.iter().map(|(_, state)| state.code()).collect();
     let sql = "UPDATE reservations r SET state = n.state

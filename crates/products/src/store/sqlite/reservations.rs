@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::{Indexes, journal::Journal, rows};
 use crate::{
     model::{
-        Claims, Earliers, Movement, Numbers, NumbersById, Reservations, Shelf, ShelfItem,
+        Demand, Earliers, Movement, Numbers, NumbersById, Reservations, Shelf, ShelfItem,
         decide_all,
     },
     store::reserving::{Decide, MovedStock, TakenStock, Taking},
@@ -24,21 +24,21 @@ type Seqs = HashMap<ProductId, i64>;
 pub(super) fn take(
     db: &Connection,
     indexes: &Indexes,
-    commands: &[ReserveCommand],
-    claims: Claims,
+    demand: &Demand,
     now: Timestamp,
 ) -> Result<Taking, Fault> {
-    let (shelf, seqs) = load(db, commands)?;
-    let earliers = earliers(db, &indexes.reservations, commands)?;
-    let decided = match decide_all(commands, &earliers, (shelf, claims), now) {
+    let (shelf, seqs) = load(db, demand)?;
+    let earliers = earliers(db, &indexes.reservations, &demand.commands)?;
+    let decided = match decide_all(demand, &earliers, shelf, now) {
         Ok(decided) => decided,
         Err(wanted) => return Ok(Taking::Wants(wanted)),
     };
-    let reservations = decided.reservations(commands);
+    let reservations = decided.reservations(&demand.commands);
     insert(db, &indexes.reservations, &reservations)?;
+    set_states(db, &indexes.reservations, &decided.states())?;
     append(db, &indexes.movements, &seqs, &decided.movements)?;
     update(db, &seqs, decided.numbers.clone())?;
-    Ok(Taking::Done(TakenStock::of(decided, &reservations, now)))
+    Ok(Taking::Done(TakenStock::of(decided, demand, &reservations, now)))
 }
 
 fn append(
@@ -65,8 +65,8 @@ fn update(
     Ok(())
 }
 
-/// The products that the batch names, each once, and the integers that their rows are keyed by.
-fn load(db: &Connection, commands: &[ReserveCommand]) -> Result<(Shelf, Seqs), Fault> {
+/// The products that it is about, and the integers that their rows are keyed by.
+fn load(db: &Connection, demand: &Demand) -> Result<(Shelf, Seqs), Fault> {
     let mut shelf = Shelf::new();
     let mut seqs = HashMap::new();
     let mut query = db.prepare_cached(
@@ -74,13 +74,10 @@ fn load(db: &Connection, commands: &[ReserveCommand]) -> Result<(Shelf, Seqs), F
                 p.opens_at, p.closes_at, p.limit_per_customer
          FROM products p JOIN stock s ON s.product = p.seq WHERE p.id = ?1",
     )?;
-    for (product, _) in commands.iter().flat_map(|command| &command.items) {
-        if seqs.contains_key(product) {
-            continue;
-        }
+    for product in demand.products() {
         if let Some((seq, item)) = query.query_row([product.bytes()], shelf_item).optional()? {
-            seqs.insert(*product, seq);
-            shelf.insert(*product, item);
+            seqs.insert(product, seq);
+            shelf.insert(product, item);
         }
     }
     Ok((shelf, seqs))
@@ -159,11 +156,7 @@ pub(super) fn move_stock(
     }
     let applied = decide(reservations, &numbers)?;
     let messages = applied.messages(&numbers, now);
-    let mut set_state = db.prepare_cached("UPDATE reservations SET state = ?2 WHERE seq = ?1")?;
-    for (id, state) in applied.states {
-        let seq = indexes.reservations.find(db, id.bytes())?;
-        set_state.execute((seq, state.code()))?;
-    }
+    set_states(db, &indexes.reservations, &applied.states)?;
     let mut set_lines = db.prepare_cached("UPDATE reservations SET lines = ?2 WHERE seq = ?1")?;
     for (id, lines) in applied.lines {
         let seq = indexes.reservations.find(db, id.bytes())?;
@@ -178,6 +171,22 @@ pub(super) fn move_stock(
     append(db, &indexes.movements, &seqs, &applied.movements)?;
     update(db, &seqs, applied.numbers)?;
     Ok(MovedStock { claims: applied.claims, messages })
+}
+
+fn set_states(
+    db: &Connection,
+    index: &IdIndex,
+    states: &[(OrderId, ReservationState)],
+) -> Result<(), Fault> {
+    if states.is_empty() {
+        return Ok(());
+    }
+    let mut set_state = db.prepare_cached("UPDATE reservations SET state = ?2 WHERE seq = ?1")?;
+    for (id, state) in states {
+        let seq = index.find(db, id.bytes())?;
+        set_state.execute((seq, state.code()))?;
+    }
+    Ok(())
 }
 
 fn numbers_of(db: &Connection, id: ProductId) -> Result<(i64, Numbers), Fault> {

@@ -1,0 +1,258 @@
+//! Holds: made, extended, let go of, given way to orders, and tidied up when their time is over.
+
+use std::{ops::Bound, sync::Arc, time::Duration};
+
+use holdfast_storage::record::{
+    Column, Fault, Index, Kind, Record, Scan, Stored, Table, Tx, Value,
+};
+use holdfast_types::{
+    Answer, Code, Error, HoldId, IdempotentAnswer, Operation, OrderId, Page, PageRequest,
+    ReserveCommand, Result, StockAction, Timestamp, UserId,
+};
+
+use super::{ProductStore, reserving::Decide};
+use crate::model::{Demand, HOLDS, Hold, HoldState, apply_all, hold_expired};
+
+/// Holds that one transaction tidies up.
+const TIDIED: usize = 50;
+/// Names the list in its cursors.
+const LIST: &str = "holds";
+
+/// Shapes the answer about a hold.
+pub(crate) type RenderHold = fn(&Hold, Timestamp) -> Result<Answer>;
+
+/// A hold to make.
+#[derive(Clone, Debug)]
+pub(crate) struct NewHold {
+    pub(crate) command: ReserveCommand,
+    pub(crate) expires_at: Timestamp,
+}
+
+impl Record for Hold {
+    const TABLE: Table = Table {
+        columns: &[
+            Column::of("customer", Kind::Id),
+            Column::of("created_at", Kind::Integer),
+            Column::of("owner", Kind::Id),
+            Column::of("due", Kind::Integer),
+            Column::of("ended_at", Kind::Integer),
+        ],
+        indexes: &[
+            Index::of("customer", &["customer", "created_at"]),
+            Index::of("owner", &["owner", "due"]),
+            Index::of("due", &["due"]),
+            Index::of("ended", &["ended_at"]),
+        ],
+        ..Table::of("holds", "hold")
+    };
+
+    fn key(&self) -> Value {
+        self.id.into()
+    }
+
+    /// Owner and due are those of holds that nobody has ended.
+    fn columns(&self) -> Vec<Option<Value>> {
+        let is_open = self.end.is_none();
+        vec![
+            Some(self.customer.into()),
+            Some(self.created_at.into()),
+            is_open.then(|| self.customer.into()),
+            is_open.then(|| self.expires_at.into()),
+            self.end.map(|end| end.at.into()),
+        ]
+    }
+}
+
+impl ProductStore {
+    /// Holds stock for all items or none, once per operation. Refuses as orders are refused, and with `limit-reached` who has
+    /// twenty open holds.
+    pub(crate) async fn hold(
+        &self,
+        new: NewHold,
+        operation: &Operation,
+        render: RenderHold,
+        now: Timestamp,
+    ) -> Result<IdempotentAnswer> {
+        let (store, new) = (self.clone(), Arc::new(new));
+        let hold = move |tx: Tx| {
+            let (store, new) = (store.clone(), Arc::clone(&new));
+            async move {
+                let hold = store.hold_in(&tx, &new, now).await?;
+                tx.insert(&hold).await??;
+                Ok(render(&hold, now)?)
+            }
+        };
+        self.outbox.once(operation, now, hold).await
+    }
+
+    async fn hold_in(
+        &self,
+        tx: &Tx,
+        NewHold { command, expires_at }: &NewHold,
+        now: Timestamp,
+    ) -> Result<Hold, Fault> {
+        let customer = command.customer;
+        tx.lock::<Hold>([customer.into()]).await?;
+        let open = Scan::of("owner", HOLDS).equal(customer);
+        let open = open.range(Bound::Excluded(now.into()), Bound::Unbounded);
+        if tx.scan::<Hold>(open).await?.len() == HOLDS {
+            let why = format!("a customer has {HOLDS} open holds at most");
+            return Err(Error::new(Code::LimitReached, why).into());
+        }
+        let commands = Arc::new(vec![command.clone()]);
+        let demand = Demand { commands, is_for_holds: true, ..Demand::default() };
+        let mut taken = self.take_known(tx, demand, now).await?;
+        let nothing = || Error::internal("stock has not answered");
+        taken.results.pop().ok_or_else(nothing)??;
+        // It is from so long ago that nothing else is known of it.
+        let hold = taken.holds.pop().ok_or_else(hold_expired)?;
+        Ok(Hold { expires_at: *expires_at, ..hold })
+    }
+
+    /// The holds that commands name, as far as there are such. They are locked before stock is, here and where holds are ended: what
+    /// is known of them stands, and nobody waits in a circle.
+    pub(super) async fn holds_for(
+        &self,
+        tx: &Tx,
+        commands: &[ReserveCommand],
+    ) -> Result<Vec<Stored<Hold>>, Fault> {
+        let ids = commands.iter().filter_map(|command| command.hold);
+        locked(tx, ids.map(Value::from).collect()).await
+    }
+
+    /// Notes which holds gave way to which orders.
+    pub(super) async fn give_way(
+        &self,
+        tx: &Tx,
+        holds: Vec<Stored<Hold>>,
+        ended: &[(HoldId, OrderId)],
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        for mut hold in holds {
+            let Some((_, order)) = ended.iter().find(|(id, _)| *id == hold.id) else { continue };
+            hold.end(HoldState::Ordered, Some(*order), now);
+            tx.put(&hold).await??;
+        }
+        Ok(())
+    }
+
+    /// Holds on for `time` from now, once per operation. Refuses with `not-found`, `hold-expired` and `limit-reached`.
+    pub(crate) async fn extend_hold(
+        &self,
+        (id, customer): (HoldId, UserId),
+        time: Duration,
+        operation: &Operation,
+        render: RenderHold,
+        now: Timestamp,
+    ) -> Result<IdempotentAnswer> {
+        let extend = move |tx: Tx| async move {
+            let mut hold = of_customer(&tx, id, customer).await?;
+            hold.extend(time, now)?;
+            tx.put(&hold).await??;
+            Ok(render(&hold, now)?)
+        };
+        self.outbox.once(operation, now, extend).await
+    }
+
+    /// Lets go of a hold, once per operation; of one that is over already as well. Refuses with `not-found`.
+    pub(crate) async fn release_hold(
+        &self,
+        (id, customer): (HoldId, UserId),
+        operation: &Operation,
+        now: Timestamp,
+    ) -> Result<IdempotentAnswer> {
+        let store = self.clone();
+        let release = move |tx: Tx| {
+            let store = store.clone();
+            async move {
+                tx.lock::<Hold>([id.into()]).await?;
+                let hold = of_customer(&tx, id, customer).await?;
+                store.end_holds(&tx, vec![hold], HoldState::Released, now).await?;
+                Ok(Answer { status: 204, etag: None, body: Vec::new() })
+            }
+        };
+        self.outbox.once(operation, now, release).await
+    }
+
+    /// Puts the stock of holds back whose time is over, some in each transaction; says how many there were.
+    pub(crate) async fn expire_holds(&self, now: Timestamp) -> Result<usize> {
+        let due = Scan::of("due", TIDIED).range(Bound::Unbounded, Bound::Included(now.into()));
+        let peek = due.clone().limit(1);
+        let is_there = move |tx: Tx| {
+            let peek = peek.clone();
+            async move { Ok(!tx.scan::<Hold>(peek).await?.is_empty()) }
+        };
+        if !self.db.read(is_there).await? {
+            return Ok(0);
+        }
+        let store = self.clone();
+        let expire = move |tx: Tx| {
+            let (store, due) = (store.clone(), due.clone());
+            async move {
+                let due = tx.scan::<Hold>(due).await?;
+                let count = due.len();
+                let due = due.iter().map(|hold| hold.id.into()).collect();
+                let mut due = locked(&tx, due).await?;
+                // One may have been extended meanwhile.
+                due.retain(|hold| !hold.is_open(now));
+                store.end_holds(&tx, due, HoldState::Expired, now).await.map(|()| count)
+            }
+        };
+        self.db.transact(expire).await
+    }
+
+    async fn end_holds(
+        &self,
+        tx: &Tx,
+        holds: Vec<Stored<Hold>>,
+        outcome: HoldState,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let open: Vec<Stored<Hold>> = holds.into_iter().filter(|hold| hold.end.is_none()).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<OrderId> = open.iter().map(|hold| hold.reservation()).collect();
+        let actions: Vec<_> = ids.iter().map(|id| (*id, StockAction::Release)).collect();
+        let decide: Decide =
+            Arc::new(move |reservations, numbers| apply_all(&actions, reservations, numbers, now));
+        self.move_and_tell_in(tx, ids, decide, now).await?;
+        for mut hold in open {
+            hold.end(outcome, None, now);
+            tx.put(&hold).await??;
+        }
+        Ok(())
+    }
+
+    /// A hold of a customer's. Refuses with `not-found`.
+    pub(crate) async fn hold_of(&self, id: HoldId, customer: UserId) -> Result<Hold> {
+        let found = self.db.get::<Hold>(id).await?;
+        found.filter(|hold| hold.customer == customer).ok_or_else(|| Error::not_found("hold"))
+    }
+
+    /// A page of a customer's holds, newest first.
+    pub(crate) async fn holds_of(
+        &self,
+        customer: UserId,
+        request: &PageRequest,
+    ) -> Result<Page<Hold>> {
+        let scan = Scan::of("customer", request.limit).equal(customer).descending();
+        self.db.page(scan, LIST, request).await
+    }
+
+    /// Forgets holds that ended before `before`.
+    pub(super) async fn forget_holds(&self, before: Timestamp) -> Result<()> {
+        self.db.forget::<Hold>("ended", before).await
+    }
+}
+
+/// The holds with these ids, which nobody changes until the transaction has ended.
+async fn locked(tx: &Tx, ids: Vec<Value>) -> Result<Vec<Stored<Hold>>, Fault> {
+    tx.lock::<Hold>(ids.iter().cloned()).await?;
+    tx.find_all(None, &ids).await
+}
+
+async fn of_customer(tx: &Tx, id: HoldId, customer: UserId) -> Result<Stored<Hold>, Fault> {
+    let found = tx.get::<Hold>(id).await?.filter(|hold| hold.customer == customer);
+    Ok(found.ok_or_else(|| Error::not_found("hold"))?)
+}
