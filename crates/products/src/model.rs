@@ -30,7 +30,9 @@ pub(crate) use reserve::{Earliers, Shelf, ShelfItem};
 pub(crate) use sale_window::SaleWindow;
 pub(crate) use stock::{Cause, Change, Numbers};
 pub use stock::{Movement, MovementKind};
-pub(crate) use stock_action::{Applied, NumbersById, Reservations, apply_all, give_back_all};
+pub(crate) use stock_action::{
+    Applied, NumbersById, Reservations, apply_all, count_all, give_back_all,
+};
 
 /// Units on hand at most.
 pub(crate) const QUANTITY_MAX: i64 = 1_000_000_000;

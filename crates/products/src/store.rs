@@ -14,7 +14,7 @@ pub(crate) mod search;
 mod sqlite;
 mod statements;
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use holdfast_storage::{
     Database, Generation, Migrations, Outbox, OutboxRow, OutboxTable,
@@ -123,6 +123,9 @@ impl OutboxTable for ProductsOutbox {
     const TABLE: Table = Table::of("products_outbox", "batch of messages");
 }
 
+/// How much longer holds are kept than answers.
+const HOLDS_LONGER: Duration = Duration::from_secs(48 * 60 * 60);
+
 /// Names the service in what it keeps.
 const SERVICE: &str = crate::SERVICE.name;
 
@@ -196,9 +199,9 @@ impl ProductStore {
         self.db.generation()
     }
 
-    /// Forgets answers given, and holds that ended, before `before`.
+    /// Forgets answers given, and holds that ended, before `before`. Holds outlive the answers about them.
     pub(crate) async fn forget(&self, before: Timestamp) -> Result<()> {
-        self.forget_holds(before).await?;
+        self.forget_holds(before.minus(HOLDS_LONGER)).await?;
         self.db.forget_answers(before).await
     }
 }

@@ -45,7 +45,7 @@ pub use message::Message;
 pub use money::{Money, TOTAL_MAX};
 pub use operation::{Answer, Fingerprint, IdempotentAnswer, Operation, Secret, named_id, reused};
 pub use order_items::{
-    ORDER_UNITS, OrderItem, check_item_count, check_items, check_units, sum_items,
+    ORDER_ITEMS, ORDER_UNITS, OrderItem, check_item_count, check_items, check_units, sum_items,
 };
 pub use order_lines::OrderLines;
 pub use order_move::OrderMove;

@@ -8,15 +8,15 @@ use utoipa::ToSchema;
 use crate::{ProductId, Validation};
 
 /// Items that an order has at most.
-const ITEMS: usize = 200;
+pub const ORDER_ITEMS: usize = 200;
 /// Units of a product in an order, at most.
 pub const ORDER_UNITS: i64 = 1_000_000;
 
 /// Refuses, in words, more or fewer items than an order may have.
 pub fn check_item_count(count: usize) -> Result<(), String> {
-    match (1..=ITEMS).contains(&count) {
+    match (1..=ORDER_ITEMS).contains(&count) {
         true => Ok(()),
-        false => Err(format!("expected 1 to {ITEMS} items")),
+        false => Err(format!("expected 1 to {ORDER_ITEMS} items")),
     }
 }
 

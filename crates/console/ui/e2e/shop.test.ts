@@ -168,3 +168,21 @@ test("nobody has more than the limit, over all orders", async () => {
     await page.getByText(then).waitFor();
   }
 });
+
+test("what is kept for somebody is theirs to order, also when it is the last", async () => {
+  const { id } = await ask(createProduct({ client: admin.client, body: { name: "Last tin", price: usd(700), quantity: 1 } }));
+  await page.goto(`${URL_OF_SHOP}/shop#/product/${id}`);
+  await button("Add to the cart").click();
+  await page.getByRole("link", { name: /^Cart/ }).click();
+  await page.getByLabel("Units of Grand cru").fill("0");
+  await page.getByLabel("Units of Grand cru").blur();
+  await button("Keep these for me while I type").click();
+  await page.getByText(/^Kept for you for [45]:\d\d more/).waitFor();
+  await inspect(page, "shop-hold");
+  expect((await ask(getProduct({ client: admin.client, path: { id } }))).available).toBe(0);
+  await page.reload();
+  await page.getByText(/^Kept for you for/).waitFor();
+  await fillIn();
+  await button("Order for $7.00").click();
+  await page.getByText("Thank you").waitFor();
+});

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, decimal, lasting, minorUnits, money, small, title } from "../src/shared/format";
+import { ago, clock, decimal, lasting, minorUnits, money, small, title } from "../src/shared/format";
 
 test("money has the digits of its currency", () => {
   expect(money({ amount: 1999, currency: "USD" }, "en-US")).toBe("$19.99");
@@ -36,4 +36,8 @@ test("words of the API become words of people", () => expect(title("version-conf
 test("only the shop's own pictures are there in small", () => {
   expect(small("/media/ab.png")).toBe("/media/thumbnails/ab.png");
   for (const other of ["https://example.com/media/ab.png", "/media/thumbnails/ab.png", "/assets/pot.svg"]) expect(small(other)).toBe(other);
+});
+
+test("time that is left is never shown as less than it is", () => {
+  expect([300_000, 299_001, 60_000, 59_999, 1, 0].map(clock)).toEqual(["5:00", "5:00", "1:00", "1:00", "0:01", "0:00"]);
 });

@@ -65,7 +65,7 @@ pub(super) async fn reconcile(shop: &Shop) -> Result<()> {
             pair.reservation.transpose()?.and_then(products::Portable::into_reservation);
         let Some(reservation) = reservation else { continue };
         repairs.note(&reservation, pair.order.transpose()?.as_ref());
-        if repairs.reservations.len() == REPAIRS {
+        if repairs.reservations.len().max(repairs.claimed.len()) == REPAIRS {
             count += repairs.make(shop).await?;
         }
     }
@@ -81,11 +81,14 @@ struct Repairs {
     /// Stock that is held for nobody: no order may come for it later, then it goes back.
     orphans: Vec<OrderId>,
     reservations: BTreeSet<OrderId>,
+    /// Reservations beside which there are records that say the same.
+    claimed: Vec<OrderId>,
 }
 
 impl Repairs {
     fn note(&mut self, reservation: &Reservation, order: Option<&orders::Portable>) {
         let (id, is_held) = (reservation.id, reservation.state == ReservationState::Held);
+        self.claimed.extend(reservation.claimed.as_ref().map(|_| id));
         if reservation.is_hold() {
             return;
         }
@@ -109,10 +112,11 @@ impl Repairs {
     }
 
     async fn make(&mut self, shop: &Shop) -> Result<usize> {
-        let Self { kept, mut actions, orphans, reservations } = std::mem::take(self);
+        let Self { kept, mut actions, orphans, reservations, claimed } = std::mem::take(self);
         shop.products.give_back(&kept).await?;
         actions.extend(shop.orders.resolve(&orphans).await?);
         shop.products.apply_stock_actions(&actions).await?;
+        shop.products.recount(claimed).await?;
         Ok(reservations.len())
     }
 }

@@ -5,7 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use holdfast_storage::record::Tx;
 use holdfast_types::{
-    BatchId, Code, Error, OrderId, ReserveBatch, ReserveCommand, Reserved, Result, reused,
+    BatchId, Code, Error, ORDER_ITEMS, OrderId, ReserveBatch, ReserveCommand, Reserved, Result,
+    reused,
 };
 use tokio::{sync::oneshot, time::Instant};
 
@@ -36,8 +37,10 @@ pub(super) struct Pending {
 }
 
 impl Pending {
+    /// Those of a hold count as well: as many as one may have.
     pub(super) fn lines(&self) -> usize {
-        self.placement.command.items.len()
+        let held = if self.placement.command.hold.is_some() { ORDER_ITEMS } else { 0 };
+        self.placement.command.items.len() + held
     }
 
     /// A client that has gone hears nothing; its order stands all the same.

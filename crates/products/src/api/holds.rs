@@ -39,7 +39,7 @@ pub(super) async fn create_hold(
     Ok(with_location(answered(held), &format!("{PATH}/{}", operation.id)))
 }
 
-/// One's own holds, newest first; those that are over are listed for two days.
+/// One's own holds, newest first; those that are over are listed for some days.
 #[utoipa::path(get, path = "/api/holds", tag = "holds", security(("bearer" = [])), params(PageQuery),
     responses((status = 200, body = HoldPage, description = "A page of holds.")),
     extensions(("x-problems" = json!(["forbidden"]))))]

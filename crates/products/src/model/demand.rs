@@ -40,6 +40,12 @@ impl Demand {
         command.items.iter().map(|(product, _)| *product).chain(held)
     }
 
+    /// The reservations that it is about: those of the commands, which may be there, and those of holds.
+    pub(crate) fn reservations(&self) -> BTreeSet<OrderId> {
+        let holds = self.holds.values().map(Hold::reservation);
+        self.commands.iter().map(|command| command.id).chain(holds).collect()
+    }
+
     /// All products that it is about.
     pub(crate) fn products(&self) -> BTreeSet<ProductId> {
         self.commands.iter().flat_map(|command| self.products_of(command)).collect()
@@ -115,7 +121,13 @@ pub(crate) fn decide_all(
         ended: Vec::new(),
         available: available(holds, &shelf),
     };
-    let mut stand = Stand { shelf, claims: claims.clone(), holds: holds.clone(), now };
+    // Under the lock of its products, the reservation says whether a hold is there still.
+    let is_held = |hold: &&Hold| {
+        let held = earliers.get(&hold.reservation());
+        held.is_some_and(|held| held.state == ReservationState::Held)
+    };
+    let open = holds.values().filter(is_held).map(|hold| (hold.id, hold.clone())).collect();
+    let mut stand = Stand { shelf, claims: claims.clone(), holds: open, now };
     let kind = if *is_for_holds { MovementKind::Hold } else { MovementKind::Reservation };
     for (place, command) in commands.iter().enumerate() {
         let earlier = earliers.get(&command.id);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use holdfast_types::{
     Code, Error, FieldError, Fingerprint, Money, OrderId, OrderLine, OrderLines, ProductId,
-    Reservation, ReserveCommand, Reserved, Result, Timestamp, reused,
+    Reservation, ReservationState, ReserveCommand, Reserved, Result, Timestamp, reused,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -37,15 +37,16 @@ pub(crate) type Shelf = HashMap<ProductId, ShelfItem>;
 #[derive(Clone, Debug)]
 pub(crate) struct Earlier {
     pub(crate) fingerprint: Fingerprint,
+    pub(crate) state: ReservationState,
     pub(crate) reserved: Reserved,
 }
 
 impl TryFrom<Reservation> for Earlier {
     type Error = Error;
 
-    fn try_from(Reservation { fingerprint, lines, at, .. }: Reservation) -> Result<Self> {
+    fn try_from(Reservation { fingerprint, state, lines, at, .. }: Reservation) -> Result<Self> {
         let total = total_of(&lines)?;
-        Ok(Self { fingerprint, reserved: Reserved { lines, total, at } })
+        Ok(Self { fingerprint, state, reserved: Reserved { lines, total, at } })
     }
 }
 
@@ -129,10 +130,11 @@ impl Stand {
     /// Puts back what is held. Returns the hold with the places of that in the journals.
     fn end(&mut self, hold: &Hold) -> Result<Hold> {
         let mut lines = hold.lines.to_vec();
+        if !lines.iter().all(|line| self.shelf.contains_key(&line.product_id)) {
+            return Err(Error::internal("a hold names a product that is not there"));
+        }
         for line in lines.iter_mut().filter(|line| line.quantity > 0) {
-            let item = self.shelf.get_mut(&line.product_id);
-            let item =
-                item.ok_or_else(|| Error::internal("a hold names a product that is not there"))?;
+            let item = self.shelf.get_mut(&line.product_id).expect("all of them are there");
             item.reserved -= line.quantity;
             item.sequence += 1;
             line.stock_sequence = item.sequence;
@@ -224,14 +226,14 @@ fn check_windows(
         hold.is_some_and(|hold| hold.units(*product) >= *units)
     };
     let free = command.items.iter().filter(|item| !is_held(item));
-    let shut: Vec<Shut> = free.map(item).filter(|item| !item.window.is_open(now)).collect();
+    let shut: Vec<Shut> = free.clone().map(item).filter(|item| !item.window.is_open(now)).collect();
     if shut.is_empty() {
         return Ok(());
     }
     let refusal = Error::new(Code::NotOnSale, "not on sale now").with("items", json!(shut));
     let opens = shut.iter().filter_map(|item| item.window.opens_at).max();
     let will_be = |at: &Timestamp| {
-        let mut windows = command.items.iter().map(|(product, _)| shelf[product].sale_window);
+        let mut windows = free.clone().map(|(product, _)| shelf[product].sale_window);
         *at > now && windows.all(|window| window.is_open(*at))
     };
     Err(match opens.filter(will_be) {

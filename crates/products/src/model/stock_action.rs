@@ -7,7 +7,7 @@ use holdfast_types::{
     StockAction, Timestamp,
 };
 
-use super::{Cause, Claim, Movement, MovementKind, Numbers, QUANTITY_MAX};
+use super::{Cause, Claim, Hold, Movement, MovementKind, Numbers, QUANTITY_MAX};
 
 /// Where a reservation goes; `None` when it stays where it is. Only held ones move.
 pub(crate) const fn state_after(
@@ -34,6 +34,8 @@ pub(crate) struct Applied {
     pub(crate) lines: Vec<(OrderId, OrderLines)>,
     /// What counts against limits from now on, of the reservations that changed: 0 units no more.
     pub(crate) claims: Vec<Claim>,
+    /// Holds that there must be.
+    pub(crate) holds: Vec<Hold>,
     pub(crate) movements: Vec<(ProductId, Movement)>,
     /// The new numbers of the products that moved, by id.
     pub(crate) numbers: BTreeMap<ProductId, Numbers>,
@@ -74,6 +76,18 @@ impl Applied {
         self.movements.push((product, movement));
         Ok(())
     }
+}
+
+/// Moves nothing: says what these reservations claim as they are, and which holds they are for.
+pub(crate) fn count_all(reservations: Reservations) -> Result<Applied> {
+    let mut applied = Applied::default();
+    for reservation in reservations.into_values() {
+        applied.claims.extend(Claim::all_of(&reservation));
+        if reservation.state == ReservationState::Held {
+            applied.holds.extend(Hold::of(&reservation, reservation.at)?);
+        }
+    }
+    Ok(applied)
 }
 
 /// Releases or ships each reservation in turn.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use holdfast_types::{HoldId, IdempotentAnswer, Operation, ReserveCommand, Result, UserId};
+use holdfast_types::{
+    HoldId, IdempotentAnswer, Operation, ReserveCommand, Result, Timestamp, UserId,
+};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Products;
@@ -64,14 +66,29 @@ impl Products {
         }
     }
 
-    async fn expire_holds(&self) -> Result<()> {
+    /// Some at a time, and one by one where that fails: one that cannot be ended now holds up no other.
+    pub(crate) async fn expire_holds(&self) -> Result<()> {
+        let (now, mut after) = (self.now(), None);
         loop {
-            let expired = self.store().expire_holds(self.now()).await?;
-            if expired == 0 {
+            let (due, last) = self.store().due_holds(now, after).await?;
+            if due.is_empty() {
                 return Ok(());
             }
-            metrics::counter!("holds_total", "outcome" => "expired").increment(expired as u64);
+            if self.expire(due.clone(), now).await.is_err() {
+                for id in due {
+                    if let Err(error) = self.expire(vec![id], now).await {
+                        tracing::warn!(%error, hold = %id, "a hold cannot be ended now: the next round tries again");
+                    }
+                }
+            }
+            after = last;
         }
+    }
+
+    async fn expire(&self, ids: Vec<HoldId>, now: Timestamp) -> Result<()> {
+        let expired = self.store().expire_holds(ids, now).await?;
+        metrics::counter!("holds_total", "outcome" => "expired").increment(expired as u64);
+        Ok(())
     }
 }
 

@@ -70,6 +70,11 @@ impl Products {
         Ok(())
     }
 
+    /// Makes what is counted against limits, and the holds, say what these reservations say.
+    pub async fn recount(&self, reservations: Vec<OrderId>) -> Result<()> {
+        self.store().recount(reservations).await
+    }
+
     /// Keeps what [`Self::dump`] told, unless it is there.
     pub async fn load(&self, records: Vec<Portable>) -> Result<()> {
         self.store().load(records.into_iter().map(|record| record.0).collect()).await

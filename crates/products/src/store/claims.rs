@@ -1,13 +1,16 @@
 //! What counts against limits per customer: a record per order and product, beside the reservation that says the same.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use holdfast_storage::record::{Column, Fault, Index, Kind, Record, Stored, Table, Tx, Value};
-use holdfast_types::{ReservationState, Result};
+use holdfast_types::{OrderId, Result, Timestamp};
 use uuid::Uuid;
 
-use super::{ProductStore, portable::Record as Portable};
-use crate::model::{Claim, Claims, Counter, Hold};
+use super::{ProductStore, portable::Record as Portable, reserving::Decide};
+use crate::model::{Claim, Claims, Counter, count_all};
 
 impl Record for Claim {
     const TABLE: Table = Table {
@@ -47,51 +50,54 @@ impl ProductStore {
     /// Keeps what another database kept, unless it is there, with what its reservations claim, and with its holds, whose
     /// time is over then.
     pub(crate) async fn load(&self, records: Vec<Portable>) -> Result<()> {
-        let reservations = records.iter().filter_map(|record| match record {
-            Portable::Reservation(reservation) => Some(reservation),
+        let ids = records.iter().filter_map(|record| match record {
+            Portable::Reservation(found) => found.claimed.as_ref().map(|_| found.id),
             _ => None,
         });
-        let (mut claims, mut holds) = (Vec::new(), Vec::new());
-        for reservation in reservations {
-            claims.extend(Claim::all_of(reservation).into_iter().filter(|claim| claim.units > 0));
-            if reservation.state == ReservationState::Held {
-                // Until when is not known any more.
-                holds.extend(Hold::of(reservation, reservation.at)?);
-            }
-        }
+        let ids: Vec<OrderId> = ids.collect();
         self.statements.load(records).await?;
-        if !claims.is_empty() {
-            self.db.load(claims).await?;
-        }
-        match holds.is_empty() {
-            true => Ok(()),
-            false => self.db.load(holds).await,
-        }
+        self.recount(ids).await
     }
 
-    /// Makes the records say what reservations say: those of 0 units go.
+    /// Makes claims and holds say what the reservations of these orders and holds say, as they are: a hold that nobody
+    /// knows is over at once.
+    pub(crate) async fn recount(&self, ids: Vec<OrderId>) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let store = self.clone();
+        let recount = move |tx: Tx| {
+            let (store, ids) = (store.clone(), ids.clone());
+            async move {
+                let decide: Decide = Arc::new(|reservations, _| count_all(reservations));
+                let moved = store.move_stock(&tx, ids, decide, Timestamp::from_millis(0)).await?;
+                store.change_claims(&tx, &moved.claims).await?;
+                tx.insert_missing(&moved.holds).await
+            }
+        };
+        self.db.transact(recount).await
+    }
+
+    /// Makes the records say what reservations say, of each order and product the last: those of 0 units go.
     pub(super) async fn change_claims(&self, tx: &Tx, claims: &[Claim]) -> Result<(), Fault> {
         if claims.is_empty() {
             return Ok(());
         }
-        let ids: Vec<Value> = claims.iter().map(Record::key).collect();
-        let there = tx.find_all::<Claim>(None, &ids).await?;
-        let is_there = |id: Uuid| there.iter().any(|claim| claim.id() == id);
-        let new: Vec<&Claim> =
-            claims.iter().filter(|claim| claim.units > 0 && !is_there(claim.id())).collect();
-        tx.insert_all(new).await??;
+        let mut left: HashMap<Uuid, &Claim> =
+            claims.iter().map(|claim| (claim.id(), claim)).collect();
+        let ids: Vec<Value> = left.keys().map(|id| Value::from(*id)).collect();
         let mut over: Vec<Stored<Claim>> = Vec::new();
-        for mut claim in there {
-            let now = claims.iter().rfind(|now| now.id() == claim.id());
-            match now.map_or(claim.units, |now| now.units) {
-                0 => over.push(claim),
-                units if units != claim.units => {
-                    claim.units = units;
-                    tx.put(&claim).await??;
-                }
-                _ => {}
+        for mut claim in tx.find_all::<Claim>(None, &ids).await? {
+            let Some(now) = left.remove(&claim.id()) else { continue };
+            if now.units == 0 {
+                over.push(claim);
+            } else if now.units != claim.units {
+                claim.units = now.units;
+                tx.put(&claim).await??;
             }
         }
-        tx.delete_all(over).await
+        tx.delete_all(over).await?;
+        let new = left.into_values().filter(|claim| claim.units > 0);
+        Ok(tx.insert_all(new.collect::<Vec<_>>()).await??)
     }
 }

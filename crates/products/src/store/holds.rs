@@ -3,7 +3,7 @@
 use std::{ops::Bound, sync::Arc, time::Duration};
 
 use holdfast_storage::record::{
-    Column, Fault, Index, Kind, Record, Scan, Stored, Table, Tx, Value,
+    Column, Fault, Index, Kind, Position, Record, Scan, Stored, Table, Tx, Value,
 };
 use holdfast_types::{
     Answer, Code, Error, HoldId, IdempotentAnswer, Operation, OrderId, Page, PageRequest,
@@ -109,15 +109,15 @@ impl ProductStore {
         Ok(Hold { expires_at: *expires_at, ..hold })
     }
 
-    /// The holds that commands name, as far as there are such. They are locked before stock is, here and where holds are ended: what
-    /// is known of them stands, and nobody waits in a circle.
+    /// The holds that commands name, as far as there are such. Nothing is locked yet: whether one has ended meanwhile, its reservation
+    /// says, once the products are.
     pub(super) async fn holds_for(
         &self,
         tx: &Tx,
         commands: &[ReserveCommand],
     ) -> Result<Vec<Stored<Hold>>, Fault> {
         let ids = commands.iter().filter_map(|command| command.hold);
-        locked(tx, ids.map(Value::from).collect()).await
+        tx.find_all(None, &ids.map(Value::from).collect::<Vec<_>>()).await
     }
 
     /// Notes which holds gave way to which orders.
@@ -165,63 +165,73 @@ impl ProductStore {
         let release = move |tx: Tx| {
             let store = store.clone();
             async move {
-                tx.lock::<Hold>([id.into()]).await?;
                 let hold = of_customer(&tx, id, customer).await?;
-                store.end_holds(&tx, vec![hold], HoldState::Released, now).await?;
+                // What was over before has expired.
+                let is_open = hold.is_open(now);
+                let outcome = if is_open { HoldState::Released } else { HoldState::Expired };
+                store.end_holds(&tx, vec![hold], outcome, now).await?;
                 Ok(Answer { status: 204, etag: None, body: Vec::new() })
             }
         };
         self.outbox.once(operation, now, release).await
     }
 
-    /// Puts the stock of holds back whose time is over, some in each transaction; says how many there were.
-    pub(crate) async fn expire_holds(&self, now: Timestamp) -> Result<usize> {
+    /// Holds whose time is over and that nobody has ended, the first to end first, some of them; and where the others begin.
+    pub(crate) async fn due_holds(
+        &self,
+        now: Timestamp,
+        after: Option<Position>,
+    ) -> Result<(Vec<HoldId>, Option<Position>)> {
         let due = Scan::of("due", TIDIED).range(Bound::Unbounded, Bound::Included(now.into()));
-        let peek = due.clone().limit(1);
-        let is_there = move |tx: Tx| {
-            let peek = peek.clone();
-            async move { Ok(!tx.scan::<Hold>(peek).await?.is_empty()) }
+        let due = due.after(after);
+        let look = move |tx: Tx| {
+            let due = due.clone();
+            async move { tx.scan::<Hold>(due).await }
         };
-        if !self.db.read(is_there).await? {
-            return Ok(0);
-        }
+        let due = self.db.read(look).await?;
+        let last = due.last().map(|hold| hold.position(Some("due")));
+        Ok((due.iter().map(|hold| hold.id).collect(), last))
+    }
+
+    /// Puts the stock of these holds back, as far as their time is over, in one transaction; says how many that were.
+    pub(crate) async fn expire_holds(&self, ids: Vec<HoldId>, now: Timestamp) -> Result<usize> {
         let store = self.clone();
+        let ids: Arc<Vec<Value>> = Arc::new(ids.into_iter().map(Value::from).collect());
         let expire = move |tx: Tx| {
-            let (store, due) = (store.clone(), due.clone());
+            let (store, ids) = (store.clone(), Arc::clone(&ids));
             async move {
-                let due = tx.scan::<Hold>(due).await?;
-                let count = due.len();
-                let due = due.iter().map(|hold| hold.id.into()).collect();
-                let mut due = locked(&tx, due).await?;
-                // One may have been extended meanwhile.
+                let mut due = tx.find_all::<Hold>(None, &ids).await?;
                 due.retain(|hold| !hold.is_open(now));
-                store.end_holds(&tx, due, HoldState::Expired, now).await.map(|()| count)
+                store.end_holds(&tx, due, HoldState::Expired, now).await
             }
         };
         self.db.transact(expire).await
     }
 
+    /// Says how many were ended. The stock first, which only moves while it is held; a hold that somebody has changed meanwhile makes all
+    /// of it run again. Orders that holds give way to have the same order: nobody waits in a circle.
     async fn end_holds(
         &self,
         tx: &Tx,
         holds: Vec<Stored<Hold>>,
         outcome: HoldState,
         now: Timestamp,
-    ) -> Result<(), Fault> {
+    ) -> Result<usize, Fault> {
         let open: Vec<Stored<Hold>> = holds.into_iter().filter(|hold| hold.end.is_none()).collect();
         if open.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let ids: Vec<OrderId> = open.iter().map(|hold| hold.reservation()).collect();
         let actions: Vec<_> = ids.iter().map(|id| (*id, StockAction::Release)).collect();
         let decide: Decide =
             Arc::new(move |reservations, numbers| apply_all(&actions, reservations, numbers, now));
         self.move_and_tell_in(tx, ids, decide, now).await?;
+        let count = open.len();
         for mut hold in open {
             hold.end(outcome, None, now);
             tx.put(&hold).await??;
         }
-        Ok(())
+        Ok(count)
     }
 
     /// A hold of a customer's. Refuses with `not-found`.
@@ -244,12 +254,6 @@ impl ProductStore {
     pub(super) async fn forget_holds(&self, before: Timestamp) -> Result<()> {
         self.db.forget::<Hold>("ended", before).await
     }
-}
-
-/// The holds with these ids, which nobody changes until the transaction has ended.
-async fn locked(tx: &Tx, ids: Vec<Value>) -> Result<Vec<Stored<Hold>>, Fault> {
-    tx.lock::<Hold>(ids.iter().cloned()).await?;
-    tx.find_all(None, &ids).await
 }
 
 async fn of_customer(tx: &Tx, id: HoldId, customer: UserId) -> Result<Stored<Hold>, Fault> {

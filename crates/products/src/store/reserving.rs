@@ -72,6 +72,8 @@ impl TakenStock {
 pub(crate) struct MovedStock {
     /// What they count against limits now.
     pub(crate) claims: Vec<Claim>,
+    /// Holds that there must be.
+    pub(crate) holds: Vec<Hold>,
     /// What there is to tell of it.
     pub(crate) messages: Vec<Message>,
 }
@@ -193,7 +195,7 @@ impl ProductStore {
         decide: Decide,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let MovedStock { claims, messages } = self.move_stock(tx, orders, decide, now).await?;
+        let MovedStock { claims, messages, .. } = self.move_stock(tx, orders, decide, now).await?;
         self.change_claims(tx, &claims).await?;
         self.outbox.put(tx, messages).await
     }

@@ -33,6 +33,10 @@ impl Tx {
         values: &[Value],
     ) -> Result<Vec<Stored<R>>, Fault> {
         let mut found = Vec::new();
+        // Once each, whichever statement asks for it.
+        let mut values = values.to_vec();
+        values.sort();
+        values.dedup();
         for values in values.chunks(ASKED_AT_ONCE) {
             let scan =
                 index.map_or_else(|| Scan::of_keys(usize::MAX), |name| Scan::of(name, usize::MAX));

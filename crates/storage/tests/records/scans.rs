@@ -74,7 +74,9 @@ async fn find_all_finds_what_has_one_of_many_values() {
         }
         // One, some, a full statement, and more than one of them.
         for count in [1_u128, 3, 128, 200] {
-            let values = (0..count).map(|number| Value::Text(board(number))).collect();
+            // Each of them twice, and both far apart.
+            let values = (0..count).chain(0..count);
+            let values = values.map(|number| Value::Text(board(number))).collect();
             let expected = notes.iter().zip(1_u128..).filter(|(_, number)| number % 300 < count);
             let expected: Vec<Uuid> = expected.map(|(note, _)| note.id).collect();
             assert_eq!(found(db, Some("counts"), values).await, expected, "{count}");

@@ -75,6 +75,12 @@ export function title(word: string): string {
   return spaced.charAt(0).toUpperCase() + spaced.slice(1);
 }
 
+/** Time that is left, such as 4:59. */
+export function clock(milliseconds: number): string {
+  const seconds = Math.ceil(milliseconds / 1000);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
 /** A picture of the shop's own is there in small too. */
 export function small(url: string): string {
   return url.replace(/^\/media\/(?=[^/]+$)/, "/media/thumbnails/");

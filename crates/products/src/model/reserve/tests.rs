@@ -152,7 +152,11 @@ fn a_repeat_takes_nothing() {
     let mut shelf = shelf(&[(1, 5, 100)]);
     let order = command(1, &[(1, 2)]);
     let reserved = decided(&order, None, &mut shelf, 0).unwrap();
-    let earlier = Earlier { fingerprint: order.fingerprint, reserved: reserved.clone() };
+    let earlier = Earlier {
+        fingerprint: order.fingerprint,
+        state: ReservationState::Held,
+        reserved: reserved.clone(),
+    };
     assert_eq!(decided(&order, Some(&earlier), &mut shelf, 9).unwrap(), reserved);
     let other = ReserveCommand { fingerprint: Fingerprint([9; 16]), ..order };
     let refused = decided(&other, Some(&earlier), &mut shelf, 9).unwrap_err();

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use holdfast_storage::record::Scan;
-use holdfast_types::{Code, HoldId, OrderId, PageRequest, ReservationState};
+use holdfast_types::{Code, Error, HoldId, OrderId, PageRequest, ReservationState};
 
 use super::*;
 use crate::{
@@ -46,9 +46,23 @@ impl Bench {
         self.reserve(&command).await
     }
 
-    async fn let_go(&self, hold: HoldId) {
+    /// Ends all whose time is over then.
+    async fn expire(&self, now: Timestamp) -> usize {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let (due, last) = self.store.due_holds(now, after).await.unwrap();
+            if due.is_empty() {
+                return count;
+            }
+            count += self.store.expire_holds(due, now).await.unwrap();
+            after = last;
+        }
+    }
+
+    async fn let_go(&self, hold: HoldId) -> usize {
         let operation = self.operation();
         self.store.release_hold((hold, CUSTOMER), &operation, self.now()).await.unwrap();
+        1
     }
 
     async fn state(&self, id: HoldId) -> HoldState {
@@ -125,14 +139,14 @@ async fn a_hold_gives_way_to_one_order_among_many() {
             [(MovementKind::Hold, 4), (MovementKind::HoldEnd, -4), (MovementKind::Reservation, 3),]
         );
         bench.fresh.clock.advance(TIME);
-        assert_eq!(bench.store.expire_holds(bench.now()).await.unwrap(), 0);
+        assert_eq!(bench.expire(bench.now()).await, 0);
         bench.assert_sound().await;
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn expire_holds_and_release_hold_put_stock_back_once_whatever_orders_come() {
+async fn due_holds_and_expire_holds_and_release_hold_put_stock_back_once_whatever_orders_come() {
     on_every_engine(|fresh| async {
         let bench = Arc::new(Bench::new(fresh).await);
         let tea = bench.product("tea", 100).await;
@@ -149,9 +163,9 @@ async fn expire_holds_and_release_hold_put_stock_back_once_whatever_orders_come(
             }));
             tasks.push(tokio::spawn(async move {
                 match number % 2 {
-                    0 => ending.store.expire_holds(last).await.map(|_| ()).unwrap(),
+                    0 => ending.expire(last).await,
                     _ => ending.let_go(hold).await,
-                }
+                };
                 false
             }));
         }
@@ -159,7 +173,7 @@ async fn expire_holds_and_release_hold_put_stock_back_once_whatever_orders_come(
         for task in tasks {
             ordered += i64::from(task.await.unwrap());
         }
-        bench.store.expire_holds(bench.now().plus(TIME)).await.unwrap();
+        bench.expire(bench.now().plus(TIME)).await;
         assert_eq!(bench.numbers(tea).await, (100, 2 * ordered));
         let mut states = 0;
         for hold in &holds {
@@ -184,14 +198,14 @@ async fn extend_hold_is_exact_and_ends_with_the_hold() {
         bench.fresh.clock.advance(TIME - Duration::from_millis(1));
         assert_eq!(extend(&bench, OTHER).await.unwrap_err().code(), Code::NotFound);
         extend(&bench, CUSTOMER).await.unwrap();
-        assert_eq!(bench.store.expire_holds(bench.now()).await.unwrap(), 0);
+        assert_eq!(bench.expire(bench.now()).await, 0);
         bench.fresh.clock.advance(TIME);
         // Nobody has tidied up, and it is over all the same.
         assert_eq!(bench.state(hold).await, HoldState::Expired);
         assert_eq!(extend(&bench, CUSTOMER).await.unwrap_err().code(), Code::HoldExpired);
         let late = bench.order(CUSTOMER, hold, &[(tea, 1)]).await.unwrap_err();
         assert_eq!(late.code(), Code::HoldExpired);
-        assert_eq!(bench.store.expire_holds(bench.now()).await.unwrap(), 1);
+        assert_eq!(bench.expire(bench.now()).await, 1);
         assert_eq!(
             (bench.state(hold).await, bench.numbers(tea).await),
             (HoldState::Expired, (5, 0))
@@ -268,11 +282,45 @@ async fn a_hold_counts_against_limits_until_it_ends_and_load_lets_go_of_it() {
         assert!(finding.contains("nobody will let go of it"), "{finding}");
         bench.store.load(records).await.unwrap();
         bench.assert_sound().await;
-        assert_eq!(bench.store.expire_holds(bench.now()).await.unwrap(), 1);
+        assert_eq!(bench.expire(bench.now()).await, 1);
         assert_eq!(bench.numbers(drop).await, (100, 3));
         let ended = bench.store.hold_of(theirs, OTHER).await.unwrap();
         assert_eq!(ended.state(bench.now()), HoldState::Expired);
         assert_eq!(bench.counted(&[(drop, OTHER)]).await[&(drop, OTHER)], 0);
+        bench.assert_sound().await;
+    })
+    .await;
+}
+
+/// More commands than one statement asks for name one hold, and others that there are not.
+#[tokio::test]
+async fn a_batch_of_many_that_name_one_hold_takes_it_once() {
+    on_every_engine(|fresh| async {
+        let bench = Bench::new(fresh).await;
+        let (tea, pot) = (bench.product("tea", 500).await, bench.product("pot", 500).await);
+        let hold = bench.hold(CUSTOMER, &[(tea, 200)]).await.unwrap();
+        let nowhere = HoldId::from_bytes([7; 16]);
+        let command = |number: u32| ReserveCommand {
+            hold: match number % 3 {
+                0 => Some(nowhere),
+                1 => Some(hold),
+                _ => None,
+            },
+            ..bench.command(&[(tea, 1), (pot, 1)])
+        };
+        let batch = ReserveBatch {
+            id: BatchId::new(bench.fresh.random.uuid_v7(bench.now())),
+            commands: (0..400).map(command).collect(),
+            confirmed: Vec::new(),
+            trace: None,
+        };
+        let results = bench.store.reserve(batch, bench.now()).await.unwrap();
+        for (result, number) in results.iter().zip(0_u32..) {
+            let is_fine = number % 3 == 2 || number == 1;
+            let code = result.as_ref().err().map(Error::code);
+            assert_eq!(code, (!is_fine).then_some(Code::HoldExpired), "{number}");
+        }
+        assert_eq!((bench.numbers(tea).await, bench.numbers(pot).await), ((500, 134), (500, 134)));
         bench.assert_sound().await;
     })
     .await;

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use holdfast_storage::mongo::{Document, Fault, Query, Tx, doc, fields};
 use holdfast_types::{
-    BatchId, Error, OrderId, OrderLines, ProductId, Reservation, ReservationState, ReserveCommand,
-    Result, Timestamp, Unconfirmed,
+    BatchId, Error, OrderId, OrderLines, ProductId, Reservation, ReservationState, Result,
+    Timestamp, Unconfirmed,
 };
 
 use super::{
@@ -24,7 +24,7 @@ pub(super) const UNCONFIRMED: &str = "unconfirmed_batches";
 pub(super) async fn take(tx: &Tx, demand: &Demand, now: Timestamp) -> Result<Taking, Fault> {
     let shelf = shelf(tx, demand.products()).await?;
     let before: HashMap<ProductId, Numbers> = shelf.iter().map(numbers_of).collect();
-    let earliers = earliers(tx, &demand.commands).await?;
+    let earliers = earliers(tx, demand).await?;
     let decided = match decide_all(demand, &earliers, shelf, now) {
         Ok(decided) => decided,
         Err(wanted) => return Ok(Taking::Wants(wanted)),
@@ -81,8 +81,8 @@ fn change((id, before, after): (ProductId, Numbers, Numbers)) -> (Document, Docu
 }
 
 /// The reservations of the batch that are there already.
-async fn earliers(tx: &Tx, commands: &[ReserveCommand]) -> Result<Earliers, Fault> {
-    let ids: Vec<OrderId> = commands.iter().map(|command| command.id).collect();
+async fn earliers(tx: &Tx, demand: &Demand) -> Result<Earliers, Fault> {
+    let ids: Vec<OrderId> = demand.reservations().into_iter().collect();
     let found = tx.find(RESERVATIONS, &among(&ids)).await?;
     let earlier = |found| reservation(found).and_then(|found| Ok((found.id, found.try_into()?)));
     Ok(found.iter().map(earlier).collect::<Result<_>>()?)
@@ -144,7 +144,7 @@ pub(super) async fn move_stock(
     tx.update(RESERVATIONS, lines.collect()).await?;
     journal::append(tx, &applied.movements).await?;
     let messages = applied.messages(&before, now);
-    Ok(MovedStock { claims: applied.claims, messages })
+    Ok(MovedStock { claims: applied.claims, holds: applied.holds, messages })
 }
 
 async fn set_states(tx: &Tx, states: &[(OrderId, ReservationState)]) -> Result<(), Fault> {

@@ -82,7 +82,7 @@ async fn take_locked(
     now: Timestamp,
 ) -> Result<Taking, Fault> {
     // Statements of their own, begun once the rows are locked: they see what those before us committed.
-    let (shelf, earliers) = try_join(shelf(tx, products), earliers(tx, &demand.commands)).await?;
+    let (shelf, earliers) = try_join(shelf(tx, products), earliers(tx, demand)).await?;
     let decided = match decide_all(demand, &earliers, shelf, now) {
         Ok(decided) => decided,
         Err(wanted) => return Ok(Taking::Wants(wanted)),
@@ -124,8 +124,8 @@ fn shelf_item(row: &Row) -> Result<(ProductId, ShelfItem), Fault> {
 }
 
 /// The reservations of the batch that are there already.
-async fn earliers(tx: &Tx, commands: &[ReserveCommand]) -> Result<Earliers, Fault> {
-    let ids: Vec<Uuid> = commands.iter().map(|command| command.id.uuid()).collect();
+async fn earliers(tx: &Tx, demand: &Demand) -> Result<Earliers, Fault> {
+    let ids: Vec<Uuid> = demand.reservations().into_iter().map(OrderId::uuid).collect();
     let rows = tx.query(&format!("{SELECT} WHERE id = ANY($1)"), &[&ids]).await?;
     let earlier = |row| reservation(row).and_then(|found| Ok((found.id, found.try_into()?)));
     rows.iter().map(earlier).collect()
@@ -198,7 +198,7 @@ pub(super) async fn move_stock(
         move_versions(tx, &applied.versions, now),
     )
     .await?;
-    Ok(MovedStock { claims: applied.claims, messages })
+    Ok(MovedStock { claims: applied.claims, holds: applied.holds, messages })
 }
 
 async fn numbers(tx: &Tx, products: &[Uuid]) -> Result<NumbersById, Fault> {

@@ -4,8 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use holdfast_storage::sqlite::{Fault, IdIndex};
 use holdfast_types::{
-    Fingerprint, OrderId, OrderLines, ProductId, Reservation, ReservationState, ReserveCommand,
-    Result, Timestamp,
+    Fingerprint, OrderId, OrderLines, ProductId, Reservation, ReservationState, Result, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -28,7 +27,7 @@ pub(super) fn take(
     now: Timestamp,
 ) -> Result<Taking, Fault> {
     let (shelf, seqs) = load(db, demand)?;
-    let earliers = earliers(db, &indexes.reservations, &demand.commands)?;
+    let earliers = earliers(db, &indexes.reservations, demand)?;
     let decided = match decide_all(demand, &earliers, shelf, now) {
         Ok(decided) => decided,
         Err(wanted) => return Ok(Taking::Wants(wanted)),
@@ -100,15 +99,11 @@ fn shelf_item(row: &Row<'_>) -> rusqlite::Result<(i64, ShelfItem)> {
 }
 
 /// The reservations of the batch that are there already.
-fn earliers(
-    db: &Connection,
-    index: &IdIndex,
-    commands: &[ReserveCommand],
-) -> Result<Earliers, Fault> {
+fn earliers(db: &Connection, index: &IdIndex, demand: &Demand) -> Result<Earliers, Fault> {
     let mut earliers = Earliers::new();
-    for command in commands {
-        if let Some(found) = find(db, index, command.id)? {
-            earliers.insert(command.id, found.try_into()?);
+    for id in demand.reservations() {
+        if let Some(found) = find(db, index, id)? {
+            earliers.insert(id, found.try_into()?);
         }
     }
     Ok(earliers)
@@ -170,7 +165,7 @@ pub(super) fn move_stock(
     }
     append(db, &indexes.movements, &seqs, &applied.movements)?;
     update(db, &seqs, applied.numbers)?;
-    Ok(MovedStock { claims: applied.claims, messages })
+    Ok(MovedStock { claims: applied.claims, holds: applied.holds, messages })
 }
 
 fn set_states(
