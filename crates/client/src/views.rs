@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_types::{Money, OrderId, ProductId, Role, Timestamp, UserId, Version};
+use holdfast_types::{HoldId, Money, OrderId, ProductId, Role, Timestamp, UserId, Version};
 use serde::{Deserialize, Serialize};
 
 /// Somebody who has signed in. Whoever has `refresh_token` is them.
@@ -81,7 +81,7 @@ pub struct Product {
 pub struct Stock {
     /// On hand.
     pub quantity: i64,
-    /// Of these, promised to open orders.
+    /// Of these, promised to open orders and holds.
     pub reserved: i64,
     /// Of these, to be ordered.
     pub available: i64,
@@ -96,6 +96,9 @@ pub struct NewOrder {
     /// What the buyer expects to pay: another total is refused with `price-changed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_total: Option<Money>,
+    /// A hold of the buyer's that gives way to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold_id: Option<HoldId>,
     /// Where the buyer is written to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,

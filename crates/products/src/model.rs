@@ -23,7 +23,7 @@ pub(crate) use change::{
     MetadataPatch, NEVER_OPEN, Offer, PricePatch, ProductPatch, SaleWindowPatch,
 };
 pub(crate) use demand::{Decided, Demand, decide_all};
-pub(crate) use hold::{HOLDS, Hold, HoldState, expired as hold_expired};
+pub(crate) use hold::{HOLDS, Hold, HoldStatus, expired as hold_expired};
 pub(crate) use limit::{Claim, Claims, Counter, LIMIT_MAX};
 pub(crate) use relevance::one_slip_away;
 pub(crate) use reserve::{Earliers, Shelf, ShelfItem};
@@ -100,7 +100,7 @@ pub(crate) struct Product {
     pub(crate) details: Details,
     /// Units on hand.
     pub(crate) quantity: i64,
-    /// Units promised to open orders.
+    /// Units promised to open orders and holds.
     pub(crate) reserved: i64,
     /// The number of the last movement.
     pub(crate) sequence: i64,

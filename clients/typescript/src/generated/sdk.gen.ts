@@ -70,9 +70,9 @@ export const getEvent = <ThrowOnError extends boolean = false>(options: Options<
 });
 
 /**
- * One's own holds, newest first; those that are over are listed for two days
+ * One's own holds, newest first; the staff see everybody's
  *
- * One's own holds, newest first; those that are over are listed for two days.
+ * One's own holds, newest first; the staff see everybody's. Those that are over are listed for four days.
  */
 export const listHolds = <ThrowOnError extends boolean = false>(options?: Options<ListHoldsData, ThrowOnError>) => (options?.client ?? client).get<ListHoldsResponses, ListHoldsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -96,9 +96,9 @@ export const createHold = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * Let go of a hold
+ * Let go of a hold: one's own, or anybody's for the staff
  *
- * Let go of a hold. One that is over already stays as it is.
+ * Let go of a hold: one's own, or anybody's for the staff. One that is over already stays as it is.
  */
 export const releaseHold = <ThrowOnError extends boolean = false>(options: Options<ReleaseHoldData, ThrowOnError>) => (options.client ?? client).delete<ReleaseHoldResponses, ReleaseHoldErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -107,9 +107,9 @@ export const releaseHold = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * One of one's own holds
+ * A hold: one's own, or anybody's for the staff
  *
- * One of one's own holds.
+ * A hold: one's own, or anybody's for the staff.
  */
 export const getHold = <ThrowOnError extends boolean = false>(options: Options<GetHoldData, ThrowOnError>) => (options.client ?? client).get<GetHoldResponses, GetHoldErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -648,7 +648,7 @@ export const replaceProduct = <ThrowOnError extends boolean = false>(options: Op
 /**
  * Add or remove units
  *
- * Add or remove units. It commutes, so it needs no version; never below what open orders hold.
+ * Add or remove units. It commutes, so it needs no version; never below what open orders and holds have.
  */
 export const adjustStock = <ThrowOnError extends boolean = false>(options: Options<AdjustStockData, ThrowOnError>) => (options.client ?? client).post<AdjustStockResponses, AdjustStockErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -212,7 +212,7 @@ export type BatchResult = {
 };
 
 /**
- * Open orders hold more than that. The quantity cannot fall below the units promised to open orders, `reserved`. Ship or cancel orders first, or keep at least as many.
+ * Open orders and holds have more than that. The quantity cannot fall below the units promised to open orders and holds, `reserved`. Ship or cancel orders first, let go of holds (GET /api/holds) or wait until they are over, or keep at least as many.
  */
 export type BelowReservedProblem = Problem & {
     code: 'below-reserved';
@@ -505,7 +505,7 @@ export type HoldBody = {
 };
 
 /**
- * The hold is over. It has ended, was let go of, or an order has it already. Nothing was taken. Order without it, or hold anew: there may be less left.
+ * The hold is over. Its time is over, it was let go of, an order has it already, or it is not yours. Nothing was taken. Order without it, or hold anew: there may be less left.
  */
 export type HoldExpiredProblem = Problem & {
     code: 'hold-expired';
@@ -526,13 +526,17 @@ export type HoldPage = {
 /**
  * Where a hold stands.
  */
-export type HoldState = 'open' | 'ordered' | 'released' | 'expired';
+export type HoldStatus = 'open' | 'ordered' | 'released' | 'expired';
 
 /**
  * Stock that is kept for somebody for a while.
  */
 export type HoldView = {
     createdAt: string;
+    /**
+     * When it ended, where it did not by itself.
+     */
+    endedAt?: string | null;
     /**
      * The first moment at which it is over.
      */
@@ -546,8 +550,12 @@ export type HoldView = {
      * The order that it gave way to.
      */
     orderId?: string | null;
-    state: HoldState;
+    status: HoldStatus;
     total: Money;
+    /**
+     * Whose it is.
+     */
+    userId: string;
 };
 
 /**
@@ -757,12 +765,12 @@ export type LetterView = {
 };
 
 /**
- * There are as many as there may be. What the detail names has a bound, and it is reached. Nothing was made. Of an order, `items` lists the products of which one customer may have no more than `limit`, with what all their orders have `ordered` and what was `requested`. Delete one, or wait until one is over; order fewer.
+ * There are as many as there may be. What the detail names has a bound, and it is reached. Nothing was made. Of an order or a hold, `items` lists the products of which one customer may have no more than `limit`, with what they have `ordered` already, held units among it, and what was `requested`. Make do with what there is: delete one, wait until one is over, or order fewer.
  */
 export type LimitReachedProblem = Problem & {
     code: 'limit-reached';
     /**
-     * Of an order: products of which one customer may have no more.
+     * Of an order or a hold: products of which one customer may have no more; what they hold counts as ordered.
      */
     items?: Array<{
         limit: number;
@@ -955,6 +963,9 @@ export type MovementView = {
      * Who did it.
      */
     by?: string | null;
+    /**
+     * The hold, where it was one.
+     */
     holdId?: string | null;
     kind: MovementKind;
     orderId?: string | null;
@@ -1217,7 +1228,7 @@ export type PatchBody = {
     description?: string | null;
     images?: Array<Image> | null;
     /**
-     * `null` lets a customer order as many as there are.
+     * Units that one customer may order, 1 to 1,000; `null` lets them order as many as there are.
      */
     limitPerCustomer?: number | null;
     /**
@@ -1768,7 +1779,7 @@ export type ProductView = {
      */
     quantity: number;
     /**
-     * Units promised to open orders.
+     * Units promised to open orders and holds.
      */
     reserved: number;
     saleWindow?: SaleWindow | null;
@@ -2885,6 +2896,10 @@ export type ListHoldsData = {
     path?: never;
     query?: {
         /**
+         * A user's id, or `me`.
+         */
+        userId?: string;
+        /**
          * 1 to 100.
          */
         limit?: number;
@@ -3048,10 +3063,6 @@ export type ReleaseHoldData = {
          * Names this request for good, so that it may be repeated: visible ASCII, bare or in quotes.
          */
         'Idempotency-Key'?: string;
-        /**
-         * The entity tag that the change is based on, instead of a version.
-         */
-        'If-Match'?: string;
     };
     path: {
         id: string;
@@ -3086,13 +3097,9 @@ export type ReleaseHoldErrors = {
      */
     408: RequestTimeoutProblem;
     /**
-     * `idempotency-in-progress`, `version-conflict`
+     * `idempotency-in-progress`
      */
-    409: IdempotencyInProgressProblem | VersionConflictProblem;
-    /**
-     * `precondition-failed`
-     */
-    412: PreconditionFailedProblem;
+    409: IdempotencyInProgressProblem;
     /**
      * `content-too-large`
      */
@@ -3105,10 +3112,6 @@ export type ReleaseHoldErrors = {
      * `idempotency-key-reused`
      */
     422: IdempotencyKeyReusedProblem;
-    /**
-     * `precondition-required`
-     */
-    428: PreconditionRequiredProblem;
     /**
      * `rate-limited`
      */

@@ -155,9 +155,9 @@ test("what opens while somebody looks at it can be ordered then", async () => {
 test("nobody has more than the limit, over all orders", async () => {
   const body = { name: "Grand cru", price: usd(500), quantity: 50, limitPerCustomer: 2 };
   const { id } = await ask(createProduct({ client: admin.client, body }));
-  for (const [units, then] of [[1, "Thank you"], [2, "Grand cru: each customer may have 2, and you have ordered 1 already"]] as const) {
+  for (const [units, then] of [[1, "Thank you"], [2, "Grand cru: each customer may have 2, and you have ordered or kept 1 already"]] as const) {
     await page.goto(`${URL_OF_SHOP}/shop#/product/${id}`);
-    await page.getByText("2 for each customer at most.").waitFor();
+    await page.getByText("At most 2 for each customer.").waitFor();
     await button("Add to the cart").click();
     await page.getByRole("link", { name: "Cart (1)" }).click();
     const field = page.getByLabel("Units of Grand cru");

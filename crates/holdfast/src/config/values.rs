@@ -31,12 +31,12 @@ pub(super) fn parse_optional_duration(text: &str) -> Result<Option<Duration>, St
     if text.is_empty() { Ok(None) } else { parse_duration(text).map(Some) }
 }
 
-/// The same, up to an hour.
+/// The same, from a second to an hour.
 pub(super) fn parse_hold_time(text: &str) -> Result<Duration, String> {
     let time = parse_duration(text)?;
-    match time <= Duration::from_secs(60 * 60) {
+    match (1..=60 * 60).contains(&time.as_secs()) {
         true => Ok(time),
-        false => Err("expected an hour at most, such as 5m".to_owned()),
+        false => Err("expected a second to an hour, such as 5m".to_owned()),
     }
 }
 

@@ -30,7 +30,7 @@ const METRICS: [(&str, Kind, &str); 12] = [
     (
         "holds_total",
         Kind::Counter,
-        "Holds, by what became of them: opened, released, expired. What orders have taken over is the rest.",
+        "Holds, by what happened to them: opened, and then released or expired. Those that gave way to orders are the rest of those that are not open.",
     ),
     (
         "outbox_lag_seconds",

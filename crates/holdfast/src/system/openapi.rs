@@ -171,7 +171,13 @@ impl Operation<'_> {
 
     /// An update that states what it is based on.
     fn is_conditional(&self) -> bool {
-        matches!(self.method, "put" | "patch" | "delete") && !self.path.ends_with("/password")
+        let is_change = matches!(self.method, "put" | "patch" | "delete");
+        is_change && !self.path.ends_with("/password") && !self.is_of_the_clock()
+    }
+
+    /// What changes by itself as time goes on has neither version nor entity tag.
+    fn is_of_the_clock(&self) -> bool {
+        self.path.starts_with("/api/holds")
     }
 
     fn complete(mut self) {
@@ -269,7 +275,8 @@ impl Operation<'_> {
 
     fn has_etag(&mut self) -> bool {
         let responses = self.responses();
-        responses.contains_key("304") || responses.contains_key("201") || self.method == "patch"
+        let is_tagged = responses.contains_key("304") || responses.contains_key("201");
+        (is_tagged || self.method == "patch") && !self.is_of_the_clock()
     }
 
     /// One answer for each status of the problems, each a union by `code`.

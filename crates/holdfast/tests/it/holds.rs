@@ -45,7 +45,7 @@ async fn what_is_held_is_ordered_by_who_holds_it_and_by_nobody_else() {
     let key = "hold-1";
     let body = items(&[(&tea, 1), (&tea, 1)]);
     let first = ada.post_under(key, "/api/holds", &body).await.expect(201).unwrap();
-    assert_eq!((&first["state"], &first["items"][0]["quantity"]), (&json!("open"), &json!(2)));
+    assert_eq!((&first["status"], &first["items"][0]["quantity"]), (&json!("open"), &json!(2)));
     assert_eq!(first["total"], json!({"amount": 3998, "currency": "USD"}));
     let again = ada.post_under(key, "/api/holds", &body).await;
     assert_eq!((again.status.as_u16(), again.json()), (201, first.clone()));
@@ -59,7 +59,7 @@ async fn what_is_held_is_ordered_by_who_holds_it_and_by_nobody_else() {
     let repeated = ada.post_under("order-1", "/api/orders", &order).await.expect(201).unwrap();
     assert_eq!(repeated["id"], placed["id"]);
     let over = ada.held(&first).await;
-    assert_eq!((&over["state"], &over["orderId"]), (&json!("ordered"), &placed["id"]));
+    assert_eq!((&over["status"], &over["orderId"]), (&json!("ordered"), &placed["id"]));
     let twice = ada.post("/api/orders", &with(&first, &[(&tea, 1)])).await;
     assert_eq!(problem(&twice), (410, "hold-expired".into()));
     let extend = format!("{}/extend", path_of_hold(&first));
@@ -88,7 +88,7 @@ async fn a_hold_ends_by_itself_or_when_it_is_let_go_of() {
     assert_check_is_clean(&shop);
     let over = wait_for(Duration::from_secs(10), "its time is over", async || {
         let seen = ada.held(&hold).await;
-        (seen["state"] == "expired").then_some(seen)
+        (seen["status"] == "expired").then_some(seen)
     })
     .await;
     assert_eq!(over["expiresAt"], extended["expiresAt"]);
@@ -96,12 +96,25 @@ async fn a_hold_ends_by_itself_or_when_it_is_let_go_of() {
     assert_eq!(problem(&late), (410, "hold-expired".into()));
     admin.promised(&tea, 0).await;
     let second = ada.hold(&[(&tea, 2)]).await;
-    ada.delete(&path_of_hold(&second)).await.expect(204).unwrap();
+    let seen = admin.get(&format!("/api/holds?userId={}", ada.id)).await.expect(200).unwrap();
+    assert_eq!(
+        (&seen["items"][0]["id"], &seen["items"][0]["userId"]),
+        (&second["id"], &json!(ada.id))
+    );
+    let theirs = ada.get(&format!("/api/holds?userId={}", admin.id)).await;
+    assert_eq!(problem(&theirs), (403, "forbidden".into()));
+    admin.delete(&path_of_hold(&second)).await.expect(204).unwrap();
+    let released = ada.held(&second).await;
+    assert!(released["endedAt"].is_string() && over["endedAt"].is_null(), "{released}");
+    let unknown =
+        json!({"holdId": second["id"], "items": [{"productId": second["id"], "quantity": 1}]});
+    let unknown = ada.post("/api/orders", &unknown).await;
+    assert_eq!(problem(&unknown), (422, "unknown-product".into()));
     assert_eq!(admin.stock(&tea).await, (3, 0));
     let listed = ada.get("/api/holds").await.expect(200).unwrap();
-    let states: Vec<_> =
-        listed["items"].as_array().unwrap().iter().map(|hold| &hold["state"]).collect();
-    assert_eq!(states, ["released", "expired"]);
+    let statuses: Vec<_> =
+        listed["items"].as_array().unwrap().iter().map(|hold| &hold["status"]).collect();
+    assert_eq!(statuses, ["released", "expired"]);
     ada.order(&tea, 3).await.expect(201).unwrap();
     assert_check_is_clean(&shop);
 }

@@ -5,8 +5,7 @@ use axum::{
     http::{HeaderMap, Uri},
 };
 use holdfast_types::{
-    Code, Error, OrderId, OrderKind, Page, PageRequest, Permission, Result, Timestamp, UserId,
-    check_email,
+    Error, OrderId, OrderKind, Page, PageRequest, Permission, Result, Timestamp, check_email,
 };
 use holdfast_web::{
     IdPath, ListTurn, NoQuery, Query, Reply,
@@ -56,7 +55,7 @@ pub(super) struct ListQuery {
 impl ListQuery {
     /// Which orders a caller asks for, and which page of them.
     pub(super) fn read(self, caller: &Caller) -> Result<(OrderFilter, PageRequest)> {
-        let user = whose(caller, self.user_id.as_deref())?;
+        let user = caller.whose(Permission::OrdersRead, self.user_id.as_deref(), "orders")?;
         let request = page_request(self.limit, self.cursor)?;
         let number = self.number.as_deref().map(str::parse).transpose();
         let email = self.email.as_deref().map_or(Ok(()), check_email);
@@ -89,25 +88,6 @@ pub(super) async fn list_orders(
     let found = orders.store().list(&filter, &request).await?;
     let view = |order| OrderView::to(&caller, order);
     bounded_list_reply(&uri, &found, view, |last| filter.position(last))
-}
-
-/// Whose orders a caller sees; `None` for everybody's.
-fn whose(caller: &Caller, asked: Option<&str>) -> Result<Option<UserId>> {
-    let reach = caller.reach(Permission::OrdersRead)?;
-    let asked = match asked {
-        Some("me") => Some(caller.user),
-        Some(id) => {
-            Some(id.parse().map_err(|_| invalid_parameter("userId", "expected a UUID or `me`"))?)
-        }
-        None if reach == Reach::All => None,
-        None => Some(caller.user),
-    };
-    match asked {
-        Some(user) if user != caller.user && reach == Reach::Own => {
-            Err(Error::new(Code::Forbidden, "only the staff see other people's orders"))
-        }
-        asked => Ok(asked),
-    }
 }
 
 /// One order.

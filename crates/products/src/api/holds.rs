@@ -1,14 +1,17 @@
 //! Holds: stock that is kept for a while, before it is ordered.
 
 use axum::{extract::State, http::Uri};
-use holdfast_types::{HoldKind, OrderId, Page, Permission, ReserveCommand};
+use holdfast_types::{HoldKind, OrderId, Page, Permission, ReserveCommand, Result};
 use holdfast_web::{
-    IdPath, Input, ListTurn, NoQuery, PageQuery, Query, Reply, answered, auth::Caller, json_reply,
-    list_reply, parse, with_location,
+    IdPath, Input, ListTurn, NoQuery, Query, Reply, answered,
+    auth::{Caller, Reach},
+    json_reply, list_reply, page_request, parse, with_location,
 };
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::wire::{HoldBody, HoldPage, HoldView};
-use crate::Products;
+use crate::{Products, store::holds::Whose};
 
 pub(super) const PATH: &str = "/api/holds";
 
@@ -39,25 +42,41 @@ pub(super) async fn create_hold(
     Ok(with_location(answered(held), &format!("{PATH}/{}", operation.id)))
 }
 
-/// One's own holds, newest first; those that are over are listed for some days.
-#[utoipa::path(get, path = "/api/holds", tag = "holds", security(("bearer" = [])), params(PageQuery),
+/// Whose holds are listed, and which of them.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// A user's id, or `me`.
+    #[param(pattern = "^(me|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$")]
+    user_id: Option<String>,
+    /// 1 to 100.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<usize>,
+    /// Where the page before ended: its `nextCursor`.
+    cursor: Option<String>,
+}
+
+/// One's own holds, newest first; the staff see everybody's. Those that are over are listed for four days.
+#[utoipa::path(get, path = "/api/holds", tag = "holds", security(("bearer" = [])), params(ListQuery),
     responses((status = 200, body = HoldPage, description = "A page of holds.")),
     extensions(("x-problems" = json!(["forbidden"]))))]
 pub(super) async fn list_holds(
     State(products): State<Products>,
     caller: Caller,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<ListQuery>,
     _turn: ListTurn,
     uri: Uri,
 ) -> Reply {
-    caller.reach(Permission::OrdersRead)?;
-    let found = products.store().holds_of(caller.user, &query.request()?).await?;
+    let whose = caller.whose(Permission::OrdersRead, query.user_id.as_deref(), "holds")?;
+    let request = page_request(query.limit, query.cursor)?;
+    let found = products.store().holds_of(whose, &request).await?;
     let now = products.now();
     let items = found.items.iter().map(|hold| HoldView::at(hold, now)).collect();
     list_reply(&uri, &Page { items, next: found.next })
 }
 
-/// One of one's own holds.
+/// A hold: one's own, or anybody's for the staff.
 #[utoipa::path(get, path = "/api/holds/{id}", tag = "holds", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path)), responses((status = 200, body = HoldView<'static>)),
     extensions(("x-problems" = json!(["forbidden"]))))]
@@ -67,8 +86,7 @@ pub(super) async fn get_hold(
     _: NoQuery,
     IdPath(id): IdPath<HoldKind>,
 ) -> Reply {
-    caller.reach(Permission::OrdersRead)?;
-    let hold = products.store().hold_of(id, caller.user).await?;
+    let hold = products.store().hold_of(id, whose(&caller, Permission::OrdersRead)?).await?;
     json_reply(200, &HoldView::at(&hold, products.now()))
 }
 
@@ -82,15 +100,15 @@ pub(super) async fn extend_hold(
     IdPath(id): IdPath<HoldKind>,
     mut input: Input,
 ) -> Reply {
-    caller.reach(Permission::OrdersWrite)?;
-    products.store().hold_of(id, caller.user).await?;
+    let whose = whose(&caller, Permission::OrdersWrite)?;
+    products.store().hold_of(id, whose).await?;
     input.nothing().await?;
     let act = caller.does("extend_hold", id.uuid());
     let operation = input.operation(products.secret(), act, &[])?;
-    Ok(answered(products.extend_hold((id, caller.user), &operation, HoldView::shown).await?))
+    Ok(answered(products.extend_hold((id, whose), &operation, HoldView::shown).await?))
 }
 
-/// Let go of a hold. One that is over already stays as it is.
+/// Let go of a hold: one's own, or anybody's for the staff. One that is over already stays as it is.
 #[utoipa::path(delete, path = "/api/holds/{id}", tag = "holds", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path)), responses((status = 204)),
     extensions(("x-problems" = json!(["forbidden"]))))]
@@ -100,10 +118,18 @@ pub(super) async fn release_hold(
     IdPath(id): IdPath<HoldKind>,
     mut input: Input,
 ) -> Reply {
-    caller.reach(Permission::OrdersWrite)?;
-    products.store().hold_of(id, caller.user).await?;
+    let whose = whose(&caller, Permission::OrdersWrite)?;
+    products.store().hold_of(id, whose).await?;
     input.nothing().await?;
     let act = caller.does("release_hold", id.uuid());
     let operation = input.operation(products.secret(), act, &[])?;
-    Ok(answered(products.release_hold((id, caller.user), &operation).await?))
+    Ok(answered(products.release_hold((id, whose), &operation).await?))
+}
+
+/// Whose holds a caller may reach; `None` for anybody's.
+fn whose(caller: &Caller, permission: Permission) -> Result<Whose> {
+    Ok(match caller.reach(permission)? {
+        Reach::All => None,
+        Reach::Own => Some(caller.user),
+    })
 }

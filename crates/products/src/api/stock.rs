@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{Products, model::Product};
 
-/// Add or remove units. It commutes, so it needs no version; never below what open orders hold.
+/// Add or remove units. It commutes, so it needs no version; never below what open orders and holds have.
 #[utoipa::path(post, path = "/api/products/{id}/stock", tag = "products", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path)), request_body = StockBody, responses((status = 200, body = ProductView<'static>)),
     extensions(("x-problems" = json!(["forbidden", "below-reserved"]))))]

@@ -39,7 +39,7 @@ pub(crate) struct Hold {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HoldEnd {
-    pub(crate) outcome: HoldState,
+    pub(crate) outcome: HoldStatus,
     /// The order that it gave way to.
     pub(crate) order: Option<OrderId>,
     pub(crate) at: Timestamp,
@@ -48,7 +48,7 @@ pub(crate) struct HoldEnd {
 /// Where a hold stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum HoldState {
+pub(crate) enum HoldStatus {
     /// The units are kept.
     Open,
     /// It gave way to an order.
@@ -95,16 +95,21 @@ impl Hold {
     }
 
     /// Where it stands, to the millisecond, whether anybody has tidied up or not.
-    pub(crate) fn state(&self, now: Timestamp) -> HoldState {
+    pub(crate) fn status(&self, now: Timestamp) -> HoldStatus {
         match self.end {
             Some(end) => end.outcome,
-            None if self.expires_at <= now => HoldState::Expired,
-            None => HoldState::Open,
+            None if self.expires_at <= now => HoldStatus::Expired,
+            None => HoldStatus::Open,
         }
     }
 
+    /// When it was ended, before its time was over.
+    pub(crate) fn ended_at(&self) -> Option<Timestamp> {
+        self.end.filter(|end| end.outcome != HoldStatus::Expired).map(|end| end.at)
+    }
+
     pub(crate) fn is_open(&self, now: Timestamp) -> bool {
-        self.state(now) == HoldState::Open
+        self.status(now) == HoldStatus::Open
     }
 
     /// Units of a product that it holds.
@@ -129,7 +134,7 @@ impl Hold {
     /// Ends an open one; false when it was ended before.
     pub(crate) fn end(
         &mut self,
-        outcome: HoldState,
+        outcome: HoldStatus,
         order: Option<OrderId>,
         at: Timestamp,
     ) -> bool {
@@ -166,11 +171,14 @@ mod tests {
     fn a_hold_is_over_at_its_last_millisecond_whoever_tidies_up() {
         let mut hold = hold();
         let last = Timestamp::from_millis(at(300).as_millis() - 1);
-        assert_eq!((hold.state(last), hold.state(at(300))), (HoldState::Open, HoldState::Expired));
+        assert_eq!(
+            (hold.status(last), hold.status(at(300))),
+            (HoldStatus::Open, HoldStatus::Expired)
+        );
         hold.extend(Duration::from_secs(300), at(300)).unwrap_err();
-        assert!(hold.end(HoldState::Released, None, at(299)));
-        assert!(!hold.end(HoldState::Expired, None, at(301)), "it ends once");
-        assert_eq!(hold.state(at(0)), HoldState::Released);
+        assert!(hold.end(HoldStatus::Released, None, at(299)));
+        assert!(!hold.end(HoldStatus::Expired, None, at(301)), "it ends once");
+        assert_eq!(hold.status(at(0)), HoldStatus::Released);
     }
 
     #[test]

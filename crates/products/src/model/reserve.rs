@@ -75,7 +75,7 @@ pub(super) struct Stand {
 /// of its end in the journals.
 ///
 /// A command whose reservation is there already takes nothing and returns it. The refusals, in this order:
-/// `idempotency-key-reused`, `hold-expired`, `unknown-product`, `mixed-currencies`, `total-too-large`, `price-changed`,
+/// `idempotency-key-reused`, `unknown-product`, `mixed-currencies`, `total-too-large`, `hold-expired`, `price-changed`,
 /// `not-on-sale`, `limit-reached`, `insufficient-stock`.
 pub(super) fn decide(
     command: &ReserveCommand,
@@ -89,13 +89,15 @@ pub(super) fn decide(
             Err(reused())
         };
     }
+    check_known(command, &stand.shelf)?;
+    let total = price(command, &stand.shelf)?;
     let Some(id) = command.hold else {
-        return take_all(command, None, stand).map(|reserved| (reserved, None));
+        return take_all(command, (total, None), stand).map(|reserved| (reserved, None));
     };
     let is_theirs = |hold: &&Hold| hold.customer == command.customer && hold.is_open(stand.now);
     let hold = stand.holds.get(&id).filter(is_theirs).cloned().ok_or_else(hold::expired)?;
     let ended = stand.end(&hold)?;
-    match take_all(command, Some(&hold), stand) {
+    match take_all(command, (total, Some(&hold)), stand) {
         Ok(reserved) => {
             stand.holds.remove(&id);
             Ok((reserved, Some(ended)))
@@ -109,11 +111,9 @@ pub(super) fn decide(
 
 fn take_all(
     command: &ReserveCommand,
-    hold: Option<&Hold>,
+    (total, hold): (Money, Option<&Hold>),
     Stand { shelf, claims, now, .. }: &mut Stand,
 ) -> Result<Reserved> {
-    check_known(command, shelf)?;
-    let total = price(command, shelf)?;
     if command.expected_total.is_some_and(|expected| expected != total) {
         return Err(Error::new(Code::PriceChanged, "the order would cost another total")
             .with("total", json!(total)));

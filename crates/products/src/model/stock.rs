@@ -132,7 +132,7 @@ impl Product {
         change: Change,
     ) -> Result<Movement> {
         if quantity < self.reserved {
-            let why = format!("{} units are promised to open orders", self.reserved);
+            let why = format!("{} units are promised to open orders and holds", self.reserved);
             return Err(Error::new(Code::BelowReserved, why).with("reserved", self.reserved));
         }
         let delta = quantity - self.quantity;

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use holdfast_types::{
-    HoldId, IdempotentAnswer, Operation, ReserveCommand, Result, Timestamp, UserId,
-};
+use holdfast_types::{HoldId, IdempotentAnswer, Operation, ReserveCommand, Result, Timestamp};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Products;
-use crate::store::holds::{NewHold, RenderHold};
+use crate::store::holds::{NewHold, RenderHold, Whose};
 
 /// Between two looks for holds whose time is over. Whether one is over, its end says to the millisecond: this only puts stock back.
 const TICK: Duration = Duration::from_millis(500);
@@ -24,14 +22,16 @@ impl Products {
         let now = self.now();
         let new = NewHold { command, expires_at: now.plus(self.0.settings.hold_time) };
         let held = self.store().hold(new, operation, render, now).await?;
-        count(&held, "opened");
+        if !held.replayed {
+            count("opened", 1);
+        }
         Ok(held)
     }
 
     /// Holds on for as long again from now.
     pub(crate) async fn extend_hold(
         &self,
-        hold: (HoldId, UserId),
+        hold: (HoldId, Whose),
         operation: &Operation,
         render: RenderHold,
     ) -> Result<IdempotentAnswer> {
@@ -42,16 +42,14 @@ impl Products {
     /// Lets go of a hold. Refuses with `not-found`.
     pub(crate) async fn release_hold(
         &self,
-        hold: (HoldId, UserId),
+        hold: (HoldId, Whose),
         operation: &Operation,
     ) -> Result<IdempotentAnswer> {
-        let now = self.now();
-        let was_open = self.store().hold_of(hold.0, hold.1).await?.is_open(now);
-        let released = self.store().release_hold(hold, operation, now).await?;
+        let (answer, was_open) = self.store().release_hold(hold, operation, self.now()).await?;
         if was_open {
-            count(&released, "released");
+            count("released", 1);
         }
-        Ok(released)
+        Ok(answer)
     }
 
     /// Puts the stock of holds back whose time is over, until the process ends.
@@ -75,25 +73,28 @@ impl Products {
                 return Ok(());
             }
             if self.expire(due.clone(), now).await.is_err() {
-                for id in due {
-                    if let Err(error) = self.expire(vec![id], now).await {
-                        tracing::warn!(%error, hold = %id, "a hold cannot be ended now: the next round tries again");
-                    }
-                }
+                self.expire_apart(due, now).await;
             }
             after = last;
         }
     }
 
+    async fn expire_apart(&self, due: Vec<HoldId>, now: Timestamp) {
+        for id in due {
+            if let Err(error) = self.expire(vec![id], now).await {
+                tracing::warn!(%error, hold = %id, "a hold cannot be ended now: the next round tries again");
+            }
+        }
+    }
+
     async fn expire(&self, ids: Vec<HoldId>, now: Timestamp) -> Result<()> {
         let expired = self.store().expire_holds(ids, now).await?;
-        metrics::counter!("holds_total", "outcome" => "expired").increment(expired as u64);
+        count("expired", expired);
         Ok(())
     }
 }
 
-fn count(answer: &IdempotentAnswer, outcome: &'static str) {
-    if !answer.replayed {
-        metrics::counter!("holds_total", "outcome" => outcome).increment(1);
-    }
+/// Counts what has become of holds.
+pub(super) fn count(outcome: &'static str, holds: usize) {
+    metrics::counter!("holds_total", "outcome" => outcome).increment(holds as u64);
 }

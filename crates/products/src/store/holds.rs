@@ -1,6 +1,13 @@
 //! Holds: made, extended, let go of, given way to orders, and tidied up when their time is over.
 
-use std::{ops::Bound, sync::Arc, time::Duration};
+use std::{
+    ops::Bound,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use holdfast_storage::record::{
     Column, Fault, Index, Kind, Position, Record, Scan, Stored, Table, Tx, Value,
@@ -11,15 +18,15 @@ use holdfast_types::{
 };
 
 use super::{ProductStore, reserving::Decide};
-use crate::model::{Demand, HOLDS, Hold, HoldState, apply_all, hold_expired};
+use crate::model::{Demand, HOLDS, Hold, HoldStatus, apply_all, hold_expired};
 
 /// Holds that one transaction tidies up.
 const TIDIED: usize = 50;
-/// Names the list in its cursors.
-const LIST: &str = "holds";
-
 /// Shapes the answer about a hold.
 pub(crate) type RenderHold = fn(&Hold, Timestamp) -> Result<Answer>;
+
+/// The customer whose holds they are; `None` for anybody's.
+pub(crate) type Whose = Option<UserId>;
 
 /// A hold to make.
 #[derive(Clone, Debug)]
@@ -39,6 +46,7 @@ impl Record for Hold {
         ],
         indexes: &[
             Index::of("customer", &["customer", "created_at"]),
+            Index::of("created", &["created_at"]),
             Index::of("owner", &["owner", "due"]),
             Index::of("due", &["due"]),
             Index::of("ended", &["ended_at"]),
@@ -91,14 +99,9 @@ impl ProductStore {
         NewHold { command, expires_at }: &NewHold,
         now: Timestamp,
     ) -> Result<Hold, Fault> {
+        // Before products, as everybody does who makes holds.
         let customer = command.customer;
         tx.lock::<Hold>([customer.into()]).await?;
-        let open = Scan::of("owner", HOLDS).equal(customer);
-        let open = open.range(Bound::Excluded(now.into()), Bound::Unbounded);
-        if tx.scan::<Hold>(open).await?.len() == HOLDS {
-            let why = format!("a customer has {HOLDS} open holds at most");
-            return Err(Error::new(Code::LimitReached, why).into());
-        }
         let commands = Arc::new(vec![command.clone()]);
         let demand = Demand { commands, is_for_holds: true, ..Demand::default() };
         let mut taken = self.take_known(tx, demand, now).await?;
@@ -106,7 +109,19 @@ impl ProductStore {
         taken.results.pop().ok_or_else(nothing)??;
         // It is from so long ago that nothing else is known of it.
         let hold = taken.holds.pop().ok_or_else(hold_expired)?;
+        self.make_room(tx, customer, now).await?;
         Ok(Hold { expires_at: *expires_at, ..hold })
+    }
+
+    /// Refuses who has as many open holds as one may have. Nobody makes another one meanwhile.
+    async fn make_room(&self, tx: &Tx, customer: UserId, now: Timestamp) -> Result<(), Fault> {
+        let open = Scan::of("owner", HOLDS).equal(customer);
+        let open = open.range(Bound::Excluded(now.into()), Bound::Unbounded);
+        if tx.scan::<Hold>(open).await?.len() == HOLDS {
+            let why = format!("a customer has {HOLDS} open holds at most");
+            return Err(Error::new(Code::LimitReached, why).into());
+        }
+        Ok(())
     }
 
     /// The holds that commands name, as far as there are such. Nothing is locked yet: whether one has ended meanwhile, its reservation
@@ -130,7 +145,7 @@ impl ProductStore {
     ) -> Result<(), Fault> {
         for mut hold in holds {
             let Some((_, order)) = ended.iter().find(|(id, _)| *id == hold.id) else { continue };
-            hold.end(HoldState::Ordered, Some(*order), now);
+            hold.end(HoldStatus::Ordered, Some(*order), now);
             tx.put(&hold).await??;
         }
         Ok(())
@@ -139,14 +154,14 @@ impl ProductStore {
     /// Holds on for `time` from now, once per operation. Refuses with `not-found`, `hold-expired` and `limit-reached`.
     pub(crate) async fn extend_hold(
         &self,
-        (id, customer): (HoldId, UserId),
+        (id, whose): (HoldId, Whose),
         time: Duration,
         operation: &Operation,
         render: RenderHold,
         now: Timestamp,
     ) -> Result<IdempotentAnswer> {
         let extend = move |tx: Tx| async move {
-            let mut hold = of_customer(&tx, id, customer).await?;
+            let mut hold = find(&tx, id, whose).await?;
             hold.extend(time, now)?;
             tx.put(&hold).await??;
             Ok(render(&hold, now)?)
@@ -154,26 +169,29 @@ impl ProductStore {
         self.outbox.once(operation, now, extend).await
     }
 
-    /// Lets go of a hold, once per operation; of one that is over already as well. Refuses with `not-found`.
+    /// Lets go of a hold, once per operation; of one that is over already as well. Says whether that ended it. Refuses with `not-found`.
     pub(crate) async fn release_hold(
         &self,
-        (id, customer): (HoldId, UserId),
+        (id, whose): (HoldId, Whose),
         operation: &Operation,
         now: Timestamp,
-    ) -> Result<IdempotentAnswer> {
-        let store = self.clone();
+    ) -> Result<(IdempotentAnswer, bool)> {
+        let (store, was_open) = (self.clone(), Arc::new(AtomicBool::new(false)));
+        let ended = Arc::clone(&was_open);
         let release = move |tx: Tx| {
-            let store = store.clone();
+            let (store, ended) = (store.clone(), Arc::clone(&ended));
             async move {
-                let hold = of_customer(&tx, id, customer).await?;
+                let hold = find(&tx, id, whose).await?;
                 // What was over before has expired.
                 let is_open = hold.is_open(now);
-                let outcome = if is_open { HoldState::Released } else { HoldState::Expired };
-                store.end_holds(&tx, vec![hold], outcome, now).await?;
+                let outcome = if is_open { HoldStatus::Released } else { HoldStatus::Expired };
+                let count = store.end_holds(&tx, vec![hold], outcome, now).await?;
+                ended.store(is_open && count == 1, Ordering::Relaxed);
                 Ok(Answer { status: 204, etag: None, body: Vec::new() })
             }
         };
-        self.outbox.once(operation, now, release).await
+        let answer = self.outbox.once(operation, now, release).await?;
+        Ok((answer, was_open.load(Ordering::Relaxed)))
     }
 
     /// Holds whose time is over and that nobody has ended, the first to end first, some of them; and where the others begin.
@@ -202,7 +220,7 @@ impl ProductStore {
             async move {
                 let mut due = tx.find_all::<Hold>(None, &ids).await?;
                 due.retain(|hold| !hold.is_open(now));
-                store.end_holds(&tx, due, HoldState::Expired, now).await
+                store.end_holds(&tx, due, HoldStatus::Expired, now).await
             }
         };
         self.db.transact(expire).await
@@ -214,7 +232,7 @@ impl ProductStore {
         &self,
         tx: &Tx,
         holds: Vec<Stored<Hold>>,
-        outcome: HoldState,
+        outcome: HoldStatus,
         now: Timestamp,
     ) -> Result<usize, Fault> {
         let open: Vec<Stored<Hold>> = holds.into_iter().filter(|hold| hold.end.is_none()).collect();
@@ -234,20 +252,21 @@ impl ProductStore {
         Ok(count)
     }
 
-    /// A hold of a customer's. Refuses with `not-found`.
-    pub(crate) async fn hold_of(&self, id: HoldId, customer: UserId) -> Result<Hold> {
-        let found = self.db.get::<Hold>(id).await?;
-        found.filter(|hold| hold.customer == customer).ok_or_else(|| Error::not_found("hold"))
+    /// A hold, of a customer's if one is named. Refuses with `not-found`.
+    pub(crate) async fn hold_of(&self, id: HoldId, whose: Whose) -> Result<Hold> {
+        theirs(self.db.get::<Hold>(id).await?, whose, |hold| hold.customer)
     }
 
-    /// A page of a customer's holds, newest first.
-    pub(crate) async fn holds_of(
-        &self,
-        customer: UserId,
-        request: &PageRequest,
-    ) -> Result<Page<Hold>> {
-        let scan = Scan::of("customer", request.limit).equal(customer).descending();
-        self.db.page(scan, LIST, request).await
+    /// A page of holds, of a customer's if one is named, newest first.
+    pub(crate) async fn holds_of(&self, whose: Whose, request: &PageRequest) -> Result<Page<Hold>> {
+        let (scan, list) = match whose {
+            Some(customer) => {
+                let list = format!("holds of {customer}");
+                (Scan::of("customer", request.limit).equal(customer), list)
+            }
+            None => (Scan::of("created", request.limit), "holds".to_owned()),
+        };
+        self.db.page(scan.descending(), &list, request).await
     }
 
     /// Forgets holds that ended before `before`.
@@ -256,7 +275,15 @@ impl ProductStore {
     }
 }
 
-async fn of_customer(tx: &Tx, id: HoldId, customer: UserId) -> Result<Stored<Hold>, Fault> {
-    let found = tx.get::<Hold>(id).await?.filter(|hold| hold.customer == customer);
-    Ok(found.ok_or_else(|| Error::not_found("hold"))?)
+async fn find(tx: &Tx, id: HoldId, whose: Whose) -> Result<Stored<Hold>, Fault> {
+    Ok(theirs(tx.get::<Hold>(id).await?, whose, |hold| hold.customer)?)
+}
+
+/// What is somebody else's does not exist.
+fn theirs<T>(found: Option<T>, whose: Whose, customer: impl Fn(&T) -> UserId) -> Result<T> {
+    match found {
+        Some(hold) if whose.is_none_or(|whose| whose == customer(&hold)) => Ok(hold),
+        Some(_) => Err(Error::hidden("hold")),
+        None => Err(Error::not_found("hold")),
+    }
 }

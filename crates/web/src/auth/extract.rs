@@ -11,7 +11,7 @@ use holdfast_types::{
 };
 
 use super::{Claims, Verifier};
-use crate::Problem;
+use crate::{Problem, invalid_parameter};
 
 /// Anybody who is signed in, or shows an API key.
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +104,32 @@ impl Caller {
             _ if self.may(permission) => Ok(Reach::All),
             None => Ok(Reach::Own),
             Some(_) => Err(lacks(permission)),
+        }
+    }
+
+    /// Whose things of a list they see: `asked` is a user's id, or `me`. `None` is everybody's. Refuses with `invalid-parameter`,
+    /// and with `forbidden` who asks for somebody else's.
+    pub fn whose(
+        &self,
+        permission: Permission,
+        asked: Option<&str>,
+        things: &str,
+    ) -> Result<Option<UserId>> {
+        let reach = self.reach(permission)?;
+        let asked = match asked {
+            Some("me") => Some(self.user),
+            Some(id) => Some(
+                id.parse().map_err(|_| invalid_parameter("userId", "expected a UUID or `me`"))?,
+            ),
+            None if reach == Reach::All => None,
+            None => Some(self.user),
+        };
+        match asked {
+            Some(user) if user != self.user && reach == Reach::Own => {
+                let why = format!("only the staff see other people's {things}");
+                Err(Error::new(Code::Forbidden, why))
+            }
+            asked => Ok(asked),
         }
     }
 

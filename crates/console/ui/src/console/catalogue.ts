@@ -36,7 +36,7 @@ export function parse(text: string): Columns[] {
   if (missing !== undefined) throw new Error(`There is no column "${missing}"; expected ${known.join(", ")}`);
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined) throw new Error(`The column "${unknown}" is not known; expected ${known.join(", ")}`);
-  const broken = errors.find((error) => error.type === "Quotes");
+  const broken = errors.find((error) => error.type === "Quotes" || error.type === "FieldMismatch");
   if (broken !== undefined) throw new Error(`Row ${broken.row ?? 1}: ${broken.message}`);
   return data;
 }

@@ -100,7 +100,7 @@ fn moment() -> Value {
 fn limits() -> Value {
     let integer = || json!({"type": "integer", "format": "int64"});
     json!({
-        "description": "Of an order: products of which one customer may have no more.",
+        "description": "Of an order or a hold: products of which one customer may have no more; what they hold counts as ordered.",
         "type": "array",
         "items": {
             "type": "object",

@@ -1,13 +1,13 @@
 //! What holds look like on the wire.
 
 use holdfast_types::{
-    Answer, HoldId, Money, OrderId, OrderItem, OrderLine, ProductId, Result, Timestamp, Validation,
-    check_items, sum_items,
+    Answer, HoldId, Money, OrderId, OrderItem, OrderLine, ProductId, Result, Timestamp, UserId,
+    Validation, check_items, sum_items,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{Hold, HoldState};
+use crate::model::{Hold, HoldStatus};
 
 /// What is to be held.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -34,7 +34,10 @@ impl HoldBody {
 pub(crate) struct HoldView<'a> {
     #[schema(value_type = uuid::Uuid)]
     id: HoldId,
-    state: HoldState,
+    /// Whose it is.
+    #[schema(value_type = uuid::Uuid)]
+    user_id: UserId,
+    status: HoldStatus,
     /// With the prices of that moment: those of the order are those of its own.
     items: Vec<HeldLineView<'a>>,
     total: Money,
@@ -45,6 +48,10 @@ pub(crate) struct HoldView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<uuid::Uuid>)]
     order_id: Option<OrderId>,
+    /// When it ended, where it did not by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ended_at: Option<Timestamp>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
@@ -75,11 +82,13 @@ impl<'a> HoldView<'a> {
         };
         Self {
             id: hold.id,
-            state: hold.state(now),
+            user_id: hold.customer,
+            status: hold.status(now),
             items: hold.lines.iter().map(line).collect(),
             total: hold.total,
             expires_at: hold.expires_at,
             order_id: hold.end.and_then(|end| end.order),
+            ended_at: hold.ended_at(),
             created_at: hold.created_at,
         }
     }

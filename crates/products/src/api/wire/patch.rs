@@ -54,7 +54,7 @@ pub(crate) struct PatchBody {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<SaleWindowPatchBody>)]
     sale_window: Option<Option<SaleWindowPatchBody>>,
-    /// `null` lets a customer order as many as there are.
+    /// Units that one customer may order, 1 to 1,000; `null` lets them order as many as there are.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 1_000)]
     limit_per_customer: Option<Option<i64>>,

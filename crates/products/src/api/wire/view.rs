@@ -33,7 +33,7 @@ pub(crate) struct ProductView<'a> {
     price: Money,
     /// Units on hand.
     quantity: i64,
-    /// Units promised to open orders.
+    /// Units promised to open orders and holds.
     reserved: i64,
     /// Units that can be ordered.
     available: i64,
@@ -190,6 +190,7 @@ pub(crate) struct MovementView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<uuid::Uuid>)]
     order_id: Option<OrderId>,
+    /// The hold, where it was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<uuid::Uuid>)]
     hold_id: Option<HoldId>,

@@ -7,7 +7,7 @@ use holdfast_types::{Code, Error, HoldId, OrderId, PageRequest, ReservationState
 
 use super::*;
 use crate::{
-    model::{HoldState, Movement},
+    model::{HoldStatus, Movement},
     store::holds::NewHold,
 };
 
@@ -61,12 +61,16 @@ impl Bench {
 
     async fn let_go(&self, hold: HoldId) -> usize {
         let operation = self.operation();
-        self.store.release_hold((hold, CUSTOMER), &operation, self.now()).await.unwrap();
-        1
+        self.store
+            .release_hold((hold, Some(CUSTOMER)), &operation, self.now())
+            .await
+            .unwrap()
+            .1
+            .into()
     }
 
-    async fn state(&self, id: HoldId) -> HoldState {
-        self.store.hold_of(id, CUSTOMER).await.unwrap().state(self.now())
+    async fn state(&self, id: HoldId) -> HoldStatus {
+        self.store.hold_of(id, Some(CUSTOMER)).await.unwrap().status(self.now())
     }
 
     async fn kinds(&self, product: ProductId) -> Vec<(MovementKind, i64)> {
@@ -96,9 +100,9 @@ async fn hold_and_hold_of_keep_stock_for_all_items_or_none_once() {
         assert_eq!((bench.numbers(many).await, bench.numbers(few).await), ((10, 2), (1, 1)));
         let sold_out = bench.reserve(&bench.command(&[(few, 1)])).await.unwrap_err();
         assert_eq!(sold_out.code(), Code::InsufficientStock);
-        let hold = bench.store.hold_of(HoldId::new(operation.id), CUSTOMER).await.unwrap();
+        let hold = bench.store.hold_of(HoldId::new(operation.id), Some(CUSTOMER)).await.unwrap();
         assert_eq!((hold.total.amount, hold.expires_at), (300, bench.now().plus(TIME)));
-        let hidden = bench.store.hold_of(hold.id, OTHER).await.unwrap_err();
+        let hidden = bench.store.hold_of(hold.id, Some(OTHER)).await.unwrap_err();
         assert_eq!(hidden.code(), Code::NotFound);
         assert_eq!(bench.kinds(few).await, [(MovementKind::Creation, 0), (MovementKind::Hold, 1)]);
         bench.assert_sound().await;
@@ -116,7 +120,7 @@ async fn a_hold_gives_way_to_one_order_among_many() {
         assert_eq!(stranger.code(), Code::HoldExpired);
         let too_much = bench.order(CUSTOMER, hold, &[(tea, 5)]).await.unwrap_err();
         assert_eq!(too_much.code(), Code::InsufficientStock);
-        assert_eq!(bench.state(hold).await, HoldState::Open, "a refusal ends no hold");
+        assert_eq!(bench.state(hold).await, HoldStatus::Open, "a refusal ends no hold");
         let orders: Vec<_> = (0..12)
             .map(|_| {
                 let bench = Arc::clone(&bench);
@@ -130,7 +134,7 @@ async fn a_hold_gives_way_to_one_order_among_many() {
                 Err(error) => assert_eq!(error.code(), Code::HoldExpired),
             }
         }
-        assert_eq!((placed, bench.state(hold).await), (1, HoldState::Ordered));
+        assert_eq!((placed, bench.state(hold).await), (1, HoldStatus::Ordered));
         // What the order does not want is for sale again.
         assert_eq!((bench.numbers(tea).await, bench.numbers(pot).await), ((4, 3), (1, 0)));
         let kinds = bench.kinds(tea).await;
@@ -177,7 +181,7 @@ async fn due_holds_and_expire_holds_and_release_hold_put_stock_back_once_whateve
         assert_eq!(bench.numbers(tea).await, (100, 2 * ordered));
         let mut states = 0;
         for hold in &holds {
-            states += i64::from(bench.state(*hold).await == HoldState::Ordered);
+            states += i64::from(bench.state(*hold).await == HoldStatus::Ordered);
         }
         assert_eq!(states, ordered, "a hold says what became of it");
         bench.assert_sound().await;
@@ -193,7 +197,10 @@ async fn extend_hold_is_exact_and_ends_with_the_hold() {
         let hold = bench.hold(CUSTOMER, &[(tea, 5)]).await.unwrap();
         let extend = async |bench: &Bench, customer| {
             let (operation, now) = (bench.operation(), bench.now());
-            bench.store.extend_hold((hold, customer), TIME, &operation, render_hold, now).await
+            bench
+                .store
+                .extend_hold((hold, Some(customer)), TIME, &operation, render_hold, now)
+                .await
         };
         bench.fresh.clock.advance(TIME - Duration::from_millis(1));
         assert_eq!(extend(&bench, OTHER).await.unwrap_err().code(), Code::NotFound);
@@ -201,14 +208,14 @@ async fn extend_hold_is_exact_and_ends_with_the_hold() {
         assert_eq!(bench.expire(bench.now()).await, 0);
         bench.fresh.clock.advance(TIME);
         // Nobody has tidied up, and it is over all the same.
-        assert_eq!(bench.state(hold).await, HoldState::Expired);
+        assert_eq!(bench.state(hold).await, HoldStatus::Expired);
         assert_eq!(extend(&bench, CUSTOMER).await.unwrap_err().code(), Code::HoldExpired);
         let late = bench.order(CUSTOMER, hold, &[(tea, 1)]).await.unwrap_err();
         assert_eq!(late.code(), Code::HoldExpired);
         assert_eq!(bench.expire(bench.now()).await, 1);
         assert_eq!(
             (bench.state(hold).await, bench.numbers(tea).await),
-            (HoldState::Expired, (5, 0))
+            (HoldStatus::Expired, (5, 0))
         );
         bench.assert_sound().await;
     })
@@ -235,10 +242,13 @@ async fn a_customer_has_twenty_open_holds_and_holds_of_lists_them() {
         }
         assert_eq!((held.len(), bench.numbers(tea).await), (20, (100, 20)));
         bench.hold(OTHER, &[(tea, 1)]).await.unwrap();
+        let all = PageRequest { limit: 100, after: None };
+        let all = bench.store.holds_of(None, &all).await.unwrap().items;
+        assert_eq!(all.len(), 21);
         let (mut listed, mut after) = (Vec::new(), None);
         loop {
             let request = PageRequest { limit: 7, after };
-            let page = bench.store.holds_of(CUSTOMER, &request).await.unwrap();
+            let page = bench.store.holds_of(Some(CUSTOMER), &request).await.unwrap();
             listed.extend(page.items.iter().map(|hold| hold.id));
             after = page.next;
             if after.is_none() {
@@ -284,8 +294,8 @@ async fn a_hold_counts_against_limits_until_it_ends_and_load_lets_go_of_it() {
         bench.assert_sound().await;
         assert_eq!(bench.expire(bench.now()).await, 1);
         assert_eq!(bench.numbers(drop).await, (100, 3));
-        let ended = bench.store.hold_of(theirs, OTHER).await.unwrap();
-        assert_eq!(ended.state(bench.now()), HoldState::Expired);
+        let ended = bench.store.hold_of(theirs, None).await.unwrap();
+        assert_eq!(ended.status(bench.now()), HoldStatus::Expired);
         assert_eq!(bench.counted(&[(drop, OTHER)]).await[&(drop, OTHER)], 0);
         bench.assert_sound().await;
     })
