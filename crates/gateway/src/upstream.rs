@@ -67,12 +67,12 @@ async fn forward(peer: &Peer, request: Request, limit: usize, streams: bool) -> 
     let buffered = match context.buffers.read(body, &parts.headers, limit, &source).await {
         // The service refuses it as well, but only after what comes before: who is calling, and whether there is such a
         // route at all. For that any body of the same kind will do.
-        Err(error) if error.code() == Code::ContentTooLarge => None,
-        buffered => Some(buffered?),
+        Err(error) if error.code() == Code::ContentTooLarge => Err(error),
+        buffered => Ok(buffered?),
     };
     let body = match &buffered {
-        Some(buffered) => buffered.bytes.clone(),
-        None => TOO_MUCH.slice(..=limit),
+        Ok(buffered) => buffered.bytes.clone(),
+        Err(_) => TOO_MUCH.slice(..=limit),
     };
     let mut headers = end_to_end(&parts.headers);
     headers.insert(REQUEST_ID.clone(), context.request_id.value().clone());
@@ -87,10 +87,15 @@ async fn forward(peer: &Peer, request: Request, limit: usize, streams: bool) -> 
     let (deadline, uri) = (context.deadline, target(&parts.uri)?);
     let call = Call { method: parts.method, uri, headers, body, told };
     let answer = match streams {
-        true => peer.open(&call, deadline).await?,
-        false => peer.call(&call, deadline).await?.map(Body::from),
+        true => peer.open(&call, deadline).await,
+        false => peer.call(&call, deadline).await.map(|answer| answer.map(Body::from)),
     };
-    Ok(pass_on(answer))
+    match (answer, buffered) {
+        (Ok(answer), _) => Ok(pass_on(answer)),
+        // It may refuse, and close, while we still send: then the answer may be lost. That it is too much stays true.
+        (Err(error), Err(too_large)) if error.is_transient() => Err(too_large),
+        (Err(error), _) => Err(error),
+    }
 }
 
 fn target(uri: &axum::http::Uri) -> Result<axum::http::Uri> {
