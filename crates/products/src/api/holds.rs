@@ -1,11 +1,12 @@
 //! Holds: stock that is kept for a while, before it is ordered.
 
 use axum::{extract::State, http::Uri};
-use holdfast_types::{HoldKind, OrderId, Page, Permission, ReserveCommand, Result};
+use holdfast_types::{
+    HoldId, HoldKind, Operation, OrderId, Page, Permission, ReserveCommand, Result,
+};
 use holdfast_web::{
-    IdPath, Input, ListTurn, NoQuery, Query, Reply, answered,
-    auth::{Caller, Reach},
-    json_reply, list_reply, page_request, parse, with_location,
+    IdPath, Input, ListTurn, NoQuery, Query, Reply, answered, auth::Caller, json_reply, list_reply,
+    page_request, parse, with_location,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -14,6 +15,8 @@ use super::wire::{HoldBody, HoldPage, HoldView};
 use crate::{Products, store::holds::Whose};
 
 pub(super) const PATH: &str = "/api/holds";
+/// What they are called in a refusal.
+const THINGS: &str = "holds";
 
 /// Keep stock for a while: for all items or for none. An order that names the hold (`holdId`) has its units; else they go back by
 /// themselves. It counts against limits per customer, and is refused as orders are. A customer has 20 open holds at most.
@@ -68,7 +71,7 @@ pub(super) async fn list_holds(
     _turn: ListTurn,
     uri: Uri,
 ) -> Reply {
-    let whose = caller.whose(Permission::OrdersRead, query.user_id.as_deref(), "holds")?;
+    let whose = caller.whose(Permission::OrdersRead, query.user_id.as_deref(), THINGS)?;
     let request = page_request(query.limit, query.cursor)?;
     let found = products.store().holds_of(whose, &request).await?;
     let now = products.now();
@@ -86,7 +89,8 @@ pub(super) async fn get_hold(
     _: NoQuery,
     IdPath(id): IdPath<HoldKind>,
 ) -> Reply {
-    let hold = products.store().hold_of(id, whose(&caller, Permission::OrdersRead)?).await?;
+    let whose = caller.whose(Permission::OrdersRead, None, THINGS)?;
+    let hold = products.store().hold_of(id, whose).await?;
     json_reply(200, &HoldView::at(&hold, products.now()))
 }
 
@@ -100,11 +104,7 @@ pub(super) async fn extend_hold(
     IdPath(id): IdPath<HoldKind>,
     mut input: Input,
 ) -> Reply {
-    let whose = whose(&caller, Permission::OrdersWrite)?;
-    products.store().hold_of(id, whose).await?;
-    input.nothing().await?;
-    let act = caller.does("extend_hold", id.uuid());
-    let operation = input.operation(products.secret(), act, &[])?;
+    let (whose, operation) = bare(&products, &caller, ("extend_hold", id), &mut input).await?;
     Ok(answered(products.extend_hold((id, whose), &operation, HoldView::shown).await?))
 }
 
@@ -118,18 +118,20 @@ pub(super) async fn release_hold(
     IdPath(id): IdPath<HoldKind>,
     mut input: Input,
 ) -> Reply {
-    let whose = whose(&caller, Permission::OrdersWrite)?;
-    products.store().hold_of(id, whose).await?;
-    input.nothing().await?;
-    let act = caller.does("release_hold", id.uuid());
-    let operation = input.operation(products.secret(), act, &[])?;
+    let (whose, operation) = bare(&products, &caller, ("release_hold", id), &mut input).await?;
     Ok(answered(products.release_hold((id, whose), &operation).await?))
 }
 
-/// Whose holds a caller may reach; `None` for anybody's.
-fn whose(caller: &Caller, permission: Permission) -> Result<Whose> {
-    Ok(match caller.reach(permission)? {
-        Reach::All => None,
-        Reach::Own => Some(caller.user),
-    })
+/// A step that says nothing more: whose hold it may be about, and the operation.
+async fn bare(
+    products: &Products,
+    caller: &Caller,
+    (name, id): (&'static str, HoldId),
+    input: &mut Input,
+) -> Result<(Whose, Operation)> {
+    let whose = caller.whose(Permission::OrdersWrite, None, THINGS)?;
+    products.store().hold_of(id, whose).await?;
+    input.nothing().await?;
+    let act = caller.does(name, id.uuid());
+    Ok((whose, input.operation(products.secret(), act, &[])?))
 }

@@ -65,7 +65,7 @@ impl Products {
     }
 
     /// Some at a time, and one by one where that fails: one that cannot be ended now holds up no other.
-    pub(crate) async fn expire_holds(&self) -> Result<()> {
+    async fn expire_holds(&self) -> Result<()> {
         let (now, mut after) = (self.now(), None);
         loop {
             let (due, last) = self.store().due_holds(now, after).await?;
@@ -95,6 +95,6 @@ impl Products {
 }
 
 /// Counts what has become of holds.
-pub(super) fn count(outcome: &'static str, holds: usize) {
+fn count(outcome: &'static str, holds: usize) {
     metrics::counter!("holds_total", "outcome" => outcome).increment(holds as u64);
 }

@@ -182,10 +182,8 @@ impl ProductStore {
             let (store, ended) = (store.clone(), Arc::clone(&ended));
             async move {
                 let hold = find(&tx, id, whose).await?;
-                // What was over before has expired.
                 let is_open = hold.is_open(now);
-                let outcome = if is_open { HoldStatus::Released } else { HoldStatus::Expired };
-                let count = store.end_holds(&tx, vec![hold], outcome, now).await?;
+                let count = store.end_holds(&tx, vec![hold], now).await?;
                 ended.store(is_open && count == 1, Ordering::Relaxed);
                 Ok(Answer { status: 204, etag: None, body: Vec::new() })
             }
@@ -220,7 +218,7 @@ impl ProductStore {
             async move {
                 let mut due = tx.find_all::<Hold>(None, &ids).await?;
                 due.retain(|hold| !hold.is_open(now));
-                store.end_holds(&tx, due, HoldStatus::Expired, now).await
+                store.end_holds(&tx, due, now).await
             }
         };
         self.db.transact(expire).await
@@ -232,7 +230,6 @@ impl ProductStore {
         &self,
         tx: &Tx,
         holds: Vec<Stored<Hold>>,
-        outcome: HoldStatus,
         now: Timestamp,
     ) -> Result<usize, Fault> {
         let open: Vec<Stored<Hold>> = holds.into_iter().filter(|hold| hold.end.is_none()).collect();
@@ -246,6 +243,9 @@ impl ProductStore {
         self.move_and_tell_in(tx, ids, decide, now).await?;
         let count = open.len();
         for mut hold in open {
+            // What was over before has expired.
+            let is_open = hold.is_open(now);
+            let outcome = if is_open { HoldStatus::Released } else { HoldStatus::Expired };
             hold.end(outcome, None, now);
             tx.put(&hold).await??;
         }

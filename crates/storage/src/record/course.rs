@@ -38,8 +38,7 @@ impl Tx {
         values.sort();
         values.dedup();
         for values in values.chunks(ASKED_AT_ONCE) {
-            let scan =
-                index.map_or_else(|| Scan::of_keys(usize::MAX), |name| Scan::of(name, usize::MAX));
+            let scan = Scan::over(index, usize::MAX);
             found.extend(self.scan::<R>(scan.among(values.to_vec())).await?);
         }
         Ok(found)

@@ -47,23 +47,17 @@ impl Scan {
     /// The first `limit` records in the order of their keys.
     #[must_use]
     pub const fn of_keys(limit: usize) -> Self {
-        let range = (Bound::Unbounded, Bound::Unbounded);
-        Self {
-            index: None,
-            equal: Vec::new(),
-            among: None,
-            range,
-            after: None,
-            limit,
-            is_descending: false,
-        }
+        Self::over(None, limit)
     }
 
     /// The first `limit` records in the order of an index: all that are in it.
     #[must_use]
     pub const fn of(index: &'static str, limit: usize) -> Self {
+        Self::over(Some(index), limit)
+    }
+
+    pub(super) const fn over(index: Option<&'static str>, limit: usize) -> Self {
         let range = (Bound::Unbounded, Bound::Unbounded);
-        let index = Some(index);
         Self {
             index,
             equal: Vec::new(),
